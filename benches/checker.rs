@@ -1,0 +1,121 @@
+//! What it costs to judge a history: grouping, all nine checks, and the tally.
+
+use std::hint::black_box;
+use std::num::NonZeroI64;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use oncelab::backend::Entry;
+use oncelab::check::{Case, Evidence, Tally, findings};
+use oncelab::fault::FaultKind;
+use oncelab::history::{Event, What};
+use oncelab::strategy::Retries;
+use oncelab::world::{
+    AccountId, Answer, ClientId, Delivery, Effect, LeaseId, LockKey, MessageId, Op, Outcome, Request, Response, Token,
+};
+
+const REQUESTS: u32 = 80_000;
+
+/// A history as a lock strategy makes it: about twelve events a request, one request in fifty sent again.
+struct History {
+    requests: Vec<Request>,
+    events: Vec<Event>,
+    ledger: Vec<Entry>,
+}
+
+fn history() -> History {
+    let mut history = History { requests: Vec::new(), events: Vec::new(), ledger: Vec::new() };
+    for n in 0..REQUESTS {
+        let effect = Effect { account: AccountId(n % 256), amount: 3 };
+        let request = Request { id: MessageId(n), client: ClientId(n % 16), sequence: n / 16, effect };
+        history.requests.push(request);
+        history.deliver(request, Delivery::FIRST, n.is_multiple_of(50));
+        if n.is_multiple_of(50) {
+            history.deliver(request, Delivery { attempt: 1, copy: 0 }, false);
+        }
+    }
+    history
+}
+
+impl History {
+    fn deliver(&mut self, request: Request, delivery: Delivery, loses_reply: bool) {
+        let account = request.effect.account;
+        let number = self.events.len() as u64;
+        let token = Token(NonZeroI64::new(i64::from(request.id.0) + 1).expect("above zero"));
+        let key = LockKey { account, lease: LeaseId(token.0.get()) };
+        let answer = Answer(number as i64);
+        let is_first = delivery == Delivery::FIRST;
+        let found = (!is_first).then_some(answer);
+        let mut steps = vec![
+            (Op::GrantLease, Response::Granted(key.lease)),
+            (Op::Acquire(key), Response::Held(token)),
+            (Op::ReadMark(request.id), Response::Found(found)),
+        ];
+        if is_first {
+            steps.push((Op::Apply(request, Some(token)), Response::Applied(Some(answer))));
+            steps.push((Op::WriteMark(request.id, answer), Response::Done));
+            let Effect { account, amount } = request.effect;
+            let entry = Entry {
+                number,
+                message: request.id,
+                account,
+                amount,
+                balance: answer.0,
+                token: Some(token),
+                by: delivery,
+            };
+            self.ledger.push(entry);
+        }
+        steps.extend([(Op::Release(key), Response::Done), (Op::Revoke(key.lease), Response::Done)]);
+
+        let fault = loses_reply.then_some(FaultKind::ReplyLost);
+        let reply = Ok(answer);
+        self.push(request.id, delivery, What::Sent { fault, delayed: false });
+        self.push(request.id, delivery, What::Arrived);
+        for (op, response) in steps {
+            let outcome = Some(Outcome::Ok(response));
+            self.push(request.id, delivery, What::Called { op, outcome, fault: None, delayed: false, took_us: 0 });
+        }
+        self.push(request.id, delivery, What::Answered { reply, heard: !loses_reply });
+        self.push(request.id, delivery, if loses_reply { What::TimedOut } else { What::Received { reply } });
+    }
+
+    fn push(&mut self, message: MessageId, delivery: Delivery, what: What) {
+        let at_ns = self.events.len() as u64 * 1_000;
+        self.events.push(Event { at_ns, message, delivery, handler: 0, what });
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            requests: &self.requests,
+            events: &self.events,
+            ledger: &self.ledger,
+            retries: Retries::UntilAcknowledged,
+            lease: Duration::from_secs(2),
+        }
+    }
+}
+
+fn checker(criterion: &mut Criterion) {
+    let history = history();
+    let mut group = criterion.benchmark_group("checker");
+    group.throughput(Throughput::Elements(history.events.len() as u64));
+    group.bench_function("group, check and tally", |bencher| {
+        bencher.iter_batched(
+            || history.evidence(),
+            |evidence| {
+                let case = Case::new(evidence);
+                black_box(Tally::new(&case, &findings(&case)))
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
+    targets = checker
+}
+criterion_main!(benches);

@@ -1,0 +1,243 @@
+//! etcd, and whatever else speaks its gRPC: the lock service behind the port.
+
+use std::num::NonZeroI64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use etcd_client::{Client, ConnectOptions, LockOptions};
+use tonic::Code;
+
+use super::{Backend, BackendError, Pending, Session};
+use crate::model::lock_service::lock_key;
+use crate::world::{AccountId, Delivery, Failure, LeaseId, Op, Outcome, Response, Token};
+
+/// How to reach a lock service, and what to ask of it.
+#[derive(Debug, Clone)]
+pub struct EtcdOptions {
+    /// The members' client URLs. A session keeps to one of them, and the next session to the next.
+    pub endpoints: Vec<String>,
+    /// How long a lease shall live, in seconds. etcd grants no less than 2 with its default settings.
+    pub lease_ttl_s: i64,
+    /// What the names of locks begin with, so that the lab touches nothing else.
+    pub prefix: String,
+    /// How long to wait for a connection. When it is over, nothing was sent.
+    pub connect_timeout: Duration,
+    /// How long to wait for an answer, also of a lock that others hold. When it is over, the outcome is unknown.
+    pub timeout: Duration,
+}
+
+impl Default for EtcdOptions {
+    fn default() -> Self {
+        EtcdOptions {
+            endpoints: vec!["http://127.0.0.1:2379".to_owned()],
+            lease_ttl_s: 10,
+            prefix: "oncelab".to_owned(),
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A lock service that is reached with etcd-client.
+#[derive(Debug)]
+pub struct EtcdBackend {
+    options: EtcdOptions,
+    sessions: AtomicUsize,
+    version: Mutex<Option<String>>,
+    /// What a lease was granted last, in seconds; 0 before that.
+    granted_ttl_s: Arc<AtomicI64>,
+}
+
+impl EtcdBackend {
+    /// A lock service that nobody has talked to yet.
+    ///
+    /// # Errors
+    /// If there is no endpoint.
+    pub fn new(options: EtcdOptions) -> Result<Self, BackendError> {
+        if options.endpoints.is_empty() {
+            return Err(trouble("no endpoint".to_owned(), "give at least one, e.g. http://127.0.0.1:2379"));
+        }
+        Ok(EtcdBackend {
+            options,
+            sessions: AtomicUsize::new(0),
+            version: Mutex::new(None),
+            granted_ttl_s: Arc::new(AtomicI64::new(0)),
+        })
+    }
+
+    /// Asks every endpoint for its version, and remembers it for [`describe`](Backend::describe). Sessions do not ask, so
+    /// that they send what the strategy's operations need and nothing else.
+    ///
+    /// # Errors
+    /// If one of them does not answer in time.
+    pub async fn probe(&self) -> Result<String, BackendError> {
+        let mut versions = Vec::new();
+        for endpoint in &self.options.endpoints {
+            let version = async {
+                let mut client = client(endpoint, &self.options).await?;
+                client.status().await.map(|status| status.version().to_owned())
+            };
+            let remedy = "check that etcd runs there, or use the embedded lock server";
+            let version = tokio::time::timeout(self.options.connect_timeout * 2, version)
+                .await
+                .map_err(|_| trouble(format!("no answer from {endpoint}"), remedy))?
+                .map_err(|error| trouble(format!("{endpoint}: {error}"), remedy))?;
+            versions.push(version);
+        }
+        versions.dedup();
+        let version = versions.join(", ");
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.clone());
+        Ok(version)
+    }
+}
+
+async fn client(endpoint: &str, options: &EtcdOptions) -> Result<Client, etcd_client::Error> {
+    Client::connect([endpoint], Some(ConnectOptions::new().with_connect_timeout(options.connect_timeout))).await
+}
+
+impl Backend for EtcdBackend {
+    /// Prepares a connection; the first operation opens it. So a server that is gone is an outcome, not a broken trial.
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+        Box::pin(async {
+            let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+            let endpoint = &self.options.endpoints[number % self.options.endpoints.len()];
+            let client = client(endpoint, &self.options).await.map_err(|error| {
+                trouble(format!("{endpoint}: {error}"), "endpoints look like http://127.0.0.1:2379")
+            })?;
+            Ok(Box::new(EtcdSession {
+                client,
+                lease_ttl_s: self.options.lease_ttl_s,
+                prefix: self.options.prefix.clone(),
+                timeout: self.options.timeout,
+                granted_ttl_s: Arc::clone(&self.granted_ttl_s),
+            }) as Box<dyn Session>)
+        })
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let mut settings = vec![
+            ("lock_endpoints".to_owned(), self.options.endpoints.join(", ")),
+            ("lock_lease_ttl_asked_s".to_owned(), self.options.lease_ttl_s.to_string()),
+        ];
+        if let Some(version) = self.version.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            settings.push(("lock_version".to_owned(), version));
+        }
+        let granted_ttl_s = self.granted_ttl_s.load(Ordering::Relaxed);
+        if granted_ttl_s > 0 {
+            settings.push(("lock_lease_ttl_granted_s".to_owned(), granted_ttl_s.to_string()));
+        }
+        settings
+    }
+}
+
+/// A connection of its own to one member.
+struct EtcdSession {
+    client: Client,
+    lease_ttl_s: i64,
+    prefix: String,
+    timeout: Duration,
+    granted_ttl_s: Arc<AtomicI64>,
+}
+
+impl Session for EtcdSession {
+    fn execute(&mut self, op: Op, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+        Box::pin(async move {
+            match tokio::time::timeout(self.timeout, self.call(op)).await {
+                Ok(Ok(response)) => Ok(Outcome::Ok(response)),
+                Ok(Err(error)) => judge(&error),
+                Err(_) => Ok(Outcome::Unknown),
+            }
+        })
+    }
+}
+
+impl EtcdSession {
+    /// Makes the one remote call that the operation stands for.
+    async fn call(&mut self, op: Op) -> Result<Response, etcd_client::Error> {
+        match op {
+            Op::GrantLease => {
+                let granted = self.client.lease_grant(self.lease_ttl_s, None).await?;
+                self.granted_ttl_s.store(granted.ttl(), Ordering::Relaxed);
+                Ok(Response::Granted(LeaseId(granted.id())))
+            }
+            Op::Acquire(key) => {
+                let options = LockOptions::new().with_lease(key.lease.0);
+                let held = self.client.lock(self.lock_name(key.account), Some(options)).await?;
+                Ok(Response::Held(token(held.header().map_or(0, |header| header.revision()))))
+            }
+            Op::Release(key) => {
+                let name = self.lock_name(key.account);
+                self.client.unlock(lock_key(name.as_bytes(), key.lease)).await?;
+                Ok(Response::Done)
+            }
+            Op::Revoke(lease) => {
+                self.client.lease_revoke(lease.0).await?;
+                Ok(Response::Done)
+            }
+            other => panic!("`{other}` was sent to the lock service, but it belongs to the store"),
+        }
+    }
+
+    fn lock_name(&self, account: AccountId) -> String {
+        format!("{}/{}", self.prefix, account.0)
+    }
+}
+
+/// The fencing token of a lock: the revision in the header of the answer.
+///
+/// It is the create revision of the lock's key if the lock was free. Of a lock that was waited for etcd does not tell
+/// the create revision, and the one of the answer is higher. Either way it grows from holder to holder, since the key of
+/// the holder before was deleted in between, which is a revision of its own.
+fn token(revision: i64) -> Token {
+    Token(NonZeroI64::new(revision).expect("etcd's revisions begin at 1"))
+}
+
+/// What an error says about the operation: that it was not done, that nobody knows, or that the trial cannot go on.
+fn judge(error: &etcd_client::Error) -> Result<Outcome, BackendError> {
+    // The lock service's errors lose their code on the way through etcd's Go client, so the text decides first.
+    let status = match error {
+        etcd_client::Error::GRpcStatus(status) => status,
+        etcd_client::Error::TransportError(_) | etcd_client::Error::IoError(_) => return Ok(unsent_or_unknown(error)),
+        other => return Err(trouble(other.to_string(), "check the endpoints of the lock service")),
+    };
+    let message = status.message();
+    if message == "etcdserver: requested lease not found" || message == "mutex: session is expired" {
+        return Ok(Outcome::Failed(Failure::LeaseExpired));
+    }
+    if message.starts_with("etcdserver: permission denied")
+        || message.starts_with("etcdserver: user name")
+        || message.starts_with("etcdserver: invalid auth token")
+    {
+        return Err(trouble(message.to_owned(), "the lab needs an etcd without authentication"));
+    }
+    match status.code() {
+        // A member that has lost its leader answers Unavailable after it has proposed, and so it proves nothing.
+        Code::Unavailable
+        | Code::DeadlineExceeded
+        | Code::Cancelled
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unknown => Ok(unsent_or_unknown(status)),
+        Code::PermissionDenied | Code::Unauthenticated => {
+            Err(trouble(message.to_owned(), "the lab needs an etcd without authentication"))
+        }
+        Code::Unimplemented => Err(trouble(message.to_owned(), "use an etcd of version 3.4 or later")),
+        Code::ResourceExhausted => Err(trouble(message.to_owned(), "free the etcd's space or give it a fresh one")),
+        code => {
+            Err(trouble(format!("{code:?}: {message}"), "this is not an etcd as the lab knows it; check the endpoint"))
+        }
+    }
+}
+
+/// A connection that could not be made carried nothing.
+fn unsent_or_unknown(error: &(dyn std::error::Error + 'static)) -> Outcome {
+    let refused =
+        std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<tonic::ConnectError>());
+    if refused { Outcome::Failed(Failure::Unavailable) } else { Outcome::Unknown }
+}
+
+fn trouble(what: String, remedy: &str) -> BackendError {
+    BackendError { backend: "etcd", what, remedy: Some(remedy.to_owned()) }
+}

@@ -1,0 +1,71 @@
+//! The real things behind the port: stores and lock services, each reached over connections that can be cut.
+
+mod backends;
+mod embedded;
+mod etcd;
+mod ledger;
+mod null;
+mod postgres;
+pub mod provision;
+mod sqlite;
+
+pub use backends::{Backends, LockKind, Wanted};
+pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
+pub use etcd::{EtcdBackend, EtcdOptions};
+pub use ledger::Entry;
+pub use null::NullStore;
+pub use postgres::PostgresStore;
+pub use sqlite::{SqliteStore, StoreFlaw};
+
+use std::pin::Pin;
+
+use crate::world::{Delivery, Op, Outcome};
+
+/// A future that a backend gives back.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Trouble that is neither an outcome of an operation nor a fault: the trial cannot go on.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{backend}: {what}{}", .remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default())]
+pub struct BackendError {
+    /// Which backend, e.g. `sqlite`.
+    pub backend: &'static str,
+    /// What went wrong, in the backend's own words where it has some.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+/// One connection to one backend, owned by one handler. Dropping it closes it, and what the backend does to an open
+/// transaction or a waiting lock of a closed connection is what it does here.
+pub trait Session: Send {
+    /// Carries out one operation. Dropped in the middle, the session must be dropped with it: nobody knows how far it got.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the backend is broken rather than busy, refusing or gone.
+    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>>;
+}
+
+/// A place to connect to: a store or a lock service.
+pub trait Backend: Send + Sync {
+    /// Opens a connection.
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>>;
+
+    /// Versions and settings that matter, for `meta.json`.
+    fn describe(&self) -> Vec<(String, String)>;
+}
+
+/// A backend that keeps effects.
+pub trait Store: Backend {
+    /// Empties everything and opens accounts 0 to `accounts`, each with a balance of 0.
+    fn reset(&self, accounts: u32) -> Pending<'_, Result<(), BackendError>>;
+
+    /// Waits until nothing is under way any more on connections that have been closed. A server may notice late that a client
+    /// has gone, and finish what it was at.
+    fn quiesce(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Reads the ledger from beginning to end, in the order in which the entries were made.
+    fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>>;
+}

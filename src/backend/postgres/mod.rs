@@ -1,0 +1,208 @@
+//! PostgreSQL through sqlx: in a schema of its own, one connection per handler.
+
+mod session;
+mod statements;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
+
+use super::{Backend, BackendError, Entry, Pending, Session, Store};
+use crate::world::{AccountId, Delivery, MessageId, Token};
+use session::{PostgresSession, Unreachable};
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the server may take to end connections whose client has gone.
+const QUIESCE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A PostgreSQL database, of which only a schema that belongs to this run is touched.
+pub struct PostgresStore {
+    options: PgConnectOptions,
+    schema: String,
+    settings: Vec<(String, String)>,
+}
+
+impl PostgresStore {
+    /// Connects to the database at a URL such as `postgres://user:password@host:5432/database` and makes a schema in it.
+    ///
+    /// # Errors
+    /// [`BackendError`], which never holds the password, if the URL is none, if nobody answers, or if the server is too old.
+    pub async fn connect(url: &str) -> Result<Self, BackendError> {
+        let options = PgConnectOptions::from_str(url).map_err(|error| BackendError {
+            backend: "postgres",
+            what: format!("the URL of the store cannot be read: {error}"),
+            remedy: Some("write it as postgres://user:password@host:5432/database".to_owned()),
+        })?;
+        let schema = format!("oncelab_{:x}_{:08x}", std::process::id(), rand::random::<u32>());
+        let options = options.disable_statement_logging();
+        let mut connection = open(&options).await?;
+        let settings = settings(&mut connection).await.map_err(|error| broken(&error))?;
+        run(&mut connection, &format!("CREATE SCHEMA {schema}")).await?;
+        // The name by which the server lists this run's connections.
+        let options = options.options([("search_path", schema.as_str())]).application_name(&schema);
+        let store = PostgresStore { options, schema, settings };
+        let mut connection = open(&store.options).await?;
+        for statement in statements::TABLES {
+            run(&mut connection, statement).await?;
+        }
+        Ok(store)
+    }
+
+    /// The schema of this run.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Drops the schema of this run.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the server is gone.
+    pub async fn remove(&self) -> Result<(), BackendError> {
+        let mut connection = open(&self.options).await?;
+        run(&mut connection, &format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema)).await
+    }
+
+    async fn empty(&self, accounts: u32) -> Result<(), BackendError> {
+        let mut connection = open(&self.options).await?;
+        // Connections of the last trial are closed, but their server processes may not have noticed yet.
+        for statement in [statements::END_OTHERS, statements::EMPTY] {
+            run(&mut connection, statement).await?;
+        }
+        let fill = sqlx::query(statements::FILL).bind(i64::from(accounts)).execute(&mut connection);
+        fill.await.map(drop).map_err(|error| broken(&error))
+    }
+
+    /// Waits until the server has ended every other connection of this run, and ends them if it takes too long.
+    async fn wait_until_alone(&self) -> Result<(), BackendError> {
+        let mut connection = open(&self.options).await?;
+        let deadline = tokio::time::Instant::now() + QUIESCE_TIMEOUT;
+        loop {
+            let others = sqlx::query_scalar::<_, i64>(statements::COUNT_OTHERS).fetch_one(&mut connection).await;
+            if others.map_err(|error| broken(&error))? == 0 {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > deadline {
+                return run(&mut connection, statements::END_OTHERS).await;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn read_ledger(&self) -> Result<Vec<Entry>, BackendError> {
+        let mut connection = open(&self.options).await?;
+        let rows = sqlx::query(statements::LEDGER).fetch_all(&mut connection).await.map_err(|error| broken(&error))?;
+        rows.iter().map(|row| entry(row).map_err(|error| broken(&error))).collect()
+    }
+}
+
+/// Opens a connection. A server that is starting up is waited for.
+async fn open(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {
+    let opening = async {
+        loop {
+            match PgConnection::connect_with(options).await {
+                Err(error) if session::is_starting(&error) => tokio::time::sleep(Duration::from_millis(20)).await,
+                result => return result,
+            }
+        }
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(broken(&error)),
+        Err(_elapsed) => Err(BackendError {
+            backend: "postgres",
+            what: format!(
+                "no connection to {}:{} in {} s",
+                options.get_host(),
+                options.get_port(),
+                CONNECT_TIMEOUT.as_secs()
+            ),
+            remedy: Some("check that the server runs there and lets this machine in".to_owned()),
+        }),
+    }
+}
+
+/// Runs statements that come back with nothing.
+async fn run(connection: &mut PgConnection, statements: &str) -> Result<(), BackendError> {
+    // Everything in the text is the lab's own, the schema's name included.
+    let statements = sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned()));
+    connection.execute(statements).await.map(drop).map_err(|error| broken(&error))
+}
+
+/// The settings that matter for what a run shows.
+async fn settings(connection: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let row = sqlx::query(statements::SETTINGS).fetch_one(connection).await?;
+    let names = ["version", "fsync", "synchronous_commit", "default_transaction_isolation", "shared_buffers"];
+    let value = |(column, name): (usize, &str)| Ok((format!("store_{name}"), row.try_get::<String, _>(column)?));
+    names.into_iter().enumerate().map(value).collect()
+}
+
+fn entry(row: &sqlx::postgres::PgRow) -> Result<Entry, sqlx::Error> {
+    let token: Option<i64> = row.try_get("token")?;
+    let small = |column: &str| Ok::<u8, sqlx::Error>(u8::try_from(row.try_get::<i16, _>(column)?).unwrap_or(u8::MAX));
+    let whole =
+        |column: &str| Ok::<u32, sqlx::Error>(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(u32::MAX));
+    Ok(Entry {
+        number: row.try_get::<i64, _>("number")?.unsigned_abs(),
+        message: MessageId(whole("message")?),
+        account: AccountId(whole("account")?),
+        amount: row.try_get("amount")?,
+        balance: row.try_get("balance")?,
+        token: token.and_then(std::num::NonZeroI64::new).map(Token),
+        by: Delivery { attempt: small("attempt")?, copy: small("copy")? },
+    })
+}
+
+/// An error of PostgreSQL's that is no outcome of an operation.
+fn broken(error: &sqlx::Error) -> BackendError {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let remedy = match (code.as_deref(), error) {
+        (Some("28P01" | "28000"), _) => "check the user and the password in the URL of the store",
+        (Some("3D000"), _) => "create the database, or name another in the URL of the store",
+        (Some("42501"), _) => "the user needs the right to create a schema in the database",
+        (Some("53300"), _) => "raise max_connections, or lower load.handlers",
+        (Some("53100"), _) => "the server's disk is full",
+        (None, sqlx::Error::Io(_)) => "check that the server runs there and lets this machine in",
+        _ => "see the server's log",
+    };
+    BackendError { backend: "postgres", what: error.to_string(), remedy: Some(remedy.to_owned()) }
+}
+
+impl Backend for PostgresStore {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+        Box::pin(async {
+            let opening = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options));
+            match opening.await {
+                Ok(Ok(connection)) => Ok(Box::new(PostgresSession::new(connection)) as Box<dyn Session>),
+                // A server that is down for the moment is an outcome, not a broken trial.
+                Ok(Err(sqlx::Error::Io(_))) | Err(_) => Ok(Box::new(Unreachable) as Box<dyn Session>),
+                Ok(Err(error)) if session::is_starting(&error) => Ok(Box::new(Unreachable) as Box<dyn Session>),
+                Ok(Err(error)) => Err(broken(&error)),
+            }
+        })
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let mut settings = vec![("store".to_owned(), "postgres (through sqlx)".to_owned())];
+        settings.extend(self.settings.iter().cloned());
+        settings
+    }
+}
+
+impl Store for PostgresStore {
+    fn quiesce(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(self.wait_until_alone())
+    }
+
+    fn reset(&self, accounts: u32) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(self.empty(accounts))
+    }
+
+    fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>> {
+        Box::pin(self.read_ledger())
+    }
+}

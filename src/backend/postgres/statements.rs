@@ -1,0 +1,67 @@
+//! The SQL of each operation. Every one of them is a single statement: one round trip.
+
+/// The tables, in the schema of the run.
+pub(super) const TABLES: [&str; 8] = [
+    "CREATE TABLE account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)",
+    "CREATE TABLE ledger (number BIGSERIAL PRIMARY KEY, message BIGINT NOT NULL, account BIGINT NOT NULL, amount INT NOT NULL,
+     balance BIGINT NOT NULL, token BIGINT, attempt SMALLINT NOT NULL, copy SMALLINT NOT NULL)",
+    "CREATE TABLE mark (message BIGINT NOT NULL, answer BIGINT NOT NULL)",
+    "CREATE INDEX ON mark (message)",
+    "CREATE TABLE claim (message BIGINT PRIMARY KEY)",
+    "CREATE TABLE answer (message BIGINT NOT NULL, answer BIGINT NOT NULL)",
+    "CREATE INDEX ON answer (message)",
+    "CREATE TABLE fence (account BIGINT PRIMARY KEY, token BIGINT NOT NULL)",
+];
+
+pub(super) const END_OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
+
+pub(super) const COUNT_OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
+     WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
+
+pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, fence RESTART IDENTITY";
+
+/// The number of accounts.
+pub(super) const FILL: &str = "INSERT INTO account SELECT id, 0 FROM generate_series(0::bigint, $1 - 1) id";
+
+pub(super) const LEDGER: &str =
+    "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger ORDER BY number";
+
+pub(super) const SETTINGS: &str = "SELECT version(), current_setting('fsync'), current_setting('synchronous_commit'),
+     current_setting('default_transaction_isolation'), current_setting('shared_buffers')";
+
+pub(super) const READ_MARK: &str = "SELECT answer FROM mark WHERE message = $1 LIMIT 1";
+pub(super) const READ_ANSWER: &str = "SELECT answer FROM answer WHERE message = $1 LIMIT 1";
+
+/// Message, answer.
+pub(super) const WRITE_MARK: &str = "INSERT INTO mark (message, answer) VALUES ($1, $2)";
+/// Message, answer.
+pub(super) const STORE_ANSWER: &str = "INSERT INTO answer (message, answer) VALUES ($1, $2)";
+/// Message. Changes a row if it is new.
+pub(super) const CLAIM: &str = "INSERT INTO claim (message) VALUES ($1) ON CONFLICT DO NOTHING";
+
+/// Account, token. Changes a row if no higher token has been seen.
+pub(super) const CHECK_TOKEN: &str = "INSERT INTO fence (account, token) VALUES ($1, $2) ON CONFLICT (account)
+     DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token";
+
+/// Amount, account, message, token, attempt, copy. Gives the balance.
+pub(super) const APPLY: &str =
+    "WITH changed AS (UPDATE account SET balance = balance + $1 WHERE id = $2 RETURNING balance)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+/// As [`APPLY`]. Gives nothing if a higher token has been seen.
+pub(super) const APPLY_FENCED: &str = "WITH fenced AS (
+       INSERT INTO fence (account, token) VALUES ($2, $4) ON CONFLICT (account)
+       DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token RETURNING account),
+     changed AS (UPDATE account SET balance = balance + $1 FROM fenced WHERE id = fenced.account RETURNING balance)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+/// As [`APPLY`]. Gives nothing if the message was there already.
+pub(super) const CLAIM_AND_APPLY: &str =
+    "WITH fresh AS (INSERT INTO claim (message) VALUES ($3) ON CONFLICT DO NOTHING RETURNING message),
+     changed AS (UPDATE account SET balance = balance + $1 FROM fresh WHERE id = $2 RETURNING balance),
+     answered AS (INSERT INTO answer (message, answer) SELECT $3, balance FROM changed)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";

@@ -1,0 +1,203 @@
+//! SQLite through sqlx: a file in a temporary folder, write-ahead log, one connection per handler.
+
+mod session;
+mod statements;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row};
+
+use super::{Backend, BackendError, Entry, Pending, Session, Store};
+use crate::world::{AccountId, Delivery, MessageId, Token};
+use session::SqliteSession;
+
+/// How long a connection waits for another one's write lock before it says that the store is busy.
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A deliberate mistake in a store, for tests that must catch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFlaw {
+    /// The dedup table lacks its unique constraint.
+    NoUniqueConstraint,
+    /// Fencing tokens are remembered and never compared.
+    NoTokenComparison,
+}
+
+/// A SQLite database in a temporary folder of its own, which goes when the store is dropped.
+pub struct SqliteStore {
+    folder: tempfile::TempDir,
+    flaw: Option<StoreFlaw>,
+    current: Mutex<Database>,
+}
+
+/// The database file of one trial. A connection that outlives its trial can do no harm to the next one's.
+#[derive(Clone)]
+struct Database {
+    generation: u32,
+    path: PathBuf,
+    writers: WriterQueue,
+}
+
+/// The queue of writers. SQLite lets one write at a time and makes the others poll, sleeping up to 100 ms at a time;
+/// waiting here instead is fair and wastes no time, and changes nothing in what the store allows.
+type WriterQueue = Arc<tokio::sync::Mutex<()>>;
+
+impl SqliteStore {
+    /// A store in a temporary folder of its own. [`Store::reset`] makes the database.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the folder cannot be made.
+    pub fn new() -> Result<Self, BackendError> {
+        Self::with_flaw(None)
+    }
+
+    /// A store with a deliberate mistake, for tests that must catch it.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::new`].
+    pub fn with_flaw(flaw: Option<StoreFlaw>) -> Result<Self, BackendError> {
+        let folder = tempfile::Builder::new().prefix("oncelab-").tempdir().map_err(|error| BackendError {
+            backend: "sqlite",
+            what: format!("no temporary folder could be made: {error}"),
+            remedy: Some("set TMPDIR to a folder that can be written".to_owned()),
+        })?;
+        let current = Mutex::new(Database::new(&folder, 0));
+        Ok(SqliteStore { folder, flaw, current })
+    }
+
+    fn current(&self) -> MutexGuard<'_, Database> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn open(&self) -> Result<(SqliteConnection, Database), BackendError> {
+        let database = self.current().clone();
+        let options = SqliteConnectOptions::new()
+            .filename(&database.path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let connection = SqliteConnection::connect_with(&options).await.map_err(|error| broken(&error))?;
+        Ok((connection, database))
+    }
+
+    async fn make_tables(&self, mut connection: SqliteConnection, accounts: u32) -> Result<(), sqlx::Error> {
+        let claims = match self.flaw {
+            Some(StoreFlaw::NoUniqueConstraint) => "CREATE TABLE claim (message INTEGER NOT NULL)",
+            _ => "CREATE TABLE claim (message INTEGER PRIMARY KEY)",
+        };
+        for statement in [
+            "CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
+            "CREATE TABLE ledger (number INTEGER PRIMARY KEY, message INTEGER NOT NULL, account INTEGER NOT NULL,
+             amount INTEGER NOT NULL, balance INTEGER NOT NULL, token INTEGER, attempt INTEGER NOT NULL, copy INTEGER NOT NULL)",
+            "CREATE TABLE mark (message INTEGER NOT NULL, answer INTEGER NOT NULL)",
+            "CREATE INDEX mark_by_message ON mark (message)",
+            "CREATE TABLE answer (message INTEGER NOT NULL, answer INTEGER NOT NULL)",
+            "CREATE INDEX answer_by_message ON answer (message)",
+            "CREATE TABLE fence (account INTEGER PRIMARY KEY, token INTEGER NOT NULL)",
+            claims,
+        ] {
+            sqlx::query(statement).execute(&mut connection).await?;
+        }
+        sqlx::query(
+            "WITH RECURSIVE each (id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM each WHERE id + 1 < ?)
+             INSERT INTO account SELECT id, 0 FROM each",
+        )
+        .bind(accounts)
+        .execute(&mut connection)
+        .await?;
+        connection.close().await
+    }
+
+    async fn read_ledger(&self) -> Result<Vec<Entry>, BackendError> {
+        let (mut connection, _) = self.open().await?;
+        let rows = sqlx::query(
+            "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger ORDER BY number",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .map_err(|error| broken(&error))?;
+        rows.iter().map(|row| entry(row).map_err(|error| broken(&error))).collect()
+    }
+}
+
+impl Database {
+    fn new(folder: &tempfile::TempDir, generation: u32) -> Self {
+        let path = folder.path().join(format!("trial-{generation}.db"));
+        Database { generation, path, writers: WriterQueue::default() }
+    }
+
+    /// Removes the file and its log. What cannot be removed now goes with the folder.
+    fn remove(&self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = self.path.clone().into_os_string();
+            path.push(suffix);
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn entry(row: &sqlx::sqlite::SqliteRow) -> Result<Entry, sqlx::Error> {
+    let token: Option<i64> = row.try_get("token")?;
+    Ok(Entry {
+        number: row.try_get::<i64, _>("number")?.unsigned_abs(),
+        message: MessageId(row.try_get("message")?),
+        account: AccountId(row.try_get("account")?),
+        amount: row.try_get("amount")?,
+        balance: row.try_get("balance")?,
+        token: token.and_then(std::num::NonZeroI64::new).map(Token),
+        by: Delivery { attempt: row.try_get("attempt")?, copy: row.try_get("copy")? },
+    })
+}
+
+/// An error of SQLite's that is no outcome of an operation.
+fn broken(error: &sqlx::Error) -> BackendError {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let remedy = match code.as_deref() {
+        Some("13") => Some("the disk is full: free some space, or set TMPDIR to a folder on another disk"),
+        Some("10" | "14" | "8" | "778" | "1546") => Some("set TMPDIR to a folder that can be written"),
+        _ => None,
+    };
+    BackendError { backend: "sqlite", what: error.to_string(), remedy: remedy.map(str::to_owned) }
+}
+
+impl Backend for SqliteStore {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+        Box::pin(async {
+            let (connection, database) = self.open().await?;
+            let compares = self.flaw != Some(StoreFlaw::NoTokenComparison);
+            Ok(Box::new(SqliteSession::new(connection, database.writers, compares)) as Box<dyn Session>)
+        })
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let settings = [
+            ("store", "sqlite (embedded, through sqlx)"),
+            ("store_journal_mode", "wal"),
+            ("store_synchronous", "normal"),
+            ("store_begin", "immediate"),
+        ];
+        settings.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()
+    }
+}
+
+impl Store for SqliteStore {
+    fn reset(&self, accounts: u32) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(async move {
+            {
+                let mut current = self.current();
+                current.remove();
+                *current = Database::new(&self.folder, current.generation + 1);
+            }
+            let (connection, _) = self.open().await?;
+            self.make_tables(connection, accounts).await.map_err(|error| broken(&error))
+        })
+    }
+
+    fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>> {
+        Box::pin(self.read_ledger())
+    }
+}

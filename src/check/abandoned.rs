@@ -1,0 +1,54 @@
+//! abandoned: the client gave up, and the effect is absent.
+
+use super::{Case, Cause, Finding, Violation};
+
+/// One finding per message that its client gave up, that nobody retried after everything had settled, and that is not
+/// in the ledger.
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let abandoned = |message: &_| {
+        let told = case.told(*message);
+        told.gave_up && !told.success && told.final_reply.is_none() && !case.is_applied(*message)
+    };
+    let finding = |message| Finding {
+        violation: Violation::Abandoned,
+        message,
+        cause: Cause::NeverRetried,
+        detail: "given up, and never applied".to_owned(),
+    };
+    case.messages().filter(abandoned).map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{FIRST, Story};
+    use crate::check::{Cause, Violation};
+    use crate::history::What;
+    use crate::strategy::Retries;
+    use crate::world::{Answer, Delivery};
+
+    fn given_up() -> Story {
+        let mut story = Story::of(1);
+        story.retries = Retries::Never;
+        story.at(0, 0, FIRST, What::TimedOut).at(0, 0, FIRST, What::GaveUp);
+        story
+    }
+
+    #[test]
+    fn rejects_what_was_given_up_and_is_absent() {
+        assert_eq!(given_up().found(Violation::Abandoned), [(0, Cause::NeverRetried)]);
+    }
+
+    #[test]
+    fn accepts_what_was_given_up_and_is_there_all_the_same() {
+        let mut story = given_up();
+        story.entry(0, FIRST);
+        assert_eq!(story.found(Violation::Abandoned), []);
+    }
+
+    #[test]
+    fn accepts_what_the_fault_free_retry_decides() {
+        let mut story = given_up();
+        story.answer(9, 0, Delivery::FINAL, Ok(Answer(10)));
+        assert_eq!(story.found(Violation::Abandoned), []);
+    }
+}

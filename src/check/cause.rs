@@ -1,0 +1,226 @@
+//! Causes: what the history shows to have led to a violation.
+
+use super::{Case, Cause};
+use crate::backend::Entry;
+use crate::fault::FaultKind;
+use crate::history::{Event, What};
+use crate::world::{Delivery, Leg, MessageId, Op, OpKind, Outcome};
+
+/// What happened to one delivery, in short.
+#[derive(Debug, Default, Clone, Copy)]
+struct Span {
+    arrived_ns: Option<u64>,
+    ended_ns: Option<u64>,
+    /// The handler crashed or was cancelled.
+    broke_off: bool,
+    /// An operation that writes effects landed after its time-out, or the delivery itself did.
+    landed_late: bool,
+    /// An operation's outcome was unknown, or the answer never reached the client.
+    unheard: bool,
+    /// When it asked whether the message had been seen, and was told no.
+    checked_ns: Option<u64>,
+    /// When the mark that it left could be seen.
+    marked_ns: Option<u64>,
+    /// When its last operation on the store was over: after that it leaves no mark any more.
+    stored_ns: Option<u64>,
+    /// An operation on the store ended when the lease of the delivery's lock had run out.
+    past_lease: bool,
+}
+
+impl Span {
+    fn of(case: &Case<'_>, message: MessageId, delivery: Delivery) -> Span {
+        let lease_ns = u64::try_from(case.evidence.lease.as_nanos()).unwrap_or(u64::MAX);
+        let mut span = Span::default();
+        let mut granted_ns = None;
+        for event in case.events_of(message).filter(|event| event.delivery == delivery) {
+            match event.what {
+                What::Sent { fault: Some(FaultKind::LateLanding), .. } => span.landed_late = true,
+                What::Arrived => span.arrived_ns = Some(event.at_ns),
+                What::Called { op: Op::GrantLease, outcome: Some(Outcome::Ok(_)), .. } => {
+                    granted_ns = Some(event.at_ns)
+                }
+                What::Called { op, outcome, .. } => {
+                    span.unheard |= outcome.is_none_or(|outcome| outcome == Outcome::Unknown);
+                    let is_past =
+                        granted_ns.is_some_and(|granted| event.ended_ns() >= granted.saturating_add(lease_ns));
+                    span.past_lease |= op.leg() == Leg::Store && is_past;
+                    if op.leg() == Leg::Store {
+                        span.stored_ns = Some(event.ended_ns());
+                    }
+                    match (op, outcome) {
+                        (Op::ReadMark(_), Some(Outcome::Ok(_))) => span.checked_ns = Some(event.at_ns),
+                        (Op::WriteMark(..) | Op::Commit, Some(Outcome::Ok(_))) => {
+                            span.marked_ns = Some(event.ended_ns())
+                        }
+                        _ => {}
+                    }
+                }
+                What::Landed { op, .. } => span.landed_late |= writes_effects(&op),
+                What::Answered { heard, .. } => {
+                    span.ended_ns = Some(event.at_ns);
+                    span.unheard |= !heard;
+                }
+                What::Cancelled | What::Crashed => {
+                    span.ended_ns = Some(event.at_ns);
+                    span.broke_off = true;
+                }
+                _ => {}
+            }
+        }
+        span
+    }
+
+    /// Whether the other delivery looked for the mark while this one was between its effect and the mark.
+    fn races(&self, other: &Span) -> bool {
+        let (Some(arrived), Some(looked)) = (self.arrived_ns, other.checked_ns) else { return false };
+        let until = self.marked_ns.or(self.stored_ns).unwrap_or(u64::MAX);
+        arrived < looked && looked < until
+    }
+}
+
+fn writes_effects(op: &Op) -> bool {
+    matches!(op.kind(), OpKind::Apply | OpKind::ClaimAndApply | OpKind::Commit)
+}
+
+/// Why an effect that had been applied by the first entry was applied again by the second.
+pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Entry) -> Cause {
+    let one = Span::of(case, first.message, first.by);
+    if first.by == second.by {
+        // Within one delivery: an operation that landed after the strategy had made it again, or that was repeated.
+        return if one.landed_late { Cause::LateLanding } else { Cause::Redelivery };
+    }
+    let two = Span::of(case, second.message, second.by);
+    if one.landed_late || two.landed_late {
+        Cause::LateLanding
+    } else if one.past_lease || two.past_lease {
+        Cause::ZombiePastLease
+    } else if one.broke_off {
+        Cause::CrashBetweenStores
+    } else if one.races(&two) || two.races(&one) {
+        Cause::CheckThenActRace
+    } else if one.unheard {
+        Cause::RetryAfterLostReply
+    } else {
+        Cause::Redelivery
+    }
+}
+
+/// Why a message is not applied, or not finished, although somebody was at work on it.
+pub(super) fn of_unfinished(case: &Case<'_>, message: MessageId) -> Cause {
+    let mut events = case.events_of(message);
+    if events.any(|event| matches!(event.what, What::Cancelled | What::Crashed)) {
+        return Cause::CrashBetweenStores;
+    }
+    let is_unheard = |event: &Event| matches!(event.what, What::Called { outcome: None | Some(Outcome::Unknown), .. });
+    if case.events_of(message).any(is_unheard) { Cause::RetryAfterLostReply } else { Cause::Unexplained }
+}
+
+/// Why an effect was applied under conditions that had passed.
+pub(super) fn of_outdated(case: &Case<'_>, entry: &Entry) -> Cause {
+    let span = Span::of(case, entry.message, entry.by);
+    if span.landed_late {
+        Cause::LateLanding
+    } else if span.past_lease {
+        Cause::ZombiePastLease
+    } else {
+        Cause::Unexplained
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, lock, sent};
+    use crate::check::{Cause, Violation};
+    use crate::fault::FaultKind;
+    use crate::history::What;
+    use crate::world::{Answer, Delivery, MessageId, Op, Outcome, Response};
+
+    const APPLIED: Response = Response::Applied(Some(Answer(10)));
+    const READ: Op = Op::ReadMark(MessageId(0));
+    const MARK: Op = Op::WriteMark(MessageId(0), Answer(10));
+
+    /// The cause of the one duplicate of message 0 that a story tells, with an entry by each of two deliveries.
+    fn cause(second: Delivery, tell: impl FnOnce(&mut Story)) -> Cause {
+        let mut story = Story::of(1);
+        tell(&mut story);
+        story.entry(0, FIRST).entry(0, second);
+        let found = story.found(Violation::Duplicate);
+        assert_eq!(found.len(), 1);
+        found[0].1
+    }
+
+    /// A delivery that looks at this time, finds nothing, and applies.
+    fn look_and_apply(story: &mut Story, us: u64, by: Delivery) {
+        story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, READ, Response::Found(None));
+        story.done(us + 3, 0, by, apply(0), APPLIED);
+    }
+
+    #[test]
+    fn looking_before_the_other_has_marked_is_a_race() {
+        let race = |story: &mut Story| {
+            story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, READ, Response::Found(None));
+            look_and_apply(story, 2, COPY);
+            story.done(6, 0, FIRST, apply(0), APPLIED).done(8, 0, FIRST, MARK, Response::Done);
+        };
+        assert_eq!(cause(COPY, race), Cause::CheckThenActRace);
+    }
+
+    #[test]
+    fn an_effect_whose_reply_was_lost_is_repeated_by_the_retry() {
+        let lost = |story: &mut Story| {
+            story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, READ, Response::Found(None));
+            story.unknown(3, 0, FIRST, apply(0));
+            look_and_apply(story, 10, RETRY);
+        };
+        assert_eq!(cause(RETRY, lost), Cause::RetryAfterLostReply);
+    }
+
+    #[test]
+    fn a_crash_after_the_effect_comes_between_two_steps() {
+        let crash = |story: &mut Story| {
+            look_and_apply(story, 0, FIRST);
+            story.at(5, 0, FIRST, What::Crashed);
+            look_and_apply(story, 10, RETRY);
+        };
+        assert_eq!(cause(RETRY, crash), Cause::CrashBetweenStores);
+    }
+
+    #[test]
+    fn whoever_applies_after_its_lease_is_a_zombie() {
+        let zombie = |story: &mut Story| {
+            story.done(0, 0, FIRST, Op::GrantLease, Response::Granted(lock(1).lease));
+            look_and_apply(story, LEASE_US / 2, COPY);
+            story.done(LEASE_US + 1, 0, FIRST, apply(0), APPLIED);
+        };
+        assert_eq!(cause(COPY, zombie), Cause::ZombiePastLease);
+    }
+
+    #[test]
+    fn an_operation_or_a_delivery_that_lands_late_is_the_cause() {
+        let operation = |story: &mut Story| {
+            story.unknown(0, 0, FIRST, apply(0));
+            look_and_apply(story, 10, RETRY);
+            story.at(20, 0, FIRST, What::Landed { op: apply(0), outcome: Some(Outcome::Ok(APPLIED)) });
+        };
+        assert_eq!(cause(RETRY, operation), Cause::LateLanding);
+        let delivery = |story: &mut Story| {
+            story.at(0, 0, FIRST, sent(Some(FaultKind::LateLanding)));
+            story.done(5, 0, RETRY, apply(0), APPLIED).done(30, 0, FIRST, apply(0), APPLIED);
+        };
+        assert_eq!(cause(RETRY, delivery), Cause::LateLanding);
+    }
+
+    #[test]
+    fn what_was_done_and_answered_and_comes_again_is_a_redelivery() {
+        let again = |story: &mut Story| {
+            story.done(0, 0, FIRST, apply(0), APPLIED).answer(2, 0, FIRST, Ok(Answer(10)));
+            story.done(5, 0, COPY, apply(0), APPLIED);
+        };
+        assert_eq!(cause(COPY, again), Cause::Redelivery);
+        // Within one delivery, a driver that repeats the operation.
+        let repeated = |story: &mut Story| {
+            story.done(0, 0, FIRST, apply(0), APPLIED);
+        };
+        assert_eq!(cause(FIRST, repeated), Cause::Redelivery);
+    }
+}

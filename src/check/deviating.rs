@@ -1,0 +1,77 @@
+//! deviating: two answers to the same message id differ.
+
+use super::{Case, Cause, Finding, Violation, cause};
+use crate::history::What;
+use crate::world::{MessageId, Reply};
+
+/// One finding per message to which two deliveries gave different answers, whether or not the client heard both. "Try
+/// again" is no answer; "refused for good" is one.
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let deviating = case.messages().filter_map(|message| {
+        let answers = || {
+            case.events_of(message).filter_map(|event| match event.what {
+                What::Answered { reply, .. } if is_final(&reply) => Some((event.delivery, reply)),
+                _ => None,
+            })
+        };
+        let (first_by, first) = answers().next()?;
+        let (other_by, other) = answers().find(|(_, reply)| *reply != first)?;
+        Some(Finding {
+            violation: Violation::Deviating,
+            message,
+            cause: why(case, message),
+            detail: format!("delivery {first_by} was answered {}, delivery {other_by} {}", show(&first), show(&other)),
+        })
+    });
+    deviating.collect()
+}
+
+fn is_final(reply: &Reply) -> bool {
+    reply.as_ref().map_or_else(|trouble| trouble.is_final(), |_| true)
+}
+
+fn show(reply: &Reply) -> String {
+    match reply {
+        Ok(answer) => answer.0.to_string(),
+        Err(trouble) => trouble.to_string(),
+    }
+}
+
+/// Answers differ because the effect was applied twice, if it was.
+fn why(case: &Case<'_>, message: MessageId) -> Cause {
+    let mut entries = case.entries_of(message);
+    match (entries.next(), entries.next()) {
+        (Some(first), Some(second)) => cause::of_second_application(case, first, second),
+        _ => cause::of_unfinished(case, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Violation;
+    use crate::check::testing::{FIRST, RETRY, Story};
+    use crate::history::What;
+    use crate::world::{Answer, Reply, Trouble};
+
+    fn two(first: Reply, second: Reply) -> usize {
+        let mut story = Story::of(1);
+        // Nobody heard the first answer; it was given all the same.
+        story.at(0, 0, FIRST, What::Answered { reply: first, heard: false }).answer(5, 0, RETRY, second);
+        story.entry(0, FIRST);
+        story.found(Violation::Deviating).len()
+    }
+
+    #[test]
+    fn rejects_two_answers_that_differ() {
+        assert_eq!(two(Ok(Answer(10)), Ok(Answer(20))), 1);
+        assert_eq!(two(Ok(Answer(10)), Err(Trouble::Refused)), 1);
+    }
+
+    #[test]
+    fn accepts_the_same_answer_twice_and_any_number_of_try_agains() {
+        assert_eq!(two(Ok(Answer(10)), Ok(Answer(10))), 0);
+        assert_eq!(two(Err(Trouble::Refused), Err(Trouble::Refused)), 0);
+        assert_eq!(two(Err(Trouble::Unknown), Ok(Answer(10))), 0);
+        assert_eq!(two(Err(Trouble::InProgress), Ok(Answer(10))), 0);
+    }
+}

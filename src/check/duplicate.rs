@@ -1,0 +1,51 @@
+//! duplicate: the ledger holds the effect more than once.
+
+use super::{Case, Finding, Violation, cause};
+
+/// One finding per message whose effect is in the ledger more than once.
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let twice = case.messages().filter_map(|message| {
+        let mut entries = case.entries_of(message);
+        let times = entries.len();
+        let (first, second) = (entries.next()?, entries.next()?);
+        Some(Finding {
+            violation: Violation::Duplicate,
+            message,
+            cause: cause::of_second_application(case, first, second),
+            detail: format!("applied {times} times, by deliveries {} and {}", first.by, second.by),
+        })
+    });
+    twice.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{COPY, FIRST, RETRY, Story};
+    use crate::check::{Cause, Violation};
+
+    #[test]
+    fn accepts_one_effect_per_message() {
+        let mut story = Story::of(3);
+        for n in 0..3 {
+            story.smooth(u64::from(n) * 10, n, FIRST);
+        }
+        assert_eq!(story.found(Violation::Duplicate), []);
+    }
+
+    #[test]
+    fn rejects_a_planted_duplicate() {
+        let mut story = Story::of(3);
+        for n in 0..3 {
+            story.smooth(u64::from(n) * 10, n, FIRST);
+        }
+        story.smooth(40, 1, RETRY);
+        assert_eq!(story.found(Violation::Duplicate), [(1, Cause::Redelivery)]);
+    }
+
+    #[test]
+    fn counts_a_message_once_however_often_it_was_applied() {
+        let mut story = Story::of(1);
+        story.smooth(0, 0, FIRST).smooth(10, 0, COPY).smooth(20, 0, RETRY);
+        assert_eq!(story.found(Violation::Duplicate).len(), 1);
+    }
+}

@@ -1,0 +1,150 @@
+//! overlap: two handlers inside the critical section at once.
+
+use std::collections::HashMap;
+
+use super::{Case, Cause, Finding, Violation};
+use crate::history::{Event, What};
+use crate::world::{AccountId, Delivery, MessageId, Op, Outcome};
+
+/// Somebody who believes to be inside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Insider {
+    message: MessageId,
+    delivery: Delivery,
+}
+
+/// A step over the threshold of a critical section.
+struct Step {
+    at_ns: u64,
+    who: Insider,
+    /// The section entered; none for whoever leaves the one that it is in.
+    enters: Option<AccountId>,
+    /// When the lease of whoever enters was asked for.
+    leased_ns: u64,
+}
+
+/// One finding per message whose handler entered a critical section while another handler was inside.
+///
+/// Inside is, as a handler sees it, the time from the moment at which it learns that it holds the lock until it asks for
+/// its release, or until its delivery ends. Both ends are the inner ones, so that an overlap found is one.
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let lease_ns = u64::try_from(case.evidence.lease.as_nanos()).unwrap_or(u64::MAX);
+    let mut inside: HashMap<AccountId, Vec<(Insider, u64)>> = HashMap::new();
+    let mut sections: HashMap<(MessageId, Delivery), AccountId> = HashMap::new();
+    let mut findings: Vec<Finding> = Vec::new();
+    for Step { at_ns, who, enters, leased_ns } in steps(case.evidence.events) {
+        let key = (who.message, who.delivery);
+        if let Some(left) = sections.remove(&key)
+            && let Some(insiders) = inside.get_mut(&left)
+        {
+            insiders.retain(|(insider, _)| *insider != who);
+        }
+        let Some(account) = enters else { continue };
+        let insiders = inside.entry(account).or_default();
+        if let Some((other, other_leased_ns)) = insiders.first() {
+            let is_past = at_ns.saturating_sub(*other_leased_ns) >= lease_ns;
+            findings.push(Finding {
+                violation: Violation::Overlap,
+                message: who.message,
+                cause: if is_past { Cause::ZombiePastLease } else { Cause::Unexplained },
+                detail: format!(
+                    "delivery {} entered the section of account {} while delivery {} of m{} was inside",
+                    who.delivery, account.0, other.delivery, other.message.0
+                ),
+            });
+        }
+        insiders.push((who, leased_ns));
+        sections.insert(key, account);
+    }
+    findings.sort_by_key(|finding| finding.message);
+    findings.dedup_by_key(|finding| finding.message);
+    findings
+}
+
+/// The steps over thresholds, in the order of time.
+fn steps(events: &[Event]) -> Vec<Step> {
+    let mut leased: HashMap<(MessageId, Delivery), u64> = HashMap::new();
+    let mut steps = Vec::new();
+    for event in events {
+        let who = Insider { message: event.message, delivery: event.delivery };
+        let key = (event.message, event.delivery);
+        match event.what {
+            What::Called { op: Op::GrantLease, .. } => {
+                leased.insert(key, event.at_ns);
+            }
+            What::Called { op: Op::Acquire(lock), outcome: Some(Outcome::Ok(_)), .. } => steps.push(Step {
+                at_ns: event.ended_ns(),
+                who,
+                enters: Some(lock.account),
+                leased_ns: leased.get(&key).copied().unwrap_or(event.at_ns),
+            }),
+            What::Called { op: Op::Release(_), .. } | What::Answered { .. } | What::Cancelled | What::Crashed
+                if leased.contains_key(&key) =>
+            {
+                steps.push(Step { at_ns: event.at_ns, who, enters: None, leased_ns: 0 });
+            }
+            _ => {}
+        }
+    }
+    // Nearly in order already, since events are: the sort takes about linear time. Whoever leaves at the same
+    // nanosecond leaves first.
+    steps.sort_by_key(|step| (step.at_ns, step.enters.is_some()));
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{FIRST, LEASE_US, Story, lock, token};
+    use crate::check::{Cause, Violation};
+    use crate::history::What;
+    use crate::world::{Op, Response};
+
+    /// Message `n` takes the lock under lease `n`: it is asked for at this time, and known to be held 11 µs later.
+    fn enter(story: &mut Story, us: u64, n: u32) {
+        let key = lock(i64::from(n) + 1);
+        story.done(us, n, FIRST, Op::GrantLease, Response::Granted(key.lease));
+        story.done(us + 10, n, FIRST, Op::Acquire(key), Response::Held(token(i64::from(n) + 1)));
+    }
+
+    fn leave(story: &mut Story, us: u64, n: u32) {
+        story.done(us, n, FIRST, Op::Release(lock(i64::from(n) + 1)), Response::Done);
+    }
+
+    #[test]
+    fn accepts_handlers_that_take_turns() {
+        let mut story = Story::of(2);
+        enter(&mut story, 0, 0);
+        leave(&mut story, 21, 0);
+        enter(&mut story, 22, 1);
+        leave(&mut story, 50, 1);
+        assert_eq!(story.found(Violation::Overlap), []);
+    }
+
+    #[test]
+    fn rejects_a_planted_overlap() {
+        let mut story = Story::of(2);
+        enter(&mut story, 0, 0);
+        // Inside from 22 + 11 = 33 µs on, and the other leaves at 34 µs.
+        enter(&mut story, 22, 1);
+        leave(&mut story, 34, 0);
+        assert_eq!(story.found(Violation::Overlap), [(1, Cause::Unexplained)]);
+    }
+
+    #[test]
+    fn an_overlap_after_the_lease_is_a_zombies() {
+        let mut story = Story::of(2);
+        enter(&mut story, 0, 0);
+        enter(&mut story, LEASE_US, 1);
+        leave(&mut story, 2 * LEASE_US, 0);
+        assert_eq!(story.found(Violation::Overlap), [(1, Cause::ZombiePastLease)]);
+    }
+
+    #[test]
+    fn whoever_crashes_is_inside_no_longer() {
+        let mut story = Story::of(2);
+        enter(&mut story, 0, 0);
+        story.at(20, 0, FIRST, What::Crashed);
+        enter(&mut story, 22, 1);
+        assert_eq!(story.found(Violation::Overlap), []);
+    }
+}

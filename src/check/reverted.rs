@@ -1,0 +1,61 @@
+//! reverted: a late duplicate undid a newer request's state.
+
+use std::collections::HashMap;
+
+use super::{Case, Finding, Violation, cause};
+use crate::backend::Entry;
+use crate::world::{AccountId, MessageId};
+
+/// One finding per message that was applied again after another message had been applied to its account, and that put
+/// the account back into the state in which its first application had left it.
+///
+/// An effect that adds a positive amount can be a duplicate and never reverts; one that sets a state can do both.
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let mut firsts: HashMap<MessageId, &Entry> = HashMap::new();
+    let mut latest: HashMap<AccountId, &Entry> = HashMap::new();
+    let mut findings = Vec::new();
+    for entry in case.evidence.ledger {
+        let before = latest.insert(entry.account, entry);
+        let Some(first) = firsts.get(&entry.message) else {
+            firsts.insert(entry.message, entry);
+            continue;
+        };
+        let undid_another =
+            before.is_some_and(|before| before.message != entry.message && before.number > first.number);
+        if undid_another && entry.balance == first.balance {
+            findings.push(Finding {
+                violation: Violation::Reverted,
+                message: entry.message,
+                cause: cause::of_second_application(case, first, entry),
+                detail: format!("entry {} put account {} back to {}", entry.number, entry.account.0, entry.balance),
+            });
+        }
+    }
+    findings.sort_by_key(|finding| finding.message);
+    findings.dedup_by_key(|finding| finding.message);
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Violation;
+    use crate::check::testing::{FIRST, RETRY, Story};
+
+    #[test]
+    fn rejects_a_duplicate_that_puts_the_old_state_back() {
+        // Message 0 sets 10, message 1 sets 20, and message 0 sets 10 again.
+        let mut story = Story::of(2);
+        story.entry_with(0, FIRST, None, 10).entry_with(1, FIRST, None, 20).entry_with(0, RETRY, None, 10);
+        assert_eq!(story.found(Violation::Reverted).iter().map(|(n, _)| *n).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn accepts_a_duplicate_that_comes_at_once_or_adds_up() {
+        let mut at_once = Story::of(2);
+        at_once.entry_with(0, FIRST, None, 10).entry_with(0, RETRY, None, 10).entry_with(1, FIRST, None, 20);
+        assert_eq!(at_once.found(Violation::Reverted), []);
+        let mut adds_up = Story::of(2);
+        adds_up.entry_with(0, FIRST, None, 10).entry_with(1, FIRST, None, 20).entry_with(0, RETRY, None, 30);
+        assert_eq!(adds_up.found(Violation::Reverted), []);
+    }
+}

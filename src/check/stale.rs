@@ -1,0 +1,55 @@
+//! stale: an effect accepted under a fencing token lower than one already used.
+
+use std::collections::HashMap;
+
+use super::{Case, Finding, Violation, cause};
+use crate::world::{AccountId, Token};
+
+/// One finding per message with an entry whose token is lower than that of an earlier entry of its account.
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let mut highest: HashMap<AccountId, Token> = HashMap::new();
+    let mut findings = Vec::new();
+    for entry in case.evidence.ledger {
+        let Some(token) = entry.token else { continue };
+        let highest = highest.entry(entry.account).or_insert(token);
+        if token < *highest {
+            findings.push(Finding {
+                violation: Violation::Stale,
+                message: entry.message,
+                cause: cause::of_outdated(case, entry),
+                detail: format!("accepted under token {} after token {}", token.0, highest.0),
+            });
+        }
+        *highest = token.max(*highest);
+    }
+    findings.sort_by_key(|finding| finding.message);
+    findings.dedup_by_key(|finding| finding.message);
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{FIRST, RETRY, Story, apply, called};
+    use crate::check::{Cause, Violation};
+    use crate::history::What;
+
+    #[test]
+    fn accepts_tokens_that_never_fall() {
+        let mut story = Story::of(3);
+        story.fenced_entry(0, FIRST, Some(5)).fenced_entry(1, FIRST, Some(5)).entry(2, FIRST).fenced_entry(
+            0,
+            RETRY,
+            Some(7),
+        );
+        assert_eq!(story.found(Violation::Stale), []);
+    }
+
+    #[test]
+    fn rejects_a_lower_token_after_a_higher_one() {
+        let mut story = Story::of(2);
+        let landed = What::Landed { op: apply(1), outcome: None };
+        story.at(0, 1, FIRST, called(apply(1), None)).at(9, 1, FIRST, landed);
+        story.fenced_entry(0, FIRST, Some(7)).fenced_entry(1, FIRST, Some(5));
+        assert_eq!(story.found(Violation::Stale), [(1, Cause::LateLanding)]);
+    }
+}

@@ -1,0 +1,39 @@
+//! stuck: a marker or claim stays unfinished, so that a fault-free retry is refused for good.
+
+use super::{Case, Finding, Violation, cause};
+use crate::world::Trouble;
+
+/// One finding per message whose fault-free retry, after everything had settled, was told that somebody is at work on it.
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let is_stuck = |message: &_| case.told(*message).final_reply == Some(Err(Trouble::InProgress));
+    let finding = |message| Finding {
+        violation: Violation::Stuck,
+        message,
+        cause: cause::of_unfinished(case, message),
+        detail: "a fault-free retry is told that somebody is at work on it, and nobody is".to_owned(),
+    };
+    case.messages().filter(is_stuck).map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{FIRST, RETRY, Story};
+    use crate::check::{Cause, Violation};
+    use crate::history::What;
+    use crate::world::{Answer, Delivery, Trouble};
+
+    #[test]
+    fn rejects_a_message_whose_last_retry_is_told_to_wait() {
+        let mut story = Story::of(1);
+        story.at(0, 0, FIRST, What::Crashed).at(5, 0, FIRST, What::GaveUp);
+        story.answer(9, 0, Delivery::FINAL, Err(Trouble::InProgress));
+        assert_eq!(story.found(Violation::Stuck), [(0, Cause::CrashBetweenStores)]);
+    }
+
+    #[test]
+    fn accepts_a_message_that_was_told_to_wait_and_then_answered() {
+        let mut story = Story::of(1);
+        story.answer(0, 0, FIRST, Err(Trouble::InProgress)).answer(5, 0, RETRY, Ok(Answer(10))).entry(0, RETRY);
+        assert_eq!(story.found(Violation::Stuck), []);
+    }
+}

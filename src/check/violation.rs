@@ -1,0 +1,138 @@
+//! The nine ways in which a guarantee can be broken, and the causes that the history can show.
+
+/// A broken guarantee, counted per message id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Violation {
+    /// The ledger holds the effect more than once.
+    Duplicate,
+    /// The client was told success and the ledger does not hold the effect, or a fault-free retry after everything has
+    /// settled still cannot get it applied.
+    Lost,
+    /// The client gave up, and the effect is absent. Allowed only for strategies that claim at-most-once.
+    Abandoned,
+    /// The effect was applied after the client had been told that it failed.
+    Late,
+    /// Two answers to the same message id differ.
+    Deviating,
+    /// A marker or claim stays unfinished, so that a fault-free retry is refused for good.
+    Stuck,
+    /// Two handlers inside the critical section at once.
+    Overlap,
+    /// An effect accepted under a fencing token lower than one already used.
+    Stale,
+    /// A late duplicate undid a newer request's state.
+    Reverted,
+}
+
+impl Violation {
+    /// Every kind, in the order of the declaration and of every report.
+    pub const ALL: [Violation; 9] = [
+        Violation::Duplicate,
+        Violation::Lost,
+        Violation::Abandoned,
+        Violation::Late,
+        Violation::Deviating,
+        Violation::Stuck,
+        Violation::Overlap,
+        Violation::Stale,
+        Violation::Reverted,
+    ];
+
+    /// The name of this kind in experiments, files and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Violation::Duplicate => "duplicate",
+            Violation::Lost => "lost",
+            Violation::Abandoned => "abandoned",
+            Violation::Late => "late",
+            Violation::Deviating => "deviating",
+            Violation::Stuck => "stuck",
+            Violation::Overlap => "overlap",
+            Violation::Stale => "stale",
+            Violation::Reverted => "reverted",
+        }
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Violation> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What the history shows to have led to a violation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// Two deliveries of the request were at work at once, and neither saw the other.
+    CheckThenActRace,
+    /// An operation or an answer was lost after the effect, and the retry did it again.
+    RetryAfterLostReply,
+    /// The client or something on the way repeated a request that had been done and answered.
+    Redelivery,
+    /// A handler went on after its lease had ended.
+    ZombiePastLease,
+    /// A release that was meant for an older lock removed a newer one.
+    StaleUnlock,
+    /// A handler crashed or was cancelled after the effect and before it was remembered.
+    CrashBetweenStores,
+    /// The message id had been forgotten.
+    WindowExpired,
+    /// A request that had timed out landed later.
+    LateLanding,
+    /// A message was lost, and nobody sent it again.
+    NeverRetried,
+    /// The history shows none of these.
+    Unexplained,
+}
+
+impl Cause {
+    /// Every cause, in the order of the declaration.
+    pub const ALL: [Cause; 10] = [
+        Cause::CheckThenActRace,
+        Cause::RetryAfterLostReply,
+        Cause::Redelivery,
+        Cause::ZombiePastLease,
+        Cause::StaleUnlock,
+        Cause::CrashBetweenStores,
+        Cause::WindowExpired,
+        Cause::LateLanding,
+        Cause::NeverRetried,
+        Cause::Unexplained,
+    ];
+
+    /// The words for this cause in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::CheckThenActRace => "check-then-act race",
+            Cause::RetryAfterLostReply => "retry after a lost reply",
+            Cause::Redelivery => "redelivery",
+            Cause::ZombiePastLease => "zombie past its lease",
+            Cause::StaleUnlock => "stale unlock",
+            Cause::CrashBetweenStores => "crash between two steps",
+            Cause::WindowExpired => "window expired",
+            Cause::LateLanding => "late landing",
+            Cause::NeverRetried => "never retried",
+            Cause::Unexplained => "unexplained",
+        }
+    }
+
+    /// The cause with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Cause> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}

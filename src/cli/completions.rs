@@ -1,0 +1,25 @@
+//! `oncelab completions`: what a shell needs to complete the command line.
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::{Arguments, output};
+use crate::exit;
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+impl Completions {
+    /// Prints the completions.
+    pub fn execute(&self) -> anyhow::Result<ExitCode> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Arguments::command(), "oncelab", &mut script);
+        output::print(&String::from_utf8_lossy(&script))?;
+        Ok(ExitCode::from(exit::MET))
+    }
+}

@@ -1,0 +1,136 @@
+//! `oncelab list`: what there is to choose from.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::output;
+use crate::exit;
+use crate::fault::FaultKind;
+use crate::load;
+use crate::strategy::{Claim, Registry, StoreKind};
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[arg(value_enum)]
+    what: What,
+    /// Print one JSON document, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    Strategies,
+    Experiments,
+    Backends,
+    Faults,
+}
+
+impl List {
+    /// Prints the list.
+    pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
+        let items = match self.what {
+            What::Strategies => registry.iter().map(|s| strategy(s.as_ref())).collect(),
+            What::Experiments => experiments(registry)?,
+            What::Backends => backends(),
+            What::Faults => FaultKind::ALL.iter().map(|f| item(f.name(), &[("meaning", f.description())])).collect(),
+        };
+        output::print(&if self.json {
+            serde_json::to_string_pretty(&items)? + "\n"
+        } else {
+            items.iter().map(as_text).collect()
+        })?;
+        Ok(ExitCode::from(exit::MET))
+    }
+}
+
+fn item(name: &str, fields: &[(&str, &str)]) -> Value {
+    let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), json!(value)));
+    let name = std::iter::once(("name".to_owned(), json!(name)));
+    Value::Object(name.chain(fields).collect())
+}
+
+fn strategy(strategy: &dyn crate::strategy::Strategy) -> Value {
+    let claim = strategy.claim(StoreKind::Sqlite);
+    let needs = if strategy.needs_lock_service() { "a store and a lock service" } else { "a store" };
+    let broken = broken_by(&claim);
+    let mut fields = vec![("steps", strategy.steps()), ("promises", claim.promise), ("broken by", &broken)];
+    let on_postgres = strategy.claim(StoreKind::Postgres);
+    let broken_on_postgres = broken_by(&on_postgres);
+    if on_postgres != claim {
+        fields.extend([("on postgres", on_postgres.promise), ("broken there by", &broken_on_postgres)]);
+    }
+    fields.push(("needs", needs));
+    item(strategy.name(), &fields)
+}
+
+fn broken_by(claim: &Claim) -> String {
+    if claim.breaks.is_empty() {
+        return "nothing that the lab can do".to_owned();
+    }
+    let one = |b: &crate::strategy::Break| {
+        let faults: Vec<&str> = b.faults.iter().map(|fault| fault.name()).collect();
+        let shows: Vec<&str> = b.shows.iter().map(|violation| violation.name()).collect();
+        format!("{} → {}: {}", faults.join(", "), shows.join(", "), b.because)
+    };
+    claim.breaks.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn experiments(registry: &Registry) -> anyhow::Result<Vec<Value>> {
+    let names = load::builtin_names().into_iter();
+    names
+        .map(|name| {
+            let experiment = load::load(name, &[], registry)?;
+            let levels: Vec<&str> = experiment.faults.iter().map(|level| level.name.as_str()).collect();
+            Ok(item(name, &[("asks", &experiment.question), ("fault levels", &levels.join(", "))]))
+        })
+        .collect()
+}
+
+fn backends() -> Vec<Value> {
+    let backend = |name, role, is| item(name, &[("role", role), ("is", is)]);
+    vec![
+        backend("sqlite", "store", "a SQLite file in a temporary folder, through sqlx (the default)"),
+        backend("postgres", "store", "PostgreSQL, started from the installed binaries or at --store-url"),
+        backend("null", "store", "does nothing: for measuring the lab itself"),
+        backend("embedded", "lock service", "speaks etcd's gRPC over loopback, in this process (the default)"),
+        backend("etcd", "lock service", "etcd, started from the installed binary or at --lock-url"),
+    ]
+}
+
+/// An item as a heading with its fields below.
+fn as_text(item: &Value) -> String {
+    let fields = item.as_object().into_iter().flatten();
+    let mut out = String::new();
+    for (key, value) in fields {
+        let value = value.as_str().unwrap_or_default();
+        match key.as_str() {
+            "name" => out.insert_str(0, &format!("{value}\n")),
+            _ => out.push_str(&field(key, value)),
+        }
+    }
+    out
+}
+
+/// A field on lines of at most 80 columns, indented below its key.
+fn field(key: &str, value: &str) -> String {
+    const WIDTH: usize = 80;
+    let indent = " ".repeat(key.len() + 4);
+    let mut out = format!("  {key}: ");
+    let mut column = indent.len();
+    for (n, word) in value.split(' ').enumerate() {
+        let length = word.chars().count();
+        if n > 0 && column + 1 + length > WIDTH {
+            out.push_str(&format!("\n{indent}"));
+            column = indent.len();
+        } else if n > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out + "\n"
+}

@@ -1,0 +1,124 @@
+//! The command line: one file per verb.
+
+mod check;
+mod completions;
+mod list;
+mod output;
+mod progress;
+mod report;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::exit;
+use crate::strategy::Registry;
+
+/// A laboratory for exactly-once effects: which ways of "do it only once" hold under retries and message loss, and what
+/// they cost.
+#[derive(Debug, Parser)]
+#[command(name = "oncelab", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+const EXIT_CODES: &str = "Without a verb: oncelab run quick.
+
+Exit codes: 0 every expectation met; 1 a guarantee that should hold was broken, or a strategy that should break did not; \
+2 usage or configuration; 3 inconclusive; 4 a required backend is unavailable; 70 internal error; 130 interrupted, \
+finished trials saved";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run an experiment and judge it
+    Run(Box<run::Run>),
+    /// Judge the saved histories of a run again
+    Check(check::Check),
+    /// Show a run as text, Markdown, CSV or JSON
+    Report(report::Report),
+    /// List strategies, experiments, backends or faults
+    List(list::List),
+    /// Print the completions for a shell
+    Completions(completions::Completions),
+}
+
+/// In which form a report comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Md,
+    Csv,
+    Json,
+}
+
+/// Runs the command line of this process with the strategies of the lab.
+#[must_use]
+pub fn main() -> ExitCode {
+    main_with(&Registry::default())
+}
+
+/// Runs the command line of this process with other strategies, e.g. the lab's and one's own.
+#[must_use]
+pub fn main_with(registry: &Registry) -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            // Help and version go to stdout and are no error; clap knows which is which.
+            let _ = message.print();
+            return ExitCode::from(if message.use_stderr() { exit::USAGE } else { exit::MET });
+        }
+    };
+    let done = match arguments.verb.unwrap_or_else(|| Verb::Run(Box::default())) {
+        Verb::Run(verb) => verb.execute(registry),
+        Verb::Check(verb) => verb.execute(registry),
+        Verb::Report(verb) => verb.execute(registry),
+        Verb::List(verb) => verb.execute(registry),
+        Verb::Completions(verb) => verb.execute(),
+    };
+    done.unwrap_or_else(|error| {
+        // Each message tells its source itself.
+        eprintln!("error: {error}");
+        ExitCode::from(code_of(&error))
+    })
+}
+
+/// The exit code for an error, by its kind.
+fn code_of(error: &anyhow::Error) -> u8 {
+    use crate::backend::BackendError;
+    use crate::load::{ExperimentError, RunError, TrialError};
+    use crate::results::{FileError, OpenError};
+    use crate::strategy::UnknownStrategy;
+
+    if error.is::<ExperimentError>() || error.is::<UnknownStrategy>() || error.is::<Usage>() {
+        return exit::USAGE;
+    }
+    if error.is::<BackendError>() {
+        return exit::UNAVAILABLE;
+    }
+    match error.downcast_ref() {
+        Some(RunError::Strategy(_)) => return exit::USAGE,
+        Some(RunError::Backend(_) | RunError::Trial { source: TrialError::Backend(_), .. }) => {
+            return exit::UNAVAILABLE;
+        }
+        _ => {}
+    }
+    let no_run = |error: &FileError| matches!(error, FileError::NoRun { .. } | FileError::Schema { .. });
+    match error.downcast_ref() {
+        Some(OpenError::File(error)) if no_run(error) => exit::USAGE,
+        Some(OpenError::Experiment(_)) => exit::USAGE,
+        _ => exit::INTERNAL,
+    }
+}
+
+/// The command line asks for something that cannot be done; the message says what to do instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// The folder that runs are saved in, unless `--out` names another.
+fn default_results() -> PathBuf {
+    PathBuf::from("results")
+}

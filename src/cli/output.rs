@@ -1,0 +1,110 @@
+//! What the verbs print on stdout.
+
+use std::io::{IsTerminal, Write};
+
+use crate::load::Experiment;
+use crate::report::{foremost_causes, matrix, to_text};
+use crate::results::{CellSummary, Meta, Summary};
+
+/// The width of tables, on a terminal and elsewhere.
+const WIDTH: usize = 80;
+
+/// Prints to stdout. A reader that has gone away is no error.
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A command as it can be typed where this one was: with the path of the program, unless it was found by its name.
+fn here(command: &str) -> String {
+    let program = std::env::args().next().filter(|program| program.contains(std::path::MAIN_SEPARATOR));
+    match (program, command.strip_prefix("oncelab ")) {
+        (Some(program), Some(arguments)) => format!("{program} {arguments}"),
+        _ => command.to_owned(),
+    }
+}
+
+/// A run for a terminal.
+pub(super) fn run_as_text(summary: &Summary, experiment: &Experiment, meta: &Meta) -> String {
+    let mut out = String::from("\n");
+    let mut say = |line: &str| {
+        out.push_str(&wrap(line));
+        out.push('\n');
+    };
+    say(&format!("{}: {}", summary.experiment, summary.question));
+    say("");
+    if summary.trials < summary.trials_planned {
+        let (done, of) = (summary.trials, summary.trials_planned);
+        say(&format!("Interrupted: {done} of {of} trials are finished. Go on with"));
+        say(&format!("  {}", here(&format!("oncelab run --resume {}", summary.dir))));
+        say("");
+    }
+    out.push_str(&coloured(&to_text(&matrix(summary), WIDTH), std::io::stdout().is_terminal()));
+    let why = foremost_causes(summary);
+    if !why.rows.is_empty() {
+        out.push('\n');
+        out.push_str(&to_text(&why, WIDTH));
+    }
+    let mut say = |line: &str| {
+        out.push_str(&wrap(line));
+        out.push('\n');
+    };
+    for cell in summary.cells.iter().filter(|cell| !cell.met) {
+        say("");
+        say(&unmet(cell));
+        say(&format!("  {}", here(&cell.reproduce)));
+    }
+    if !experiment.analysis.trim().is_empty() {
+        say("");
+        say(&experiment.analysis.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    say("");
+    if summary.cells.iter().any(|cell| cell.tolerated.iter().any(|kind| cell.violations[kind] > 0)) {
+        say("(in brackets: part of what the strategy promises; shown, not judged)");
+    }
+    say(&format!("saved:  {}", summary.dir));
+    say(&format!("again:  {}", here(&meta.command())));
+    say("        a single row: the same with --strategies NAME");
+    say(if summary.met {
+        "Every expectation was met."
+    } else {
+        "NOT every expectation was met: see the rows marked '!'."
+    });
+    out
+}
+
+fn unmet(cell: &CellSummary) -> String {
+    let expected = cell.expected.as_ref().map_or_else(|| "what its claim rules out".to_owned(), ToString::to_string);
+    let why = cell.inconclusive.map_or(String::new(), |why| format!(" ({why})"));
+    format!("! {} under '{}': expected {expected}, found {}{why}. Again:", cell.strategy, cell.faults, cell.verdict)
+}
+
+/// Colours the verdicts, where colours are wanted. The words say it all without them.
+fn coloured(table: &str, terminal: bool) -> String {
+    if !terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        return table.to_owned();
+    }
+    table.replace(" invalid ", " \u{1b}[31minvalid\u{1b}[0m ").replace(" valid ", " \u{1b}[32mvalid\u{1b}[0m ")
+}
+
+/// Breaks a line between words; a command is never broken, so that it can be copied.
+fn wrap(line: &str) -> String {
+    if line.contains("oncelab run") || line.chars().count() <= WIDTH {
+        return line.to_owned();
+    }
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in line.split(' ') {
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last].push_str(word);
+        } else if lines[last].chars().count() + 1 + word.chars().count() <= WIDTH {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,92 @@
+//! Progress on stderr: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::load::{Experiment, TrialPlan, Watch};
+use crate::results::{Meta, TrialRow};
+
+/// How often a plain line tells how far a run has come.
+const PLAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows how a run is going: trials, violations so far, requests a second.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    requests_per_trial: u64,
+    trials_ended: u64,
+    violations: u64,
+    requests_ended: u64,
+    started: Instant,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// Progress of a run of this experiment.
+    pub fn new(experiment: &Experiment, meta: &Meta) -> Self {
+        let total = meta.trials_planned as u64 * u64::from(experiment.load.requests.get());
+        let (store, seed, trials) = (&meta.store, meta.seed, meta.trials_planned);
+        eprintln!("{}: {trials} trials on {store}, seed {seed}", experiment.name);
+        let now = Instant::now();
+        Progress {
+            bar: std::io::stderr().is_terminal().then(|| bar(total)),
+            requests_per_trial: experiment.load.requests.get().into(),
+            trials_ended: 0,
+            violations: 0,
+            requests_ended: 0,
+            started: now,
+            last_line: now,
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn per_second(&self, requests: u64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people to look at")]
+        let requests = requests as f64;
+        requests / self.started.elapsed().as_secs_f64().max(1e-3)
+    }
+}
+
+fn bar(total: u64) -> ProgressBar {
+    // NO_COLOR, as https://no-color.org has it: present and not empty. indicatif's own test is of CLICOLOR only.
+    let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let template = if color { "{bar:24.cyan} {percent:>3}% {wide_msg}" } else { "{bar:24} {percent:>3}% {wide_msg}" };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style)
+}
+
+impl Watch for Progress {
+    fn begins(&mut self, number: usize, of: usize, trial: &TrialPlan) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{number}/{of} {}", trial.cell.strategy));
+        } else if self.last_line.elapsed() >= PLAIN_EVERY {
+            self.last_line = Instant::now();
+            let rate = self.per_second(self.requests_ended);
+            eprintln!("trial {number} of {of}: {} violations so far, {rate:.0} requests/s", self.violations);
+        }
+    }
+
+    fn has_done(&mut self, requests: u64) {
+        if let Some(bar) = &self.bar {
+            let done = self.requests_ended + requests;
+            bar.set_position(done);
+            let rate = self.per_second(done);
+            let trial = bar.message();
+            let trial = trial.split(" · ").next().unwrap_or_default().to_owned();
+            bar.set_message(format!("{trial} · {} violations · {rate:.0} req/s", self.violations));
+        }
+    }
+
+    fn ended(&mut self, row: &TrialRow) {
+        self.trials_ended += 1;
+        self.requests_ended += self.requests_per_trial;
+        self.violations += row.tally.violations.values().sum::<u64>();
+    }
+}

@@ -1,0 +1,229 @@
+//! `oncelab run`: runs an experiment, judges it, saves it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+use super::{Usage, default_results, output};
+use crate::backend::provision::Provision;
+use crate::backend::{Backends, LockKind, Wanted};
+use crate::exit;
+use crate::load::{self, Ending, Experiment};
+use crate::report;
+use crate::results::{Files, Meta, RunFolder, Summary};
+use crate::strategy::{Registry, StoreKind};
+use crate::suggest::{did_you_mean, nearest};
+
+#[derive(Debug, Default, Args)]
+pub(super) struct Run {
+    /// The experiment: a name of `oncelab list experiments`, or the path of a file [default: quick]
+    experiment: Option<String>,
+    /// The seed that every decision follows from [default: drawn]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Change a setting of the experiment, e.g. load.requests=500 or faults.lossy.store.reply_lost=0.1
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Only these strategies, by name
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    strategies: Vec<String>,
+    /// Only these fault levels, by name
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
+    faults: Vec<String>,
+    /// Where effects are kept: sqlite, postgres, or null for measuring the lab itself [default: sqlite]
+    #[arg(long, value_name = "STORE", value_parser = ["sqlite", "postgres", "null"])]
+    store: Option<String>,
+    /// The lock service: embedded or etcd [default: embedded]
+    #[arg(long, value_name = "SERVICE", value_parser = ["embedded", "etcd"])]
+    lock: Option<String>,
+    #[command(flatten)]
+    servers: Servers,
+    /// The folder that runs are saved in
+    #[arg(long, value_name = "DIR", default_value_os_t = default_results())]
+    out: PathBuf,
+    /// Finish an interrupted run
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "store", "lock", "out"])]
+    resume: Option<PathBuf>,
+    /// Print one JSON document, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where real servers are.
+#[derive(Debug, Default, Args)]
+struct Servers {
+    /// How servers are had that have no URL: as processes of the installed binaries
+    #[arg(long, value_name = "HOW", value_parser = ["process"], default_value = "process")]
+    provision: String,
+    /// The PostgreSQL database to use, as postgres://user:password@host:5432/database: only a schema of the lab's own is
+    /// touched, and dropped at the end
+    #[arg(long, value_name = "URL", env = "ONCELAB_STORE_URL", hide_env_values = true)]
+    store_url: Option<String>,
+    /// The endpoints of the etcd cluster to use, separated by commas
+    #[arg(long, value_name = "URL", env = "ONCELAB_LOCK_URL", value_delimiter = ',')]
+    lock_url: Vec<String>,
+}
+
+impl Run {
+    /// Runs the experiment.
+    pub fn execute(self, registry: &Registry) -> anyhow::Result<ExitCode> {
+        let mut folder = match &self.resume {
+            Some(path) => RunFolder::open(path, registry)?,
+            None => self.begin(registry)?,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let ending = runtime.block_on(run_to_the_end(&mut folder, registry, &self.servers));
+        // Whatever still hangs in a backend's connection must not keep the process.
+        runtime.shutdown_background();
+        // Also after an error, so that what was finished can be read; but the error that came first is the one to tell.
+        let summary = save_summary(&folder, registry);
+        let (ending, summary) = (ending?, summary?);
+        self.print(&summary, &folder)?;
+        Ok(ExitCode::from(code(&summary, ending)))
+    }
+
+    /// Makes the folder of a new run.
+    fn begin(&self, registry: &Registry) -> anyhow::Result<RunFolder> {
+        let source = self.experiment.as_deref().unwrap_or("quick");
+        let mut experiment = load::load(source, &self.settings, registry)?;
+        self.select(&mut experiment, registry)?;
+        let trials = load::strategies(&experiment, registry).len()
+            * experiment.faults.len()
+            * usize::from(experiment.repeats.get());
+        let store = self.store.clone().unwrap_or_else(|| StoreKind::Sqlite.name().to_owned());
+        let meta = Meta {
+            experiment: experiment.name.clone(),
+            source: source.to_owned(),
+            seed: self.seed.unwrap_or_else(rand::random),
+            settings: self.settings.clone(),
+            only_strategies: self.strategies.clone(),
+            only_faults: self.faults.clone(),
+            trials_planned: trials,
+            store,
+            lock: self.lock.clone().unwrap_or_else(|| LockKind::Embedded.name().to_owned()),
+            ..Meta::of_this_machine()
+        };
+        Ok(RunFolder::create(&self.out, meta, experiment)?)
+    }
+
+    /// Leaves only the strategies and fault levels that were asked for.
+    fn select(&self, experiment: &mut Experiment, registry: &Registry) -> anyhow::Result<()> {
+        if !self.strategies.is_empty() {
+            for name in &self.strategies {
+                registry.get(name)?;
+            }
+            experiment.strategies = self.strategies.iter().map(|name| toml::Spanned::new(0..0, name.clone())).collect();
+        }
+        if !self.faults.is_empty() {
+            let levels: Vec<String> = experiment.faults.iter().map(|level| level.name.clone()).collect();
+            if let Some(name) = self.faults.iter().find(|name| !levels.contains(name)) {
+                let hint = did_you_mean(nearest(name, levels.iter().map(String::as_str)));
+                let known = levels.join(", ");
+                return Err(Usage(format!(
+                    "--faults: no level of '{}' is named '{name}'{hint}; there are: {known}",
+                    experiment.name
+                ))
+                .into());
+            }
+            experiment.faults.retain(|level| self.faults.contains(&level.name));
+            experiment.expect.retain(|level, _| self.faults.contains(level));
+        }
+        Ok(())
+    }
+
+    fn print(&self, summary: &Summary, folder: &RunFolder) -> anyhow::Result<()> {
+        if self.json {
+            return output::print(&(serde_json::to_string_pretty(summary)? + "\n"));
+        }
+        output::print(&output::run_as_text(summary, &folder.experiment, &folder.meta))
+    }
+}
+
+async fn run_to_the_end(folder: &mut RunFolder, registry: &Registry, servers: &Servers) -> anyhow::Result<Ending> {
+    let strategies = load::strategies(&folder.experiment, registry);
+    let provision = Provision::NAMES.iter().find(|(_, name)| *name == servers.provision);
+    let wanted = Wanted {
+        store: folder.meta.store_kind(),
+        lock: folder.meta.lock_kind(),
+        provision: provision.map(|(way, _)| *way).unwrap_or_default(),
+        store_url: servers.store_url.clone(),
+        lock_urls: servers.lock_url.clone(),
+        needs_lock: strategies.iter().any(|name| registry.get(name).is_ok_and(|s| s.needs_lock_service())),
+    };
+    let stop = stop_on_signals();
+    let backends = tokio::select! {
+        backends = Backends::start(&wanted, &folder.experiment.backend) => backends?,
+        // Whatever was started goes with the future that started it.
+        () = stop.cancelled() => return Ok(Ending::Interrupted),
+    };
+    folder.meta.backends = backends.describe().into_iter().collect();
+    folder.write_json(Files::META, &folder.meta)?;
+    let mut progress = Progress::new(&folder.experiment, &folder.meta);
+    let ending = load::run(folder, registry, &backends, &stop, &mut progress).await;
+    progress.finish();
+    let removed = backends.remove_traces().await;
+    let ending = ending?;
+    removed?;
+    Ok(ending)
+}
+
+/// Writes `summary.json` and `report.md`: also after an interruption, and after an error.
+fn save_summary(folder: &RunFolder, registry: &Registry) -> anyhow::Result<Summary> {
+    let dir = folder.path().display().to_string();
+    let summary = Summary::new(dir, &folder.meta, &folder.experiment, folder.rows(), registry)?;
+    folder.write_json(Files::SUMMARY, &summary)?;
+    let document = report::document(&summary, &folder.experiment.analysis, &folder.meta);
+    folder.write(Files::REPORT, document.as_bytes())?;
+    Ok(summary)
+}
+
+/// A token that is cancelled by the first SIGINT or SIGTERM; the second one ends the process as usual.
+fn stop_on_signals() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        signalled().await;
+        token.cancel();
+        signalled().await;
+        std::process::exit(exit::INTERRUPTED.into());
+    });
+    stop
+}
+
+#[cfg(unix)]
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signalled() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn code(summary: &Summary, ending: Ending) -> u8 {
+    if ending == Ending::Interrupted {
+        return exit::INTERRUPTED;
+    }
+    let inconclusive = |verdict: &str| verdict == "inconclusive" || verdict == "unknown";
+    let unmet = || summary.cells.iter().filter(|cell| !cell.met);
+    if unmet().any(|cell| !inconclusive(cell.verdict)) {
+        exit::BROKEN
+    } else if summary.cells.iter().any(|cell| inconclusive(cell.verdict)) {
+        exit::INCONCLUSIVE
+    } else {
+        exit::MET
+    }
+}

@@ -1,0 +1,33 @@
+//! The alarm: a backend has broken down, and the trial must stop.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::BackendError;
+
+/// Raised once, by the first backend that breaks down; everybody can see it.
+#[derive(Clone, Default)]
+pub struct Alarm {
+    first: Arc<OnceLock<BackendError>>,
+    raised: CancellationToken,
+}
+
+impl Alarm {
+    /// Raises the alarm. Only the first reason is kept: the others follow from it.
+    pub fn raise(&self, error: BackendError) {
+        let _ = self.first.set(error);
+        self.raised.cancel();
+    }
+
+    /// Waits until the alarm is raised.
+    pub async fn raised(&self) {
+        self.raised.cancelled().await;
+    }
+
+    /// Why the alarm was raised, if it was.
+    #[must_use]
+    pub fn reason(&self) -> Option<&BackendError> {
+        self.first.get()
+    }
+}

@@ -1,0 +1,282 @@
+//! Fault levels: how likely each fault is, per leg and per kind of operation, as an experiment states it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::FaultKind;
+use crate::world::{Leg, OpKind};
+
+/// A probability, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, Serialize)]
+pub struct Probability(f64);
+
+impl Probability {
+    /// A probability of this value, if it is one.
+    #[must_use]
+    pub fn new(value: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&value).then_some(Probability(value))
+    }
+
+    /// Its value, from 0 to 1.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Probability {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Probability;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a probability from 0 to 1")
+            }
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Probability, E> {
+                Probability::new(value).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Float(value), &self))
+            }
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Probability, E> {
+                #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 are probabilities")]
+                self.visit_f64(value as f64)
+            }
+        }
+        from.deserialize_any(Visitor)
+    }
+}
+
+/// What can happen to a message on one leg. At most one of the first four does; a delay comes on top.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MessageFaults {
+    pub request_lost: Probability,
+    pub reply_lost: Probability,
+    pub late_landing: Probability,
+    pub duplicated: Probability,
+    pub delayed: Probability,
+}
+
+impl MessageFaults {
+    /// How likely this fault is. A handler's own faults do not happen to messages.
+    #[must_use]
+    pub fn probability(&self, fault: FaultKind) -> Probability {
+        match fault {
+            FaultKind::RequestLost => self.request_lost,
+            FaultKind::ReplyLost => self.reply_lost,
+            FaultKind::LateLanding => self.late_landing,
+            FaultKind::Duplicated => self.duplicated,
+            FaultKind::Delayed => self.delayed,
+            FaultKind::Pause | FaultKind::Cancel | FaultKind::Crash => Probability::default(),
+        }
+    }
+}
+
+/// What can happen to a handler at each of its operations. At most one does.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HandlerFaults {
+    pub pause: Probability,
+    pub cancel: Probability,
+    pub crash: Probability,
+}
+
+/// Other probabilities for some kinds of operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForOps {
+    pub ops: Vec<OpName>,
+    /// In place of the leg's own.
+    #[serde(default)]
+    pub message: Option<MessageFaults>,
+    /// In place of the level's own.
+    #[serde(default)]
+    pub handler: Option<HandlerFaults>,
+}
+
+/// A kind of operation, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpName(pub OpKind);
+
+impl<'de> Deserialize<'de> for OpName {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        OpKind::from_name(&name).map(OpName).ok_or_else(|| {
+            let names = OpKind::ALL.map(OpKind::name);
+            let hint = crate::suggest::did_you_mean(crate::suggest::nearest(&name, names));
+            serde::de::Error::custom(format!("no operation is named '{name}'{hint}; there are: {}", names.join(", ")))
+        })
+    }
+}
+
+impl Serialize for OpName {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.name())
+    }
+}
+
+/// A range of milliseconds, from and to, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Millis(pub u32, pub u32);
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (low, high) = <(u32, u32)>::deserialize(from)?;
+        if low > high {
+            return Err(serde::de::Error::custom(format!("[{low}, {high}] runs backwards: write [{high}, {low}]")));
+        }
+        Ok(Millis(low, high))
+    }
+}
+
+impl Millis {
+    /// The duration at this fraction of the range.
+    #[must_use]
+    pub fn at(self, fraction: f64) -> Duration {
+        let span = f64::from(self.1 - self.0);
+        Duration::from_secs_f64((f64::from(self.0) + span * fraction) / 1_000.0)
+    }
+}
+
+/// What is wrong with a fault level.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum InvalidLevel {
+    #[error("`pause_leases` is {0}: a pause lasts more than 0 and at most 1000 lives of a lease")]
+    Pause(f64),
+    #[error(
+        "the probabilities of '{level}' for `{key}` add up to {sum}: at most one of them can happen to a message, so they may add up to 1 at the most"
+    )]
+    Sum { level: String, key: &'static str, sum: f64 },
+}
+
+/// How likely each fault is in a trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    pub name: String,
+    #[serde(default)]
+    pub client: MessageFaults,
+    #[serde(default)]
+    pub store: MessageFaults,
+    #[serde(default)]
+    pub lock: MessageFaults,
+    #[serde(default)]
+    pub handler: HandlerFaults,
+    /// How long a delayed message takes longer.
+    #[serde(default = "Level::default_delay")]
+    pub delay_ms: Millis,
+    /// How long after its time-out a late request lands.
+    #[serde(default = "Level::default_late")]
+    pub late_ms: Millis,
+    /// How long a handler pauses, in lives of its lease.
+    #[serde(default = "Level::default_pause")]
+    pub pause_leases: f64,
+    /// Exceptions by kind of operation; the last one that names a kind counts.
+    #[serde(default, rename = "for")]
+    pub for_ops: Vec<ForOps>,
+}
+
+impl Level {
+    fn default_delay() -> Millis {
+        Millis(1, 20)
+    }
+
+    fn default_late() -> Millis {
+        Millis(5, 20)
+    }
+
+    fn default_pause() -> f64 {
+        1.5
+    }
+
+    /// The level at which nothing happens.
+    #[must_use]
+    pub fn none() -> Self {
+        Level {
+            name: "none".to_owned(),
+            client: MessageFaults::default(),
+            store: MessageFaults::default(),
+            lock: MessageFaults::default(),
+            handler: HandlerFaults::default(),
+            delay_ms: Self::default_delay(),
+            late_ms: Self::default_late(),
+            pause_leases: Self::default_pause(),
+            for_ops: Vec::new(),
+        }
+    }
+
+    /// What can happen to messages on a leg, but for exceptions.
+    #[must_use]
+    pub fn on(&self, leg: Leg) -> &MessageFaults {
+        match leg {
+            Leg::Client => &self.client,
+            Leg::Store => &self.store,
+            Leg::Lock => &self.lock,
+        }
+    }
+
+    /// What can happen to a message of this kind of operation.
+    #[must_use]
+    pub fn message_faults(&self, op: OpKind) -> &MessageFaults {
+        let exception = self.for_ops.iter().rev().find(|e| e.message.is_some() && e.ops.contains(&OpName(op)));
+        exception.and_then(|e| e.message.as_ref()).unwrap_or_else(|| self.on(op.leg()))
+    }
+
+    /// What can happen to a handler at this kind of operation.
+    #[must_use]
+    pub fn handler_faults(&self, op: OpKind) -> &HandlerFaults {
+        let exception = self.for_ops.iter().rev().find(|e| e.handler.is_some() && e.ops.contains(&OpName(op)));
+        exception.and_then(|e| e.handler.as_ref()).unwrap_or(&self.handler)
+    }
+
+    /// Whether a fault can happen at all on a leg. A handler's own faults happen on every leg.
+    #[must_use]
+    pub fn can_happen(&self, fault: FaultKind, leg: Leg) -> bool {
+        let possible = |p: Probability| p.get() > 0.0;
+        let handler = |h: &HandlerFaults| match fault {
+            FaultKind::Pause => possible(h.pause),
+            FaultKind::Cancel => possible(h.cancel),
+            FaultKind::Crash => possible(h.crash),
+            _ => false,
+        };
+        let in_exception = |e: &ForOps| {
+            e.handler.as_ref().is_some_and(handler)
+                || e.message.is_some_and(|m| possible(m.probability(fault)) && e.ops.iter().any(|op| op.0.leg() == leg))
+        };
+        possible(self.on(leg).probability(fault)) || handler(&self.handler) || self.for_ops.iter().any(in_exception)
+    }
+
+    /// What is wrong with this level beyond what its types exclude, if anything is.
+    ///
+    /// # Errors
+    /// What it is, and how to mend it.
+    pub fn check(&self) -> Result<(), InvalidLevel> {
+        if !(self.pause_leases > 0.0 && self.pause_leases <= 1_000.0) {
+            return Err(InvalidLevel::Pause(self.pause_leases));
+        }
+        let own = [("client", &self.client), ("store", &self.store), ("lock", &self.lock)];
+        let exceptions = self.for_ops.iter().filter_map(|e| e.message.as_ref()).map(|message| ("for.message", message));
+        for (key, m) in own.into_iter().chain(exceptions) {
+            let sum: f64 =
+                [m.request_lost, m.reply_lost, m.late_landing, m.duplicated].map(Probability::get).iter().sum();
+            if sum > 1.0 {
+                return Err(InvalidLevel::Sum { level: self.name.clone(), key, sum });
+            }
+        }
+        let exceptions = self.for_ops.iter().filter_map(|e| e.handler.as_ref()).map(|handler| ("for.handler", handler));
+        for (key, h) in std::iter::once(("handler", &self.handler)).chain(exceptions) {
+            let sum: f64 = [h.pause, h.cancel, h.crash].map(Probability::get).iter().sum();
+            if sum > 1.0 {
+                return Err(InvalidLevel::Sum { level: self.name.clone(), key, sum });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any fault can happen.
+    #[must_use]
+    pub fn has_faults(&self) -> bool {
+        let legs = [Leg::Client, Leg::Store, Leg::Lock];
+        FaultKind::ALL.iter().any(|fault| legs.iter().any(|leg| self.can_happen(*fault, *leg)))
+    }
+}

@@ -1,0 +1,15 @@
+//! Faults: their kinds, the level that an experiment asks for, the plan that decides each one, and the port that does it.
+
+mod alarm;
+mod dice;
+mod kind;
+mod level;
+mod plan;
+mod port;
+
+pub use alarm::Alarm;
+pub use dice::{Dice, Question};
+pub use kind::FaultKind;
+pub use level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
+pub use plan::{Fate, Mishap, Plan, Verdict, When};
+pub use port::{Downfall, FaultyPort, Limits, Surroundings};

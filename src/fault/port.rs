@@ -1,0 +1,355 @@
+//! The port of a load run: the fault plan in front of the real backends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+use super::FaultKind;
+use super::alarm::Alarm;
+use super::plan::{Fate, Mishap, Plan, When};
+use crate::backend::{Backend, BackendError, Session};
+use crate::history::{Event, Recorder, Recorders, SHORT, What};
+use crate::world::{Call, Delivery, Failure, Leg, MessageId, Op, OpKind, Outcome, Port, Response};
+
+/// How long a handler waits for its operations.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until an operation that is under way is given up, its outcome unknown.
+    pub operation: Duration,
+    /// Until a lock that others hold is waited for no longer.
+    pub lock: Duration,
+    /// Until a message that was lost is noticed to be lost.
+    pub loss_noticed: Duration,
+}
+
+impl Limits {
+    /// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs
+    /// out.
+    fn of(&self, op: &Op, by: Delivery) -> Duration {
+        if op.kind() == OpKind::Acquire && by != Delivery::FINAL { self.lock } else { self.operation }
+    }
+}
+
+/// What the ports of a trial share.
+pub struct Surroundings {
+    pub plan: Plan,
+    pub limits: Limits,
+    pub store: Arc<dyn Backend>,
+    /// None if no strategy of the trial needs one.
+    pub lock: Option<Arc<dyn Backend>>,
+    pub recorders: Recorders,
+    /// The operations that have timed out and will land later.
+    pub landings: TaskTracker,
+    /// Raised when a backend breaks down.
+    pub alarm: Alarm,
+}
+
+/// Tells a handler that its delivery has come to an end that the strategy will not see.
+#[derive(Default)]
+pub struct Downfall {
+    kind: AtomicU8,
+    happened: Notify,
+}
+
+impl Downfall {
+    /// Waits for a crash or a cancellation, and says which.
+    pub async fn wait(&self) -> FaultKind {
+        self.happened.notified().await;
+        match self.kind.load(Ordering::Acquire) {
+            0 => FaultKind::Crash,
+            _ => FaultKind::Cancel,
+        }
+    }
+
+    fn announce(&self, kind: FaultKind) {
+        self.kind.store(u8::from(kind == FaultKind::Cancel), Ordering::Release);
+        self.happened.notify_one();
+    }
+}
+
+/// A handler's connection to one backend, opened when it is needed.
+struct Link {
+    session: Option<Box<dyn Session>>,
+    in_transaction: bool,
+}
+
+impl Link {
+    const CLOSED: Link = Link { session: None, in_transaction: false };
+
+    fn cut(&mut self) {
+        *self = Link::CLOSED;
+    }
+}
+
+/// One handler's port: decides with the plan what happens to each operation, makes it happen, and writes it down.
+pub struct FaultyPort {
+    around: Arc<Surroundings>,
+    downfall: Arc<Downfall>,
+    recorder: Recorder,
+    handler: u16,
+    store: Link,
+    lock: Link,
+    at_hand: AtHand,
+}
+
+/// The delivery that a port is carrying operations for.
+#[derive(Clone, Copy)]
+struct AtHand {
+    message: MessageId,
+    delivery: Delivery,
+    /// Whether something on the way may repeat an operation by itself.
+    may_repeat: bool,
+    /// How many operations of each kind have been made.
+    made: [u8; OpKind::ALL.len()],
+}
+
+impl FaultyPort {
+    /// The port of a handler, without any connection yet.
+    #[must_use]
+    pub fn new(around: Arc<Surroundings>, handler: u16, recorder: Recorder) -> Self {
+        let at_hand =
+            AtHand { message: MessageId(0), delivery: Delivery::FIRST, may_repeat: true, made: [0; OpKind::ALL.len()] };
+        FaultyPort {
+            around,
+            downfall: Arc::default(),
+            recorder,
+            handler,
+            store: Link::CLOSED,
+            lock: Link::CLOSED,
+            at_hand,
+        }
+    }
+
+    /// What the handler waits for beside its strategy.
+    #[must_use]
+    pub fn downfall(&self) -> Arc<Downfall> {
+        Arc::clone(&self.downfall)
+    }
+
+    /// Turns to a new delivery.
+    pub fn begin(&mut self, message: MessageId, delivery: Delivery, may_repeat: bool) {
+        self.at_hand = AtHand { message, delivery, may_repeat, made: [0; OpKind::ALL.len()] };
+        self.note(What::Arrived);
+    }
+
+    /// Ends the delivery. A transaction that was left open ends with its connection.
+    pub fn end(&mut self) {
+        if self.store.in_transaction {
+            self.store.cut();
+        }
+    }
+
+    /// Drops every connection, as a crash does.
+    pub fn disconnect(&mut self) {
+        self.store.cut();
+        self.lock.cut();
+    }
+
+    /// Writes down something that happens now to the delivery at hand.
+    pub fn note(&mut self, what: What) {
+        let at_ns = self.recorder.clock().now_ns();
+        self.note_at(at_ns, what);
+    }
+
+    fn note_at(&mut self, at_ns: u64, what: What) {
+        let AtHand { message, delivery, .. } = self.at_hand;
+        self.recorder.record(Event { at_ns, message, delivery, handler: self.handler, what });
+    }
+
+    fn link(&mut self, leg: Leg) -> &mut Link {
+        match leg {
+            Leg::Lock => &mut self.lock,
+            Leg::Store | Leg::Client => &mut self.store,
+        }
+    }
+
+    async fn carry(&mut self, op: Op) -> Outcome {
+        let kind = op.kind();
+        let nth = self.at_hand.made[kind as usize];
+        self.at_hand.made[kind as usize] = nth.saturating_add(1);
+        let verdict = self.around.plan.operation(self.at_hand.message, self.at_hand.delivery, kind, nth);
+
+        if let Some(Mishap::Crash { when: When::Before }) = verdict.mishap {
+            self.crash().await;
+        }
+        if let Some(delay) = verdict.delay {
+            sleep(delay).await;
+        }
+        match verdict.mishap {
+            Some(Mishap::Pause { when: When::Before, lasting }) => self.pause(lasting).await,
+            Some(Mishap::Cancel { after }) => self.cancel(op, verdict.delay.is_some(), after).await,
+            _ => {}
+        }
+
+        let at_ns = self.recorder.clock().now_ns();
+        let fate = match verdict.fate {
+            Fate::Duplicated if !self.is_repeatable(op) => Fate::Arrives,
+            fate => fate,
+        };
+        let outcome = self.meet(fate, op).await;
+        let took_us = took_us(self.recorder.clock().now_ns() - at_ns);
+        let (fault, delayed) = (fate.fault(), verdict.delay.is_some());
+        self.note_at(at_ns, What::Called { op, outcome: Some(outcome), fault, delayed, took_us });
+
+        match verdict.mishap {
+            Some(Mishap::Pause { when: When::After, lasting }) => self.pause(lasting).await,
+            Some(Mishap::Crash { when: When::After }) => self.crash().await,
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Lets an operation meet its fate.
+    async fn meet(&mut self, fate: Fate, op: Op) -> Outcome {
+        match fate {
+            Fate::Arrives => return self.execute(op).await,
+            // The first answer is lost to whoever repeats the operation.
+            Fate::Duplicated => {
+                self.execute(op).await;
+                return self.execute(op).await;
+            }
+            Fate::RequestLost => self.link(op.leg()).cut(),
+            Fate::ReplyLost => {
+                self.execute(op).await;
+                self.link(op.leg()).cut();
+            }
+            Fate::Late(after) => self.land_later(op, after).await,
+        }
+        sleep(self.around.limits.loss_noticed).await;
+        Outcome::Unknown
+    }
+
+    /// Sends an operation to its backend. If this is dropped in the middle, so is the connection.
+    async fn execute(&mut self, op: Op) -> Outcome {
+        let leg = op.leg();
+        let in_transaction = self.link(leg).in_transaction;
+        let mut session = match self.session(leg).await {
+            Ok(session) => session,
+            Err(error) => return self.raise(error),
+        };
+        match timeout(self.around.limits.of(&op, self.at_hand.delivery), session.execute(op, self.at_hand.delivery))
+            .await
+        {
+            Err(_elapsed) => Outcome::Unknown,
+            Ok(Err(error)) => self.raise(error),
+            // Whatever made the outcome unknown, nobody knows the state of the connection either.
+            // And a backend that could not be reached is asked for a new connection the next time.
+            Ok(Ok(lost @ (Outcome::Unknown | Outcome::Failed(Failure::Unavailable)))) => lost,
+            Ok(Ok(outcome)) => {
+                let in_transaction = match (op, outcome) {
+                    (Op::Begin(_), Outcome::Ok(Response::Done)) => true,
+                    (Op::Commit | Op::Rollback, _) => false,
+                    _ => in_transaction,
+                };
+                *self.link(leg) = Link { session: Some(session), in_transaction };
+                outcome
+            }
+        }
+    }
+
+    /// Takes the connection on this leg out of its place, or opens one.
+    async fn session(&mut self, leg: Leg) -> Result<Box<dyn Session>, BackendError> {
+        let link = std::mem::replace(self.link(leg), Link::CLOSED);
+        match (link.session, leg) {
+            (Some(session), _) => Ok(session),
+            (None, Leg::Lock) => {
+                let lock = self.around.lock.as_ref();
+                lock.expect("a trial of a strategy that needs a lock service has one").connect().await
+            }
+            (None, _) => self.around.store.connect().await,
+        }
+    }
+
+    /// Keeps the operation with its connection, and lets it land when the sender has long stopped waiting.
+    async fn land_later(&mut self, op: Op, after: Duration) {
+        let mut session = match self.session(op.leg()).await {
+            Ok(session) => session,
+            Err(error) => {
+                self.raise(error);
+                return;
+            }
+        };
+        let (around, at_hand, handler) = (Arc::clone(&self.around), self.at_hand, self.handler);
+        let wait = self.around.limits.loss_noticed + after;
+        self.around.landings.spawn(async move {
+            sleep(wait).await;
+            let mut recorder = around.recorders.recorder(SHORT);
+            let at_ns = recorder.clock().now_ns();
+            let outcome =
+                match timeout(around.limits.of(&op, at_hand.delivery), session.execute(op, at_hand.delivery)).await {
+                    Ok(Ok(outcome)) => Some(outcome),
+                    Ok(Err(error)) => {
+                        around.alarm.raise(error);
+                        None
+                    }
+                    Err(_elapsed) => None,
+                };
+            let AtHand { message, delivery, .. } = at_hand;
+            recorder.record(Event { at_ns, message, delivery, handler, what: What::Landed { op, outcome } });
+        });
+    }
+
+    /// Whether a driver or a proxy could repeat this operation by itself: not within a transaction, which is bound to
+    /// its connection, and not if the strategy forbids all repetition.
+    fn is_repeatable(&mut self, op: Op) -> bool {
+        let bound = self.link(op.leg()).in_transaction || matches!(op, Op::Begin(_) | Op::Commit | Op::Rollback);
+        self.at_hand.may_repeat && !bound
+    }
+
+    async fn pause(&mut self, lasting: Duration) {
+        let for_us = u32::try_from(lasting.as_micros()).unwrap_or(u32::MAX);
+        self.note(What::Paused { for_us });
+        sleep(lasting).await;
+    }
+
+    async fn crash(&mut self) {
+        self.note(What::Crashed);
+        self.disconnect();
+        self.downfall.announce(FaultKind::Crash);
+        std::future::pending().await
+    }
+
+    async fn cancel(&mut self, op: Op, delayed: bool, after: Duration) {
+        let at_ns = self.recorder.clock().now_ns();
+        let outcome = {
+            let under_way = self.execute(op);
+            tokio::pin!(under_way);
+            tokio::select! {
+                biased;
+                outcome = &mut under_way => Some(outcome),
+                () = sleep_or_yield(after) => None,
+            }
+        };
+        let took_us = took_us(self.recorder.clock().now_ns() - at_ns);
+        self.note_at(at_ns, What::Called { op, outcome, fault: None, delayed, took_us });
+        self.note(What::Cancelled);
+        self.downfall.announce(FaultKind::Cancel);
+        std::future::pending().await
+    }
+
+    /// A backend has broken down: the trial is stopped, and until then nobody can tell what became of the operation.
+    fn raise(&self, error: BackendError) -> Outcome {
+        self.around.alarm.raise(error);
+        Outcome::Unknown
+    }
+}
+
+impl Port for FaultyPort {
+    fn call(&mut self, op: Op) -> Call<'_> {
+        Box::pin(self.carry(op))
+    }
+}
+
+async fn sleep_or_yield(duration: Duration) {
+    if !duration.is_zero() {
+        sleep(duration).await;
+    }
+}
+
+fn took_us(nanoseconds: u64) -> u32 {
+    u32::try_from(nanoseconds / 1_000).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,21 @@
+//! Oncelab: a laboratory for exactly-once effects.
+//!
+//! The way of a request: a client ([`load`]) sends it through the network's faults ([`fault`]) to a handler, which runs a
+//! [`strategy`]; the strategy asks its [`world`], whose port carries each operation to a [`backend`]; everything is
+//! recorded ([`history`]), and judged against the store's ledger ([`check`]). [`results`] keeps it, [`report`] shows it.
+
+pub mod backend;
+pub mod check;
+pub mod cli;
+pub mod exit;
+pub mod model;
+
+pub mod fault;
+pub mod history;
+pub mod load;
+pub mod report;
+pub mod results;
+pub mod stats;
+pub mod strategy;
+pub mod suggest;
+pub mod world;

@@ -1,0 +1,89 @@
+//! Clients: each sends its requests, waits, and retries what is not answered.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::LoadSettings;
+use super::network::{Answered, Network};
+use super::trial::{Finished, Resolution};
+use crate::fault::{Dice, Question};
+use crate::history::{Event, Recorder, What};
+use crate::strategy::Retries;
+use crate::world::{Delivery, Reply, Request};
+
+/// How often the back-off doubles at the most.
+const DOUBLINGS: u8 = 4;
+
+/// One client, at work on one request at a time.
+pub(super) struct Client {
+    pub network: Network,
+    pub dice: Dice,
+    pub load: LoadSettings,
+    pub retries: Retries,
+    pub recorder: Recorder,
+    replies: (UnboundedSender<Answered>, UnboundedReceiver<Answered>),
+}
+
+impl Client {
+    pub fn new(network: Network, load: LoadSettings, retries: Retries, recorder: Recorder) -> Self {
+        let dice = network.dice.clone();
+        Client { network, dice, load, retries, recorder, replies: unbounded_channel() }
+    }
+
+    /// Gets a request done, or gives up. `started_ns` is when it should have started: latency counts from there.
+    pub async fn get_done(&mut self, request: &Request, started_ns: u64) -> Finished {
+        let (resolution, attempts) = self.resolve(request).await;
+        let ended_ns = self.recorder.clock().now_ns();
+        Finished { message: request.id, started_ns, ended_ns, resolution, attempts }
+    }
+
+    async fn resolve(&mut self, request: &Request) -> (Resolution, u8) {
+        let attempts = match self.retries {
+            Retries::Never => 1,
+            Retries::UntilAcknowledged => self.load.attempts.get(),
+        };
+        for attempt in 0..attempts {
+            if attempt > 0 {
+                sleep(self.backoff(request, attempt)).await;
+            }
+            self.network.send(request, attempt, &self.replies.0, &mut self.recorder);
+            match self.wait_for_reply(request, attempt).await {
+                Some(Ok(_)) => return (Resolution::Acknowledged, attempt + 1),
+                Some(Err(trouble)) if trouble.is_final() => return (Resolution::Refused, attempt + 1),
+                Some(Err(_)) => {}
+                None => self.note(request, Delivery { attempt, copy: 0 }, 0, What::TimedOut),
+            }
+        }
+        self.note(request, Delivery { attempt: attempts - 1, copy: 0 }, 0, What::GaveUp);
+        (Resolution::GaveUp, attempts)
+    }
+
+    /// Waits for an answer to this attempt, or for the answer to an earlier one that is good.
+    async fn wait_for_reply(&mut self, request: &Request, attempt: u8) -> Option<Reply> {
+        let deadline = Instant::now() + self.load.timeout();
+        loop {
+            let answered = timeout_at(deadline, self.replies.1.recv()).await.ok().flatten()?;
+            let is_current = answered.delivery.attempt == attempt || answered.reply.is_ok();
+            if answered.message == request.id && is_current {
+                let Answered { delivery, handler, reply, .. } = answered;
+                self.note(request, delivery, handler, What::Received { reply });
+                return Some(reply);
+            }
+        }
+    }
+
+    /// Exponential back-off with full range jitter, drawn for this request and attempt.
+    fn backoff(&self, request: &Request, attempt: u8) -> Duration {
+        let fraction: f64 = self.dice.roll(Question::Backoff(request.id, attempt)).random();
+        let doubled = 1_u32 << (attempt - 1).min(DOUBLINGS);
+        self.load.backoff_ms.at(fraction) * doubled
+    }
+
+    fn note(&mut self, request: &Request, delivery: Delivery, handler: u16, what: What) {
+        let at_ns = self.recorder.clock().now_ns();
+        self.recorder.record(Event { at_ns, message: request.id, delivery, handler, what });
+    }
+}

@@ -1,0 +1,196 @@
+//! An experiment: the matrix of trials, with the answers that are expected.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Expectation;
+use crate::fault::{Level, Limits, Millis};
+
+/// A question to the lab: which strategies, under which load and faults, and what the answers should be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    pub name: String,
+    /// What it asks, in one sentence.
+    pub question: String,
+    /// What its answers mean: a paragraph that is printed with the table.
+    #[serde(default)]
+    pub analysis: String,
+    /// The strategies; all of them if none is named.
+    #[serde(default)]
+    pub strategies: Vec<toml::Spanned<String>>,
+    /// How many trials each combination gets, each with a seed of its own.
+    #[serde(default = "one")]
+    pub repeats: NonZeroU16,
+    #[serde(default)]
+    pub load: LoadSettings,
+    #[serde(default)]
+    pub backend: BackendSettings,
+    /// The fault levels.
+    pub faults: Vec<Level>,
+    /// The answers: by fault level, then by strategy.
+    #[serde(default)]
+    pub expect: BTreeMap<String, BTreeMap<String, Expectation>>,
+}
+
+fn one() -> NonZeroU16 {
+    NonZeroU16::MIN
+}
+
+/// What the clients and handlers of a trial do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoadSettings {
+    /// Requests in a trial, warm-up included.
+    pub requests: NonZeroU32,
+    /// The first so many requests count for no figure of speed; the guarantees hold for them too.
+    pub warmup: u32,
+    pub clients: NonZeroU16,
+    /// Each handles one delivery at a time.
+    pub handlers: NonZeroU16,
+    /// Few accounts make hot rows.
+    pub accounts: NonZeroU32,
+    /// Requests a second that arrive whether or not earlier ones are answered (an open loop). Without it, each client
+    /// sends its next request when the last one is answered (a closed loop).
+    pub rate_per_s: Option<Rate>,
+    /// How long a client waits for an answer before it sends again.
+    pub timeout_ms: NonZeroU32,
+    /// How long a client waits before its first retry; the wait doubles with each further one, four times at the most.
+    pub backoff_ms: Millis,
+    /// How often a client sends a request before it gives up.
+    pub attempts: NonZeroU8,
+}
+
+impl Default for LoadSettings {
+    fn default() -> Self {
+        LoadSettings {
+            requests: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
+            warmup: 100,
+            clients: NonZeroU16::new(16).unwrap_or(NonZeroU16::MIN),
+            handlers: NonZeroU16::new(8).unwrap_or(NonZeroU16::MIN),
+            accounts: NonZeroU32::new(64).unwrap_or(NonZeroU32::MIN),
+            rate_per_s: None,
+            timeout_ms: NonZeroU32::new(50).unwrap_or(NonZeroU32::MIN),
+            backoff_ms: Millis(1, 10),
+            attempts: NonZeroU8::new(20).unwrap_or(NonZeroU8::MIN),
+        }
+    }
+}
+
+impl LoadSettings {
+    /// How long a client waits for an answer before it sends again.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.get().into())
+    }
+}
+
+/// A number of events a second, above zero.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Rate(f64);
+
+impl Rate {
+    /// The mean time between two events.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.0)
+    }
+}
+
+impl TryFrom<f64> for Rate {
+    type Error = &'static str;
+
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        if (1e-3..=1e9).contains(&value) { Ok(Rate(value)) } else { Err("a rate must be from 0.001 to 1e9 a second") }
+    }
+}
+
+impl From<Rate> for f64 {
+    fn from(rate: Rate) -> f64 {
+        rate.0
+    }
+}
+
+/// What the backends of a trial are like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackendSettings {
+    /// The time to live that is asked for leases. etcd grants no less than 2 s.
+    pub lease_ttl_s: NonZeroU8,
+    /// How many times faster than the wall clock leases age on the embedded lock server. A real one knows only 1.
+    pub embedded_clock_speed: ClockSpeed,
+    /// How long a handler waits for an operation that is under way.
+    pub operation_timeout_ms: NonZeroU32,
+    /// How long a handler waits for a lock that others hold; then it leaves the queue.
+    pub lock_wait_ms: NonZeroU32,
+    /// How long it takes a handler to notice that a message was lost.
+    pub loss_noticed_ms: u32,
+    /// How long a crashed handler is away.
+    pub restart_ms: u32,
+}
+
+impl Default for BackendSettings {
+    fn default() -> Self {
+        BackendSettings {
+            lease_ttl_s: NonZeroU8::new(2).unwrap_or(NonZeroU8::MIN),
+            embedded_clock_speed: ClockSpeed(1.0),
+            operation_timeout_ms: NonZeroU32::new(5_000).unwrap_or(NonZeroU32::MIN),
+            lock_wait_ms: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
+            loss_noticed_ms: 2,
+            restart_ms: 5,
+        }
+    }
+}
+
+impl BackendSettings {
+    /// How long handlers wait for their operations.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            operation: Duration::from_millis(self.operation_timeout_ms.get().into()),
+            lock: Duration::from_millis(self.lock_wait_ms.get().into()),
+            loss_noticed: Duration::from_millis(self.loss_noticed_ms.into()),
+        }
+    }
+
+    /// How long a lease lives on the wall clock, when it ages this many times as fast.
+    #[must_use]
+    pub fn lease(&self, clock_speed: f64) -> Duration {
+        Duration::from_secs(self.lease_ttl_s.get().into()).div_f64(clock_speed)
+    }
+}
+
+/// How many times faster than the wall clock something goes: from 1 to 1000.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct ClockSpeed(f64);
+
+impl ClockSpeed {
+    /// The factor.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for ClockSpeed {
+    type Error = &'static str;
+
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        if (1.0..=1_000.0).contains(&value) {
+            Ok(ClockSpeed(value))
+        } else {
+            Err("a clock speed must be from 1 to 1000")
+        }
+    }
+}
+
+impl From<ClockSpeed> for f64 {
+    fn from(speed: ClockSpeed) -> f64 {
+        speed.0
+    }
+}

@@ -1,0 +1,187 @@
+//! Experiment files: reading them, changing single settings, and saying where they are wrong.
+
+use std::path::{Path, PathBuf};
+
+use super::Experiment;
+use super::overrides::apply;
+use crate::strategy::Registry;
+use crate::suggest::{did_you_mean, nearest};
+
+/// The experiments that come with the lab, by name.
+const BUILTIN: [(&str, &str); 6] = [
+    ("quick", include_str!("../../experiments/quick.toml")),
+    ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
+    ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
+    ("pause-beyond-lease", include_str!("../../experiments/pause-beyond-lease.toml")),
+    ("crash-in-the-middle", include_str!("../../experiments/crash-in-the-middle.toml")),
+    ("throughput", include_str!("../../experiments/throughput.toml")),
+];
+
+/// Why there is no such experiment, or not as it stands.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    #[error("no experiment is named '{name}'{}; `oncelab list experiments` names them, and a path with a slash or .toml reads a file", did_you_mean(.suggestion.as_deref()))]
+    UnknownName { name: String, suggestion: Option<String> },
+    #[error("{}: cannot be read: {source}", .path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{file}:{line}:{column}: {what}")]
+    Wrong { file: String, line: usize, column: usize, what: String },
+    #[error("--set {setting}: {what}")]
+    WrongSetting { setting: String, what: String },
+}
+
+/// The names of the experiments that come with the lab.
+#[must_use]
+pub fn builtin_names() -> [&'static str; BUILTIN.len()] {
+    BUILTIN.map(|(name, _)| name)
+}
+
+/// Reads an experiment by name or path, and applies `key=value` settings to it in order.
+///
+/// # Errors
+/// [`ExperimentError`], naming the file, line and column, or the setting, and what was meant.
+pub fn load(name: &str, settings: &[String], registry: &Registry) -> Result<Experiment, ExperimentError> {
+    let (file, text) = source(name)?;
+    let experiment = parse(&file, &text, registry)?;
+    if settings.is_empty() {
+        return Ok(experiment);
+    }
+    let changed = |settings: &[&String]| {
+        let mut table: toml::Table = text.parse().map_err(|error| wrong(&file, &text, &error))?;
+        for setting in settings {
+            apply(&mut table, setting)?;
+        }
+        parse(&file, &table.to_string(), registry)
+    };
+    let all: Vec<&String> = settings.iter().collect();
+    changed(&all).map_err(|error| match error {
+        ExperimentError::Wrong { what, .. } => {
+            // The setting to blame is one without which the others would do; if there is none, it takes them all.
+            let others = |blamed: &String| all.iter().copied().filter(|other| *other != blamed).collect::<Vec<_>>();
+            let blamed = settings.iter().find(|setting| changed(&others(setting)).is_ok());
+            let setting = blamed.cloned().unwrap_or_else(|| settings.join(" --set "));
+            ExperimentError::WrongSetting { setting, what }
+        }
+        other => other,
+    })
+}
+
+fn source(name: &str) -> Result<(String, String), ExperimentError> {
+    if name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+        let text = std::fs::read_to_string(name)
+            .map_err(|source| ExperimentError::Unreadable { path: PathBuf::from(name), source })?;
+        return Ok((name.to_owned(), text));
+    }
+    let found = BUILTIN.iter().find(|(builtin, _)| *builtin == name);
+    let (_, text) = found.ok_or_else(|| ExperimentError::UnknownName {
+        name: name.to_owned(),
+        suggestion: nearest(name, builtin_names()).map(str::to_owned),
+    })?;
+    Ok((format!("experiments/{name}.toml"), (*text).to_owned()))
+}
+
+/// Reads an experiment from text. `file` is what errors call it.
+///
+/// # Errors
+/// [`ExperimentError::Wrong`], with line and column.
+pub fn parse(file: &str, text: &str, registry: &Registry) -> Result<Experiment, ExperimentError> {
+    let experiment: Experiment = toml::from_str(text).map_err(|error| wrong(file, text, &error))?;
+    check(&experiment, registry).map_err(|(needle, what)| {
+        let (line, column) = match needle {
+            Place::At(offset) => position(text, offset),
+            Place::Key(key) => position(text, text.find(&key).unwrap_or(0)),
+            Place::Line(start) => position(text, text.find(&format!("\n{start}")).map_or(0, |newline| newline + 1)),
+        };
+        ExperimentError::Wrong { file: file.to_owned(), line, column, what }
+    })?;
+    Ok(experiment)
+}
+
+/// Where in the text something is wrong.
+enum Place {
+    At(usize),
+    /// Where this text first stands.
+    Key(String),
+    /// The first line that starts with this text.
+    Line(String),
+}
+
+/// What the types alone cannot tell to be wrong.
+fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, String)> {
+    for name in &experiment.strategies {
+        registry.get(name.get_ref()).map_err(|error| (Place::At(name.span().start), error.to_string()))?;
+    }
+    if experiment.faults.is_empty() {
+        let what = "`faults` is empty: an experiment has at least one level, and a level without faults is `[[faults]]` with a name only";
+        return Err((Place::Key("faults".to_owned()), what.to_owned()));
+    }
+    let levels: Vec<&str> = experiment.faults.iter().map(|level| level.name.as_str()).collect();
+    for (n, level) in experiment.faults.iter().enumerate() {
+        check_name("fault level", &level.name)?;
+        if levels[..n].contains(&level.name.as_str()) {
+            return Err((
+                Place::Key(format!("\"{}\"", level.name)),
+                format!("two fault levels are named '{}'", level.name),
+            ));
+        }
+        level.check().map_err(|error| (Place::Key(format!("\"{}\"", level.name)), error.to_string()))?;
+    }
+    check_name("experiment", &experiment.name)?;
+    if experiment.load.warmup >= experiment.load.requests.get() {
+        let what = format!(
+            "`load.warmup` is {} of {} requests: nothing would be left to measure",
+            experiment.load.warmup, experiment.load.requests
+        );
+        return Err((Place::Key("warmup".to_owned()), what));
+    }
+    for (level, by_strategy) in &experiment.expect {
+        if !levels.contains(&level.as_str()) {
+            let hint = did_you_mean(nearest(level, levels.iter().copied()));
+            let what = format!("`expect.{level}`: no fault level is named '{level}'{hint}");
+            return Err((Place::Key(format!("expect.{level}")), what));
+        }
+        for strategy in by_strategy.keys() {
+            registry.get(strategy).map_err(|error| (Place::Line(strategy.clone()), error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Names become folders and files.
+fn check_name(of: &str, name: &str) -> Result<(), (Place, String)> {
+    let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if fits {
+        return Ok(());
+    }
+    let what = format!("'{name}' cannot name a {of}: use letters, digits, '-' and '_' only, since it names files");
+    Err((Place::Key(format!("\"{name}\"")), what))
+}
+
+fn wrong(file: &str, text: &str, error: &toml::de::Error) -> ExperimentError {
+    let (line, column) = position(text, error.span().map_or(0, |span| span.start));
+    let what = with_suggestion(error.message());
+    ExperimentError::Wrong { file: file.to_owned(), line, column, what }
+}
+
+/// Adds "did you mean" to serde's "unknown field `x`, expected one of `y`, `z`".
+fn with_suggestion(message: &str) -> String {
+    let message = message.lines().next().unwrap_or(message);
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((given, known)) if message.starts_with("unknown field") => {
+            format!(
+                "unknown key `{given}`{}; there are: {}",
+                did_you_mean(nearest(given, known.iter().copied())),
+                known.join(", ")
+            )
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Line and column of a place in a text, both from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(offset)];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}

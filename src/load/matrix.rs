@@ -1,0 +1,61 @@
+//! The matrix: which trials an experiment consists of, and in which order they run.
+
+use rand::rngs::ChaCha8Rng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+
+use super::Experiment;
+
+/// A strategy under a fault level: what a row of a report is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cell {
+    pub strategy: String,
+    pub level: String,
+}
+
+/// One trial that is to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialPlan {
+    pub cell: Cell,
+    /// Which repetition of its cell, from 0.
+    pub repeat: u16,
+    /// The same for every cell of a repetition, so that all meet the same requests and the same faults.
+    pub seed: u64,
+}
+
+impl TrialPlan {
+    /// The name of the trial, unique within its experiment: also the name of its history's file.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}.{}.{}", self.cell.strategy, self.cell.level, self.repeat)
+    }
+}
+
+/// The streams of the run's generator, by purpose.
+const ORDER: u64 = 0;
+const TRIAL_SEEDS: u64 = 1;
+
+/// The trials of an experiment in the order in which they run: each repetition goes through all cells, in an order of
+/// its own drawn from the seed, so that a slow spell of the machine hits no strategy alone.
+#[must_use]
+pub fn matrix(experiment: &Experiment, strategies: &[String], seed: u64) -> Vec<TrialPlan> {
+    let stream = |number| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(number);
+        rng
+    };
+    let (mut order, mut seeds) = (stream(ORDER), stream(TRIAL_SEEDS));
+    let cells = strategies.iter().flat_map(|strategy| {
+        experiment.faults.iter().map(|level| Cell { strategy: strategy.clone(), level: level.name.clone() })
+    });
+    let cells: Vec<Cell> = cells.collect();
+    let mut trials = Vec::new();
+    for repeat in 0..experiment.repeats.get() {
+        let trial_seed = seeds.next_u64();
+        let mut block: Vec<TrialPlan> =
+            cells.iter().map(|cell| TrialPlan { cell: cell.clone(), repeat, seed: trial_seed }).collect();
+        block.shuffle(&mut order);
+        trials.append(&mut block);
+    }
+    trials
+}

@@ -1,0 +1,20 @@
+//! Load: clients that retry, a network that loses and repeats, handlers that run a strategy; trials, and the matrix of them.
+
+mod client;
+mod expectation;
+mod experiment;
+mod experiment_file;
+mod handler;
+mod matrix;
+mod network;
+mod overrides;
+mod runner;
+mod settle;
+mod trial;
+
+pub use expectation::{Expectation, Expected};
+pub use experiment::{BackendSettings, ClockSpeed, Experiment, LoadSettings, Rate};
+pub use experiment_file::{ExperimentError, builtin_names, load, parse};
+pub use matrix::{Cell, TrialPlan, matrix};
+pub use runner::{Ending, RunError, Watch, run, strategies};
+pub use trial::{Finished, Resolution, Setting, TrialError, TrialRecord, run_trial};

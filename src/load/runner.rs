@@ -1,0 +1,200 @@
+//! The runner: brings every trial of an experiment to its end, and saves each before it starts the next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tokio_util::sync::CancellationToken;
+
+use super::Experiment;
+use super::matrix::{TrialPlan, matrix};
+use super::trial::{Resolution, Setting, TrialError, TrialRecord, run_trial};
+use crate::backend::{BackendError, Backends};
+use crate::check::{Case, Evidence, Tally, findings};
+use crate::results::{FileError, Header, LatencyMs, RunFolder, SCHEMA, TrialRow};
+use crate::strategy::{Registry, UnknownStrategy};
+
+/// How often whoever watches is told how far a trial has come.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Whoever watches a run.
+pub trait Watch: Send {
+    /// A trial begins: the `number`-th of `of`, from 1.
+    fn begins(&mut self, number: usize, of: usize, trial: &TrialPlan);
+    /// So many requests of the trial are done with.
+    fn has_done(&mut self, requests: u64);
+    /// A trial is over and saved.
+    fn ended(&mut self, row: &TrialRow);
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Complete,
+    /// Stopped before the end; the finished trials are saved.
+    Interrupted,
+}
+
+/// Why a run could not go on. The trials finished before are saved.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Strategy(#[from] UnknownStrategy),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error("trial {trial}: {source}")]
+    Trial { trial: String, source: TrialError },
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// The strategies of an experiment, by name: those that it names, or all.
+#[must_use]
+pub fn strategies(experiment: &Experiment, registry: &Registry) -> Vec<String> {
+    match experiment.strategies.as_slice() {
+        [] => registry.names().map(str::to_owned).collect(),
+        named => named.iter().map(|name| name.get_ref().clone()).collect(),
+    }
+}
+
+/// Runs the trials of a run's experiment that its folder does not have yet.
+///
+/// # Errors
+/// [`RunError`]; what was finished before is in the folder.
+pub async fn run(
+    folder: &mut RunFolder,
+    registry: &Registry,
+    backends: &Backends,
+    stop: &CancellationToken,
+    watch: &mut dyn Watch,
+) -> Result<Ending, RunError> {
+    let experiment = folder.experiment.clone();
+    let trials = matrix(&experiment, &strategies(&experiment, registry), folder.meta.seed);
+    for (number, trial) in (1..).zip(&trials) {
+        let id = trial.id();
+        if folder.rows().iter().any(|row| row.trial == id) {
+            continue;
+        }
+        watch.begins(number, trials.len(), trial);
+        let setting = setting(trial, &experiment, registry, backends, &folder.path().display().to_string())?;
+        let Some(record) = watched(&setting, stop, watch).await else { return Ok(Ending::Interrupted) };
+        let record = record.map_err(|source| RunError::Trial { trial: id, source })?;
+        let row = tokio::task::block_in_place(|| save(folder, trial, &setting, backends, &record))?;
+        folder.add(row.clone())?;
+        watch.ended(&row);
+    }
+    Ok(Ending::Complete)
+}
+
+fn setting(
+    trial: &TrialPlan,
+    experiment: &Experiment,
+    registry: &Registry,
+    backends: &Backends,
+    run: &str,
+) -> Result<Setting, UnknownStrategy> {
+    let strategy = registry.get(&trial.cell.strategy)?;
+    let level = experiment.faults.iter().find(|level| level.name == trial.cell.level);
+    // Keys of one trial are never another's, also not another run's on the same lock service.
+    let prefix = format!("oncelab/{run}/{}", trial.id());
+    Ok(Setting {
+        lock: strategy.needs_lock_service().then(|| backends.lock(prefix)),
+        strategy,
+        level: level.cloned().expect("the matrix is made of the experiment's levels"),
+        seed: trial.seed,
+        load: experiment.load.clone(),
+        backend: experiment.backend.clone(),
+        store_kind: backends.store_kind(),
+        store: backends.store(),
+        lease: backends.lease(),
+        progress: Arc::new(AtomicU64::new(0)),
+    })
+}
+
+/// The record of a trial, or nothing if it was stopped.
+async fn watched(
+    setting: &Setting,
+    stop: &CancellationToken,
+    watch: &mut dyn Watch,
+) -> Option<Result<TrialRecord, TrialError>> {
+    let mut ticks = tokio::time::interval(TICK);
+    let trial = run_trial(setting);
+    tokio::pin!(trial);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            record = &mut trial => return Some(record),
+            _ = ticks.tick() => watch.has_done(setting.progress.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// Judges a trial and saves its history.
+fn save(
+    folder: &RunFolder,
+    trial: &TrialPlan,
+    setting: &Setting,
+    backends: &Backends,
+    record: &TrialRecord,
+) -> Result<TrialRow, FileError> {
+    let lock = setting.lock.is_some().then(|| backends.lock_name().to_owned());
+    let header = Header {
+        schema: SCHEMA,
+        trial: trial.id(),
+        strategy: trial.cell.strategy.clone(),
+        faults: trial.cell.level.clone(),
+        store: setting.store_kind.name().to_owned(),
+        lock: lock.clone(),
+        seed: trial.seed,
+        requests: setting.load.requests.get(),
+        lease_us: u64::try_from(setting.lease.as_micros()).unwrap_or(u64::MAX),
+    };
+    let history_sha256 = folder.save_history(&header, record)?;
+    let case = Case::new(Evidence {
+        requests: &record.requests,
+        events: &record.events,
+        ledger: &record.ledger,
+        retries: setting.strategy.claim(setting.store_kind).retries,
+        lease: setting.lease,
+    });
+    let (elapsed_s, goodput_per_s, latency) = speed(record, setting.load.warmup);
+    Ok(TrialRow {
+        trial: trial.id(),
+        cell: trial.cell.clone(),
+        repeat: trial.repeat,
+        seed: trial.seed,
+        store: header.store,
+        lock,
+        tally: Tally::new(&case, &findings(&case)),
+        elapsed_s,
+        goodput_per_s,
+        latency,
+        history_sha256,
+    })
+}
+
+/// Seconds, acknowledged requests a second, and latencies of the requests after the warm-up.
+fn speed(record: &TrialRecord, warmup: u32) -> (f64, f64, LatencyMs) {
+    let measured = || record.finished.iter().filter(|end| end.message.0 >= warmup);
+    let from = measured().map(|end| end.started_ns).min().unwrap_or(0);
+    let to = measured().map(|end| end.ended_ns).max().unwrap_or(0);
+    let elapsed_s = Duration::from_nanos(to.saturating_sub(from)).as_secs_f64();
+    // Three significant digits, from a microsecond to an hour: longer waits count as an hour.
+    let mut waits_us = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 3).expect("valid bounds");
+    for end in measured().filter(|end| end.resolution == Resolution::Acknowledged) {
+        waits_us.saturating_record((end.ended_ns - end.started_ns) / 1_000);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "microseconds and counts are far below 2^53")]
+    let ms = |us: u64| us as f64 / 1_000.0;
+    let latency = LatencyMs {
+        p50: ms(waits_us.value_at_quantile(0.5)),
+        p99: ms(waits_us.value_at_quantile(0.99)),
+        p999: ms(waits_us.value_at_quantile(0.999)),
+        max: ms(waits_us.max()),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let goodput_per_s = if elapsed_s > 0.0 { waits_us.len() as f64 / elapsed_s } else { 0.0 };
+    (elapsed_s, goodput_per_s, latency)
+}

@@ -1,0 +1,275 @@
+//! One trial: one strategy, one fault level, one pair of backends, one seed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::distr::Distribution;
+use rand::distr::Open01;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::task::TaskTracker;
+
+use super::client::Client;
+use super::experiment::{BackendSettings, LoadSettings, Rate};
+use super::handler::Handler;
+use super::network::Network;
+use super::settle;
+use crate::backend::{Backend, BackendError, Entry, Store};
+use crate::fault::{Alarm, Dice, FaultyPort, Level, Plan, Question, Surroundings};
+use crate::history::{self, Event, LONG, Recorders};
+use crate::strategy::{Retries, StoreKind, Strategy};
+use crate::world::{AccountId, ClientId, Effect, MessageId, Request};
+
+/// Everything that a trial is made of.
+pub struct Setting {
+    pub strategy: Arc<dyn Strategy>,
+    pub level: Level,
+    pub seed: u64,
+    pub load: LoadSettings,
+    pub backend: BackendSettings,
+    pub store_kind: StoreKind,
+    pub store: Arc<dyn Store>,
+    /// None if the strategy needs none.
+    pub lock: Option<Arc<dyn Backend>>,
+    /// How long a lease lives on the wall clock.
+    pub lease: Duration,
+    /// Counts the requests that are done with, for whoever watches.
+    pub progress: Arc<AtomicU64>,
+}
+
+/// How a request ended for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    Acknowledged,
+    /// Told that it is refused for good.
+    Refused,
+    GaveUp,
+}
+
+/// A request that its client is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    pub message: MessageId,
+    /// When it started or, in an open loop, should have.
+    pub started_ns: u64,
+    pub ended_ns: u64,
+    pub resolution: Resolution,
+    pub attempts: u8,
+}
+
+/// Everything that a trial leaves behind.
+pub struct TrialRecord {
+    pub requests: Vec<Request>,
+    /// In the order of time.
+    pub events: Vec<Event>,
+    pub ledger: Vec<Entry>,
+    /// By message id. One is missing if its client never came to it.
+    pub finished: Vec<Finished>,
+}
+
+/// Why a trial could not be brought to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A bug in a strategy or in the lab.
+    #[error("a task panicked in a trial of '{strategy}': {message}")]
+    Panicked { strategy: &'static str, message: String },
+}
+
+/// Runs a trial to its end: load, settling, and the reading of the ledger.
+///
+/// # Errors
+/// [`TrialError`] if a backend broke down, or a task panicked.
+pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
+    setting.store.reset(setting.load.accounts.get()).await?;
+    let requests = requests(setting);
+    let (recorders, collector) = history::begin();
+    let around = Arc::new(surroundings(setting, recorders.clone()));
+
+    let load = drive(setting, &requests, &around, &recorders);
+    let mut finished = tokio::select! {
+        finished = load => finished?,
+        () = around.alarm.raised() => Vec::new(),
+    };
+    finished.sort_unstable_by_key(|f| f.message);
+    around.landings.close();
+    around.landings.wait().await;
+    if let Some(error) = around.alarm.reason() {
+        return Err(error.clone().into());
+    }
+
+    setting.store.quiesce().await?;
+    settle::retry_unresolved(setting, &requests, &finished, &around).await;
+    if let Some(error) = around.alarm.reason() {
+        return Err(error.clone().into());
+    }
+    drop((around, recorders));
+    let ledger = setting.store.ledger().await?;
+    Ok(TrialRecord { requests, events: collector.collect(), ledger, finished })
+}
+
+/// The requests of a trial: the same for every strategy, since they follow from the seed.
+fn requests(setting: &Setting) -> Vec<Request> {
+    let dice = Dice::new(setting.seed);
+    let clients = u32::from(setting.load.clients.get());
+    let request = |n: u32| {
+        let [account, amount]: [u32; 2] = dice.roll(Question::Request(MessageId(n))).random();
+        Request {
+            id: MessageId(n),
+            client: ClientId(n % clients),
+            sequence: n / clients,
+            effect: Effect {
+                account: AccountId(account % setting.load.accounts),
+                // Never zero: an effect that changes nothing could not be told from none in the balance.
+                amount: i32::try_from(amount % 100).unwrap_or(0) + 1,
+            },
+        }
+    };
+    (0..setting.load.requests.get()).map(request).collect()
+}
+
+fn surroundings(setting: &Setting, recorders: Recorders) -> Surroundings {
+    let store: Arc<dyn Backend> = setting.store.clone();
+    Surroundings {
+        plan: Plan::new(setting.seed, setting.level.clone(), setting.lease),
+        limits: setting.backend.limits(),
+        store,
+        lock: setting.lock.clone(),
+        recorders,
+        landings: TaskTracker::new(),
+        alarm: Alarm::default(),
+    }
+}
+
+/// Starts handlers and clients, and waits until all that they set in motion has come to rest.
+async fn drive(
+    setting: &Setting,
+    requests: &[Request],
+    around: &Arc<Surroundings>,
+    recorders: &Recorders,
+) -> Result<Vec<Finished>, TrialError> {
+    let name = setting.strategy.name();
+    let retries = setting.strategy.claim(setting.store_kind).retries;
+    let mut handlers = JoinSet::new();
+    let inboxes = (0..setting.load.handlers.get()).map(|number| {
+        let (inbox, parcels) = unbounded_channel();
+        let port = FaultyPort::new(Arc::clone(around), number, recorders.recorder(LONG));
+        let restart = Duration::from_millis(setting.backend.restart_ms.into());
+        let handler = Handler { number, strategy: Arc::clone(&setting.strategy), retries, port, restart };
+        handlers.spawn(handler.run(parcels));
+        inbox
+    });
+    let network = Network {
+        inboxes: inboxes.collect(),
+        plan: Arc::new(around.plan.clone()),
+        dice: Dice::new(setting.seed),
+        under_way: TaskTracker::new(),
+        client_timeout: setting.load.timeout(),
+        may_repeat: retries != Retries::Never,
+    };
+    let maker = ClientMaker { network, load: setting.load.clone(), retries, recorders: recorders.clone() };
+    let under_way = maker.network.under_way.clone();
+    let mut clients = match setting.load.rate_per_s {
+        None => closed_loop(setting, requests, &maker),
+        Some(rate) => open_loop(setting, requests, rate, maker.clone()),
+    };
+    drop(maker);
+
+    let mut finished = Vec::with_capacity(requests.len());
+    loop {
+        tokio::select! {
+            done = clients.join_next() => match done {
+                Some(done) => finished.extend(done.map_err(|error| panicked(name, error))?),
+                None => break,
+            },
+            // While there are clients, a handler ends only if it panics.
+            Some(ended) = handlers.join_next() => ended.map_err(|error| panicked(name, error))?,
+        }
+    }
+    under_way.close();
+    under_way.wait().await;
+    while let Some(ended) = handlers.join_next().await {
+        ended.map_err(|error| panicked(name, error))?;
+    }
+    Ok(finished)
+}
+
+/// Makes clients.
+#[derive(Clone)]
+struct ClientMaker {
+    network: Network,
+    load: LoadSettings,
+    retries: Retries,
+    recorders: Recorders,
+}
+
+impl ClientMaker {
+    fn client(&self, page_len: usize) -> Client {
+        Client::new(self.network.clone(), self.load.clone(), self.retries, self.recorders.recorder(page_len))
+    }
+}
+
+/// Each client sends its next request when the last one is done with.
+fn closed_loop(setting: &Setting, requests: &[Request], maker: &ClientMaker) -> JoinSet<Vec<Finished>> {
+    let mut clients = JoinSet::new();
+    let count = usize::from(setting.load.clients.get());
+    for number in 0..count {
+        let own: Vec<Request> = requests.iter().skip(number).step_by(count).copied().collect();
+        let (mut client, progress) = (maker.client(LONG), Arc::clone(&setting.progress));
+        clients.spawn(async move {
+            let mut finished = Vec::with_capacity(own.len());
+            for request in own {
+                let now = client.recorder.clock().now_ns();
+                finished.push(client.get_done(&request, now).await);
+                progress.fetch_add(1, Ordering::Relaxed);
+            }
+            finished
+        });
+    }
+    clients
+}
+
+/// Requests start when they are due, as a Poisson process, whether or not earlier ones are done with.
+fn open_loop(setting: &Setting, requests: &[Request], rate: Rate, maker: ClientMaker) -> JoinSet<Vec<Finished>> {
+    /// The events that one request is likely to make its client write down.
+    const PAGE: usize = 8;
+    let dice = Dice::new(setting.seed);
+    let interval_ns = rate.interval().as_secs_f64() * 1e9;
+    let clock = maker.recorders.clock();
+    let (requests, progress) = (requests.to_vec(), Arc::clone(&setting.progress));
+    let mut generator = JoinSet::new();
+    generator.spawn(async move {
+        let mut at_work = JoinSet::new();
+        let mut due_ns = clock.now_ns();
+        for request in requests {
+            let uniform: f64 = Open01.sample(&mut dice.roll(Question::Arrival(request.id.0)));
+            // The time between two events of a Poisson process is exponential: the inverse of its distribution function.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds, never negative")]
+            let gap_ns = (-uniform.ln() * interval_ns) as u64;
+            due_ns += gap_ns;
+            tokio::time::sleep_until(clock.instant(due_ns).into()).await;
+            let (mut client, progress) = (maker.client(PAGE), Arc::clone(&progress));
+            at_work.spawn(async move {
+                let finished = client.get_done(&request, due_ns).await;
+                progress.fetch_add(1, Ordering::Relaxed);
+                finished
+            });
+        }
+        at_work.join_all().await
+    });
+    generator
+}
+
+fn panicked(strategy: &'static str, error: JoinError) -> TrialError {
+    let message = match error.try_into_panic() {
+        Ok(panic) => match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(panic) => panic.downcast_ref::<&str>().map_or("without a message", |text| text).to_owned(),
+        },
+        Err(cancelled) => cancelled.to_string(),
+    };
+    TrialError::Panicked { strategy, message }
+}

@@ -1,0 +1,7 @@
+//! The command line of Oncelab: parse, dispatch, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    oncelab::cli::main()
+}

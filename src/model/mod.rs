@@ -1,0 +1,3 @@
+//! Pure semantics of the lock service: no I/O, no clock, no randomness.
+
+pub mod lock_service;

@@ -1,0 +1,13 @@
+//! Reports: one table model, many renderers. A report is a pure function of a run's folder.
+
+mod csv;
+mod markdown;
+mod table;
+mod tables;
+mod text;
+
+pub use self::csv::to_csv;
+pub use markdown::{document, to_markdown};
+pub use table::{Align, Column, Table};
+pub use tables::{causes, foremost_causes, matrix};
+pub use text::to_text;

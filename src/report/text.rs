@@ -1,0 +1,84 @@
+//! Tables for a terminal.
+
+use super::table::{Align, Table};
+
+/// Draws a table within this many columns: parts of a value go on lines of their own where they do not fit on one.
+#[must_use]
+pub fn to_text(table: &Table, width: usize) -> String {
+    let widths = widths(table, width);
+    let mut out = String::new();
+    let headings = table.columns.iter().map(|column| vec![column.heading.to_owned()]).collect::<Vec<_>>();
+    draw(&mut out, table, &widths, &headings);
+    let rule = widths.iter().sum::<usize>() + (widths.len() - 1);
+    out.push_str(&"-".repeat(rule.min(width)));
+    out.push('\n');
+    for row in &table.rows {
+        draw(&mut out, table, &widths, row);
+    }
+    out
+}
+
+/// The widest value of each column; the last column has what is left.
+fn widths(table: &Table, width: usize) -> Vec<usize> {
+    let widest = |column: usize| {
+        let values = table.rows.iter().map(|row| row[column].join(", ").chars().count());
+        values.max().unwrap_or(0).max(table.columns[column].heading.chars().count())
+    };
+    let mut widths: Vec<usize> = (0..table.columns.len()).map(widest).collect();
+    if let Some((last, others)) = widths.split_last_mut() {
+        let taken = others.iter().sum::<usize>() + others.len();
+        *last = (*last).min(width.saturating_sub(taken).max(10));
+    }
+    widths
+}
+
+fn draw(out: &mut String, table: &Table, widths: &[usize], row: &[Vec<String>]) {
+    let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(parts, width)| lines(parts, *width)).collect();
+    for line in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+        let values = cells.iter().zip(widths).zip(&table.columns).map(|((cell, width), column)| {
+            let value = cell.get(line).map_or("", String::as_str);
+            match column.align {
+                Align::Left => format!("{value:<width$}"),
+                Align::Right => format!("{value:>width$}"),
+            }
+        });
+        out.push_str(values.collect::<Vec<_>>().join(" ").trim_end());
+        out.push('\n');
+    }
+}
+
+/// Parts set on as few lines as they fit on.
+fn lines(parts: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 2 + part.chars().count() <= width => {
+                line.push_str(", ");
+                line.push_str(part);
+            }
+            Some(line) => {
+                line.push(',');
+                lines.push(part.clone());
+            }
+            None => lines.push(part.clone()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_do_not_fit_go_on_lines_of_their_own() {
+        let mut table = Table::new(&[("name", Align::Left), ("n", Align::Right), ("found", Align::Left)]);
+        let found = ["12 duplicate", "3 deviating", "1 late"].map(str::to_owned).to_vec();
+        table.push(vec![vec!["a".to_owned()], vec!["7".to_owned()], found]);
+        let text = to_text(&table, 24);
+        assert_eq!(
+            text,
+            "name n found\n------------------------\na    7 12 duplicate,\n       3 deviating,\n       1 late\n"
+        );
+    }
+}

@@ -1,0 +1,407 @@
+//! A trial's history on disk: JSON lines, compressed. First a header, then the requests, the events in the order of time,
+//! the ledger, and a last line with the counts, so that a truncated file is seen to be one.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::SCHEMA;
+use super::files::{FileError, write_atomically};
+use super::text::{parse_delivery, parse_op, parse_outcome, parse_reply, show_outcome, show_reply};
+use crate::backend::Entry;
+use crate::fault::FaultKind;
+use crate::history::{Event, What};
+use crate::world::{AccountId, ClientId, Effect, MessageId, Request, Token};
+
+/// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
+const COMPRESSION: i32 = 3;
+
+/// The SHA-256 of a history's lines, in hexadecimal: what shows that a single letter was changed.
+pub type Digest = String;
+
+/// What a history is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    pub schema: u32,
+    pub trial: String,
+    pub strategy: String,
+    pub faults: String,
+    pub store: String,
+    pub lock: Option<String>,
+    pub seed: u64,
+    pub requests: u32,
+    /// How long a lease lived, in microseconds of the wall clock.
+    pub lease_us: u64,
+}
+
+/// A trial as it was saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedTrial {
+    pub header: Header,
+    pub requests: Vec<Request>,
+    pub events: Vec<Event>,
+    pub ledger: Vec<Entry>,
+    /// Of the lines as they were read.
+    pub digest: Digest,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestLine {
+    request: u32,
+    client: u32,
+    seq: u32,
+    account: u32,
+    amount: i32,
+}
+
+/// An event. Keys are short, since there are millions of them: `t` nanoseconds since the trial began, `m` message id, `d`
+/// delivery, `h` handler, `e` what happened, `us` microseconds that it took.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventLine {
+    t: u64,
+    m: u32,
+    d: String,
+    h: u16,
+    e: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    op: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    delayed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unheard: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    us: Option<u32>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Sent,
+    Arrived,
+    Called,
+    Landed,
+    Paused,
+    Cancelled,
+    Crashed,
+    Answered,
+    Received,
+    TimedOut,
+    GaveUp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryLine {
+    entry: u64,
+    m: u32,
+    account: u32,
+    amount: i32,
+    balance: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<std::num::NonZeroI64>,
+    d: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndLine {
+    end: Counts,
+}
+
+#[derive(Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Counts {
+    events: u64,
+    entries: u64,
+}
+
+/// Writes a history, and gives the digest of its lines.
+///
+/// # Errors
+/// [`FileError`] if the file cannot be written; then there is none.
+pub fn write_history(
+    path: &Path,
+    header: &Header,
+    requests: &[Request],
+    events: &[Event],
+    ledger: &[Entry],
+) -> Result<Digest, FileError> {
+    let mut digest = String::new();
+    write_atomically(path, |file| {
+        let compressed = zstd::Encoder::new(file, COMPRESSION)?;
+        let mut lines = Lines { to: std::io::BufWriter::with_capacity(1 << 16, compressed), hash: Sha256::new() };
+        lines.write(header)?;
+        for request in requests {
+            lines.write(&RequestLine::from(request))?;
+        }
+        for event in events {
+            lines.write(&EventLine::from(event))?;
+        }
+        for entry in ledger {
+            lines.write(&EntryLine::from(entry))?;
+        }
+        lines.write(&EndLine { end: Counts { events: events.len() as u64, entries: ledger.len() as u64 } })?;
+        digest = hex(&lines.hash.finalize());
+        lines.to.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?;
+        Ok(())
+    })?;
+    Ok(digest)
+}
+
+/// Writes JSON lines, and hashes what it writes.
+struct Lines<W> {
+    to: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Lines<W> {
+    fn write(&mut self, line: &impl Serialize) -> std::io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.hash.update(&text);
+        self.to.write_all(&text)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a history back.
+///
+/// # Errors
+/// [`FileError`], naming the file and the line, if it cannot be read, is truncated, or holds what no history holds.
+pub fn read_history(path: &Path) -> Result<SavedTrial, FileError> {
+    let file = File::open(path).map_err(|source| FileError::unreadable(path, source))?;
+    let lines = zstd::Decoder::new(file).map_err(|source| FileError::unreadable(path, source))?;
+    Reader { path, lines: BufReader::new(lines), number: 0, hash: Sha256::new() }.read()
+}
+
+struct Reader<'p, R> {
+    path: &'p Path,
+    lines: R,
+    number: u64,
+    hash: Sha256,
+}
+
+impl<R: Read + BufRead> Reader<'_, R> {
+    fn read(mut self) -> Result<SavedTrial, FileError> {
+        let mut line = Vec::new();
+        self.next(&mut line)?;
+        let header: Header = self.parse(&line)?;
+        if header.schema != SCHEMA {
+            return Err(FileError::Schema { path: self.path.to_owned(), found: header.schema });
+        }
+        let mut trial = SavedTrial { header, requests: vec![], events: vec![], ledger: vec![], digest: String::new() };
+        loop {
+            self.next(&mut line)?;
+            // The first key tells what kind of line it is.
+            match line.get(..4) {
+                Some(b"{\"re") => {
+                    let request: RequestLine = self.parse(&line)?;
+                    let expected = trial.requests.len();
+                    if request.request as usize != expected {
+                        return Err(self.wrong(format!("request {} stands where {expected} should", request.request)));
+                    }
+                    trial.requests.push(request.into());
+                }
+                Some(b"{\"t\"") => {
+                    let event: EventLine = self.parse(&line)?;
+                    let request = self.request(&trial.requests, event.m)?;
+                    let event = event
+                        .event(&request)
+                        .ok_or_else(|| self.wrong("not an event as the lab writes it".to_owned()))?;
+                    trial.events.push(event);
+                }
+                Some(b"{\"en") if line.starts_with(b"{\"entry") => {
+                    let entry: EntryLine = self.parse(&line)?;
+                    self.request(&trial.requests, entry.m)?;
+                    let entry =
+                        entry.entry().ok_or_else(|| self.wrong("not an entry as the lab writes it".to_owned()))?;
+                    trial.ledger.push(entry);
+                }
+                _ => {
+                    let EndLine { end } = self.parse(&line)?;
+                    let found = Counts { events: trial.events.len() as u64, entries: trial.ledger.len() as u64 };
+                    if end != found || trial.requests.len() != trial.header.requests as usize {
+                        return Err(self.wrong("the counts at the end are not those of the lines before".to_owned()));
+                    }
+                    trial.digest = hex(&self.hash.finalize());
+                    return Ok(trial);
+                }
+            }
+        }
+    }
+
+    fn next(&mut self, line: &mut Vec<u8>) -> Result<(), FileError> {
+        line.clear();
+        let truncated = || FileError::Truncated { path: self.path.to_owned(), lines: self.number };
+        let read = self.lines.read_until(b'\n', line).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => truncated(),
+            _ => FileError::unreadable(self.path, error),
+        })?;
+        if read == 0 || line.last() != Some(&b'\n') {
+            return Err(truncated());
+        }
+        self.number += 1;
+        self.hash.update(&*line);
+        Ok(())
+    }
+
+    fn parse<'l, T: Deserialize<'l>>(&self, line: &'l [u8]) -> Result<T, FileError> {
+        serde_json::from_slice(line).map_err(|error| self.wrong(error.to_string()))
+    }
+
+    fn request(&self, requests: &[Request], message: u32) -> Result<Request, FileError> {
+        let found = requests.get(message as usize).copied();
+        found.ok_or_else(|| self.wrong(format!("there is no request {message}")))
+    }
+
+    fn wrong(&self, what: String) -> FileError {
+        FileError::Wrong { path: self.path.to_owned(), line: self.number, what }
+    }
+}
+
+impl From<&Request> for RequestLine {
+    fn from(request: &Request) -> Self {
+        let Request { id, client, sequence, effect } = *request;
+        RequestLine { request: id.0, client: client.0, seq: sequence, account: effect.account.0, amount: effect.amount }
+    }
+}
+
+impl From<RequestLine> for Request {
+    fn from(line: RequestLine) -> Self {
+        Request {
+            id: MessageId(line.request),
+            client: ClientId(line.client),
+            sequence: line.seq,
+            effect: Effect { account: AccountId(line.account), amount: line.amount },
+        }
+    }
+}
+
+impl From<&Event> for EventLine {
+    fn from(event: &Event) -> Self {
+        let mut line = EventLine {
+            t: event.at_ns,
+            m: event.message.0,
+            d: event.delivery.to_string(),
+            h: event.handler,
+            e: Kind::Arrived,
+            op: None,
+            outcome: None,
+            reply: None,
+            fault: None,
+            delayed: event.is_delayed(),
+            unheard: false,
+            us: None,
+        };
+        line.e = match event.what {
+            What::Arrived => Kind::Arrived,
+            What::Cancelled => Kind::Cancelled,
+            What::Crashed => Kind::Crashed,
+            What::TimedOut => Kind::TimedOut,
+            What::GaveUp => Kind::GaveUp,
+            What::Sent { fault, .. } => {
+                line.fault = fault.map(|fault| fault.name().to_owned());
+                Kind::Sent
+            }
+            What::Called { op, outcome, fault, took_us, .. } => {
+                line.op = Some(op.to_string());
+                line.outcome = outcome.as_ref().map(show_outcome);
+                line.fault = fault.map(|fault| fault.name().to_owned());
+                line.us = Some(took_us);
+                Kind::Called
+            }
+            What::Landed { op, outcome } => {
+                line.op = Some(op.to_string());
+                line.outcome = outcome.as_ref().map(show_outcome);
+                Kind::Landed
+            }
+            What::Paused { for_us } => {
+                line.us = Some(for_us);
+                Kind::Paused
+            }
+            What::Answered { reply, heard } => {
+                line.reply = Some(show_reply(&reply));
+                line.unheard = !heard;
+                Kind::Answered
+            }
+            What::Received { reply } => {
+                line.reply = Some(show_reply(&reply));
+                Kind::Received
+            }
+        };
+        line
+    }
+}
+
+impl EventLine {
+    fn event(&self, request: &Request) -> Option<Event> {
+        let op = || parse_op(self.op.as_deref()?, request);
+        let reply = || parse_reply(self.reply.as_deref()?);
+        // Absent is a value; present and unreadable is an error.
+        let fault = self.fault.as_deref().map_or(Some(None), |name| FaultKind::from_name(name).map(Some))?;
+        let outcome = |op| self.outcome.as_deref().map_or(Some(None), |text| parse_outcome(text, op).map(Some));
+        let what = match self.e {
+            Kind::Arrived => What::Arrived,
+            Kind::Cancelled => What::Cancelled,
+            Kind::Crashed => What::Crashed,
+            Kind::TimedOut => What::TimedOut,
+            Kind::GaveUp => What::GaveUp,
+            Kind::Sent => What::Sent { fault, delayed: self.delayed },
+            Kind::Called => {
+                let op = op()?;
+                What::Called { op, outcome: outcome(&op)?, fault, delayed: self.delayed, took_us: self.us? }
+            }
+            Kind::Landed => {
+                let op = op()?;
+                What::Landed { op, outcome: outcome(&op)? }
+            }
+            Kind::Paused => What::Paused { for_us: self.us? },
+            Kind::Answered => What::Answered { reply: reply()?, heard: !self.unheard },
+            Kind::Received => What::Received { reply: reply()? },
+        };
+        Some(Event { at_ns: self.t, message: request.id, delivery: parse_delivery(&self.d)?, handler: self.h, what })
+    }
+}
+
+impl From<&Entry> for EntryLine {
+    fn from(entry: &Entry) -> Self {
+        EntryLine {
+            entry: entry.number,
+            m: entry.message.0,
+            account: entry.account.0,
+            amount: entry.amount,
+            balance: entry.balance,
+            token: entry.token.map(|token| token.0),
+            d: entry.by.to_string(),
+        }
+    }
+}
+
+impl EntryLine {
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry {
+            number: self.entry,
+            message: MessageId(self.m),
+            account: AccountId(self.account),
+            amount: self.amount,
+            balance: self.balance,
+            token: self.token.map(Token),
+            by: parse_delivery(&self.d)?,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! `meta.json`: where and how a run was made.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::LockKind;
+use crate::strategy::StoreKind;
+
+/// Everything about a run that is not in its experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meta {
+    pub schema: u32,
+    pub oncelab: String,
+    pub experiment: String,
+    /// How the experiment was asked for: its name, or the path of its file.
+    pub source: String,
+    #[serde(with = "as_text")]
+    pub seed: u64,
+    /// The `--set` options, in order.
+    pub settings: Vec<String>,
+    /// The strategies that the run was restricted to with `--strategies`; all of the experiment's if none.
+    pub only_strategies: Vec<String>,
+    /// The fault levels that the run was restricted to with `--faults`; all of the experiment's if none.
+    pub only_faults: Vec<String>,
+    pub trials_planned: usize,
+    pub store: String,
+    pub lock: String,
+    /// UTC, to the second.
+    pub started: String,
+    pub git_revision: String,
+    /// Whether the build had changes that were not committed.
+    pub git_dirty: bool,
+    pub rustc: String,
+    pub profile: String,
+    pub cpu: String,
+    pub cores: usize,
+    pub memory_mib: u64,
+    pub kernel: String,
+    /// Versions and settings of the backends.
+    pub backends: BTreeMap<String, String>,
+}
+
+impl Meta {
+    /// A description of this machine and this build; the rest is left for the caller to fill in.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        Meta {
+            schema: super::SCHEMA,
+            oncelab: env!("CARGO_PKG_VERSION").to_owned(),
+            experiment: String::new(),
+            source: String::new(),
+            seed: 0,
+            settings: Vec::new(),
+            only_strategies: Vec::new(),
+            only_faults: Vec::new(),
+            trials_planned: 0,
+            store: String::new(),
+            lock: String::new(),
+            started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            git_revision: env!("ONCELAB_GIT_REVISION").to_owned(),
+            git_dirty: env!("ONCELAB_GIT_DIRTY") == "true",
+            rustc: env!("ONCELAB_RUSTC").to_owned(),
+            profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+            cpu: field("/proc/cpuinfo", "model name"),
+            cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+            memory_mib: field("/proc/meminfo", "MemTotal")
+                .trim_end_matches(" kB")
+                .parse::<u64>()
+                .map_or(0, |kib| kib / 1024),
+            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
+                .map_or_else(|_| unknown(), |text| text.trim().to_owned()),
+            backends: BTreeMap::new(),
+        }
+    }
+
+    /// The command that makes this run again.
+    #[must_use]
+    pub fn command(&self) -> String {
+        self.command_for(&self.only_strategies, &self.only_faults)
+    }
+
+    /// The command that makes the trials of these strategies and fault levels again; of all, where none is named.
+    #[must_use]
+    pub fn command_for(&self, strategies: &[String], faults: &[String]) -> String {
+        let mut command = format!("oncelab run {} --seed {}", self.source, self.seed);
+        for setting in &self.settings {
+            // Single quotes hold whatever a shell would read otherwise.
+            command.push_str(&format!(" --set '{}'", setting.replace('\'', r"'\''")));
+        }
+        if self.store != StoreKind::Sqlite.name() {
+            command.push_str(&format!(" --store {}", self.store));
+        }
+        if self.lock_kind() != LockKind::Embedded {
+            command.push_str(&format!(" --lock {}", self.lock));
+        }
+        for (option, names) in [("--strategies", strategies), ("--faults", faults)] {
+            if !names.is_empty() {
+                command.push_str(&format!(" {option} {}", names.join(",")));
+            }
+        }
+        command
+    }
+
+    /// The kind of lock service that the run was made with.
+    #[must_use]
+    pub fn lock_kind(&self) -> LockKind {
+        let found = LockKind::NAMES.iter().find(|(_, name)| *name == self.lock);
+        found.map_or(LockKind::Embedded, |(kind, _)| *kind)
+    }
+
+    /// The kind of store that the run was made on.
+    #[must_use]
+    pub fn store_kind(&self) -> StoreKind {
+        let found = StoreKind::NAMES.iter().find(|(_, name)| *name == self.store);
+        found.map_or(StoreKind::Sqlite, |(kind, _)| *kind)
+    }
+}
+
+/// The value of a line `name : value` in a file of the kernel's, or `unknown` where there is none.
+fn field(path: &str, name: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name));
+    let value = line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned());
+    value.unwrap_or_else(unknown)
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
+}
+
+/// Numbers that may be beyond 2^53, as text.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&number.to_string())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,19 @@
+//! Results on disk: one folder per run. The types of the files are apart from those in memory, and versioned.
+
+mod files;
+mod folder;
+mod history_file;
+mod meta;
+mod row;
+mod summary;
+mod text;
+
+pub use files::{FileError, Files};
+pub use folder::{OpenError, RunFolder, runs_below};
+pub use history_file::{Digest, Header, SavedTrial, read_history, write_history};
+pub use meta::Meta;
+pub use row::{LatencyMs, TrialRow};
+pub use summary::{CellSummary, Summary};
+
+/// The version of everything below a run folder. A reader refuses a version that it does not know, by name.
+pub const SCHEMA: u32 = 1;

@@ -1,0 +1,177 @@
+//! Operations, outcomes and replies as the short texts that they have in files, and back.
+
+use std::num::NonZeroI64;
+
+use crate::world::{
+    AccountId, Answer, Delivery, Failure, Isolation, LeaseId, LockKey, Op, OpKind, Outcome, Reply, Request, Response,
+    Token, Trouble,
+};
+
+/// An operation from what its `Display` prints. The request gives what the text leaves out.
+pub(super) fn parse_op(text: &str, request: &Request) -> Option<Op> {
+    let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let answer = || Some(Answer(rest.rsplit_once("= ")?.1.parse().ok()?));
+    let token = || Some(Token(rest.rsplit_once("token ")?.1.parse::<NonZeroI64>().ok()?));
+    let id = request.id;
+    Some(match OpKind::from_name(kind)? {
+        OpKind::Begin => Op::Begin(parse_isolation(rest)?),
+        OpKind::Commit => Op::Commit,
+        OpKind::Rollback => Op::Rollback,
+        OpKind::ReadMark => Op::ReadMark(id),
+        OpKind::WriteMark => Op::WriteMark(id, answer()?),
+        OpKind::Claim => Op::Claim(id),
+        OpKind::StoreAnswer => Op::StoreAnswer(id, answer()?),
+        OpKind::ReadAnswer => Op::ReadAnswer(id),
+        OpKind::Apply if rest.contains("token") => Op::Apply(*request, Some(token()?)),
+        OpKind::Apply => Op::Apply(*request, None),
+        OpKind::ClaimAndApply => Op::ClaimAndApply(*request),
+        OpKind::CheckToken => Op::CheckToken(AccountId(rest.split_once(' ')?.0.parse().ok()?), token()?),
+        OpKind::GrantLease => Op::GrantLease,
+        OpKind::Acquire => Op::Acquire(parse_lock(rest)?),
+        OpKind::Release => Op::Release(parse_lock(rest)?),
+        OpKind::Revoke => Op::Revoke(parse_lease(rest)?),
+    })
+}
+
+fn parse_isolation(text: &str) -> Option<Isolation> {
+    let all = [Isolation::ReadCommitted, Isolation::RepeatableRead, Isolation::Serializable];
+    all.into_iter().find(|isolation| isolation.to_string() == text)
+}
+
+fn parse_lock(text: &str) -> Option<LockKey> {
+    let (account, lease) = text.split_once('/')?;
+    Some(LockKey { account: AccountId(account.parse().ok()?), lease: parse_lease(lease)? })
+}
+
+fn parse_lease(text: &str) -> Option<LeaseId> {
+    i64::from_str_radix(text, 16).ok().map(LeaseId)
+}
+
+/// An outcome as one short text.
+pub(super) fn show_outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Ok(response) => format!("ok: {response}"),
+        Outcome::Failed(failure) => format!("failed: {failure}"),
+        Outcome::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// An outcome from [`show_outcome`]'s text. The operation tells apart what prints alike.
+pub(super) fn parse_outcome(text: &str, op: &Op) -> Option<Outcome> {
+    match text.split_once(": ") {
+        None if text == "unknown" => Some(Outcome::Unknown),
+        Some(("failed", name)) => parse_failure(name).map(Outcome::Failed),
+        Some(("ok", response)) => parse_response(response, op.kind()).map(Outcome::Ok),
+        _ => None,
+    }
+}
+
+fn parse_failure(name: &str) -> Option<Failure> {
+    Failure::NAMES.iter().find(|(_, known)| *known == name).map(|(failure, _)| *failure)
+}
+
+fn parse_response(text: &str, kind: OpKind) -> Option<Response> {
+    Some(match text.split_once(' ') {
+        None => match (text, kind) {
+            ("done", _) => Response::Done,
+            ("nothing", _) => Response::Found(None),
+            ("fresh", _) => Response::Claimed(true),
+            ("taken", OpKind::Claim) => Response::Claimed(false),
+            ("taken", _) => Response::Applied(None),
+            _ => return None,
+        },
+        Some(("found", answer)) => Response::Found(Some(Answer(answer.parse().ok()?))),
+        Some(("applied", answer)) => Response::Applied(Some(Answer(answer.parse().ok()?))),
+        Some(("lease", lease)) => Response::Granted(parse_lease(lease)?),
+        Some(("held", token)) => Response::Held(Token(token.parse().ok()?)),
+        _ => return None,
+    })
+}
+
+/// A reply as one short text.
+pub(super) fn show_reply(reply: &Reply) -> String {
+    match reply {
+        Ok(answer) => format!("ok: {}", answer.0),
+        Err(trouble) => trouble.to_string(),
+    }
+}
+
+/// A reply from [`show_reply`]'s text.
+pub(super) fn parse_reply(text: &str) -> Option<Reply> {
+    match text.split_once(": ") {
+        Some(("ok", answer)) => Some(Ok(Answer(answer.parse().ok()?))),
+        Some(("failed", name)) => Some(Err(Trouble::Failed(parse_failure(name)?))),
+        None => [Trouble::Unknown, Trouble::InProgress, Trouble::Refused]
+            .into_iter()
+            .find(|trouble| trouble.to_string() == text)
+            .map(Err),
+        Some(_) => None,
+    }
+}
+
+/// A delivery from what its `Display` prints.
+pub(super) fn parse_delivery(text: &str) -> Option<Delivery> {
+    let (attempt, copy) = match text.strip_suffix('\'') {
+        Some(attempt) => (attempt, 1),
+        None => (text, 0),
+    };
+    let attempt = if attempt == "final" { Delivery::FINAL_ATTEMPT } else { attempt.parse().ok()? };
+    Some(Delivery { attempt, copy })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{ClientId, Effect, MessageId};
+
+    #[test]
+    fn every_operation_and_outcome_reads_back_as_it_was_written() {
+        let effect = Effect { account: AccountId(3), amount: -7 };
+        let request = Request { id: MessageId(9), client: ClientId(1), sequence: 2, effect };
+        let token = Token(NonZeroI64::new(42).expect("not zero"));
+        let key = LockKey { account: AccountId(3), lease: LeaseId(0x7f3) };
+        let answer = Answer(-12);
+        let cases = [
+            (Op::Begin(Isolation::ReadCommitted), Response::Done),
+            (Op::Begin(Isolation::RepeatableRead), Response::Done),
+            (Op::Begin(Isolation::Serializable), Response::Done),
+            (Op::Commit, Response::Done),
+            (Op::Rollback, Response::Done),
+            (Op::ReadMark(request.id), Response::Found(None)),
+            (Op::WriteMark(request.id, answer), Response::Done),
+            (Op::Claim(request.id), Response::Claimed(true)),
+            (Op::Claim(request.id), Response::Claimed(false)),
+            (Op::StoreAnswer(request.id, answer), Response::Done),
+            (Op::ReadAnswer(request.id), Response::Found(Some(answer))),
+            (Op::Apply(request, None), Response::Applied(Some(answer))),
+            (Op::Apply(request, Some(token)), Response::Applied(Some(answer))),
+            (Op::ClaimAndApply(request), Response::Applied(None)),
+            (Op::CheckToken(AccountId(3), token), Response::Done),
+            (Op::GrantLease, Response::Granted(key.lease)),
+            (Op::Acquire(key), Response::Held(token)),
+            (Op::Release(key), Response::Done),
+            (Op::Revoke(key.lease), Response::Done),
+        ];
+        for kind in OpKind::ALL {
+            assert!(cases.iter().any(|(op, _)| op.kind() == kind), "{kind:?} is not among the cases");
+        }
+        for (op, response) in cases {
+            assert_eq!(parse_op(&op.to_string(), &request), Some(op), "{op}");
+            let failures = Failure::NAMES.map(|(failure, _)| Outcome::Failed(failure));
+            for outcome in failures.into_iter().chain([Outcome::Ok(response), Outcome::Unknown]) {
+                assert_eq!(parse_outcome(&show_outcome(&outcome), &op), Some(outcome), "{op}: {outcome:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_reply_and_delivery_reads_back_as_it_was_written() {
+        let troubles = [Trouble::Unknown, Trouble::InProgress, Trouble::Refused, Trouble::Failed(Failure::StaleToken)];
+        for reply in troubles.into_iter().map(Err).chain([Ok(Answer(-3))]) {
+            assert_eq!(parse_reply(&show_reply(&reply)), Some(reply));
+        }
+        for delivery in [Delivery::FIRST, Delivery::FINAL, Delivery { attempt: 3, copy: 1 }] {
+            assert_eq!(parse_delivery(&delivery.to_string()), Some(delivery));
+        }
+    }
+}

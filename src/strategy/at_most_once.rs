@@ -1,0 +1,55 @@
+//! at-most-once: send it once and never again.
+
+use super::{Break, Claim, Retries, StoreKind, Strategy};
+use crate::check::Violation;
+use crate::fault::FaultKind;
+use crate::world::{Leg, Reply, Request, World};
+
+pub(super) struct AtMostOnce;
+
+#[async_trait::async_trait]
+impl Strategy for AtMostOnce {
+    fn name(&self) -> &'static str {
+        "at-most-once"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[X], sent once, never retried"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "at most one effect",
+            retries: Retries::Never,
+            rules_out: &[
+                Violation::Duplicate,
+                Violation::Lost,
+                Violation::Deviating,
+                Violation::Stuck,
+                Violation::Overlap,
+                Violation::Stale,
+                Violation::Reverted,
+            ],
+            // At most one effect is promised, and neither that there is one nor that its client hears of it in time.
+            tolerates: &[Violation::Abandoned, Violation::Late],
+            breaks: &[
+                Break {
+                    faults: &[FaultKind::RequestLost, FaultKind::Cancel, FaultKind::Crash],
+                    legs: &[Leg::Client, Leg::Store],
+                    shows: &[Violation::Abandoned],
+                    because: "nobody sends it again",
+                },
+                Break {
+                    faults: &[FaultKind::LateLanding, FaultKind::Delayed, FaultKind::Pause],
+                    legs: &[Leg::Client, Leg::Store],
+                    shows: &[Violation::Late],
+                    because: "the client has given up, and it happens after all",
+                },
+            ],
+        }
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        world.apply(request).await
+    }
+}

@@ -1,0 +1,50 @@
+//! check-then-act: look whether it was done, do it, write down that it was done.
+
+use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Retries, StoreKind, Strategy};
+use crate::check::Violation;
+use crate::world::{Leg, Reply, Request, World};
+
+pub(super) struct CheckThenAct;
+
+#[async_trait::async_trait]
+impl Strategy for CheckThenAct {
+    fn name(&self) -> &'static str {
+        "check-then-act"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[read K] [X] [write K]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "nothing",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck, Violation::Overlap, Violation::Stale],
+            tolerates: &[],
+            breaks: &[
+                Break {
+                    faults: REDELIVERY,
+                    legs: &[Leg::Client, Leg::Store],
+                    shows: &[Violation::Duplicate, Violation::Deviating],
+                    because: "two deliveries at once both find no mark",
+                },
+                Break {
+                    faults: BETWEEN_EFFECT_AND_MARK,
+                    legs: &[Leg::Store],
+                    shows: &[Violation::Duplicate, Violation::Deviating],
+                    because: "the mark is never written, and the retry finds none",
+                },
+            ],
+        }
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        if let Some(answer) = world.read_mark(request.id).await? {
+            return Ok(answer);
+        }
+        let answer = world.apply(request).await?;
+        world.write_mark(request.id, answer).await?;
+        Ok(answer)
+    }
+}

@@ -1,0 +1,137 @@
+//! What a strategy promises, as data: the lab holds it to this.
+
+use crate::check::Violation;
+use crate::fault::FaultKind;
+use crate::world::Leg;
+
+/// A kind of store. Promises depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StoreKind {
+    /// One writer at a time; every transaction is serializable.
+    Sqlite,
+    Postgres,
+    /// Does nothing and remembers only the ledger: for measuring the lab itself.
+    Null,
+}
+
+impl StoreKind {
+    /// Every kind with its name on the command line and in files.
+    pub const NAMES: [(StoreKind, &'static str); 3] =
+        [(StoreKind::Sqlite, "sqlite"), (StoreKind::Postgres, "postgres"), (StoreKind::Null, "null")];
+
+    /// The name on the command line and in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let named = Self::NAMES.iter().find(|(kind, _)| *kind == self);
+        named.expect("every store kind has a name").1
+    }
+}
+
+/// What a client of the strategy does when it gets no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retries {
+    /// Sends once and never again, and nothing on the way may repeat the message either.
+    Never,
+    /// Retries until it is acknowledged.
+    UntilAcknowledged,
+}
+
+/// A way to break a strategy: any of these faults, on any of these legs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Break {
+    pub faults: &'static [FaultKind],
+    /// The legs on which the faults do it. A handler's own faults (pause, cancel, crash) happen on none.
+    pub legs: &'static [Leg],
+    /// The violations that it shows.
+    pub shows: &'static [Violation],
+    /// Why, in one sentence.
+    pub because: &'static str,
+}
+
+/// The faults after which a request is delivered again although its effect may have been applied.
+pub const REDELIVERY: &[FaultKind] = &[
+    FaultKind::ReplyLost,
+    FaultKind::LateLanding,
+    FaultKind::Duplicated,
+    FaultKind::Delayed,
+    FaultKind::Pause,
+    FaultKind::Cancel,
+    FaultKind::Crash,
+];
+
+/// The faults that can come between an effect and the mark that remembers it, when these are two operations.
+pub const BETWEEN_EFFECT_AND_MARK: &[FaultKind] = &[
+    FaultKind::RequestLost,
+    FaultKind::ReplyLost,
+    FaultKind::LateLanding,
+    FaultKind::Pause,
+    FaultKind::Cancel,
+    FaultKind::Crash,
+];
+
+/// What a strategy promises on one kind of store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The promise in words.
+    pub promise: &'static str,
+    pub retries: Retries,
+    /// The violations that it rules out, whatever faults there are.
+    pub rules_out: &'static [Violation],
+    /// The violations that are part of what it promises, such as giving up where it promises at most one effect. They are
+    /// counted and shown, and do not decide its verdict.
+    pub tolerates: &'static [Violation],
+    /// The faults that break it. Empty for a strategy whose effects are exactly once.
+    pub breaks: &'static [Break],
+}
+
+impl Claim {
+    /// Whether this violation counts against a strategy with this claim.
+    #[must_use]
+    pub fn counts(&self, violation: Violation) -> bool {
+        !self.tolerates.contains(&violation)
+    }
+
+    /// The breaks that a set of faults can bring about. `active` tells whether a fault can happen on a leg.
+    pub fn breaks_under(&self, active: impl Fn(FaultKind, Leg) -> bool) -> impl Iterator<Item = &'static Break> {
+        let possible = move |b: &Break| b.faults.iter().any(|fault| b.legs.iter().any(|leg| active(*fault, *leg)));
+        self.breaks.iter().filter(move |b| possible(b))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Claim, StoreKind};
+    use crate::strategy::Registry;
+
+    fn every_claim() -> Vec<(&'static str, StoreKind, Claim)> {
+        let registry = Registry::default();
+        let on_each_store = |s: &std::sync::Arc<dyn crate::strategy::Strategy>| {
+            [StoreKind::Sqlite, StoreKind::Postgres].map(|store| (s.name(), store, s.claim(store)))
+        };
+        registry.iter().flat_map(on_each_store).collect()
+    }
+
+    #[test]
+    fn no_claim_rules_out_what_it_says_breaks_it() {
+        for (name, store, claim) in every_claim() {
+            for broken in claim.breaks.iter().flat_map(|b| b.shows) {
+                assert!(
+                    !claim.rules_out.contains(broken),
+                    "{name} on {store:?} rules out {broken} and is broken to it"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_strategy_without_breaks_rules_out_or_tolerates_every_violation() {
+        for (name, store, claim) in every_claim().into_iter().filter(|(.., claim)| claim.breaks.is_empty()) {
+            for violation in crate::check::Violation::ALL {
+                assert!(
+                    claim.rules_out.contains(&violation) || !claim.counts(violation),
+                    "{name} {store:?} {violation}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! dedup-table: the message id under a unique constraint, in the transaction of the effect.
+
+use super::{Claim, Retries, StoreKind, Strategy, finished};
+use crate::check::Violation;
+use crate::world::{Isolation, Reply, Request, World};
+
+pub(super) struct DedupTable;
+
+#[async_trait::async_trait]
+impl Strategy for DedupTable {
+    fn name(&self) -> &'static str {
+        "dedup-table"
+    }
+
+    fn steps(&self) -> &'static str {
+        "T{INSERT K ON CONFLICT DO NOTHING; if fresh: X, store R; else read R}"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "exactly once, same answer, while K is kept",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &Violation::ALL,
+            tolerates: &[],
+            breaks: &[],
+        }
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        world.begin(Isolation::ReadCommitted).await?;
+        if !world.claim(request.id).await? {
+            let answer = world.read_answer(request.id).await?;
+            world.rollback().await?;
+            return finished(answer);
+        }
+        let answer = world.apply(request).await?;
+        world.store_answer(request.id, answer).await?;
+        world.commit().await?;
+        Ok(answer)
+    }
+}

@@ -1,0 +1,35 @@
+//! dedup-table-statement: the dedup table in a single statement.
+
+use super::{Claim, Retries, StoreKind, Strategy, finished};
+use crate::check::Violation;
+use crate::world::{Reply, Request, World};
+
+pub(super) struct DedupTableStatement;
+
+#[async_trait::async_trait]
+impl Strategy for DedupTableStatement {
+    fn name(&self) -> &'static str {
+        "dedup-table-statement"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[INSERT K ON CONFLICT DO NOTHING; if fresh: X, store R]; else [read R]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "exactly once, same answer, while K is kept; one round trip",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &Violation::ALL,
+            tolerates: &[],
+            breaks: &[],
+        }
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        match world.claim_and_apply(request).await? {
+            Some(answer) => Ok(answer),
+            None => finished(world.read_answer(request.id).await?),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! etcd-lock-fenced: a distributed lock whose token the store checks. Fencing is not idempotence.
+
+use super::{Break, Claim, REDELIVERY, Retries, StoreKind, Strategy};
+use crate::check::Violation;
+use crate::world::{Leg, Reply, Request, World};
+
+pub(super) struct EtcdLockFenced;
+
+#[async_trait::async_trait]
+impl Strategy for EtcdLockFenced {
+    fn name(&self) -> &'static str {
+        "etcd-lock-fenced"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[grant lease] [acquire] [X with token] [release] [revoke]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "no zombie writes",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck, Violation::Stale],
+            tolerates: &[],
+            breaks: &[Break {
+                faults: REDELIVERY,
+                legs: &[Leg::Client, Leg::Store],
+                shows: &[Violation::Duplicate, Violation::Deviating],
+                because: "the retry has a newer token, and the store accepts it",
+            }],
+        }
+    }
+
+    fn needs_lock_service(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        let lock = world.enter(request.effect.account).await?;
+        let answer = world.apply_fenced(request, lock.token).await;
+        world.leave(lock).await;
+        answer
+    }
+}

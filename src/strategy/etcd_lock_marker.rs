@@ -1,0 +1,53 @@
+//! etcd-lock-marker: check-then-act inside a distributed lock.
+
+use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Retries, StoreKind, Strategy};
+use crate::check::Violation;
+use crate::world::{Leg, Reply, Request, World};
+
+pub(super) struct EtcdLockMarker;
+
+#[async_trait::async_trait]
+impl Strategy for EtcdLockMarker {
+    fn name(&self) -> &'static str {
+        "etcd-lock-marker"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[grant lease] [acquire] [read K] [X] [write K] [release] [revoke]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "exactly once if nothing pauses or is lost between X and K",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck],
+            tolerates: &[],
+            breaks: &[Break {
+                faults: BETWEEN_EFFECT_AND_MARK,
+                legs: &[Leg::Store],
+                shows: &[Violation::Duplicate],
+                because: "the mark is missing, or the lock has gone to another while its holder goes on",
+            }],
+        }
+    }
+
+    fn needs_lock_service(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        let lock = world.enter(request.effect.account).await?;
+        let answer = inside(world, request).await;
+        world.leave(lock).await;
+        answer
+    }
+}
+
+async fn inside(world: &mut World<'_>, request: &Request) -> Reply {
+    if let Some(answer) = world.read_mark(request.id).await? {
+        return Ok(answer);
+    }
+    let answer = world.apply(request).await?;
+    world.write_mark(request.id, answer).await?;
+    Ok(answer)
+}

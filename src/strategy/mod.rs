@@ -1,0 +1,62 @@
+//! The strategies: algorithms that turn deliveries into effects. One file each, and nothing else in it.
+//!
+//! Invariant: no strategy knows which driver runs it, and no driver names a strategy.
+
+mod at_least_once;
+mod at_most_once;
+mod check_then_act;
+mod check_then_act_transaction;
+mod claim;
+mod dedup_table;
+mod dedup_table_statement;
+mod etcd_lock;
+mod etcd_lock_fenced;
+mod etcd_lock_fenced_marker;
+mod etcd_lock_fenced_transaction;
+mod etcd_lock_marker;
+mod registry;
+
+pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Retries, StoreKind};
+pub use registry::{Registry, UnknownStrategy};
+
+/// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
+pub use async_trait::async_trait;
+
+use crate::world::{Answer, Reply, Request, Trouble, World};
+
+/// An algorithm that turns deliveries of a request into its effect.
+///
+/// A handler calls [`handle`](Strategy::handle) once per delivery and tells the client what it returns. Deliveries of
+/// the same request may be handled one after the other or at once, by the same handler or by several, and any of them
+/// may be dropped in the middle: the client then retries as far as [`Claim::retries`] lets it.
+#[async_trait::async_trait]
+pub trait Strategy: Send + Sync {
+    /// The name in experiments, tables and commands, e.g. `dedup-table`.
+    fn name(&self) -> &'static str;
+
+    /// The steps in one line, in the notation of METHODOLOGY.md.
+    fn steps(&self) -> &'static str;
+
+    /// What this strategy promises on this kind of store, and under which faults it does not.
+    fn claim(&self, store: StoreKind) -> Claim;
+
+    /// Whether it needs a lock service.
+    fn needs_lock_service(&self) -> bool {
+        false
+    }
+
+    /// Handles one delivery of a request.
+    ///
+    /// # Errors
+    /// What the client is told instead of an answer. `?` on an operation passes its trouble on, which is almost always
+    /// right: the client retries. A transaction that is left open ends with its connection, as if it had been rolled back.
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply;
+}
+
+/// The answer that must be there because an earlier delivery committed it together with its claim.
+///
+/// # Errors
+/// [`Trouble::InProgress`] if it is not: somebody claimed the message and has not finished.
+fn finished(answer: Option<Answer>) -> Result<Answer, Trouble> {
+    answer.ok_or(Trouble::InProgress)
+}

@@ -1,0 +1,79 @@
+//! The list of strategies, by name. Another crate adds its own to it.
+
+use std::sync::Arc;
+
+use super::Strategy;
+
+/// No strategy has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no strategy is named '{name}'{}; `oncelab list strategies` names them", crate::suggest::did_you_mean(.suggestion.as_deref()))]
+pub struct UnknownStrategy {
+    pub name: String,
+    /// The name nearest to it, if one is near.
+    pub suggestion: Option<String>,
+}
+
+/// The strategies that the drivers can choose from, in the order of reports: from no protection to the most.
+#[derive(Clone)]
+pub struct Registry {
+    strategies: Vec<Arc<dyn Strategy>>,
+}
+
+impl Default for Registry {
+    /// All the strategies of the lab.
+    fn default() -> Self {
+        let mut registry = Registry::empty();
+        registry.register(super::at_most_once::AtMostOnce);
+        registry.register(super::at_least_once::AtLeastOnce);
+        registry.register(super::check_then_act::CheckThenAct);
+        registry.register(super::check_then_act_transaction::CheckThenActTransaction);
+        registry.register(super::etcd_lock::EtcdLock);
+        registry.register(super::etcd_lock_marker::EtcdLockMarker);
+        registry.register(super::etcd_lock_fenced::EtcdLockFenced);
+        registry.register(super::etcd_lock_fenced_marker::EtcdLockFencedMarker);
+        registry.register(super::etcd_lock_fenced_transaction::EtcdLockFencedTransaction);
+        registry.register(super::dedup_table::DedupTable);
+        registry.register(super::dedup_table_statement::DedupTableStatement);
+        registry
+    }
+}
+
+impl Registry {
+    /// A registry without any strategy.
+    #[must_use]
+    pub fn empty() -> Self {
+        Registry { strategies: Vec::new() }
+    }
+
+    /// Adds a strategy at the end.
+    ///
+    /// # Panics
+    /// If a strategy of this name is there already: two would be told apart nowhere.
+    pub fn register(&mut self, strategy: impl Strategy + 'static) {
+        let name = strategy.name();
+        assert!(self.names().all(|taken| taken != name), "two strategies are named '{name}'");
+        self.strategies.push(Arc::new(strategy));
+    }
+
+    /// The strategy of this name.
+    ///
+    /// # Errors
+    /// [`UnknownStrategy`], with the nearest name there is.
+    pub fn get(&self, name: &str) -> Result<Arc<dyn Strategy>, UnknownStrategy> {
+        let found = self.strategies.iter().find(|strategy| strategy.name() == name);
+        found.cloned().ok_or_else(|| UnknownStrategy {
+            name: name.to_owned(),
+            suggestion: crate::suggest::nearest(name, self.names()).map(str::to_owned),
+        })
+    }
+
+    /// The strategies in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Strategy>> {
+        self.strategies.iter()
+    }
+
+    /// Their names in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.strategies.iter().map(|strategy| strategy.name())
+    }
+}

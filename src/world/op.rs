@@ -1,0 +1,325 @@
+//! Operations and responses: everything that passes between a strategy and the backends, as plain data.
+
+use super::request::{AccountId, Answer, MessageId, Request};
+
+/// How much a transaction is shielded from the others, as the SQL standard names it and PostgreSQL implements it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Isolation {
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+/// A lease of the lock service, by the id that the service gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub i64);
+
+/// A fencing token: a revision of the lock service at which its holder held the lock. It grows from holder to holder.
+///
+/// etcd's Lock answers with the create revision of the lock's key if the lock was free, and with the revision at which
+/// the key before it was deleted if it was waited for; both are higher than any token given out before.
+///
+/// Source: M. Kleppmann, "How to do distributed locking" (2016).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub std::num::NonZeroI64);
+
+/// A lock on an account, by the lease that holds it. etcd names the lock's key after both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LockKey {
+    pub account: AccountId,
+    pub lease: LeaseId,
+}
+
+/// One call that a strategy makes to a backend.
+///
+/// Plain data: it can be hashed, compared, printed and recorded. Inside a transaction an operation belongs to it;
+/// outside, it is a transaction of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Begins a transaction.
+    Begin(Isolation),
+    Commit,
+    Rollback,
+    /// `[read K]`: reads the answer in the mark of a message, if it is there.
+    ReadMark(MessageId),
+    /// `[write K]`: writes a mark with its answer. Nothing prevents a second mark for the same message.
+    WriteMark(MessageId, Answer),
+    /// Inserts a message id under a unique constraint; on conflict it does nothing and says so.
+    Claim(MessageId),
+    /// Stores the answer `R` beside a claim.
+    StoreAnswer(MessageId, Answer),
+    /// Reads the answer stored beside a claim.
+    ReadAnswer(MessageId),
+    /// `[X]`: adds the amount to the account and appends to the ledger, both or neither. With a token, the store
+    /// refuses if it has seen a higher one for the account.
+    Apply(Request, Option<Token>),
+    /// `Claim`, `Apply` and `StoreAnswer` in one statement.
+    ClaimAndApply(Request),
+    /// Compares a token with the highest seen for the account: refuses a lower one, remembers a higher one.
+    CheckToken(AccountId, Token),
+    /// Asks the lock service for a lease of the experiment's length.
+    GrantLease,
+    /// Queues for the lock on an account, and waits until it is held.
+    Acquire(LockKey),
+    /// Deletes the lock's key.
+    Release(LockKey),
+    /// Ends a lease, and deletes the keys attached to it.
+    Revoke(LeaseId),
+}
+
+/// What came back from an operation that was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Response {
+    /// It was done; there is nothing to tell.
+    Done,
+    /// To `ReadMark` and `ReadAnswer`: the answer found, if any.
+    Found(Option<Answer>),
+    /// To `Claim`: whether the message id is new.
+    Claimed(bool),
+    /// To `Apply`: the balance after it. To `ClaimAndApply`: the same, or nothing if the message id was there already.
+    Applied(Option<Answer>),
+    /// To `GrantLease`.
+    Granted(LeaseId),
+    /// To `Acquire`: the lock is held, and this is its token.
+    Held(Token),
+}
+
+/// One of the hops that a message crosses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Leg {
+    /// Between client and handler.
+    Client,
+    /// Between handler and store.
+    Store,
+    /// Between handler and lock service.
+    Lock,
+}
+
+/// The kind of an operation, without its data: what faults and reports select by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OpKind {
+    Begin,
+    Commit,
+    Rollback,
+    ReadMark,
+    WriteMark,
+    Claim,
+    StoreAnswer,
+    ReadAnswer,
+    Apply,
+    ClaimAndApply,
+    CheckToken,
+    GrantLease,
+    Acquire,
+    Release,
+    Revoke,
+}
+
+impl OpKind {
+    /// Every kind, in the order of the declaration.
+    pub const ALL: [OpKind; 15] = [
+        OpKind::Begin,
+        OpKind::Commit,
+        OpKind::Rollback,
+        OpKind::ReadMark,
+        OpKind::WriteMark,
+        OpKind::Claim,
+        OpKind::StoreAnswer,
+        OpKind::ReadAnswer,
+        OpKind::Apply,
+        OpKind::ClaimAndApply,
+        OpKind::CheckToken,
+        OpKind::GrantLease,
+        OpKind::Acquire,
+        OpKind::Release,
+        OpKind::Revoke,
+    ];
+
+    /// The name of this kind in experiments, files and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            OpKind::Begin => "begin",
+            OpKind::Commit => "commit",
+            OpKind::Rollback => "rollback",
+            OpKind::ReadMark => "read-mark",
+            OpKind::WriteMark => "write-mark",
+            OpKind::Claim => "claim",
+            OpKind::StoreAnswer => "store-answer",
+            OpKind::ReadAnswer => "read-answer",
+            OpKind::Apply => "apply",
+            OpKind::ClaimAndApply => "claim-and-apply",
+            OpKind::CheckToken => "check-token",
+            OpKind::GrantLease => "grant-lease",
+            OpKind::Acquire => "acquire",
+            OpKind::Release => "release",
+            OpKind::Revoke => "revoke",
+        }
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<OpKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The leg that operations of this kind cross.
+    #[must_use]
+    pub fn leg(self) -> Leg {
+        match self {
+            OpKind::GrantLease | OpKind::Acquire | OpKind::Release | OpKind::Revoke => Leg::Lock,
+            _ => Leg::Store,
+        }
+    }
+}
+
+/// Something that operations read and write, as fine as two operations need to be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Item {
+    Mark(MessageId),
+    Claim(MessageId),
+    StoredAnswer(MessageId),
+    Account(AccountId),
+    /// The ledger's entries of one message.
+    Ledger(MessageId),
+    /// The highest fencing token seen for an account.
+    Fence(AccountId),
+    /// Everything the open transaction has read and written so far: only its port knows what that is.
+    Transaction,
+    /// The queue for the lock on an account.
+    LockQueue(AccountId),
+    /// Every lock queue at once: a lease that ends takes its keys out of queues that the operation cannot name.
+    AllLockQueues,
+    Lease(LeaseId),
+    /// The counter that gives leases their ids.
+    LeaseCounter,
+}
+
+/// What an operation reads and writes. Two operations of different lanes commute if neither writes what the other
+/// reads or writes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Footprint {
+    pub reads: Vec<Item>,
+    pub writes: Vec<Item>,
+}
+
+impl Footprint {
+    /// Whether the order of two operations with these footprints can matter.
+    #[must_use]
+    pub fn conflicts_with(&self, other: &Footprint) -> bool {
+        let touches =
+            |writes: &[Item], it: &Footprint| writes.iter().any(|w| it.reads.contains(w) || it.writes.contains(w));
+        touches(&self.writes, other) || touches(&other.writes, self)
+    }
+}
+
+impl Op {
+    /// The kind of this operation.
+    #[must_use]
+    pub fn kind(&self) -> OpKind {
+        match self {
+            Op::Begin(_) => OpKind::Begin,
+            Op::Commit => OpKind::Commit,
+            Op::Rollback => OpKind::Rollback,
+            Op::ReadMark(_) => OpKind::ReadMark,
+            Op::WriteMark(..) => OpKind::WriteMark,
+            Op::Claim(_) => OpKind::Claim,
+            Op::StoreAnswer(..) => OpKind::StoreAnswer,
+            Op::ReadAnswer(_) => OpKind::ReadAnswer,
+            Op::Apply(..) => OpKind::Apply,
+            Op::ClaimAndApply(_) => OpKind::ClaimAndApply,
+            Op::CheckToken(..) => OpKind::CheckToken,
+            Op::GrantLease => OpKind::GrantLease,
+            Op::Acquire(_) => OpKind::Acquire,
+            Op::Release(_) => OpKind::Release,
+            Op::Revoke(_) => OpKind::Revoke,
+        }
+    }
+
+    /// The leg that this operation crosses.
+    #[must_use]
+    pub fn leg(&self) -> Leg {
+        self.kind().leg()
+    }
+
+    /// What this operation reads and writes.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        let (reads, writes): (Vec<Item>, Vec<Item>) = match *self {
+            Op::Begin(_) | Op::Commit | Op::Rollback => (vec![], vec![Item::Transaction]),
+            Op::ReadMark(id) => (vec![Item::Mark(id)], vec![]),
+            Op::WriteMark(id, _) => (vec![], vec![Item::Mark(id)]),
+            Op::Claim(id) => (vec![], vec![Item::Claim(id)]),
+            Op::StoreAnswer(id, _) => (vec![], vec![Item::StoredAnswer(id)]),
+            Op::ReadAnswer(id) => (vec![Item::StoredAnswer(id)], vec![]),
+            Op::Apply(request, token) => {
+                let mut writes = vec![Item::Account(request.effect.account), Item::Ledger(request.id)];
+                writes.extend(token.map(|_| Item::Fence(request.effect.account)));
+                (vec![], writes)
+            }
+            Op::ClaimAndApply(Request { id, effect, .. }) => {
+                (vec![], vec![Item::Claim(id), Item::StoredAnswer(id), Item::Account(effect.account), Item::Ledger(id)])
+            }
+            Op::CheckToken(account, _) => (vec![], vec![Item::Fence(account)]),
+            Op::GrantLease => (vec![], vec![Item::LeaseCounter]),
+            Op::Acquire(key) => (vec![Item::Lease(key.lease), Item::AllLockQueues], vec![Item::LockQueue(key.account)]),
+            Op::Release(key) => (vec![Item::AllLockQueues], vec![Item::LockQueue(key.account)]),
+            Op::Revoke(lease) => (vec![], vec![Item::Lease(lease), Item::AllLockQueues]),
+        };
+        Footprint { reads, writes }
+    }
+}
+
+impl std::fmt::Display for Isolation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Isolation::ReadCommitted => "read committed",
+            Isolation::RepeatableRead => "repeatable read",
+            Isolation::Serializable => "serializable",
+        })
+    }
+}
+
+impl std::fmt::Display for LockKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{:x}", self.account.0, self.lease.0)
+    }
+}
+
+impl std::fmt::Display for Op {
+    /// Prints the operation on one short line, e.g. `apply m7 +10 to 3 token 42`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.kind().name();
+        match self {
+            Op::Commit | Op::Rollback | Op::GrantLease => f.write_str(name),
+            Op::Begin(isolation) => write!(f, "{name} {isolation}"),
+            Op::ReadMark(id) | Op::Claim(id) | Op::ReadAnswer(id) => write!(f, "{name} m{}", id.0),
+            Op::WriteMark(id, answer) | Op::StoreAnswer(id, answer) => write!(f, "{name} m{} = {}", id.0, answer.0),
+            Op::Apply(request, token) => {
+                write!(f, "{name} m{} {:+} to {}", request.id.0, request.effect.amount, request.effect.account.0)?;
+                token.map_or(Ok(()), |token| write!(f, " token {}", token.0))
+            }
+            Op::ClaimAndApply(request) => {
+                write!(f, "{name} m{} {:+} to {}", request.id.0, request.effect.amount, request.effect.account.0)
+            }
+            Op::CheckToken(account, token) => write!(f, "{name} {} token {}", account.0, token.0),
+            Op::Acquire(key) | Op::Release(key) => write!(f, "{name} {key}"),
+            Op::Revoke(lease) => write!(f, "{name} {:x}", lease.0),
+        }
+    }
+}
+
+impl std::fmt::Display for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Response::Done => f.write_str("done"),
+            Response::Found(Some(answer)) => write!(f, "found {}", answer.0),
+            Response::Found(None) => f.write_str("nothing"),
+            Response::Claimed(true) => f.write_str("fresh"),
+            Response::Claimed(false) | Response::Applied(None) => f.write_str("taken"),
+            Response::Applied(Some(answer)) => write!(f, "applied {}", answer.0),
+            Response::Granted(lease) => write!(f, "lease {:x}", lease.0),
+            Response::Held(token) => write!(f, "held {}", token.0),
+        }
+    }
+}

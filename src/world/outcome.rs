@@ -1,0 +1,91 @@
+//! The three outcomes of an operation.
+
+use super::op::Response;
+
+/// What a strategy can know of an operation that it made. Three outcomes, never two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was done, and this is what came back.
+    Ok(Response),
+    /// It was certainly not done, and never will be.
+    Failed(Failure),
+    /// Timed out or cut: it may have been done, or may be done later.
+    Unknown,
+}
+
+/// Why an operation was certainly not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// The store could not order this transaction among the others (SQLSTATE 40001).
+    SerializationFailure,
+    /// The transaction was the victim of a deadlock (SQLSTATE 40P01).
+    Deadlock,
+    /// The store was busy with another writer for too long (`SQLITE_BUSY`).
+    Busy,
+    /// The operation belongs to a transaction, and none is open (SQLSTATE 25P01), or it has failed (25P02).
+    NoTransaction,
+    /// The store has seen a higher fencing token for this account.
+    StaleToken,
+    /// The lock service no longer knows the lease: the session is expired.
+    LeaseExpired,
+    /// The backend cannot be reached; nothing was sent.
+    Unavailable,
+}
+
+impl Failure {
+    /// Every failure with the name that it has in files.
+    pub const NAMES: [(Failure, &'static str); 7] = [
+        (Failure::SerializationFailure, "serialization_failure"),
+        (Failure::Deadlock, "deadlock"),
+        (Failure::Busy, "busy"),
+        (Failure::NoTransaction, "no_transaction"),
+        (Failure::StaleToken, "stale_token"),
+        (Failure::LeaseExpired, "lease_expired"),
+        (Failure::Unavailable, "unavailable"),
+    ];
+
+    /// The name of this failure in files and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let named = Self::NAMES.iter().find(|(failure, _)| *failure == self);
+        named.expect("every failure has a name").1
+    }
+}
+
+/// Why a handler has no answer for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trouble {
+    /// An operation was certainly not done.
+    Failed(Failure),
+    /// An operation may or may not have been done.
+    Unknown,
+    /// Another delivery of the request holds a claim on it (HTTP 409): ask again later.
+    InProgress,
+    /// The request is refused for good, whatever the client does (HTTP 412, 422).
+    Refused,
+}
+
+impl Trouble {
+    /// Whether this is the last word on a request: no retry of it can succeed.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        self == Trouble::Refused
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::Failed(failure) => write!(f, "failed: {failure}"),
+            Trouble::Unknown => f.write_str("unknown"),
+            Trouble::InProgress => f.write_str("in_progress"),
+            Trouble::Refused => f.write_str("refused"),
+        }
+    }
+}

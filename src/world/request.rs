@@ -1,0 +1,76 @@
+//! What a client wants done once, and what it is told.
+
+use super::outcome::Trouble;
+
+/// The identity of a request: what a retry keeps and a new request changes. Written `K` in the strategies' steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub u32);
+
+/// A client, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u32);
+
+/// The entity that an effect changes. A lock guards an account, and so does a fencing token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub u32);
+
+/// A change that must happen once: an amount added to an account, with an entry appended to the ledger. Written `X`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Effect {
+    pub account: AccountId,
+    pub amount: i32,
+}
+
+/// What a client wants done once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Request {
+    pub id: MessageId,
+    pub client: ClientId,
+    /// The client's own count of its requests, from 0.
+    pub sequence: u32,
+    pub effect: Effect,
+}
+
+/// The result that a client is told, written `R`: the balance of the account right after the effect.
+///
+/// A second application gives another balance, so two answers that differ betray it even to a client that never sees
+/// the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Answer(pub i64);
+
+/// What a handler tells a client about one delivery of its request.
+pub type Reply = Result<Answer, Trouble>;
+
+/// Which arrival of a request a handler is working on: the client's attempt, and the copy that the network made of it.
+///
+/// A strategy never sees it: two deliveries of a request are the same input. Backends store it in the ledger and the
+/// history carries it, so that a duplicate can be traced to the two deliveries that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Delivery {
+    /// The client's attempt, from 0. The fault-free retry after everything has settled is [`Delivery::FINAL_ATTEMPT`].
+    pub attempt: u8,
+    /// 0 for the message itself, 1 for the duplicate that the network made of it.
+    pub copy: u8,
+}
+
+impl Delivery {
+    /// The attempt number of the fault-free retry that is made after everything has settled.
+    pub const FINAL_ATTEMPT: u8 = u8::MAX;
+
+    /// The client's first attempt, uncopied.
+    pub const FIRST: Delivery = Delivery { attempt: 0, copy: 0 };
+
+    /// The fault-free retry after everything has settled.
+    pub const FINAL: Delivery = Delivery { attempt: Self::FINAL_ATTEMPT, copy: 0 };
+}
+
+impl std::fmt::Display for Delivery {
+    /// Prints `2` for the third attempt, `2'` for its duplicate, `final` for the fault-free retry.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.attempt {
+            Self::FINAL_ATTEMPT => write!(f, "final"),
+            attempt => write!(f, "{attempt}"),
+        }?;
+        if self.copy > 0 { write!(f, "'") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,113 @@
+//! What several tests need: the command line in a folder of its own, and trials without it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use oncelab::backend::{Backends, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw};
+use oncelab::check::{Case, Evidence, Tally, findings};
+use oncelab::fault::Level;
+use oncelab::load::{BackendSettings, ClockSpeed, LoadSettings, Setting, TrialError, TrialRecord, run_trial};
+use oncelab::model::lock_service::Flaw;
+use oncelab::strategy::{Registry, StoreKind, Strategy};
+
+/// The command line, in this folder.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oncelab"));
+    command.current_dir(folder).env_remove("NO_COLOR");
+    command
+}
+
+/// Runs the command line to its end.
+pub fn oncelab(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder).args(arguments).output().unwrap()
+}
+
+/// What it printed.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A run of `quick` that is small enough for a test, and the folder that it was saved in.
+pub fn small_run(folder: &Path, arguments: &[&str]) -> PathBuf {
+    let small = ["--set", "load.requests=150", "--set", "load.warmup=10", "--set", "repeats=1", "--json"];
+    let output = oncelab(folder, &[&["run", "quick"], arguments, &small].concat());
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", text(&output.stdout), text(&output.stderr)));
+    folder.join(summary["dir"].as_str().unwrap())
+}
+
+/// What a trial of a test is made of; the rest is as usual.
+pub struct Trial {
+    pub strategy: &'static str,
+    pub level: Level,
+    pub seed: u64,
+    pub load: LoadSettings,
+    pub clock_speed: f64,
+    pub store_flaw: Option<StoreFlaw>,
+    pub lock_flaw: Option<Flaw>,
+}
+
+impl Trial {
+    /// A trial of this strategy under these faults, in TOML.
+    pub fn new(strategy: &'static str, faults: &str) -> Self {
+        Trial {
+            strategy,
+            level: toml::from_str(&format!("name = \"test\"\n{faults}")).unwrap(),
+            seed: 1,
+            load: LoadSettings { requests: 300.try_into().unwrap(), warmup: 0, ..LoadSettings::default() },
+            clock_speed: 20.0,
+            store_flaw: None,
+            lock_flaw: None,
+        }
+    }
+
+    /// Runs it, and counts what it shows.
+    pub fn run(&self) -> (TrialRecord, Tally) {
+        self.run_with(Registry::default().get(self.strategy).unwrap()).unwrap()
+    }
+
+    /// Runs it with a strategy that the lab does not know.
+    pub fn run_with(&self, strategy: Arc<dyn Strategy>) -> Result<(TrialRecord, Tally), TrialError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let ran = runtime.block_on(self.run_here(strategy));
+        runtime.shutdown_background();
+        ran
+    }
+
+    async fn run_here(&self, strategy: Arc<dyn Strategy>) -> Result<(TrialRecord, Tally), TrialError> {
+        let settings = BackendSettings {
+            embedded_clock_speed: ClockSpeed::try_from(self.clock_speed).unwrap(),
+            ..BackendSettings::default()
+        };
+        let options =
+            EmbeddedOptions { clock_speed: self.clock_speed, flaw: self.lock_flaw, ..EmbeddedOptions::default() };
+        let server = EmbeddedLockServer::start(options).unwrap();
+        let store = Arc::new(SqliteStore::with_flaw(self.store_flaw).unwrap());
+        let backends = Backends::new(StoreKind::Sqlite, store, server, &settings);
+        let retries = strategy.claim(StoreKind::Sqlite).retries;
+        let setting = Setting {
+            lock: strategy.needs_lock_service().then(|| backends.lock("test".to_owned())),
+            strategy,
+            level: self.level.clone(),
+            seed: self.seed,
+            load: self.load.clone(),
+            backend: settings,
+            store_kind: StoreKind::Sqlite,
+            store: backends.store(),
+            lease: backends.lease(),
+            progress: Arc::new(AtomicU64::new(0)),
+        };
+        let record = run_trial(&setting).await?;
+        let case = Case::new(Evidence {
+            requests: &record.requests,
+            events: &record.events,
+            ledger: &record.ledger,
+            retries,
+            lease: setting.lease,
+        });
+        let tally = Tally::new(&case, &findings(&case));
+        Ok((record, tally))
+    }
+}

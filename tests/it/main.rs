@@ -1,0 +1,16 @@
+//! One binary for all integration tests: linked once, and a failure is found by its module.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails in an `unwrap` fails where it should")]
+#![allow(clippy::cast_precision_loss, reason = "small counts and times")]
+
+mod bad_input;
+mod common;
+mod determinism;
+mod experiments;
+mod lock_server;
+mod open_loop;
+mod own_strategy;
+mod resume;
+mod saved_runs;
+mod servers;
+mod twins;

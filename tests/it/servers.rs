@@ -1,0 +1,222 @@
+//! Real servers, as processes. Where they are not installed the tests say so and pass; with `ONCELAB_REQUIRE_BACKENDS` set,
+//! as in continuous integration, they fail instead.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use oncelab::backend::provision::{self, Provided, Provision};
+use oncelab::backend::{Backend, BackendError, EtcdBackend, EtcdOptions, PostgresStore, Session, Store};
+use oncelab::world::{
+    AccountId, Answer, ClientId, Delivery, Effect, Failure, Isolation, LockKey, MessageId, Op, Outcome, Request,
+    Response, Token,
+};
+
+use crate::common::{command, oncelab, text};
+
+/// The server, or nothing if it is not installed here and need not be.
+fn or_skip(server: Result<Provided, BackendError>) -> Option<Provided> {
+    match server {
+        Ok(server) => Some(server),
+        Err(error)
+            if error.what.contains("not installed") && std::env::var_os("ONCELAB_REQUIRE_BACKENDS").is_none() =>
+        {
+            // Straight to the file: what a passing test prints is not shown.
+            let _ = std::io::stderr().write_all(format!("\nSKIPPED: {error}\n").as_bytes());
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Runs a test on PostgreSQL, if there is one.
+fn on_postgres<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        if let Some(server) = or_skip(provision::postgres(Provision::Process).await) {
+            test(server.url.clone()).await;
+        }
+    });
+}
+
+async fn run(session: &mut Box<dyn Session>, op: Op) -> Outcome {
+    session.execute(op, Delivery::FIRST).await.unwrap()
+}
+
+fn request(n: u32) -> Request {
+    let effect = Effect { account: AccountId(0), amount: 10 };
+    Request { id: MessageId(n), client: ClientId(0), sequence: n, effect }
+}
+
+fn token(value: i64) -> Token {
+    Token(value.try_into().unwrap())
+}
+
+const DONE: Outcome = Outcome::Ok(Response::Done);
+
+#[test]
+fn postgres_carries_out_every_operation() {
+    on_postgres(|url| async move {
+        let store = PostgresStore::connect(&url).await.unwrap();
+        store.reset(2).await.unwrap();
+        let mut session = store.connect().await.unwrap();
+        let applied = |balance| Outcome::Ok(Response::Applied(Some(Answer(balance))));
+        let id = MessageId(0);
+        for (op, expected) in [
+            (Op::ReadMark(id), Outcome::Ok(Response::Found(None))),
+            (Op::Apply(request(0), None), applied(10)),
+            (Op::WriteMark(id, Answer(10)), DONE),
+            (Op::ReadMark(id), Outcome::Ok(Response::Found(Some(Answer(10))))),
+            (Op::Begin(Isolation::ReadCommitted), DONE),
+            (Op::Claim(id), Outcome::Ok(Response::Claimed(true))),
+            (Op::Apply(request(0), None), applied(20)),
+            (Op::Rollback, DONE),
+            (Op::Rollback, Outcome::Failed(Failure::NoTransaction)),
+            (Op::ClaimAndApply(request(1)), applied(20)),
+            (Op::ClaimAndApply(request(1)), Outcome::Ok(Response::Applied(None))),
+            (Op::ReadAnswer(MessageId(1)), Outcome::Ok(Response::Found(Some(Answer(20))))),
+            (Op::Claim(MessageId(1)), Outcome::Ok(Response::Claimed(false))),
+            (Op::StoreAnswer(id, Answer(7)), DONE),
+            (Op::CheckToken(AccountId(0), token(5)), DONE),
+            (Op::CheckToken(AccountId(0), token(4)), Outcome::Failed(Failure::StaleToken)),
+            (Op::Apply(request(2), Some(token(4))), Outcome::Failed(Failure::StaleToken)),
+            (Op::Apply(request(2), Some(token(6))), applied(30)),
+            (Op::Apply(request(3), Some(token(5))), Outcome::Failed(Failure::StaleToken)),
+        ] {
+            assert_eq!(run(&mut session, op).await, expected, "{op}");
+        }
+        // Three effects were applied outside of the transaction that was rolled back: 10, 20 and 30.
+        let balances: Vec<i64> = store.ledger().await.unwrap().iter().map(|entry| entry.balance).collect();
+        assert_eq!(balances, [10, 20, 30]);
+        store.remove().await.unwrap();
+    });
+}
+
+#[test]
+fn postgres_never_reports_the_commit_of_a_failed_transaction_as_done() {
+    on_postgres(|url| async move {
+        let store = PostgresStore::connect(&url).await.unwrap();
+        store.reset(1).await.unwrap();
+        let (mut one, mut other) = (store.connect().await.unwrap(), store.connect().await.unwrap());
+        // Both read the account's row by adding to it; the second must wait, and fails when the first has committed.
+        for session in [&mut one, &mut other] {
+            assert_eq!(run(session, Op::Begin(Isolation::Serializable)).await, DONE);
+            run(session, Op::ReadMark(MessageId(0))).await;
+        }
+        run(&mut one, Op::Apply(request(0), None)).await;
+        assert_eq!(run(&mut one, Op::Commit).await, DONE);
+        assert_eq!(run(&mut other, Op::Apply(request(1), None)).await, Outcome::Failed(Failure::SerializationFailure));
+        // PostgreSQL itself answers this COMMIT with a rollback and no error.
+        assert_eq!(run(&mut other, Op::Commit).await, Outcome::Failed(Failure::NoTransaction));
+        assert_eq!(store.ledger().await.unwrap().len(), 1);
+        store.remove().await.unwrap();
+    });
+}
+
+#[test]
+fn quick_on_postgres_shows_what_serializability_had_hidden() {
+    on_postgres(|url| async move {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = url.replace("oncelab@", "oncelab:hunter2@");
+        let strategies = "check-then-act-transaction,dedup-table,dedup-table-statement";
+        let arguments = ["run", "quick", "--store", "postgres", "--strategies", strategies, "--seed", "5", "--json"];
+        let output = command(folder.path()).args(arguments).env("ONCELAB_STORE_URL", &secret).output().unwrap();
+        let summary: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        let cell =
+            |name: &str| summary["cells"].as_array().unwrap().iter().find(|cell| cell["strategy"] == name).unwrap();
+        // Two thousand requests, one in thirty repeated at once: at READ COMMITTED neither sees the other's mark.
+        assert_eq!(cell("check-then-act-transaction")["verdict"], "invalid");
+        assert_eq!(cell("dedup-table")["verdict"], "valid");
+        assert_eq!(cell("dedup-table-statement")["verdict"], "valid");
+        assert_eq!(output.status.code(), Some(0), "every expectation is met");
+
+        assert!(!holds(folder.path(), "hunter2") && !text(&output.stderr).contains("hunter2"), "no password in a file");
+        assert_eq!(schemas(&url).await, 0, "the schema is dropped");
+    });
+}
+
+/// Whether any file below a folder holds this text.
+fn holds(folder: &Path, needle: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| match path.is_dir() {
+        true => holds(&path, needle),
+        false => text(&std::fs::read(&path).unwrap()).contains(needle),
+    })
+}
+
+async fn schemas(url: &str) -> i64 {
+    let mut connection = <sqlx::postgres::PgConnection as sqlx::Connection>::connect(url).await.unwrap();
+    let query = "SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE 'oncelab%'";
+    sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+}
+
+#[test]
+fn a_server_that_is_not_there_is_exit_4_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens on port 1.
+    let arguments = ["run", "quick", "--store", "postgres", "--store-url", "postgres://me:hunter2@127.0.0.1:1/db"];
+    let output = oncelab(folder.path(), &arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("check that the server runs there") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn the_next_run_removes_what_a_killed_one_has_left() {
+    on_postgres(|_| async move {
+        let folder = tempfile::tempdir().unwrap();
+        let temporary = folder.path().join("tmp");
+        std::fs::create_dir(&temporary).unwrap();
+        std::fs::set_permissions(&temporary, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let servers = || {
+            let entries = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path());
+            entries.filter(|path| path.to_string_lossy().contains("oncelab-server")).collect::<Vec<_>>()
+        };
+        let arguments = ["run", "quick", "--store", "postgres", "--strategies", "dedup-table"];
+        let mut killed = command(folder.path());
+        killed.args(arguments).env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut killed = killed.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !servers()
+            .iter()
+            .any(|server| server.join("data/postmaster.pid").exists() && server.join("owner").exists())
+        {
+            assert!(Instant::now() < deadline, "no server was started in time");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        assert_eq!(servers().len(), 1);
+
+        let mut next = command(folder.path());
+        next.args(arguments).args(["--set", "load.requests=120", "--set", "repeats=1"]).env("TMPDIR", &temporary);
+        let next = next.output().unwrap();
+        assert_eq!(next.status.code(), Some(0), "{}", text(&next.stderr));
+        assert_eq!(servers(), Vec::<std::path::PathBuf>::new(), "neither the killed run's nor its own");
+    });
+}
+
+#[test]
+fn etcd_grants_a_lock_under_a_lease_and_forgets_both() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(server) = or_skip(provision::etcd(Provision::Process).await) else { return };
+        let options = EtcdOptions { endpoints: vec![server.url.clone()], lease_ttl_s: 2, ..EtcdOptions::default() };
+        let etcd = EtcdBackend::new(options).unwrap();
+        let mut session = etcd.connect().await.unwrap();
+        let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };
+        let key = LockKey { account: AccountId(3), lease };
+        let Outcome::Ok(Response::Held(first)) = run(&mut session, Op::Acquire(key)).await else { panic!("no lock") };
+        assert_eq!(run(&mut session, Op::Release(key)).await, DONE);
+        assert_eq!(run(&mut session, Op::Revoke(lease)).await, DONE);
+        assert_eq!(run(&mut session, Op::Revoke(lease)).await, Outcome::Failed(Failure::LeaseExpired));
+        assert_eq!(run(&mut session, Op::Acquire(key)).await, Outcome::Failed(Failure::LeaseExpired));
+
+        let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };
+        let acquired = run(&mut session, Op::Acquire(LockKey { account: AccountId(3), lease })).await;
+        let Outcome::Ok(Response::Held(second)) = acquired else { panic!("no lock") };
+        assert!(second > first, "tokens grow from holder to holder");
+    });
+}
