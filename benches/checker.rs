@@ -90,6 +90,7 @@ impl History {
             requests: &self.requests,
             events: &self.events,
             ledger: &self.ledger,
+            disturbed: &[],
             retries: Retries::UntilAcknowledged,
             lease: Duration::from_secs(2),
         }

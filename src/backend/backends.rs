@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::provision::{self, Provided, Provision};
+use super::provision::{self, EtcdShape, Relay, Source, Started};
 use super::{
     Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, NullStore, PostgresStore,
-    SqliteStore, Store,
+    Servers, SqliteStore, Store,
 };
+use crate::fault::{BackendFault, Disturbance, Target};
 use crate::load::BackendSettings;
 use crate::strategy::StoreKind;
 
@@ -38,13 +39,26 @@ pub struct Wanted {
     pub store: StoreKind,
     pub lock: LockKind,
     /// How servers without a URL are had.
-    pub provision: Provision,
+    pub source: Source,
     /// May hold a password: it goes nowhere but to the driver.
     pub store_url: Option<String>,
     /// The endpoints of an etcd cluster.
     pub lock_urls: Vec<String>,
     /// Whether some strategy of the run needs a lock service.
     pub needs_lock: bool,
+    /// Everything that will be done to backends.
+    pub disturbances: Vec<BackendFault>,
+}
+
+impl Wanted {
+    /// Whether something of this kind will be done to this backend.
+    fn expects(&self, what: Disturbance, target: Target) -> bool {
+        self.disturbances.iter().any(|fault| fault.fault == what && fault.target == target)
+    }
+
+    fn with_etcd(&self) -> bool {
+        self.lock == LockKind::Etcd && self.needs_lock
+    }
 }
 
 /// A store and a lock service that run for as long as this lives.
@@ -54,13 +68,17 @@ pub struct Backends {
     /// The schema to drop at the end.
     postgres: Option<Arc<PostgresStore>>,
     lock_kind: LockKind,
+    /// Where handlers reach the lock service.
     endpoints: Vec<String>,
+    /// Where the lab reaches it when the way of the handlers is cut.
+    own_endpoints: Vec<String>,
     lease_ttl_s: i64,
     timeout: Duration,
     lease: Duration,
     lock_settings: Vec<(String, String)>,
     _lock_server: Option<EmbeddedLockServer>,
-    _servers: Vec<Provided>,
+    servers: Arc<Servers>,
+    durable: bool,
 }
 
 impl Backends {
@@ -69,38 +87,50 @@ impl Backends {
     /// # Errors
     /// [`BackendError`] if one of them cannot be had.
     pub async fn start(wanted: &Wanted, settings: &BackendSettings) -> Result<Self, BackendError> {
-        let mut servers = Vec::new();
-        let mut postgres = None;
-        let store: Arc<dyn Store> = match wanted.store {
-            StoreKind::Sqlite => Arc::new(SqliteStore::new()?),
-            StoreKind::Null => Arc::new(NullStore::default()),
-            StoreKind::Postgres => {
-                let url = match &wanted.store_url {
-                    Some(url) => url.clone(),
-                    None => start(&mut servers, provision::postgres(wanted.provision).await?),
-                };
-                let store = Arc::new(PostgresStore::connect(&url).await?);
-                postgres = Some(Arc::clone(&store));
-                store
-            }
+        let starts_servers = (wanted.store == StoreKind::Postgres && wanted.store_url.is_none())
+            || (wanted.with_etcd() && wanted.lock_urls.is_empty());
+        provision::remove_leftovers(starts_servers.then_some(&wanted.source)).await;
+
+        let mut servers = Servers::default();
+        let shape = EtcdShape {
+            members: settings.lock_members.get(),
+            election: settings.election(),
+            partitions: wanted.expects(Disturbance::Partition, Target::LockLeader),
         };
-        let mut backends = match wanted.lock {
-            LockKind::Etcd if wanted.needs_lock => {
-                let endpoints = match wanted.lock_urls.as_slice() {
-                    [] => vec![start(&mut servers, provision::etcd(wanted.provision).await?)],
-                    urls => urls.to_vec(),
-                };
-                Self::with_etcd(wanted.store, store, endpoints, settings).await?
+        // The servers start at the same time, and what comes up is kept even if the other does not, to be stopped in order.
+        let (store, lock) = tokio::join!(
+            async {
+                match (wanted.store, &wanted.store_url) {
+                    (StoreKind::Postgres, None) => provision::postgres(&wanted.source).await.map(Some),
+                    _ => Ok(None),
+                }
+            },
+            async {
+                match (wanted.with_etcd(), wanted.lock_urls.as_slice()) {
+                    (true, []) => provision::etcd(&wanted.source, &shape).await.map(Some),
+                    _ => Ok(None),
+                }
             }
-            _ => {
-                let clock_speed = settings.embedded_clock_speed.get();
-                let server = EmbeddedLockServer::start(EmbeddedOptions { clock_speed, ..EmbeddedOptions::default() })?;
-                Self::new(wanted.store, store, server, settings)
-            }
-        };
-        backends.postgres = postgres;
-        backends._servers = servers;
-        Ok(backends)
+        );
+        (servers.store, servers.lock) = (store?, lock?);
+
+        let lock = Lock::reach(wanted, settings, &mut servers).await?;
+        let (store, postgres) = reach_store(wanted, &mut servers).await?;
+        Ok(Backends {
+            store_kind: wanted.store,
+            store,
+            postgres,
+            lock_kind: if wanted.with_etcd() { LockKind::Etcd } else { LockKind::Embedded },
+            endpoints: lock.endpoints,
+            own_endpoints: lock.own_endpoints,
+            lease_ttl_s: settings.lease_ttl_s.get().into(),
+            timeout: settings.limits().operation,
+            lease: lock.lease,
+            lock_settings: lock.settings,
+            _lock_server: lock.server,
+            servers: Arc::new(servers),
+            durable: settings.durable,
+        })
     }
 
     /// Backends with an embedded lock server that is there already, e.g. with a deliberate flaw.
@@ -117,66 +147,35 @@ impl Backends {
             postgres: None,
             lock_kind: LockKind::Embedded,
             endpoints: vec![lock_server.endpoint()],
+            own_endpoints: vec![lock_server.endpoint()],
             lease_ttl_s: settings.lease_ttl_s.get().into(),
             timeout: settings.limits().operation,
             lease: settings.lease(settings.embedded_clock_speed.get()),
             lock_settings: lock_server.describe(),
             _lock_server: Some(lock_server),
-            _servers: Vec::new(),
+            servers: Arc::default(),
+            durable: settings.durable,
         }
-    }
-
-    async fn with_etcd(
-        store_kind: StoreKind,
-        store: Arc<dyn Store>,
-        endpoints: Vec<String>,
-        settings: &BackendSettings,
-    ) -> Result<Self, BackendError> {
-        let mut backends = Backends {
-            store_kind,
-            store,
-            postgres: None,
-            lock_kind: LockKind::Etcd,
-            endpoints,
-            lease_ttl_s: settings.lease_ttl_s.get().into(),
-            timeout: settings.limits().operation,
-            // A real server knows only one speed.
-            lease: settings.lease(1.0),
-            lock_settings: Vec::new(),
-            _lock_server: None,
-            _servers: Vec::new(),
-        };
-        let etcd = backends.etcd("oncelab".to_owned());
-        let version = etcd.probe().await?;
-        backends.lock_settings = vec![("lock_server".to_owned(), format!("etcd {version}"))];
-        Ok(backends)
-    }
-
-    fn etcd(&self, prefix: String) -> EtcdBackend {
-        let options = EtcdOptions {
-            endpoints: self.endpoints.clone(),
-            lease_ttl_s: self.lease_ttl_s,
-            prefix,
-            timeout: self.timeout,
-            ..EtcdOptions::default()
-        };
-        EtcdBackend::new(options).expect("there is an endpoint")
     }
 
     /// The lock service, with locks under a prefix of their own.
     #[must_use]
     pub fn lock(&self, prefix: String) -> Arc<dyn Backend> {
-        Arc::new(self.etcd(prefix))
+        Arc::new(etcd(&self.endpoints, self.lease_ttl_s, self.timeout, prefix))
     }
 
-    /// Removes what the run has left in a database that it did not start.
+    /// Removes what the run has left in a database or a lock service that it did not start: the schema, and the keys under
+    /// this prefix. Leases run out by themselves.
     ///
     /// # Errors
     /// [`BackendError`] if that is not possible.
-    pub async fn remove_traces(&self) -> Result<(), BackendError> {
+    pub async fn remove_traces(&self, prefix: &str) -> Result<(), BackendError> {
+        if self.lock_kind == LockKind::Etcd && self.servers.lock.is_none() {
+            etcd(&self.own_endpoints, self.lease_ttl_s, self.timeout, prefix.to_owned()).remove_keys().await?;
+        }
         match &self.postgres {
-            Some(postgres) => postgres.remove().await,
-            None => Ok(()),
+            Some(postgres) if self.servers.store.is_none() => postgres.remove().await,
+            _ => Ok(()),
         }
     }
 
@@ -190,6 +189,12 @@ impl Backends {
     #[must_use]
     pub fn store_kind(&self) -> StoreKind {
         self.store_kind
+    }
+
+    /// The servers that were started for the run.
+    #[must_use]
+    pub fn servers(&self) -> Arc<Servers> {
+        Arc::clone(&self.servers)
     }
 
     /// The name of the lock service in tables and files.
@@ -209,13 +214,105 @@ impl Backends {
     pub fn describe(&self) -> Vec<(String, String)> {
         let mut settings = self.store.describe();
         settings.extend(self.lock_settings.iter().cloned());
+        for (role, started) in [("store", &self.servers.store), ("lock", &self.servers.lock)] {
+            settings.extend(started.iter().map(|started| (format!("{role}_provision"), started.how.clone())));
+            settings.extend(started.iter().map(|_| (format!("{role}_durable"), self.durable.to_string())));
+        }
         settings
     }
 }
 
-/// Keeps a server for as long as the run, and gives its URL.
-fn start(servers: &mut Vec<Provided>, server: Provided) -> String {
-    let url = server.url.clone();
-    servers.push(server);
-    url
+/// A lock service, and how it is reached.
+struct Lock {
+    endpoints: Vec<String>,
+    own_endpoints: Vec<String>,
+    lease: Duration,
+    settings: Vec<(String, String)>,
+    server: Option<EmbeddedLockServer>,
+}
+
+impl Lock {
+    async fn reach(wanted: &Wanted, settings: &BackendSettings, servers: &mut Servers) -> Result<Self, BackendError> {
+        let cut = wanted.expects(Disturbance::Partition, Target::Lock);
+        if !wanted.with_etcd() {
+            let clock_speed = settings.embedded_clock_speed.get();
+            let min_ttl_s = settings.min_ttl_s();
+            let options = EmbeddedOptions { clock_speed, min_ttl_s, ..EmbeddedOptions::default() };
+            let server = EmbeddedLockServer::start(options)?;
+            let own_endpoints = vec![server.endpoint()];
+            return Ok(Lock {
+                endpoints: relayed(&own_endpoints, cut, &mut servers.lock_relays).await?,
+                own_endpoints,
+                lease: settings.lease(clock_speed),
+                settings: server.describe(),
+                server: Some(server),
+            });
+        }
+        let own_endpoints = match &servers.lock {
+            Some(started) => started.urls(),
+            None => wanted.lock_urls.clone(),
+        };
+        let ttl_s = settings.lease_ttl_s.get().into();
+        let probed = etcd(&own_endpoints, ttl_s, settings.limits().operation, "oncelab".to_owned()).probe().await?;
+        let own = |key: &str, value: String| (format!("lock_{key}"), value);
+        Ok(Lock {
+            endpoints: relayed(&own_endpoints, cut, &mut servers.lock_relays).await?,
+            lease: Duration::from_secs(probed.granted_ttl_s.unsigned_abs()),
+            settings: vec![
+                own("server", format!("etcd {}", probed.version)),
+                own("members", own_endpoints.len().to_string()),
+                own("lease_ttl_asked_s", settings.lease_ttl_s.to_string()),
+                own("lease_ttl_granted_s", probed.granted_ttl_s.to_string()),
+            ],
+            own_endpoints,
+            server: None,
+        })
+    }
+}
+
+/// The store, and once more if it is one whose schema must be dropped.
+type Reached = (Arc<dyn Store>, Option<Arc<PostgresStore>>);
+
+async fn reach_store(wanted: &Wanted, servers: &mut Servers) -> Result<Reached, BackendError> {
+    match wanted.store {
+        StoreKind::Sqlite => Ok((Arc::new(SqliteStore::new()?), None)),
+        StoreKind::Null => Ok((Arc::new(NullStore::default()), None)),
+        StoreKind::Postgres => {
+            let started = servers.store.as_ref().map(Started::urls).and_then(|urls| urls.into_iter().next());
+            let url = started.as_ref().or(wanted.store_url.as_ref()).expect("it was started, or has a URL");
+            let mut store = PostgresStore::connect(url).await?;
+            if wanted.expects(Disturbance::Partition, Target::Store) {
+                let (host, port) = store.address();
+                let relay = Relay::start(&host, port).await.map_err(|error| no_relay("postgres", &error))?;
+                store = store.through(relay.address());
+                servers.store_relays.push(relay);
+            }
+            let store = Arc::new(store);
+            Ok((Arc::clone(&store) as Arc<dyn Store>, Some(store)))
+        }
+    }
+}
+
+/// The endpoints as handlers see them: behind relays, if the way there will be cut.
+async fn relayed(endpoints: &[String], cut: bool, relays: &mut Vec<Relay>) -> Result<Vec<String>, BackendError> {
+    if !cut {
+        return Ok(endpoints.to_vec());
+    }
+    let mut relayed = Vec::new();
+    for endpoint in endpoints {
+        let (host, port) = super::etcd::address(endpoint)?;
+        let relay = Relay::start(&host, port).await.map_err(|error| no_relay("etcd", &error))?;
+        relayed.push(format!("http://{}", relay.address()));
+        relays.push(relay);
+    }
+    Ok(relayed)
+}
+
+fn no_relay(backend: &'static str, error: &std::io::Error) -> BackendError {
+    BackendError { backend, what: format!("no relay could be put before it: {error}"), remedy: None }
+}
+
+fn etcd(endpoints: &[String], lease_ttl_s: i64, timeout: Duration, prefix: String) -> EtcdBackend {
+    let options = EtcdOptions { endpoints: endpoints.to_vec(), lease_ttl_s, prefix, timeout, ..EtcdOptions::default() };
+    EtcdBackend::new(options).expect("there is an endpoint")
 }

@@ -1,12 +1,10 @@
 //! etcd, and whatever else speaks its gRPC: the lock service behind the port.
 
 use std::num::NonZeroI64;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, LockOptions};
+use etcd_client::{Client, ConnectOptions, DeleteOptions, LockOptions};
 use tonic::Code;
 
 use super::{Backend, BackendError, Pending, Session};
@@ -40,14 +38,23 @@ impl Default for EtcdOptions {
     }
 }
 
+/// How long to wait for a member's answers to [`EtcdBackend::probe`].
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a lock service says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probed {
+    /// The members' versions; one if all have the same.
+    pub version: String,
+    /// How long a lease lives, in seconds: what was granted, which may be more than what was asked for.
+    pub granted_ttl_s: i64,
+}
+
 /// A lock service that is reached with etcd-client.
 #[derive(Debug)]
 pub struct EtcdBackend {
     options: EtcdOptions,
     sessions: AtomicUsize,
-    version: Mutex<Option<String>>,
-    /// What a lease was granted last, in seconds; 0 before that.
-    granted_ttl_s: Arc<AtomicI64>,
 }
 
 impl EtcdBackend {
@@ -59,38 +66,115 @@ impl EtcdBackend {
         if options.endpoints.is_empty() {
             return Err(trouble("no endpoint".to_owned(), "give at least one, e.g. http://127.0.0.1:2379"));
         }
-        Ok(EtcdBackend {
-            options,
-            sessions: AtomicUsize::new(0),
-            version: Mutex::new(None),
-            granted_ttl_s: Arc::new(AtomicI64::new(0)),
-        })
+        Ok(EtcdBackend { options, sessions: AtomicUsize::new(0) })
     }
 
-    /// Asks every endpoint for its version, and remembers it for [`describe`](Backend::describe). Sessions do not ask, so
-    /// that they send what the strategy's operations need and nothing else.
+    /// Asks every endpoint for its version, and the cluster for a lease, which shows that it can write. Sessions do not
+    /// ask, so that they send what the strategy's operations need and nothing else.
     ///
     /// # Errors
-    /// If one of them does not answer in time.
-    pub async fn probe(&self) -> Result<String, BackendError> {
+    /// If one of them does not answer in time, is too old, or the cluster cannot write.
+    pub async fn probe(&self) -> Result<Probed, BackendError> {
+        let remedy = "check that etcd runs there, or use the embedded lock server";
         let mut versions = Vec::new();
+        let mut granted_ttl_s = 0;
         for endpoint in &self.options.endpoints {
-            let version = async {
+            let asking = async {
                 let mut client = client(endpoint, &self.options).await?;
-                client.status().await.map(|status| status.version().to_owned())
+                let version = client.status().await?.version().to_owned();
+                let lease = client.lease_grant(self.options.lease_ttl_s, None).await?;
+                client.lease_revoke(lease.id()).await?;
+                Ok::<_, etcd_client::Error>((version, lease.ttl()))
             };
-            let remedy = "check that etcd runs there, or use the embedded lock server";
-            let version = tokio::time::timeout(self.options.connect_timeout * 2, version)
+            let (version, ttl_s) = tokio::time::timeout(PROBE_TIMEOUT, asking)
                 .await
-                .map_err(|_| trouble(format!("no answer from {endpoint}"), remedy))?
-                .map_err(|error| trouble(format!("{endpoint}: {error}"), remedy))?;
+                .map_err(|_elapsed| trouble(format!("no answer from {endpoint}"), remedy))?
+                .map_err(|error| match judge(&error) {
+                    Err(error) => error,
+                    Ok(_) => trouble(format!("{endpoint}: {error}"), remedy),
+                })?;
+            if !is_recent(&version) {
+                let what = format!("{endpoint} is etcd {version}");
+                return Err(trouble(what, "use an etcd of version 3.4 or later: earlier ones have no lock service"));
+            }
             versions.push(version);
+            granted_ttl_s = ttl_s;
         }
         versions.dedup();
-        let version = versions.join(", ");
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.clone());
-        Ok(version)
+        Ok(Probed { version: versions.join(", "), granted_ttl_s })
     }
+}
+
+impl EtcdBackend {
+    /// Deletes every key under the prefix.
+    ///
+    /// # Errors
+    /// [`BackendError`] if no member answers.
+    pub async fn remove_keys(&self) -> Result<(), BackendError> {
+        let endpoint = self.next_endpoint();
+        let removing = async {
+            let options = DeleteOptions::new().with_prefix();
+            client(endpoint, &self.options).await?.delete(format!("{}/", self.options.prefix), Some(options)).await
+        };
+        let remedy = "delete them yourself: etcdctl del --prefix oncelab/";
+        match tokio::time::timeout(PROBE_TIMEOUT, removing).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(trouble(format!("{endpoint}: the keys of the run stay: {error}"), remedy)),
+            Err(_elapsed) => Err(trouble(format!("no answer from {endpoint}: the keys of the run stay"), remedy)),
+        }
+    }
+}
+
+/// Host and port of an endpoint.
+///
+/// # Errors
+/// [`BackendError`] if it is none.
+pub(super) fn address(endpoint: &str) -> Result<(String, u16), BackendError> {
+    let uri: Option<tonic::transport::Uri> = endpoint.parse().ok();
+    let parts = uri.and_then(|uri| Some((uri.host()?.to_owned(), uri.port_u16().unwrap_or(2379))));
+    parts.ok_or_else(|| trouble(format!("'{endpoint}' is no endpoint"), "endpoints look like http://127.0.0.1:2379"))
+}
+
+/// Whether a version is 3.4 or later.
+fn is_recent(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(3), Some(4))
+}
+
+/// Whether a member answers, and knows who leads.
+///
+/// # Errors
+/// Why it does not.
+pub(super) async fn ping(endpoint: &str) -> Result<(), BackendError> {
+    match status(endpoint).await?.leader() {
+        0 => Err(trouble(format!("{endpoint} has no leader"), "start the other members")),
+        _ => Ok(()),
+    }
+}
+
+/// The id of the member at this endpoint.
+///
+/// # Errors
+/// If it does not answer.
+pub(super) async fn member_id(endpoint: &str) -> Result<u64, BackendError> {
+    let status = status(endpoint).await?;
+    Ok(status.header().map_or(0, etcd_client::ResponseHeader::member_id))
+}
+
+/// Whether the member at this endpoint leads the cluster.
+pub(super) async fn leads(endpoint: &str) -> bool {
+    let status = status(endpoint).await;
+    status.is_ok_and(|status| status.header().is_some_and(|header| header.member_id() == status.leader()))
+}
+
+async fn status(endpoint: &str) -> Result<etcd_client::StatusResponse, BackendError> {
+    let options = EtcdOptions { connect_timeout: Duration::from_millis(500), ..EtcdOptions::default() };
+    let remedy = "check that etcd runs there";
+    let asking = async { client(endpoint, &options).await?.status().await };
+    let asked = tokio::time::timeout(options.connect_timeout * 2, asking).await;
+    asked
+        .map_err(|_elapsed| trouble(format!("no answer from {endpoint}"), remedy))?
+        .map_err(|error| trouble(format!("{endpoint}: {error}"), remedy))
 }
 
 async fn client(endpoint: &str, options: &EtcdOptions) -> Result<Client, etcd_client::Error> {
@@ -100,35 +184,32 @@ async fn client(endpoint: &str, options: &EtcdOptions) -> Result<Client, etcd_cl
 impl Backend for EtcdBackend {
     /// Prepares a connection; the first operation opens it. So a server that is gone is an outcome, not a broken trial.
     fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
-        Box::pin(async {
-            let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-            let endpoint = &self.options.endpoints[number % self.options.endpoints.len()];
-            let client = client(endpoint, &self.options).await.map_err(|error| {
-                trouble(format!("{endpoint}: {error}"), "endpoints look like http://127.0.0.1:2379")
-            })?;
-            Ok(Box::new(EtcdSession {
-                client,
-                lease_ttl_s: self.options.lease_ttl_s,
-                prefix: self.options.prefix.clone(),
-                timeout: self.options.timeout,
-                granted_ttl_s: Arc::clone(&self.granted_ttl_s),
-            }) as Box<dyn Session>)
-        })
+        let endpoint = self.next_endpoint().to_owned();
+        Box::pin(async move { self.session(&endpoint).await })
     }
 
     fn describe(&self) -> Vec<(String, String)> {
-        let mut settings = vec![
-            ("lock_endpoints".to_owned(), self.options.endpoints.join(", ")),
-            ("lock_lease_ttl_asked_s".to_owned(), self.options.lease_ttl_s.to_string()),
-        ];
-        if let Some(version) = self.version.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            settings.push(("lock_version".to_owned(), version));
-        }
-        let granted_ttl_s = self.granted_ttl_s.load(Ordering::Relaxed);
-        if granted_ttl_s > 0 {
-            settings.push(("lock_lease_ttl_granted_s".to_owned(), granted_ttl_s.to_string()));
-        }
-        settings
+        vec![("lock_lease_ttl_asked_s".to_owned(), self.options.lease_ttl_s.to_string())]
+    }
+}
+
+impl EtcdBackend {
+    /// The members take turns.
+    fn next_endpoint(&self) -> &str {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        &self.options.endpoints[number % self.options.endpoints.len()]
+    }
+
+    async fn session(&self, endpoint: &str) -> Result<Box<dyn Session>, BackendError> {
+        let client = client(endpoint, &self.options)
+            .await
+            .map_err(|error| trouble(format!("{endpoint}: {error}"), "endpoints look like http://127.0.0.1:2379"))?;
+        Ok(Box::new(EtcdSession {
+            client,
+            lease_ttl_s: self.options.lease_ttl_s,
+            prefix: self.options.prefix.clone(),
+            timeout: self.options.timeout,
+        }))
     }
 }
 
@@ -138,7 +219,6 @@ struct EtcdSession {
     lease_ttl_s: i64,
     prefix: String,
     timeout: Duration,
-    granted_ttl_s: Arc<AtomicI64>,
 }
 
 impl Session for EtcdSession {
@@ -159,7 +239,6 @@ impl EtcdSession {
         match op {
             Op::GrantLease => {
                 let granted = self.client.lease_grant(self.lease_ttl_s, None).await?;
-                self.granted_ttl_s.store(granted.ttl(), Ordering::Relaxed);
                 Ok(Response::Granted(LeaseId(granted.id())))
             }
             Op::Acquire(key) => {

@@ -7,14 +7,16 @@ mod ledger;
 mod null;
 mod postgres;
 pub mod provision;
+mod servers;
 mod sqlite;
 
 pub use backends::{Backends, LockKind, Wanted};
 pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
-pub use etcd::{EtcdBackend, EtcdOptions};
+pub use etcd::{EtcdBackend, EtcdOptions, Probed};
 pub use ledger::Entry;
 pub use null::NullStore;
 pub use postgres::PostgresStore;
+pub use servers::Servers;
 pub use sqlite::{SqliteStore, StoreFlaw};
 
 use std::pin::Pin;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::backend::Entry;
+use crate::fault::Disturbed;
 use crate::history::{Event, What};
 use crate::strategy::Retries;
 use crate::world::{Delivery, MessageId, Reply, Request, Trouble};
@@ -16,6 +17,8 @@ pub struct Evidence<'a> {
     pub events: &'a [Event],
     /// In the order of its numbers.
     pub ledger: &'a [Entry],
+    /// What was done to backends.
+    pub disturbed: &'a [Disturbed],
     /// What clients of the strategy do without an answer.
     pub retries: Retries,
     /// How long a lease lives.

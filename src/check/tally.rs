@@ -45,9 +45,13 @@ impl Tally {
                 _ => {}
             }
             let delayed = event.is_delayed().then_some(FaultKind::Delayed);
-            for fault in event.fault().into_iter().chain(delayed) {
+            let duplicated = event.is_duplicate().then_some(FaultKind::Duplicated);
+            for fault in event.fault().into_iter().chain(delayed).chain(duplicated) {
                 *tally.fired.entry(fault).or_default() += 1;
             }
+        }
+        for disturbed in case.evidence.disturbed {
+            *tally.fired.entry(disturbed.disturbed.kind()).or_default() += 1;
         }
         for message in case.messages() {
             let told = case.told(message);

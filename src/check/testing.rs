@@ -97,6 +97,7 @@ impl Story {
             requests: &self.requests,
             events: &self.events,
             ledger: &self.ledger,
+            disturbed: &[],
             retries: self.retries,
             lease: Duration::from_micros(LEASE_US),
         }

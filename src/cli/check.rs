@@ -94,11 +94,12 @@ enum Mismatch {
 fn judge_again(folder: &RunFolder, row: &TrialRow, registry: &Registry) -> Result<u64, Mismatch> {
     let saved = folder.history(&row.trial)?;
     let strategy = registry.get(&row.cell.strategy)?;
-    let SavedTrial { header, requests, events, ledger, digest } = &saved;
+    let SavedTrial { header, requests, disturbed, events, ledger, digest } = &saved;
     let case = Case::new(Evidence {
         requests,
         events,
         ledger,
+        disturbed,
         retries: strategy.claim(folder.meta.store_kind()).retries,
         lease: Duration::from_micros(header.lease_us),
     });

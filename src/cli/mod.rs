@@ -7,6 +7,7 @@ mod output;
 mod progress;
 mod report;
 mod run;
+mod servers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,13 +72,14 @@ pub fn main_with(registry: &Registry) -> ExitCode {
             return ExitCode::from(if message.use_stderr() { exit::USAGE } else { exit::MET });
         }
     };
-    let done = match arguments.verb.unwrap_or_else(|| Verb::Run(Box::default())) {
-        Verb::Run(verb) => verb.execute(registry),
-        Verb::Check(verb) => verb.execute(registry),
-        Verb::Report(verb) => verb.execute(registry),
-        Verb::List(verb) => verb.execute(registry),
-        Verb::Completions(verb) => verb.execute(),
-    };
+    let done =
+        match arguments.verb.unwrap_or_else(|| Arguments::parse_from(["oncelab", "run"]).verb.expect("it is there")) {
+            Verb::Run(verb) => verb.execute(registry),
+            Verb::Check(verb) => verb.execute(registry),
+            Verb::Report(verb) => verb.execute(registry),
+            Verb::List(verb) => verb.execute(registry),
+            Verb::Completions(verb) => verb.execute(),
+        };
     done.unwrap_or_else(|error| {
         // Each message tells its source itself.
         eprintln!("error: {error}");

@@ -51,6 +51,10 @@ pub(super) fn run_as_text(summary: &Summary, experiment: &Experiment, meta: &Met
         out.push_str(&wrap(line));
         out.push('\n');
     };
+    for (strategy, why) in &summary.skipped {
+        say("");
+        say(&format!("skipped: {strategy}, because {why}"));
+    }
     for cell in summary.cells.iter().filter(|cell| !cell.met) {
         say("");
         say(&unmet(cell));
@@ -67,7 +71,9 @@ pub(super) fn run_as_text(summary: &Summary, experiment: &Experiment, meta: &Met
     say(&format!("saved:  {}", summary.dir));
     say(&format!("again:  {}", here(&meta.command())));
     say("        a single row: the same with --strategies NAME");
-    say(if summary.met {
+    say(if summary.cells.is_empty() {
+        "Nothing was run."
+    } else if summary.met {
         "Every expectation was met."
     } else {
         "NOT every expectation was met: see the rows marked '!'."

@@ -7,9 +7,10 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
+use super::servers::{self, Servers};
 use super::{Usage, default_results, output};
 use crate::backend::provision::Provision;
-use crate::backend::{Backends, LockKind, Wanted};
+use crate::backend::{BackendError, Backends, LockKind, Wanted};
 use crate::exit;
 use crate::load::{self, Ending, Experiment};
 use crate::report;
@@ -17,7 +18,7 @@ use crate::results::{Files, Meta, RunFolder, Summary};
 use crate::strategy::{Registry, StoreKind};
 use crate::suggest::{did_you_mean, nearest};
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(super) struct Run {
     /// The experiment: a name of `oncelab list experiments`, or the path of a file [default: quick]
     experiment: Option<String>,
@@ -52,21 +53,6 @@ pub(super) struct Run {
     json: bool,
 }
 
-/// Where real servers are.
-#[derive(Debug, Default, Args)]
-struct Servers {
-    /// How servers are had that have no URL: as processes of the installed binaries
-    #[arg(long, value_name = "HOW", value_parser = ["process"], default_value = "process")]
-    provision: String,
-    /// The PostgreSQL database to use, as postgres://user:password@host:5432/database: only a schema of the lab's own is
-    /// touched, and dropped at the end
-    #[arg(long, value_name = "URL", env = "ONCELAB_STORE_URL", hide_env_values = true)]
-    store_url: Option<String>,
-    /// The endpoints of the etcd cluster to use, separated by commas
-    #[arg(long, value_name = "URL", env = "ONCELAB_LOCK_URL", value_delimiter = ',')]
-    lock_url: Vec<String>,
-}
-
 impl Run {
     /// Runs the experiment.
     pub fn execute(self, registry: &Registry) -> anyhow::Result<ExitCode> {
@@ -94,6 +80,7 @@ impl Run {
             * experiment.faults.len()
             * usize::from(experiment.repeats.get());
         let store = self.store.clone().unwrap_or_else(|| StoreKind::Sqlite.name().to_owned());
+        let provision = self.servers.provision.clone().unwrap_or_else(|| Provision::default().name().to_owned());
         let meta = Meta {
             experiment: experiment.name.clone(),
             source: source.to_owned(),
@@ -104,8 +91,11 @@ impl Run {
             trials_planned: trials,
             store,
             lock: self.lock.clone().unwrap_or_else(|| LockKind::Embedded.name().to_owned()),
+            provision,
             ..Meta::of_this_machine()
         };
+        let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment);
+        servers::check(&experiment, &wanted)?;
         Ok(RunFolder::create(&self.out, meta, experiment)?)
     }
 
@@ -143,31 +133,56 @@ impl Run {
 }
 
 async fn run_to_the_end(folder: &mut RunFolder, registry: &Registry, servers: &Servers) -> anyhow::Result<Ending> {
+    let (store, lock) = (folder.meta.store_kind(), folder.meta.lock_kind());
     let strategies = load::strategies(&folder.experiment, registry);
-    let provision = Provision::NAMES.iter().find(|(_, name)| *name == servers.provision);
-    let wanted = Wanted {
-        store: folder.meta.store_kind(),
-        lock: folder.meta.lock_kind(),
-        provision: provision.map(|(way, _)| *way).unwrap_or_default(),
-        store_url: servers.store_url.clone(),
-        lock_urls: servers.lock_url.clone(),
-        needs_lock: strategies.iter().any(|name| registry.get(name).is_ok_and(|s| s.needs_lock_service())),
-    };
+    let needing_lock = |name: &&String| registry.get(name).is_ok_and(|strategy| strategy.needs_lock_service());
+    let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment);
+    wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
     let stop = stop_on_signals();
-    let backends = tokio::select! {
-        backends = Backends::start(&wanted, &folder.experiment.backend) => backends?,
-        // Whatever was started goes with the future that started it.
-        () = stop.cancelled() => return Ok(Ending::Interrupted),
+    let backends = match start(&wanted, folder, &stop).await {
+        Some(Ok(backends)) => backends,
+        None => return Ok(Ending::Interrupted),
+        Some(Err(error)) if servers.skip_unavailable => {
+            // Without the lock service there are still the strategies that need none; without the store there are none.
+            let is_lock = error.backend == "etcd";
+            let skipped = strategies.iter().filter(|name| !is_lock || needing_lock(name));
+            folder.meta.skipped = skipped.map(|name| (name.clone(), error.to_string())).collect();
+            let trials_each = folder.experiment.faults.len() * usize::from(folder.experiment.repeats.get());
+            folder.meta.trials_planned = (strategies.len() - folder.meta.skipped.len()) * trials_each;
+            wanted.needs_lock = false;
+            match start(&wanted, folder, &stop).await {
+                Some(Ok(backends)) if is_lock => backends,
+                None => return Ok(Ending::Interrupted),
+                _ => return Ok(Ending::Complete),
+            }
+        }
+        Some(Err(error)) => return Err(error.into()),
     };
     folder.meta.backends = backends.describe().into_iter().collect();
     folder.write_json(Files::META, &folder.meta)?;
     let mut progress = Progress::new(&folder.experiment, &folder.meta);
     let ending = load::run(folder, registry, &backends, &stop, &mut progress).await;
     progress.finish();
-    let removed = backends.remove_traces().await;
+    let removed = backends.remove_traces(&load::lock_prefix(folder.path())).await;
     let ending = ending?;
     removed?;
     Ok(ending)
+}
+
+/// The backends, or nothing if the run was stopped meanwhile. What is being started then is waited for, so that it can be
+/// stopped in order: a container that is only half made could be overlooked.
+async fn start(
+    wanted: &Wanted,
+    folder: &RunFolder,
+    stop: &CancellationToken,
+) -> Option<Result<Backends, BackendError>> {
+    let backends = Backends::start(wanted, &folder.experiment.backend).await;
+    if let Ok(backends) = &backends {
+        for (role, how) in backends.describe().into_iter().filter(|(key, _)| key.ends_with("_provision")) {
+            eprintln!("{}: {how}", role.trim_end_matches("_provision"));
+        }
+    }
+    (!stop.is_cancelled()).then_some(backends)
 }
 
 /// Writes `summary.json` and `report.md`: also after an interruption, and after an error.
@@ -221,7 +236,7 @@ fn code(summary: &Summary, ending: Ending) -> u8 {
     let unmet = || summary.cells.iter().filter(|cell| !cell.met);
     if unmet().any(|cell| !inconclusive(cell.verdict)) {
         exit::BROKEN
-    } else if summary.cells.iter().any(|cell| inconclusive(cell.verdict)) {
+    } else if summary.cells.is_empty() || summary.cells.iter().any(|cell| inconclusive(cell.verdict)) {
         exit::INCONCLUSIVE
     } else {
         exit::MET

@@ -1,6 +1,6 @@
 //! The kinds of faults, by the names that they have in experiments, claims and reports.
 
-/// Something done to an operation, a delivery or a handler.
+/// Something done to an operation, a delivery, a handler or a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
     /// The message never reaches the other side.
@@ -19,11 +19,17 @@ pub enum FaultKind {
     Cancel,
     /// The handler crashes between two operations, and its connections with it.
     Crash,
+    /// A backend stands still.
+    ServerPaused,
+    /// A backend is killed, and started again on the same data.
+    ServerKilled,
+    /// Nothing gets through between a backend and its clients, or its peers.
+    Partition,
 }
 
 impl FaultKind {
     /// Every kind, in the order of the declaration.
-    pub const ALL: [FaultKind; 8] = [
+    pub const ALL: [FaultKind; 11] = [
         FaultKind::RequestLost,
         FaultKind::ReplyLost,
         FaultKind::LateLanding,
@@ -32,6 +38,9 @@ impl FaultKind {
         FaultKind::Pause,
         FaultKind::Cancel,
         FaultKind::Crash,
+        FaultKind::ServerPaused,
+        FaultKind::ServerKilled,
+        FaultKind::Partition,
     ];
 
     /// The name of this kind in experiments and files.
@@ -46,6 +55,9 @@ impl FaultKind {
             FaultKind::Pause => "pause",
             FaultKind::Cancel => "cancel",
             FaultKind::Crash => "crash",
+            FaultKind::ServerPaused => "server_paused",
+            FaultKind::ServerKilled => "server_killed",
+            FaultKind::Partition => "partition",
         }
     }
 
@@ -67,6 +79,9 @@ impl FaultKind {
             FaultKind::Pause => "the handler stands still for longer than its lease lives",
             FaultKind::Cancel => "the handler's future is dropped in the middle of an operation",
             FaultKind::Crash => "the handler dies between two operations, its connections with it",
+            FaultKind::ServerPaused => "a backend stands still, and goes on as if nothing had been",
+            FaultKind::ServerKilled => "a backend is killed, and started again on the same data",
+            FaultKind::Partition => "nothing gets through between a backend and its clients, or its peers",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::FaultKind;
+use super::disturbance::{BackendFault, Layer};
 use crate::world::{Leg, OpKind};
 
 /// A probability, from 0 to 1.
@@ -58,7 +59,7 @@ pub struct MessageFaults {
 }
 
 impl MessageFaults {
-    /// How likely this fault is. A handler's own faults do not happen to messages.
+    /// How likely this fault is. What happens to handlers and backends does not happen to messages.
     #[must_use]
     pub fn probability(&self, fault: FaultKind) -> Probability {
         match fault {
@@ -67,7 +68,7 @@ impl MessageFaults {
             FaultKind::LateLanding => self.late_landing,
             FaultKind::Duplicated => self.duplicated,
             FaultKind::Delayed => self.delayed,
-            FaultKind::Pause | FaultKind::Cancel | FaultKind::Crash => Probability::default(),
+            _ => Probability::default(),
         }
     }
 }
@@ -174,6 +175,12 @@ pub struct Level {
     /// Exceptions by kind of operation; the last one that names a kind counts.
     #[serde(default, rename = "for")]
     pub for_ops: Vec<ForOps>,
+    /// What is done to backends, and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backend: Vec<BackendFault>,
+    /// On which layer messages to backends meet their faults.
+    #[serde(default, rename = "where")]
+    pub layer: Layer,
 }
 
 impl Level {
@@ -202,6 +209,8 @@ impl Level {
             late_ms: Self::default_late(),
             pause_leases: Self::default_pause(),
             for_ops: Vec::new(),
+            backend: Vec::new(),
+            layer: Layer::Port,
         }
     }
 
@@ -243,7 +252,11 @@ impl Level {
             e.handler.as_ref().is_some_and(handler)
                 || e.message.is_some_and(|m| possible(m.probability(fault)) && e.ops.iter().any(|op| op.0.leg() == leg))
         };
-        possible(self.on(leg).probability(fault)) || handler(&self.handler) || self.for_ops.iter().any(in_exception)
+        let backend = |b: &BackendFault| b.fault.kind() == fault && b.target.leg() == leg;
+        possible(self.on(leg).probability(fault))
+            || handler(&self.handler)
+            || self.for_ops.iter().any(in_exception)
+            || self.backend.iter().any(backend)
     }
 
     /// What is wrong with this level beyond what its types exclude, if anything is.

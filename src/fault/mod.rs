@@ -2,6 +2,8 @@
 
 mod alarm;
 mod dice;
+mod disturbance;
+mod disturber;
 mod kind;
 mod level;
 mod plan;
@@ -9,6 +11,8 @@ mod port;
 
 pub use alarm::Alarm;
 pub use dice::{Dice, Question};
+pub use disturbance::{BackendFault, Disturbance, Disturbed, Layer, Target};
+pub use disturber::Disturber;
 pub use kind::FaultKind;
 pub use level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
 pub use plan::{Fate, Mishap, Plan, Verdict, When};

@@ -21,12 +21,14 @@ pub struct Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// The client, or the network for it, sent this delivery to the handler. The fault is the one that the network has
-    /// in store for it; a lost reply is drawn here too, and happens when the handler has answered.
+    /// in store for it, other than that it is a duplicate; a lost reply is drawn here too, and happens when the handler has answered.
     Sent { fault: Option<FaultKind>, delayed: bool },
     /// The handler began to work on it.
     Arrived,
     /// The handler made an operation. No outcome: its strategy was dropped before it could learn one.
     Called { op: Op, outcome: Option<Outcome>, fault: Option<FaultKind>, delayed: bool, took_us: u32 },
+    /// The driver made so many requests of the operation that the handler has just made: it retried by itself.
+    Repeated { op: Op, requests: u32 },
     /// An operation that had timed out landed after all.
     Landed { op: Op, outcome: Option<Outcome> },
     /// The handler stood still.
@@ -49,7 +51,7 @@ pub enum What {
 const _: () = assert!(size_of::<Event>() <= 112);
 
 impl Event {
-    /// The fault that this event shows to have happened, if any, besides a delay.
+    /// The fault that this event shows to have happened, if any, besides a delay and a duplicate.
     #[must_use]
     pub fn fault(&self) -> Option<FaultKind> {
         match self.what {
@@ -65,6 +67,12 @@ impl Event {
     #[must_use]
     pub fn is_delayed(&self) -> bool {
         matches!(self.what, What::Sent { delayed: true, .. } | What::Called { delayed: true, .. })
+    }
+
+    /// Whether it is the sending of a duplicate that the network made.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        self.delivery.copy > 0 && matches!(self.what, What::Sent { .. })
     }
 
     /// The time at which it was over: for an operation, when its outcome was known.

@@ -13,8 +13,8 @@ mod settle;
 mod trial;
 
 pub use expectation::{Expectation, Expected};
-pub use experiment::{BackendSettings, ClockSpeed, Experiment, LoadSettings, Rate};
+pub use experiment::{BackendSettings, ClockSpeed, ElectionMs, Experiment, LoadSettings, Members, Rate};
 pub use experiment_file::{ExperimentError, builtin_names, load, parse};
 pub use matrix::{Cell, TrialPlan, matrix};
-pub use runner::{Ending, RunError, Watch, run, strategies};
+pub use runner::{Ending, RunError, Watch, lock_prefix, run, strategies};
 pub use trial::{Finished, Resolution, Setting, TrialError, TrialRecord, run_trial};

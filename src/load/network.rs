@@ -65,9 +65,8 @@ impl Network {
             fate => fate,
         };
         let handler = self.handler(request.id, delivery);
-        // The duplicate is the copy: the message itself arrives as if nothing had happened.
-        let fault = if delivery.copy > 0 { Some(FaultKind::Duplicated) } else { fate.fault() };
-        let fault = fault.filter(|fault| *fault != FaultKind::Duplicated || delivery.copy > 0);
+        // A duplicate is another delivery: the message itself arrives as if nothing had happened.
+        let fault = fate.fault().filter(|fault| *fault != FaultKind::Duplicated);
         let what = What::Sent { fault, delayed: verdict.delay.is_some() };
         recorder.record(Event { at_ns: recorder.clock().now_ns(), message: request.id, delivery, handler, what });
 

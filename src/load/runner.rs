@@ -1,5 +1,6 @@
 //! The runner: brings every trial of an experiment to its end, and saves each before it starts the next.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -73,11 +74,12 @@ pub async fn run(
     let trials = matrix(&experiment, &strategies(&experiment, registry), folder.meta.seed);
     for (number, trial) in (1..).zip(&trials) {
         let id = trial.id();
-        if folder.rows().iter().any(|row| row.trial == id) {
+        let is_done = folder.rows().iter().any(|row| row.trial == id);
+        if is_done || folder.meta.skipped.contains_key(&trial.cell.strategy) {
             continue;
         }
         watch.begins(number, trials.len(), trial);
-        let setting = setting(trial, &experiment, registry, backends, &folder.path().display().to_string())?;
+        let setting = setting(trial, &experiment, registry, backends, &lock_prefix(folder.path()))?;
         let Some(record) = watched(&setting, stop, watch).await else { return Ok(Ending::Interrupted) };
         let record = record.map_err(|source| RunError::Trial { trial: id, source })?;
         let row = tokio::task::block_in_place(|| save(folder, trial, &setting, backends, &record))?;
@@ -85,6 +87,12 @@ pub async fn run(
         watch.ended(&row);
     }
     Ok(Ending::Complete)
+}
+
+/// What the keys of a run's locks begin with: never another run's on the same lock service.
+#[must_use]
+pub fn lock_prefix(run: &Path) -> String {
+    format!("oncelab/{}", run.display())
 }
 
 fn setting(
@@ -96,8 +104,7 @@ fn setting(
 ) -> Result<Setting, UnknownStrategy> {
     let strategy = registry.get(&trial.cell.strategy)?;
     let level = experiment.faults.iter().find(|level| level.name == trial.cell.level);
-    // Keys of one trial are never another's, also not another run's on the same lock service.
-    let prefix = format!("oncelab/{run}/{}", trial.id());
+    let prefix = format!("{run}/{}", trial.id());
     Ok(Setting {
         lock: strategy.needs_lock_service().then(|| backends.lock(prefix)),
         strategy,
@@ -108,6 +115,7 @@ fn setting(
         store_kind: backends.store_kind(),
         store: backends.store(),
         lease: backends.lease(),
+        servers: backends.servers(),
         progress: Arc::new(AtomicU64::new(0)),
     })
 }
@@ -156,6 +164,7 @@ fn save(
         requests: &record.requests,
         events: &record.events,
         ledger: &record.ledger,
+        disturbed: &record.disturbed,
         retries: setting.strategy.claim(setting.store_kind).retries,
         lease: setting.lease,
     });

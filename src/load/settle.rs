@@ -1,12 +1,17 @@
 //! Settling: when nothing is under way any more, each request without an answer is retried once, without faults.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::trial::{Finished, Resolution, Setting};
 use crate::fault::{FaultyPort, Surroundings};
 use crate::history::{LONG, What};
 use crate::strategy::Retries;
-use crate::world::{Delivery, Request, World};
+use crate::world::{Delivery, Reply, Request, Trouble, World};
+
+/// How often a retry is made that fails for a reason that may pass, such as a deadlock, and how long is waited before.
+const ATTEMPTS: u8 = 3;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Retries once, without faults, each request that its client was neither given an answer to nor refused for good.
 /// Strategies that never retry are left alone.
@@ -25,10 +30,23 @@ pub(super) async fn retry_unresolved(
     }
     let mut port = FaultyPort::new(Arc::clone(around), 0, around.recorders.recorder(LONG));
     for request in requests.iter().filter(|request| !resolved[request.id.0 as usize]) {
-        port.begin(request.id, Delivery::FINAL, false);
-        let reply = setting.strategy.handle(&mut World::new(&mut port), request).await;
-        port.end();
+        let mut reply = retry(setting, &mut port, request).await;
+        for _ in 1..ATTEMPTS {
+            // After an unknown outcome another attempt would be one more fault.
+            if !matches!(reply, Err(Trouble::Failed(_) | Trouble::InProgress)) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            reply = retry(setting, &mut port, request).await;
+        }
         port.note(What::Answered { reply, heard: true });
         port.note(What::Received { reply });
     }
+}
+
+async fn retry(setting: &Setting, port: &mut FaultyPort, request: &Request) -> Reply {
+    port.begin(request.id, Delivery::FINAL, false);
+    let reply = setting.strategy.handle(&mut World::new(port), request).await;
+    port.end();
+    reply
 }

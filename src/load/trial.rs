@@ -9,6 +9,7 @@ use rand::distr::Distribution;
 use rand::distr::Open01;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
@@ -16,8 +17,8 @@ use super::experiment::{BackendSettings, LoadSettings, Rate};
 use super::handler::Handler;
 use super::network::Network;
 use super::settle;
-use crate::backend::{Backend, BackendError, Entry, Store};
-use crate::fault::{Alarm, Dice, FaultyPort, Level, Plan, Question, Surroundings};
+use crate::backend::{Backend, BackendError, Entry, Servers, Store};
+use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Level, Plan, Question, Surroundings};
 use crate::history::{self, Event, LONG, Recorders};
 use crate::strategy::{Retries, StoreKind, Strategy};
 use crate::world::{AccountId, ClientId, Effect, MessageId, Request};
@@ -35,6 +36,8 @@ pub struct Setting {
     pub lock: Option<Arc<dyn Backend>>,
     /// How long a lease lives on the wall clock.
     pub lease: Duration,
+    /// The servers that the level's disturbances are done to.
+    pub servers: Arc<Servers>,
     /// Counts the requests that are done with, for whoever watches.
     pub progress: Arc<AtomicU64>,
 }
@@ -65,6 +68,8 @@ pub struct TrialRecord {
     /// In the order of time.
     pub events: Vec<Event>,
     pub ledger: Vec<Entry>,
+    /// What was done to backends.
+    pub disturbed: Vec<Disturbed>,
     /// By message id. One is missing if its client never came to it.
     pub finished: Vec<Finished>,
 }
@@ -89,11 +94,23 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     let (recorders, collector) = history::begin();
     let around = Arc::new(surroundings(setting, recorders.clone()));
 
-    let load = drive(setting, &requests, &around, &recorders);
-    let mut finished = tokio::select! {
-        finished = load => finished?,
-        () = around.alarm.raised() => Vec::new(),
+    let disturber = Disturber {
+        faults: setting.level.backend.clone(),
+        servers: Arc::clone(&setting.servers),
+        clock: recorders.clock(),
     };
+    let over = CancellationToken::new();
+    let load = async {
+        let finished = tokio::select! {
+            finished = drive(setting, &requests, &around, &recorders) => finished,
+            () = around.alarm.raised() => Ok(Vec::new()),
+        };
+        over.cancel();
+        finished
+    };
+    // Whatever was done to the backends is undone when the load is over, and they are well again before anything is read.
+    let (finished, disturbed) = tokio::join!(load, disturber.run(&over));
+    let (mut finished, disturbed) = (finished?, disturbed?);
     finished.sort_unstable_by_key(|f| f.message);
     around.landings.close();
     around.landings.wait().await;
@@ -107,8 +124,9 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
         return Err(error.clone().into());
     }
     drop((around, recorders));
+    setting.store.quiesce().await?;
     let ledger = setting.store.ledger().await?;
-    Ok(TrialRecord { requests, events: collector.collect(), ledger, finished })
+    Ok(TrialRecord { requests, events: collector.collect(), ledger, disturbed, finished })
 }
 
 /// The requests of a trial: the same for every strategy, since they follow from the seed.

@@ -37,6 +37,9 @@ pub fn document(summary: &Summary, analysis: &str, meta: &Meta) -> String {
     out.push_str(
         "\n`!`: not what the experiment expects. In brackets: part of what the strategy promises; shown, not judged.\n\n",
     );
+    for (strategy, why) in &summary.skipped {
+        out.push_str(&format!("Skipped: {} because {}\n\n", escape(strategy), escape(why)));
+    }
     if !analysis.trim().is_empty() {
         out.push_str(&format!("{}\n\n", analysis.trim()));
     }

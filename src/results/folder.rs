@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::files::{FileError, Files, write_atomically};
 use super::history_file::Header;
 use super::row::{TrialRow, read_rows, write_rows};
-use super::{Digest, Meta, SavedTrial, read_history, write_history};
+use super::{Digest, Meta, Recorded, SavedTrial, read_history, write_history};
 use crate::load::{Experiment, ExperimentError, TrialRecord, parse};
 use crate::strategy::Registry;
 
@@ -93,7 +93,8 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be written; what was finished before is kept.
     pub fn save_history(&self, header: &Header, record: &TrialRecord) -> Result<Digest, FileError> {
-        write_history(&self.history_path(&header.trial), header, &record.requests, &record.events, &record.ledger)
+        let TrialRecord { requests, disturbed, events, ledger, .. } = record;
+        write_history(&self.history_path(&header.trial), header, Recorded { requests, disturbed, events, ledger })
     }
 
     /// Adds a finished trial, whose history has been saved.

@@ -1,5 +1,5 @@
-//! A trial's history on disk: JSON lines, compressed. First a header, then the requests, the events in the order of time,
-//! the ledger, and a last line with the counts, so that a truncated file is seen to be one.
+//! A trial's history on disk: JSON lines, compressed. First a header, then the requests, what was done to
+//! backends, the events in the order of time, the ledger, and a last line with the counts, so that a truncated file is seen to be one.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use super::SCHEMA;
 use super::files::{FileError, write_atomically};
 use super::text::{parse_delivery, parse_op, parse_outcome, parse_reply, show_outcome, show_reply};
 use crate::backend::Entry;
-use crate::fault::FaultKind;
+use crate::fault::{Disturbed, FaultKind};
 use crate::history::{Event, What};
 use crate::world::{AccountId, ClientId, Effect, MessageId, Request, Token};
 
@@ -38,11 +38,21 @@ pub struct Header {
     pub lease_us: u64,
 }
 
+/// What a history holds besides its header.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded<'a> {
+    pub requests: &'a [Request],
+    pub disturbed: &'a [Disturbed],
+    pub events: &'a [Event],
+    pub ledger: &'a [Entry],
+}
+
 /// A trial as it was saved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedTrial {
     pub header: Header,
     pub requests: Vec<Request>,
+    pub disturbed: Vec<Disturbed>,
     pub events: Vec<Event>,
     pub ledger: Vec<Entry>,
     /// Of the lines as they were read.
@@ -60,7 +70,7 @@ struct RequestLine {
 }
 
 /// An event. Keys are short, since there are millions of them: `t` nanoseconds since the trial began, `m` message id, `d`
-/// delivery, `h` handler, `e` what happened, `us` microseconds that it took.
+/// delivery, `h` handler, `e` what happened, `us` microseconds that it took, `requests` how many a driver made of one operation.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventLine {
@@ -83,6 +93,8 @@ struct EventLine {
     unheard: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     us: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requests: Option<u32>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -91,6 +103,7 @@ enum Kind {
     Sent,
     Arrived,
     Called,
+    Repeated,
     Landed,
     Paused,
     Cancelled,
@@ -123,8 +136,21 @@ struct EndLine {
 #[derive(Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct Counts {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    disturbed: u64,
     events: u64,
     entries: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Counts {
+    fn of(disturbed: &[Disturbed], events: &[Event], ledger: &[Entry]) -> Self {
+        Counts { disturbed: disturbed.len() as u64, events: events.len() as u64, entries: ledger.len() as u64 }
+    }
 }
 
 /// Writes a history, and gives the digest of its lines.
@@ -134,9 +160,7 @@ struct Counts {
 pub fn write_history(
     path: &Path,
     header: &Header,
-    requests: &[Request],
-    events: &[Event],
-    ledger: &[Entry],
+    Recorded { requests, disturbed, events, ledger }: Recorded<'_>,
 ) -> Result<Digest, FileError> {
     let mut digest = String::new();
     write_atomically(path, |file| {
@@ -146,13 +170,16 @@ pub fn write_history(
         for request in requests {
             lines.write(&RequestLine::from(request))?;
         }
+        for disturbed in disturbed {
+            lines.write(disturbed)?;
+        }
         for event in events {
             lines.write(&EventLine::from(event))?;
         }
         for entry in ledger {
             lines.write(&EntryLine::from(entry))?;
         }
-        lines.write(&EndLine { end: Counts { events: events.len() as u64, entries: ledger.len() as u64 } })?;
+        lines.write(&EndLine { end: Counts::of(disturbed, events, ledger) })?;
         digest = hex(&lines.hash.finalize());
         lines.to.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?;
         Ok(())
@@ -204,7 +231,14 @@ impl<R: Read + BufRead> Reader<'_, R> {
         if header.schema != SCHEMA {
             return Err(FileError::Schema { path: self.path.to_owned(), found: header.schema });
         }
-        let mut trial = SavedTrial { header, requests: vec![], events: vec![], ledger: vec![], digest: String::new() };
+        let mut trial = SavedTrial {
+            header,
+            requests: vec![],
+            disturbed: vec![],
+            events: vec![],
+            ledger: vec![],
+            digest: String::new(),
+        };
         loop {
             self.next(&mut line)?;
             // The first key tells what kind of line it is.
@@ -217,6 +251,7 @@ impl<R: Read + BufRead> Reader<'_, R> {
                     }
                     trial.requests.push(request.into());
                 }
+                Some(b"{\"di") => trial.disturbed.push(self.parse(&line)?),
                 Some(b"{\"t\"") => {
                     let event: EventLine = self.parse(&line)?;
                     let request = self.request(&trial.requests, event.m)?;
@@ -234,7 +269,7 @@ impl<R: Read + BufRead> Reader<'_, R> {
                 }
                 _ => {
                     let EndLine { end } = self.parse(&line)?;
-                    let found = Counts { events: trial.events.len() as u64, entries: trial.ledger.len() as u64 };
+                    let found = Counts::of(&trial.disturbed, &trial.events, &trial.ledger);
                     if end != found || trial.requests.len() != trial.header.requests as usize {
                         return Err(self.wrong("the counts at the end are not those of the lines before".to_owned()));
                     }
@@ -307,6 +342,7 @@ impl From<&Event> for EventLine {
             delayed: event.is_delayed(),
             unheard: false,
             us: None,
+            requests: None,
         };
         line.e = match event.what {
             What::Arrived => Kind::Arrived,
@@ -324,6 +360,11 @@ impl From<&Event> for EventLine {
                 line.fault = fault.map(|fault| fault.name().to_owned());
                 line.us = Some(took_us);
                 Kind::Called
+            }
+            What::Repeated { op, requests } => {
+                line.op = Some(op.to_string());
+                line.requests = Some(requests);
+                Kind::Repeated
             }
             What::Landed { op, outcome } => {
                 line.op = Some(op.to_string());
@@ -366,6 +407,7 @@ impl EventLine {
                 let op = op()?;
                 What::Called { op, outcome: outcome(&op)?, fault, delayed: self.delayed, took_us: self.us? }
             }
+            Kind::Repeated => What::Repeated { op: op()?, requests: self.requests? },
             Kind::Landed => {
                 let op = op()?;
                 What::Landed { op, outcome: outcome(&op)? }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::LockKind;
+use crate::backend::provision::Provision;
 use crate::strategy::StoreKind;
 
 /// Everything about a run that is not in its experiment.
@@ -27,6 +28,11 @@ pub struct Meta {
     pub trials_planned: usize,
     pub store: String,
     pub lock: String,
+    /// How servers without a URL were to be had.
+    pub provision: String,
+    /// The strategies that were skipped, each with the reason.
+    #[serde(default)]
+    pub skipped: BTreeMap<String, String>,
     /// UTC, to the second.
     pub started: String,
     pub git_revision: String,
@@ -58,6 +64,8 @@ impl Meta {
             trials_planned: 0,
             store: String::new(),
             lock: String::new(),
+            provision: Provision::default().name().to_owned(),
+            skipped: BTreeMap::new(),
             started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             git_revision: env!("ONCELAB_GIT_REVISION").to_owned(),
             git_dirty: env!("ONCELAB_GIT_DIRTY") == "true",
@@ -94,6 +102,9 @@ impl Meta {
         }
         if self.lock_kind() != LockKind::Embedded {
             command.push_str(&format!(" --lock {}", self.lock));
+        }
+        if self.provision != Provision::default().name() {
+            command.push_str(&format!(" --provision {}", self.provision));
         }
         for (option, names) in [("--strategies", strategies), ("--faults", faults)] {
             if !names.is_empty() {

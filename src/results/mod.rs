@@ -10,7 +10,7 @@ mod text;
 
 pub use files::{FileError, Files};
 pub use folder::{OpenError, RunFolder, runs_below};
-pub use history_file::{Digest, Header, SavedTrial, read_history, write_history};
+pub use history_file::{Digest, Header, Recorded, SavedTrial, read_history, write_history};
 pub use meta::Meta;
 pub use row::{LatencyMs, TrialRow};
 pub use summary::{CellSummary, Summary};

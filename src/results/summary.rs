@@ -28,6 +28,8 @@ pub struct Summary {
     /// How many trials the experiment has in all: more, if the run was interrupted.
     pub trials_planned: usize,
     pub cells: Vec<CellSummary>,
+    /// The strategies that were not run, each with the reason.
+    pub skipped: BTreeMap<String, String>,
 }
 
 /// One strategy under one fault level.
@@ -105,11 +107,18 @@ impl Summary {
             question: experiment.question.clone(),
             dir,
             seed: meta.seed.to_string(),
-            verdict: verdict.unwrap_or(if met { "valid" } else { "invalid" }),
+            verdict: match verdict {
+                Some(verdict) => verdict,
+                // A run of which every row was skipped shows nothing.
+                None if cells.is_empty() => "inconclusive",
+                None if met => "valid",
+                None => "invalid",
+            },
             met,
             trials: rows.len(),
             trials_planned: meta.trials_planned,
             cells,
+            skipped: meta.skipped.clone(),
         })
     }
 }
@@ -166,10 +175,7 @@ impl CellSummary {
                 max: rows.iter().map(|row| row.latency.max).fold(0.0, f64::max),
             },
             fired: tally.fired.iter().map(|(fault, count)| (fault.name(), *count)).collect(),
-            reproduce: meta.command_for(
-                std::slice::from_ref(&cell.strategy),
-                std::slice::from_ref(&cell.level),
-            ),
+            reproduce: meta.command_for(std::slice::from_ref(&cell.strategy), std::slice::from_ref(&cell.level)),
         })
     }
 }

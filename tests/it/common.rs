@@ -97,6 +97,7 @@ impl Trial {
             store_kind: StoreKind::Sqlite,
             store: backends.store(),
             lease: backends.lease(),
+            servers: backends.servers(),
             progress: Arc::new(AtomicU64::new(0)),
         };
         let record = run_trial(&setting).await?;
@@ -104,6 +105,7 @@ impl Trial {
             requests: &record.requests,
             events: &record.events,
             ledger: &record.ledger,
+            disturbed: &record.disturbed,
             retries,
             lease: setting.lease,
         });

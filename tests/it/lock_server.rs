@@ -291,9 +291,8 @@ mod through_the_port {
         assert!(waiting.await.unwrap() > first);
         assert_eq!(ask(&mut one, Op::Revoke(ours.lease)).await, Outcome::Ok(Response::Done));
 
-        assert!(backend.probe().await.unwrap().contains("embedded"));
-        let settings = backend.describe();
-        assert!(settings.contains(&("lock_lease_ttl_granted_s".to_owned(), "10".to_owned())), "{settings:?}");
+        let probed = backend.probe().await.unwrap();
+        assert!(probed.version.contains("embedded") && probed.granted_ttl_s == 10, "{probed:?}");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use oncelab::backend::provision::{self, Provided, Provision};
+use oncelab::backend::provision::{self, EtcdShape, Provision, Source, Started};
 use oncelab::backend::{Backend, BackendError, EtcdBackend, EtcdOptions, PostgresStore, Session, Store};
 use oncelab::world::{
     AccountId, Answer, ClientId, Delivery, Effect, Failure, Isolation, LockKey, MessageId, Op, Outcome, Request,
@@ -16,7 +16,7 @@ use oncelab::world::{
 use crate::common::{command, oncelab, text};
 
 /// The server, or nothing if it is not installed here and need not be.
-fn or_skip(server: Result<Provided, BackendError>) -> Option<Provided> {
+fn or_skip(server: Result<Started, BackendError>) -> Option<Started> {
     match server {
         Ok(server) => Some(server),
         Err(error)
@@ -30,12 +30,17 @@ fn or_skip(server: Result<Provided, BackendError>) -> Option<Provided> {
     }
 }
 
+/// Servers as processes.
+fn processes() -> Source {
+    Source { provision: Provision::Process, ..Source::default() }
+}
+
 /// Runs a test on PostgreSQL, if there is one.
 fn on_postgres<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        if let Some(server) = or_skip(provision::postgres(Provision::Process).await) {
-            test(server.url.clone()).await;
+        if let Some(started) = or_skip(provision::postgres(&processes()).await) {
+            test(started.urls().remove(0)).await;
         }
     });
 }
@@ -172,7 +177,7 @@ fn the_next_run_removes_what_a_killed_one_has_left() {
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
         let servers = || {
             let entries = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path());
-            entries.filter(|path| path.to_string_lossy().contains("oncelab-server")).collect::<Vec<_>>()
+            entries.filter(|path| path.to_string_lossy().contains("oncelab-data")).collect::<Vec<_>>()
         };
         let arguments = ["run", "quick", "--store", "postgres", "--strategies", "dedup-table"];
         let mut killed = command(folder.path());
@@ -202,8 +207,8 @@ fn the_next_run_removes_what_a_killed_one_has_left() {
 fn etcd_grants_a_lock_under_a_lease_and_forgets_both() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let Some(server) = or_skip(provision::etcd(Provision::Process).await) else { return };
-        let options = EtcdOptions { endpoints: vec![server.url.clone()], lease_ttl_s: 2, ..EtcdOptions::default() };
+        let Some(server) = or_skip(provision::etcd(&processes(), &EtcdShape::default()).await) else { return };
+        let options = EtcdOptions { endpoints: server.urls(), lease_ttl_s: 2, ..EtcdOptions::default() };
         let etcd = EtcdBackend::new(options).unwrap();
         let mut session = etcd.connect().await.unwrap();
         let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };

@@ -3,6 +3,7 @@
 mod session;
 mod statements;
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -19,15 +20,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the server may take to end connections whose client has gone.
 const QUIESCE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The oldest version that is known to do what the lab's statements ask, as `server_version_num` has it.
+const OLDEST: i32 = 120_000;
+
 /// A PostgreSQL database, of which only a schema that belongs to this run is touched.
 pub struct PostgresStore {
+    /// The lab's own way to the database.
     options: PgConnectOptions,
+    /// The handlers' way, which may be another.
+    handlers: PgConnectOptions,
     schema: String,
     settings: Vec<(String, String)>,
+    /// Shows for as long as the run lasts that its schema is in use.
+    _keeper: PgConnection,
 }
 
 impl PostgresStore {
     /// Connects to the database at a URL such as `postgres://user:password@host:5432/database` and makes a schema in it.
+    /// Schemas of runs that were killed are dropped.
     ///
     /// # Errors
     /// [`BackendError`], which never holds the password, if the URL is none, if nobody answers, or if the server is too old.
@@ -38,18 +48,41 @@ impl PostgresStore {
             remedy: Some("write it as postgres://user:password@host:5432/database".to_owned()),
         })?;
         let schema = format!("oncelab_{:x}_{:08x}", std::process::id(), rand::random::<u32>());
-        let options = options.disable_statement_logging();
-        let mut connection = open(&options).await?;
-        let settings = settings(&mut connection).await.map_err(|error| broken(&error))?;
-        run(&mut connection, &format!("CREATE SCHEMA {schema}")).await?;
+        let options = options.disable_statement_logging().application_name(&format!("{schema}_keeper"));
+        let mut keeper = open(&options).await?;
+        let (version, settings) = settings(&mut keeper).await.map_err(|error| broken(&error))?;
+        if version < OLDEST {
+            return Err(BackendError {
+                backend: "postgres",
+                what: format!("the server's version is {}.{}", version / 10_000, version % 10_000),
+                remedy: Some(format!("use PostgreSQL {} or later", OLDEST / 10_000)),
+            });
+        }
+        let orphans = sqlx::query_scalar::<_, String>(statements::ORPHANS).fetch_all(&mut keeper).await;
+        for orphan in orphans.map_err(|error| broken(&error))? {
+            drop_schema(&mut keeper, &orphan).await?;
+        }
+        run(&mut keeper, &format!("CREATE SCHEMA {schema}")).await?;
         // The name by which the server lists this run's connections.
         let options = options.options([("search_path", schema.as_str())]).application_name(&schema);
-        let store = PostgresStore { options, schema, settings };
+        let store = PostgresStore { handlers: options.clone(), options, schema, settings, _keeper: keeper };
         let mut connection = open(&store.options).await?;
         for statement in statements::TABLES {
             run(&mut connection, statement).await?;
         }
         Ok(store)
+    }
+
+    /// Where the server is.
+    #[must_use]
+    pub fn address(&self) -> (String, u16) {
+        (self.options.get_host().to_owned(), self.options.get_port())
+    }
+
+    /// Lets handlers reach the server through something that listens at this address.
+    #[must_use]
+    pub fn through(self, address: SocketAddr) -> Self {
+        PostgresStore { handlers: at(&self.options, address), ..self }
     }
 
     /// The schema of this run.
@@ -63,8 +96,7 @@ impl PostgresStore {
     /// # Errors
     /// [`BackendError`] if the server is gone.
     pub async fn remove(&self) -> Result<(), BackendError> {
-        let mut connection = open(&self.options).await?;
-        run(&mut connection, &format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema)).await
+        drop_schema(&mut open(&self.options).await?, &self.schema).await
     }
 
     async fn empty(&self, accounts: u32) -> Result<(), BackendError> {
@@ -100,6 +132,19 @@ impl PostgresStore {
     }
 }
 
+/// Whether the server at a URL answers and lets this machine in.
+///
+/// # Errors
+/// Why it does not.
+pub(super) async fn ping(url: &str) -> Result<(), BackendError> {
+    let options = PgConnectOptions::from_str(url).map_err(|error| broken(&error))?;
+    match tokio::time::timeout(Duration::from_secs(1), PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => connection.close().await.map_err(|error| broken(&error)),
+        Ok(Err(error)) => Err(broken(&error)),
+        Err(_elapsed) => Err(broken(&sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+    }
+}
+
 /// Opens a connection. A server that is starting up is waited for.
 async fn open(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {
     let opening = async {
@@ -126,6 +171,15 @@ async fn open(options: &PgConnectOptions) -> Result<PgConnection, BackendError> 
     }
 }
 
+/// The same server and database by another way.
+fn at(options: &PgConnectOptions, address: SocketAddr) -> PgConnectOptions {
+    options.clone().host(&address.ip().to_string()).port(address.port())
+}
+
+async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), BackendError> {
+    run(connection, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await
+}
+
 /// Runs statements that come back with nothing.
 async fn run(connection: &mut PgConnection, statements: &str) -> Result<(), BackendError> {
     // Everything in the text is the lab's own, the schema's name included.
@@ -133,12 +187,13 @@ async fn run(connection: &mut PgConnection, statements: &str) -> Result<(), Back
     connection.execute(statements).await.map(drop).map_err(|error| broken(&error))
 }
 
-/// The settings that matter for what a run shows.
-async fn settings(connection: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
+/// The server's version as a number, and the settings that matter for what a run shows.
+async fn settings(connection: &mut PgConnection) -> Result<(i32, Vec<(String, String)>), sqlx::Error> {
     let row = sqlx::query(statements::SETTINGS).fetch_one(connection).await?;
     let names = ["version", "fsync", "synchronous_commit", "default_transaction_isolation", "shared_buffers"];
     let value = |(column, name): (usize, &str)| Ok((format!("store_{name}"), row.try_get::<String, _>(column)?));
-    names.into_iter().enumerate().map(value).collect()
+    let settings = names.into_iter().enumerate().map(value).collect::<Result<_, sqlx::Error>>()?;
+    Ok((row.try_get(names.len())?, settings))
 }
 
 fn entry(row: &sqlx::postgres::PgRow) -> Result<Entry, sqlx::Error> {
@@ -175,7 +230,7 @@ fn broken(error: &sqlx::Error) -> BackendError {
 impl Backend for PostgresStore {
     fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
         Box::pin(async {
-            let opening = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options));
+            let opening = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.handlers));
             match opening.await {
                 Ok(Ok(connection)) => Ok(Box::new(PostgresSession::new(connection)) as Box<dyn Session>),
                 // A server that is down for the moment is an outcome, not a broken trial.

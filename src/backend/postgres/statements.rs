@@ -19,6 +19,11 @@ pub(super) const END_OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_st
 pub(super) const COUNT_OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
      WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
 
+/// Schemas of runs that nobody keeps any more.
+pub(super) const ORPHANS: &str = "SELECT nspname::text FROM pg_namespace
+     WHERE nspname ~ '^oncelab_[0-9a-f]+_[0-9a-f]{8}$' AND pg_has_role(nspowner, 'USAGE')
+     AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name IN (nspname, nspname || '_keeper'))";
+
 pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, fence RESTART IDENTITY";
 
 /// The number of accounts.
@@ -28,7 +33,8 @@ pub(super) const LEDGER: &str =
     "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger ORDER BY number";
 
 pub(super) const SETTINGS: &str = "SELECT version(), current_setting('fsync'), current_setting('synchronous_commit'),
-     current_setting('default_transaction_isolation'), current_setting('shared_buffers')";
+     current_setting('default_transaction_isolation'), current_setting('shared_buffers'),
+     current_setting('server_version_num')::int";
 
 pub(super) const READ_MARK: &str = "SELECT answer FROM mark WHERE message = $1 LIMIT 1";
 pub(super) const READ_ANSWER: &str = "SELECT answer FROM answer WHERE message = $1 LIMIT 1";

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
 
+use super::provision::{Keeps, temporary_folder};
 use super::{Backend, BackendError, Entry, Pending, Session, Store};
 use crate::world::{AccountId, Delivery, MessageId, Token};
 use session::SqliteSession;
@@ -58,11 +59,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::new`].
     pub fn with_flaw(flaw: Option<StoreFlaw>) -> Result<Self, BackendError> {
-        let folder = tempfile::Builder::new().prefix("oncelab-").tempdir().map_err(|error| BackendError {
-            backend: "sqlite",
-            what: format!("no temporary folder could be made: {error}"),
-            remedy: Some("set TMPDIR to a folder that can be written".to_owned()),
-        })?;
+        let folder = temporary_folder("sqlite", Keeps::OnDisk)?;
         let current = Mutex::new(Database::new(&folder, 0));
         Ok(SqliteStore { folder, flaw, current })
     }

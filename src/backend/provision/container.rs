@@ -1,0 +1,350 @@
+//! Servers as containers, through testcontainers. What it has no word for (kill, networks, lists) goes to the same Docker
+//! engine through its client.
+
+use std::collections::HashMap;
+
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::errors::Error as DockerError;
+use testcontainers::bollard::models::{
+    EndpointSettings, HostConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest, PortBinding,
+};
+use testcontainers::bollard::query_parameters::{
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions,
+};
+use testcontainers::core::client::docker_client_instance;
+use testcontainers::core::{IntoContainerPort, Mount};
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt, TestcontainersError};
+use tokio::time::{Duration, timeout};
+
+use super::etcd_flags::{Member, flags};
+use super::leftovers::Lab;
+use super::{EtcdShape, Keeps, Server, Started, failed, free_port, wait_until_it_answers};
+use crate::backend::{BackendError, Pending};
+
+/// The label that names the lab whose container or network it is, and the one for where that lab's process runs: process
+/// numbers mean something only there.
+const LAB: &str = "oncelab.lab";
+const PLACE: &str = "oncelab.place";
+
+/// Where servers keep their data within their containers.
+const POSTGRES_DATA: &str = "/var/lib/postgresql/data";
+const ETCD_DATA: &str = "/var/lib/etcd";
+
+/// How long the engine may take to say that it is there.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often a port is tried that another program took between the choosing and the using.
+const PORT_ATTEMPTS: u8 = 3;
+
+/// A server's container. Dropped, it is removed with what it kept.
+struct ServerContainer {
+    backend: &'static str,
+    name: String,
+    url: String,
+    container: ContainerAsync<GenericImage>,
+    // Removed when the containers are gone.
+    network: Option<std::sync::Arc<Network>>,
+}
+
+/// A network of the lab's own. Dropped, it is removed.
+struct Network {
+    name: String,
+    docker: Docker,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let (docker, name) = (self.docker.clone(), self.name.clone());
+        let remove = async move {
+            let _ = docker.remove_network(&name).await;
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(remove));
+    }
+}
+
+/// Starts PostgreSQL.
+pub(super) async fn postgres(image: &str, keeps: Keeps) -> Result<Started, BackendError> {
+    engine("postgres").await?;
+    let request = || {
+        let request = generic(image, POSTGRES_DATA, keeps).with_env_var("POSTGRES_USER", "oncelab");
+        let request = request.with_env_var("PGDATA", POSTGRES_DATA);
+        let request = request.with_env_var("POSTGRES_HOST_AUTH_METHOD", "trust");
+        let request = request.with_env_var("POSTGRES_INITDB_ARGS", "--no-sync --encoding=UTF8 --locale=C");
+        request.with_cmd(["postgres", "-c", "max_connections=300"])
+    };
+    let (container, port) = start("postgres", request, 5432).await?;
+    let server = ServerContainer {
+        backend: "postgres",
+        name: "postgres".to_owned(),
+        url: format!("postgres://oncelab@127.0.0.1:{port}/oncelab"),
+        container,
+        network: None,
+    };
+    server.wait_until_it_answers().await?;
+    Ok(Started { how: format!("container from {image}"), servers: vec![Box::new(server)] })
+}
+
+/// Starts etcd's members, on a network of their own if there are several.
+pub(super) async fn etcd(image: &str, shape: &EtcdShape, keeps: Keeps) -> Result<Started, BackendError> {
+    let docker = engine("etcd").await?;
+    let unique = format!("oncelab-{:08x}", rand::random::<u32>());
+    let network = match shape.members {
+        1 => None,
+        _ => Some(std::sync::Arc::new(network(&docker, &unique).await?)),
+    };
+    let names: Vec<String> = (1..=shape.members).map(|n| format!("{unique}-etcd-{n}")).collect();
+    let peer = |host: &str| format!("http://{host}:2380");
+    let member = |name: &String| Member {
+        name: name.clone(),
+        data_dir: format!("{ETCD_DATA}/data"),
+        listen_client: "http://0.0.0.0:2379".to_owned(),
+        // Nobody is told to come back here: the lab's clients know where the members are.
+        advertise_client: "http://127.0.0.1:2379".to_owned(),
+        listen_peer: "http://0.0.0.0:2380".to_owned(),
+        advertise_peer: peer(if network.is_some() { name } else { "127.0.0.1" }),
+    };
+    let members: Vec<Member> = names.iter().map(member).collect();
+    let starting = members.iter().map(|member| {
+        let request = || {
+            let command = std::iter::once("etcd".to_owned()).chain(flags(member, &members, shape));
+            let request = generic(image, ETCD_DATA, keeps).with_container_name(&member.name).with_cmd(command);
+            match &network {
+                Some(network) => request.with_network(&network.name),
+                None => request,
+            }
+        };
+        start("etcd", request, 2379)
+    });
+    let mut servers = Vec::new();
+    for (number, started) in (1..).zip(futures_util::future::join_all(starting).await) {
+        let (container, port) = started?;
+        servers.push(ServerContainer {
+            backend: "etcd",
+            name: format!("etcd-{number}"),
+            url: format!("http://127.0.0.1:{port}"),
+            container,
+            network: network.clone(),
+        });
+    }
+    for server in &servers {
+        server.wait_until_it_answers().await?;
+    }
+    let boxed = |server| Box::new(server) as Box<dyn Server>;
+    Ok(Started { how: format!("container from {image}"), servers: servers.into_iter().map(boxed).collect() })
+}
+
+/// Whether containers can be had from this image without asking a registry: if not, why.
+pub(super) async fn has_image(image: &str) -> Result<(), String> {
+    let docker = engine("docker").await.map_err(|_| "no Docker engine answers".to_owned())?;
+    let found = timeout(ENGINE_TIMEOUT, docker.inspect_image(image)).await;
+    match found {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(format!("the Docker engine has no image {image}")),
+    }
+}
+
+/// The Docker engine, if it answers.
+async fn engine(backend: &'static str) -> Result<Docker, BackendError> {
+    let absent = |why: String| BackendError {
+        backend,
+        what: format!("no Docker engine answers: {why}"),
+        remedy: Some("start Docker, or use --provision process or a URL".to_owned()),
+    };
+    let docker = docker_client_instance().await.map_err(|error| absent(error.to_string()))?;
+    match timeout(ENGINE_TIMEOUT, docker.ping()).await {
+        Ok(Ok(_)) => Ok(docker),
+        Ok(Err(error)) => Err(absent(error.to_string())),
+        Err(_elapsed) => Err(absent(format!("nothing within {} s", ENGINE_TIMEOUT.as_secs()))),
+    }
+}
+
+/// A request for a container from an image, which keeps its data in this folder.
+fn generic(image: &str, data: &str, keeps: Keeps) -> ContainerRequest<GenericImage> {
+    // A colon before the last slash belongs to the registry's address.
+    let (name, tag) = match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, "latest"),
+    };
+    let request = GenericImage::new(name, tag).with_label(LAB, Lab::this().to_string()).with_label(PLACE, place());
+    match keeps {
+        Keeps::OnDisk => request,
+        Keeps::InMemory => request.with_mount(Mount::tmpfs_mount(data)),
+    }
+}
+
+/// Where this process runs: which boot of which machine, in which space of process numbers.
+fn place() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{} {}", boot.trim(), space.display())
+}
+
+/// Starts a container, with a port of the loopback interface that leads to one of its own and stays the same over restarts.
+async fn start(
+    backend: &'static str,
+    request: impl Fn() -> ContainerRequest<GenericImage>,
+    inner: u16,
+) -> Result<(ContainerAsync<GenericImage>, u16), BackendError> {
+    let mut attempt = 1;
+    loop {
+        let port = free_port().map_err(|error| failed(backend, &error.to_string()))?;
+        let bind = move |config: &mut HostConfig| {
+            let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
+            config.publish_all_ports = Some(false);
+            config.port_bindings = Some(HashMap::from([(format!("{inner}/tcp"), Some(vec![binding]))]));
+        };
+        let request = request().with_mapped_port(port, inner.tcp()).with_host_config_modifier(bind);
+        let image = request.descriptor();
+        match request.start().await {
+            Ok(container) => return Ok((container, port)),
+            Err(error) if error.to_string().contains("port is already allocated") && attempt < PORT_ATTEMPTS => {
+                attempt += 1;
+            }
+            Err(error) => return Err(not_started(backend, &image, &error)),
+        }
+    }
+}
+
+fn not_started(backend: &'static str, image: &str, error: &TestcontainersError) -> BackendError {
+    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let what = chain.last().map(ToString::to_string).unwrap_or_default();
+    let text = error.to_string();
+    let remedy = if text.contains("pull") || what.contains("No such image") {
+        let (flag, variable) = match backend {
+            "postgres" => ("--postgres-image", "ONCELAB_POSTGRES_IMAGE"),
+            _ => ("--etcd-image", "ONCELAB_ETCD_IMAGE"),
+        };
+        format!(
+            "build images without a registry as images/README.md says and name them with {flag} or {variable}, or use --provision process"
+        )
+    } else {
+        "see `docker logs`, or use --provision process".to_owned()
+    };
+    BackendError { backend, what: format!("no container could be started from {image}: {what}"), remedy: Some(remedy) }
+}
+
+async fn network(docker: &Docker, name: &str) -> Result<Network, BackendError> {
+    let labels = HashMap::from([(LAB.to_owned(), Lab::this().to_string()), (PLACE.to_owned(), place())]);
+    let request = NetworkCreateRequest { name: name.to_owned(), labels: Some(labels), ..Default::default() };
+    let made = docker.create_network(request).await;
+    made.map_err(|error| failed("etcd", &format!("no network for its members: {error}")))?;
+    Ok(Network { name: name.to_owned(), docker: docker.clone() })
+}
+
+/// Removes the containers and networks of labs that are gone.
+pub(super) async fn remove_leftovers() {
+    let Ok(docker) = engine("docker").await else { return };
+    let ours = HashMap::from([("label".to_owned(), vec![format!("{PLACE}={}", place())])]);
+    let is_orphan = |labels: Option<HashMap<String, String>>| {
+        labels.and_then(|labels| Lab::parse(labels.get(LAB)?)).is_some_and(|lab| lab.is_gone())
+    };
+    let list = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
+    for container in docker.list_containers(Some(list)).await.unwrap_or_default() {
+        if let (Some(id), true) = (container.id, is_orphan(container.labels)) {
+            let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let _ = docker.remove_container(&id, Some(force)).await;
+        }
+    }
+    let list = ListNetworksOptionsBuilder::new().filters(&ours).build();
+    for network in docker.list_networks(Some(list)).await.unwrap_or_default() {
+        if let (Some(name), true) = (network.name, is_orphan(network.labels)) {
+            let _ = docker.remove_network(&name).await;
+        }
+    }
+}
+
+impl ServerContainer {
+    async fn wait_until_it_answers(&self) -> Result<(), BackendError> {
+        let waited = wait_until_it_answers(self.backend, &self.url, || Ok(())).await;
+        if let Err(error) = waited {
+            let said = self.container.stderr_to_vec().await.unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
+            let last: Vec<&str> = said.lines().rev().take(3).collect();
+            return Err(BackendError { what: format!("{}; its log ends: {}", error.what, last.join(" | ")), ..error });
+        }
+        Ok(())
+    }
+
+    async fn docker(&self) -> Result<Docker, BackendError> {
+        docker_client_instance().await.map_err(|error| self.broken(&error))
+    }
+
+    fn broken(&self, error: &dyn std::fmt::Display) -> BackendError {
+        let what = format!("the container of {} does not do as it is told: {error}", self.name);
+        BackendError { backend: self.backend, what, remedy: Some("see `docker ps` and `docker logs`".to_owned()) }
+    }
+
+    async fn kill_it(&self) -> Result<(), BackendError> {
+        let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
+        let killed = self.docker().await?.kill_container(self.container.id(), Some(options)).await;
+        killed.map_err(|error| self.broken(&error))?;
+        // The engine says so before the process is gone.
+        while self.container.is_running().await.map_err(|error| self.broken(&error))? {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    async fn start_again(&self) -> Result<(), BackendError> {
+        let started = self.docker().await?.start_container(self.container.id(), None::<StartContainerOptions>).await;
+        started.map_err(|error| self.broken(&error))
+    }
+
+    /// The network of its cluster.
+    fn peers(&self) -> Result<&str, BackendError> {
+        let network = self.network.as_ref().map(|network| network.name.as_str());
+        network.ok_or_else(|| failed(self.backend, "it has no peers to be cut off from"))
+    }
+
+    async fn leave(&self) -> Result<(), BackendError> {
+        let request = NetworkDisconnectRequest { container: self.container.id().to_owned(), force: Some(true) };
+        let left = self.docker().await?.disconnect_network(self.peers()?, request).await;
+        left.map_err(|error| self.broken(&error))
+    }
+
+    async fn join(&self) -> Result<(), BackendError> {
+        let container = self.container.id().to_owned();
+        let request = NetworkConnectRequest { container, endpoint_config: Some(EndpointSettings::default()) };
+        match self.docker().await?.connect_network(self.peers()?, request).await {
+            // It never left.
+            Err(DockerError::DockerResponseServerError { status_code: 403, .. }) | Ok(()) => Ok(()),
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+}
+
+impl Server for ServerContainer {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn pause(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(async { self.container.pause().await.map_err(|error| self.broken(&error)) })
+    }
+
+    fn resume(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(async { self.container.unpause().await.map_err(|error| self.broken(&error)) })
+    }
+
+    fn kill(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(self.kill_it())
+    }
+
+    fn restart(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(self.start_again())
+    }
+
+    fn isolate(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(self.leave())
+    }
+
+    fn rejoin(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(self.join())
+    }
+}

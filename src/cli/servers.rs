@@ -1,0 +1,108 @@
+//! The options that say where real servers are, or how they are had.
+
+use clap::Args;
+
+use crate::backend::provision::{Images, Keeps, Provision, Source};
+use crate::backend::{LockKind, Wanted};
+use crate::fault::{Disturbance, Layer, Level, Target};
+use crate::load::Experiment;
+use crate::strategy::StoreKind;
+
+use super::Usage;
+
+/// Where real servers are.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Servers {
+    /// How servers are had that have no URL: as containers, as processes of the installed binaries, or not at all; auto takes
+    /// containers if a Docker engine answers and has the image, else processes, and says which [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = ["auto", "container", "process", "embedded"])]
+    pub provision: Option<String>,
+    /// The PostgreSQL database to use, as postgres://user:password@host:5432/database: only a schema of the lab's own is
+    /// touched, and dropped at the end
+    #[arg(long, value_name = "URL", env = "ONCELAB_STORE_URL", hide_env_values = true)]
+    store_url: Option<String>,
+    /// The endpoints of the etcd cluster to use, separated by commas: only keys under oncelab/ are touched
+    #[arg(long, value_name = "URL", env = "ONCELAB_LOCK_URL", value_delimiter = ',')]
+    lock_url: Vec<String>,
+    /// The image that PostgreSQL containers are started from
+    #[arg(long, value_name = "IMAGE", env = "ONCELAB_POSTGRES_IMAGE", default_value = Images::POSTGRES)]
+    postgres_image: String,
+    /// The image that etcd containers are started from
+    #[arg(long, value_name = "IMAGE", env = "ONCELAB_ETCD_IMAGE", default_value = Images::ETCD)]
+    etcd_image: String,
+    /// Skip the rows whose backend cannot be had, and say so, instead of ending the run
+    #[arg(long)]
+    pub skip_unavailable: bool,
+}
+
+impl Servers {
+    /// The backends that an experiment's run wants.
+    pub fn wanted(&self, provision: &str, store: StoreKind, lock: LockKind, experiment: &Experiment) -> Wanted {
+        let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
+        Wanted {
+            store,
+            lock,
+            source: Source {
+                provision: provision.map(|(way, _)| *way).unwrap_or_default(),
+                images: Images { postgres: self.postgres_image.clone(), etcd: self.etcd_image.clone() },
+                keeps: if experiment.backend.durable { Keeps::OnDisk } else { Keeps::InMemory },
+            },
+            store_url: self.store_url.clone(),
+            lock_urls: self.lock_url.clone(),
+            needs_lock: false,
+            disturbances: experiment.faults.iter().flat_map(|level| level.backend.clone()).collect(),
+        }
+    }
+}
+
+/// Whether these backends can have done to them what the experiment's fault levels say.
+///
+/// # Errors
+/// Which key asks for what cannot be done, and what to change.
+pub(super) fn check(experiment: &Experiment, wanted: &Wanted) -> Result<(), Usage> {
+    let kills = |level: &&Level| level.backend.iter().any(|fault| fault.fault == Disturbance::Kill);
+    if let Some(level) = experiment.faults.iter().find(kills)
+        && !experiment.backend.durable
+    {
+        return Err(Usage(format!(
+            "the fault level '{}' kills servers, which find their data again only on disk: set backend.durable=true",
+            level.name
+        )));
+    }
+    experiment.faults.iter().try_for_each(|level| check_level(level, wanted, experiment.backend.lock_members.get()))
+}
+
+fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), Usage> {
+    let name = &level.name;
+    if level.layer == Layer::Wire && wanted.store != StoreKind::Postgres {
+        return Err(Usage(format!(
+            "the fault level '{name}' has where = \"wire\", and a {} store has no wire: add --store postgres, or --set faults.{name}.where=port",
+            wanted.store.name()
+        )));
+    }
+    for fault in &level.backend {
+        let (is_there, add, url) = match fault.target {
+            Target::Store => (wanted.store == StoreKind::Postgres, "--store postgres", wanted.store_url.is_some()),
+            Target::Lock | Target::LockLeader => {
+                (wanted.lock == LockKind::Etcd, "--lock etcd", !wanted.lock_urls.is_empty())
+            }
+        };
+        let (what, target) = (fault.fault.kind(), fault.target);
+        let is_way = fault.fault == Disturbance::Partition && target != Target::LockLeader;
+        let has_way = is_there || target == Target::Lock;
+        let wrong = |why: &str| Err(Usage(format!("the fault level '{name}' asks for {what} of the {target}, {why}")));
+        if is_way && has_way {
+            continue;
+        }
+        if !is_there {
+            return wrong(&format!("which needs a server: add {add}"));
+        }
+        if url {
+            return wrong("and the lab does that only to servers that it has started: leave the URL out");
+        }
+        if target == Target::LockLeader && fault.fault == Disturbance::Partition && members < 3 {
+            return wrong("which has no peers: add --set backend.lock_members=3");
+        }
+    }
+    Ok(())
+}
