@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use oncelab::backend::{Backend, NullStore};
-use oncelab::fault::{Alarm, FaultyPort, Level, Limits, Plan, Surroundings};
+use oncelab::fault::{Alarm, FaultyPort, Layer, Level, Limits, Plan, Surroundings};
 use oncelab::history::{self, LONG};
 use oncelab::world::{AccountId, ClientId, Delivery, Effect, MessageId, Op, Port, Request};
 use tokio_util::task::TaskTracker;
@@ -26,6 +26,7 @@ async fn through_the_port(level: Level, operations: u64) -> Duration {
     let (recorders, collector) = history::begin();
     let around = Arc::new(Surroundings {
         plan: Plan::new(1, level, Duration::from_secs(2)),
+        layer: Layer::Port,
         limits: Limits {
             operation: Duration::from_secs(5),
             lock: Duration::from_secs(1),

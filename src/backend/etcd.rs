@@ -1,5 +1,6 @@
 //! etcd, and whatever else speaks its gRPC: the lock service behind the port.
 
+use std::net::SocketAddr;
 use std::num::NonZeroI64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use etcd_client::{Client, ConnectOptions, DeleteOptions, LockOptions};
 use tonic::Code;
 
-use super::{Backend, BackendError, Pending, Session};
+use super::{Backend, BackendError, Pending, Session, Way};
+use crate::fault::wire::Protocol;
 use crate::model::lock_service::lock_key;
 use crate::world::{AccountId, Delivery, Failure, LeaseId, Op, Outcome, Response, Token};
 
@@ -137,7 +139,7 @@ pub(super) fn address(endpoint: &str) -> Result<(String, u16), BackendError> {
 
 /// Whether a version is 3.4 or later.
 fn is_recent(version: &str) -> bool {
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(3), Some(4))
 }
 
@@ -186,6 +188,15 @@ impl Backend for EtcdBackend {
     fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
         let endpoint = self.next_endpoint().to_owned();
         Box::pin(async move { self.session(&endpoint).await })
+    }
+
+    fn way(&self) -> Option<Way> {
+        let (host, port) = address(self.next_endpoint()).ok()?;
+        Some(Way { host, port, protocol: Protocol::Http2 })
+    }
+
+    fn connect_through(&self, address: SocketAddr) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+        Box::pin(async move { self.session(&format!("http://{address}")).await })
     }
 
     fn describe(&self) -> Vec<(String, String)> {
@@ -319,4 +330,15 @@ fn unsent_or_unknown(error: &(dyn std::error::Error + 'static)) -> Outcome {
 
 fn trouble(what: String, remedy: &str) -> BackendError {
     BackendError { backend: "etcd", what, remedy: Some(remedy.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_recent;
+
+    #[test]
+    fn versions_before_3_4_are_too_old() {
+        assert!(["3.4.23", "3.5 (something else)", "4.0"].into_iter().all(is_recent));
+        assert!(!["3.3.27", "2.5.0", ""].into_iter().any(is_recent));
+    }
 }

@@ -9,6 +9,7 @@ mod postgres;
 pub mod provision;
 mod servers;
 mod sqlite;
+mod wired;
 
 pub use backends::{Backends, LockKind, Wanted};
 pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
@@ -18,9 +19,13 @@ pub use null::NullStore;
 pub use postgres::PostgresStore;
 pub use servers::Servers;
 pub use sqlite::{SqliteStore, StoreFlaw};
+pub use wired::Wired;
 
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
+use crate::fault::wire::{Protocol, Wire};
 use crate::world::{Delivery, Op, Outcome};
 
 /// A future that a backend gives back.
@@ -46,6 +51,11 @@ pub trait Session: Send {
     /// # Errors
     /// [`BackendError`] if the backend is broken rather than busy, refusing or gone.
     fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>>;
+
+    /// The proxy that the connection goes through, if it does.
+    fn wire(&self) -> Option<Arc<Wire>> {
+        None
+    }
 }
 
 /// A place to connect to: a store or a lock service.
@@ -53,8 +63,26 @@ pub trait Backend: Send + Sync {
     /// Opens a connection.
     fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>>;
 
+    /// Where a connection leads and what is spoken on it; none if there is nothing between the lab and the backend.
+    fn way(&self) -> Option<Way> {
+        None
+    }
+
+    /// Opens a connection through something that listens at this address and leads where [`way`](Backend::way) said.
+    fn connect_through(&self, _: SocketAddr) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+        self.connect()
+    }
+
     /// Versions and settings that matter, for `meta.json`.
     fn describe(&self) -> Vec<(String, String)>;
+}
+
+/// The way to a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    pub host: String,
+    pub port: u16,
+    pub protocol: Protocol,
 }
 
 /// A backend that keeps effects.

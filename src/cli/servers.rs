@@ -45,6 +45,7 @@ impl Servers {
             source: Source {
                 provision: provision.map(|(way, _)| *way).unwrap_or_default(),
                 images: Images { postgres: self.postgres_image.clone(), etcd: self.etcd_image.clone() },
+                restarts: experiment.faults.iter().any(|level| !level.backend.is_empty()),
                 keeps: if experiment.backend.durable { Keeps::OnDisk } else { Keeps::InMemory },
             },
             store_url: self.store_url.clone(),

@@ -8,6 +8,7 @@ mod kind;
 mod level;
 mod plan;
 mod port;
+pub mod wire;
 
 pub use alarm::Alarm;
 pub use dice::{Dice, Question};

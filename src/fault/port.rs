@@ -8,9 +8,10 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::FaultKind;
 use super::alarm::Alarm;
 use super::plan::{Fate, Mishap, Plan, When};
+use super::wire::WireFault;
+use super::{FaultKind, Layer};
 use crate::backend::{Backend, BackendError, Session};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::world::{Call, Delivery, Failure, Leg, MessageId, Op, OpKind, Outcome, Port, Response};
@@ -37,6 +38,8 @@ impl Limits {
 /// What the ports of a trial share.
 pub struct Surroundings {
     pub plan: Plan,
+    /// Where messages to backends meet their faults.
+    pub layer: Layer,
     pub limits: Limits,
     pub store: Arc<dyn Backend>,
     /// None if no strategy of the trial needs one.
@@ -190,9 +193,12 @@ impl FaultyPort {
             Fate::Duplicated if !self.is_repeatable(op) => Fate::Arrives,
             fate => fate,
         };
-        let outcome = self.meet(fate, op).await;
+        let (outcome, fault) = match self.around.layer {
+            Layer::Port => (self.meet(fate, op).await, fate.fault()),
+            Layer::Wire => self.meet_on_the_wire(fate, op).await,
+        };
         let took_us = took_us(self.recorder.clock().now_ns() - at_ns);
-        let (fault, delayed) = (fate.fault(), verdict.delay.is_some());
+        let delayed = verdict.delay.is_some();
         self.note_at(at_ns, What::Called { op, outcome: Some(outcome), fault, delayed, took_us });
 
         match verdict.mishap {
@@ -223,6 +229,53 @@ impl FaultyPort {
         Outcome::Unknown
     }
 
+    /// Lets an operation meet its fate on the wire, and says what happened to it: nothing, if no request of it was made.
+    async fn meet_on_the_wire(&mut self, fate: Fate, op: Op) -> (Outcome, Option<FaultKind>) {
+        let (fault, after) = match fate {
+            Fate::Arrives => return (self.execute(op).await, None),
+            // What repeats a message under TCP is not the wire, but something that speaks the protocol.
+            Fate::Duplicated => return (self.meet(fate, op).await, fate.fault()),
+            Fate::RequestLost => (WireFault::LoseRequest, None),
+            Fate::ReplyLost => (WireFault::LoseReply, None),
+            Fate::Late(after) => (WireFault::Hold, Some(after)),
+        };
+        let leg = op.leg();
+        let in_transaction = self.link(leg).in_transaction;
+        let mut session = match self.session(leg).await {
+            Ok(session) => session,
+            Err(error) => return (self.raise(error), None),
+        };
+        // A connection that could not be made has no wire.
+        let Some(wire) = session.wire() else {
+            *self.link(leg) = Link { session: Some(session), in_transaction };
+            return (self.execute(op).await, None);
+        };
+        wire.arm(fault);
+        let limit = self.around.limits.of(&op, self.at_hand.delivery);
+        let outcome = timeout(limit, session.execute(op, self.at_hand.delivery)).await;
+        if wire.disarm() {
+            // The driver refused without a request: that is an outcome like any other.
+            return match outcome {
+                Ok(Ok(outcome)) if !matches!(outcome, Outcome::Unknown | Outcome::Failed(Failure::Unavailable)) => {
+                    *self.link(leg) = Link { session: Some(session), in_transaction };
+                    (outcome, None)
+                }
+                Ok(Ok(outcome)) => (outcome, None),
+                Ok(Err(error)) => (self.raise(error), None),
+                Err(_elapsed) => (Outcome::Unknown, None),
+            };
+        }
+        if let Some(after) = after {
+            // What the server answers is for nobody to read: only that it has finished is known.
+            self.land(op, self.around.limits.loss_noticed + after, move |limit| async move {
+                let _ = timeout(limit, wire.release()).await;
+                None
+            });
+        }
+        sleep(self.around.limits.loss_noticed).await;
+        (Outcome::Unknown, fate.fault())
+    }
+
     /// Sends an operation to its backend. If this is dropped in the middle, so is the connection.
     async fn execute(&mut self, op: Op) -> Outcome {
         let leg = op.leg();
@@ -231,9 +284,17 @@ impl FaultyPort {
             Ok(session) => session,
             Err(error) => return self.raise(error),
         };
-        match timeout(self.around.limits.of(&op, self.at_hand.delivery), session.execute(op, self.at_hand.delivery))
-            .await
-        {
+        let limit = self.around.limits.of(&op, self.at_hand.delivery);
+        let wire = session.wire();
+        let before = wire.as_ref().map_or(0, |wire| wire.requests());
+        let ended = timeout(limit, session.execute(op, self.at_hand.delivery)).await;
+        if let Some(wire) = wire {
+            let requests = u32::try_from(wire.requests() - before).unwrap_or(u32::MAX);
+            if requests > 1 {
+                self.note(What::Repeated { op, requests });
+            }
+        }
+        match ended {
             Err(_elapsed) => Outcome::Unknown,
             Ok(Err(error)) => self.raise(error),
             // Whatever made the outcome unknown, nobody knows the state of the connection either.
@@ -273,22 +334,34 @@ impl FaultyPort {
                 return;
             }
         };
-        let (around, at_hand, handler) = (Arc::clone(&self.around), self.at_hand, self.handler);
-        let wait = self.around.limits.loss_noticed + after;
+        let by = self.at_hand.delivery;
+        let alarm = self.around.alarm.clone();
+        self.land(op, self.around.limits.loss_noticed + after, move |limit| async move {
+            match timeout(limit, session.execute(op, by)).await {
+                Ok(Ok(outcome)) => Some(outcome),
+                Ok(Err(error)) => {
+                    alarm.raise(error);
+                    None
+                }
+                Err(_elapsed) => None,
+            }
+        });
+    }
+
+    /// Lets an operation land after a while, and writes down when it did.
+    fn land<F: Future<Output = Option<Outcome>> + Send>(
+        &mut self,
+        op: Op,
+        wait: Duration,
+        landing: impl FnOnce(Duration) -> F + Send + 'static,
+    ) {
+        let (around, handler) = (Arc::clone(&self.around), self.handler);
+        let AtHand { message, delivery, .. } = self.at_hand;
         self.around.landings.spawn(async move {
             sleep(wait).await;
             let mut recorder = around.recorders.recorder(SHORT);
             let at_ns = recorder.clock().now_ns();
-            let outcome =
-                match timeout(around.limits.of(&op, at_hand.delivery), session.execute(op, at_hand.delivery)).await {
-                    Ok(Ok(outcome)) => Some(outcome),
-                    Ok(Err(error)) => {
-                        around.alarm.raise(error);
-                        None
-                    }
-                    Err(_elapsed) => None,
-                };
-            let AtHand { message, delivery, .. } = at_hand;
+            let outcome = landing(around.limits.of(&op, delivery)).await;
             recorder.record(Event { at_ns, message, delivery, handler, what: What::Landed { op, outcome } });
         });
     }

@@ -17,8 +17,8 @@ use super::experiment::{BackendSettings, LoadSettings, Rate};
 use super::handler::Handler;
 use super::network::Network;
 use super::settle;
-use crate::backend::{Backend, BackendError, Entry, Servers, Store};
-use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Level, Plan, Question, Surroundings};
+use crate::backend::{Backend, BackendError, Entry, Servers, Store, Wired};
+use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Layer, Level, Plan, Question, Surroundings};
 use crate::history::{self, Event, LONG, Recorders};
 use crate::strategy::{Retries, StoreKind, Strategy};
 use crate::world::{AccountId, ClientId, Effect, MessageId, Request};
@@ -150,12 +150,16 @@ fn requests(setting: &Setting) -> Vec<Request> {
 }
 
 fn surroundings(setting: &Setting, recorders: Recorders) -> Surroundings {
-    let store: Arc<dyn Backend> = setting.store.clone();
+    let reached = |backend: Arc<dyn Backend>| match setting.level.layer {
+        Layer::Port => backend,
+        Layer::Wire => Arc::new(Wired(backend)),
+    };
     Surroundings {
         plan: Plan::new(setting.seed, setting.level.clone(), setting.lease),
         limits: setting.backend.limits(),
-        store,
-        lock: setting.lock.clone(),
+        layer: setting.level.layer,
+        store: reached(setting.store.clone()),
+        lock: setting.lock.clone().map(reached),
         recorders,
         landings: TaskTracker::new(),
         alarm: Alarm::default(),

@@ -11,7 +11,8 @@ fn every_experiment_expects_something_of_every_strategy_on_sqlite() {
     for name in load::builtin_names() {
         let experiment = load::load(name, &[], &registry).unwrap();
         assert!(!experiment.analysis.trim().is_empty(), "{name} has no analysis");
-        for level in &experiment.faults {
+        // What is done to servers leaves the unsafe strategies to chance.
+        for level in experiment.faults.iter().filter(|level| level.backend.is_empty()) {
             for strategy in registry.names() {
                 let expectation = experiment.expect.get(&level.name).and_then(|by_strategy| by_strategy.get(strategy));
                 let expected = expectation.and_then(|expectation| expectation.on(StoreKind::Sqlite));
@@ -65,7 +66,7 @@ fn quick_meets_every_expectation() {
     for cell in cells {
         assert_eq!(cell["met"], true, "{cell:#}");
         if cell["verdict"] == "valid" {
-            // Three trials of 700, and only at-most-once leaves some without an answer: the bound that is printed is 3/n.
+            // Two trials of 1020, and only at-most-once leaves some without an answer: the bound that is printed is 3/n.
             let enough = if cell["strategy"] == "at-most-once" { 1_500 } else { 2_000 };
             assert!(cell["acknowledged"].as_u64().unwrap() >= enough, "{cell:#}");
             let bound = 3.0 / cell["acknowledged"].as_f64().unwrap();

@@ -179,9 +179,13 @@ fn the_next_run_removes_what_a_killed_one_has_left() {
             let entries = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path());
             entries.filter(|path| path.to_string_lossy().contains("oncelab-data")).collect::<Vec<_>>()
         };
-        let arguments = ["run", "quick", "--store", "postgres", "--strategies", "dedup-table"];
+        let arguments = [
+            ["run", "quick", "--store", "postgres", "--provision", "process"].as_slice(),
+            &["--strategies", "dedup-table", "--set", "backend.durable=true"],
+        ]
+        .concat();
         let mut killed = command(folder.path());
-        killed.args(arguments).env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null());
+        killed.args(&arguments).env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null());
         let mut killed = killed.spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
         while !servers()
@@ -196,7 +200,7 @@ fn the_next_run_removes_what_a_killed_one_has_left() {
         assert_eq!(servers().len(), 1);
 
         let mut next = command(folder.path());
-        next.args(arguments).args(["--set", "load.requests=120", "--set", "repeats=1"]).env("TMPDIR", &temporary);
+        next.args(&arguments).args(["--set", "load.requests=120", "--set", "repeats=1"]).env("TMPDIR", &temporary);
         let next = next.output().unwrap();
         assert_eq!(next.status.code(), Some(0), "{}", text(&next.stderr));
         assert_eq!(servers(), Vec::<std::path::PathBuf>::new(), "neither the killed run's nor its own");

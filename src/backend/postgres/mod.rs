@@ -10,7 +10,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
-use super::{Backend, BackendError, Entry, Pending, Session, Store};
+use super::{Backend, BackendError, Entry, Pending, Session, Store, Way};
+use crate::fault::wire::Protocol;
 use crate::world::{AccountId, Delivery, MessageId, Token};
 use session::{PostgresSession, Unreachable};
 
@@ -180,6 +181,16 @@ async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), 
     run(connection, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await
 }
 
+async fn session_with(options: PgConnectOptions) -> Result<Box<dyn Session>, BackendError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => Ok(Box::new(PostgresSession::new(connection))),
+        // A server that is down for the moment is an outcome, not a broken trial.
+        Ok(Err(sqlx::Error::Io(_))) | Err(_) => Ok(Box::new(Unreachable)),
+        Ok(Err(error)) if session::is_starting(&error) => Ok(Box::new(Unreachable)),
+        Ok(Err(error)) => Err(broken(&error)),
+    }
+}
+
 /// Runs statements that come back with nothing.
 async fn run(connection: &mut PgConnection, statements: &str) -> Result<(), BackendError> {
     // Everything in the text is the lab's own, the schema's name included.
@@ -229,16 +240,16 @@ fn broken(error: &sqlx::Error) -> BackendError {
 
 impl Backend for PostgresStore {
     fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
-        Box::pin(async {
-            let opening = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.handlers));
-            match opening.await {
-                Ok(Ok(connection)) => Ok(Box::new(PostgresSession::new(connection)) as Box<dyn Session>),
-                // A server that is down for the moment is an outcome, not a broken trial.
-                Ok(Err(sqlx::Error::Io(_))) | Err(_) => Ok(Box::new(Unreachable) as Box<dyn Session>),
-                Ok(Err(error)) if session::is_starting(&error) => Ok(Box::new(Unreachable) as Box<dyn Session>),
-                Ok(Err(error)) => Err(broken(&error)),
-            }
-        })
+        Box::pin(session_with(self.handlers.clone()))
+    }
+
+    fn way(&self) -> Option<Way> {
+        let (host, port) = (self.handlers.get_host().to_owned(), self.handlers.get_port());
+        Some(Way { host, port, protocol: Protocol::Postgres })
+    }
+
+    fn connect_through(&self, address: SocketAddr) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+        Box::pin(session_with(at(&self.handlers, address)))
     }
 
     fn describe(&self) -> Vec<(String, String)> {

@@ -2,6 +2,7 @@
 //! engine through its client.
 
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as DockerError;
@@ -16,11 +17,12 @@ use testcontainers::core::client::docker_client_instance;
 use testcontainers::core::{IntoContainerPort, Mount};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt, TestcontainersError};
-use tokio::time::{Duration, timeout};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant, timeout};
 
 use super::etcd_flags::{Member, flags};
 use super::leftovers::Lab;
-use super::{EtcdShape, Keeps, Server, Started, failed, free_port, wait_until_it_answers};
+use super::{EtcdShape, Keeps, Server, Source, Started, failed, free_port, wait_until_it_answers};
 use crate::backend::{BackendError, Pending};
 
 /// The label that names the lab whose container or network it is, and the one for where that lab's process runs: process
@@ -34,6 +36,9 @@ const ETCD_DATA: &str = "/var/lib/etcd";
 
 /// How long the engine may take to say that it is there.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long to try whether a container's own address leads to it.
+const DIRECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How often a port is tried that another program took between the choosing and the using.
 const PORT_ATTEMPTS: u8 = 3;
@@ -65,20 +70,21 @@ impl Drop for Network {
 }
 
 /// Starts PostgreSQL.
-pub(super) async fn postgres(image: &str, keeps: Keeps) -> Result<Started, BackendError> {
+pub(super) async fn postgres(source: &Source) -> Result<Started, BackendError> {
     engine("postgres").await?;
+    let image = &source.images.postgres;
     let request = || {
-        let request = generic(image, POSTGRES_DATA, keeps).with_env_var("POSTGRES_USER", "oncelab");
+        let request = generic(image, POSTGRES_DATA, source.keeps).with_env_var("POSTGRES_USER", "oncelab");
         let request = request.with_env_var("PGDATA", POSTGRES_DATA);
         let request = request.with_env_var("POSTGRES_HOST_AUTH_METHOD", "trust");
         let request = request.with_env_var("POSTGRES_INITDB_ARGS", "--no-sync --encoding=UTF8 --locale=C");
         request.with_cmd(["postgres", "-c", "max_connections=300"])
     };
-    let (container, port) = start("postgres", request, 5432).await?;
+    let (container, address) = start("postgres", request, 5432, source.restarts).await?;
     let server = ServerContainer {
         backend: "postgres",
         name: "postgres".to_owned(),
-        url: format!("postgres://oncelab@127.0.0.1:{port}/oncelab"),
+        url: format!("postgres://oncelab@{address}/oncelab"),
         container,
         network: None,
     };
@@ -87,8 +93,9 @@ pub(super) async fn postgres(image: &str, keeps: Keeps) -> Result<Started, Backe
 }
 
 /// Starts etcd's members, on a network of their own if there are several.
-pub(super) async fn etcd(image: &str, shape: &EtcdShape, keeps: Keeps) -> Result<Started, BackendError> {
+pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, BackendError> {
     let docker = engine("etcd").await?;
+    let image = &source.images.etcd;
     let unique = format!("oncelab-{:08x}", rand::random::<u32>());
     let network = match shape.members {
         1 => None,
@@ -109,21 +116,21 @@ pub(super) async fn etcd(image: &str, shape: &EtcdShape, keeps: Keeps) -> Result
     let starting = members.iter().map(|member| {
         let request = || {
             let command = std::iter::once("etcd".to_owned()).chain(flags(member, &members, shape));
-            let request = generic(image, ETCD_DATA, keeps).with_container_name(&member.name).with_cmd(command);
+            let request = generic(image, ETCD_DATA, source.keeps).with_container_name(&member.name).with_cmd(command);
             match &network {
                 Some(network) => request.with_network(&network.name),
                 None => request,
             }
         };
-        start("etcd", request, 2379)
+        start("etcd", request, 2379, source.restarts)
     });
     let mut servers = Vec::new();
     for (number, started) in (1..).zip(futures_util::future::join_all(starting).await) {
-        let (container, port) = started?;
+        let (container, address) = started?;
         servers.push(ServerContainer {
             backend: "etcd",
             name: format!("etcd-{number}"),
-            url: format!("http://127.0.0.1:{port}"),
+            url: format!("http://{address}"),
             container,
             network: network.clone(),
         });
@@ -186,7 +193,8 @@ async fn start(
     backend: &'static str,
     request: impl Fn() -> ContainerRequest<GenericImage>,
     inner: u16,
-) -> Result<(ContainerAsync<GenericImage>, u16), BackendError> {
+    restarts: bool,
+) -> Result<(ContainerAsync<GenericImage>, SocketAddr), BackendError> {
     let mut attempt = 1;
     loop {
         let port = free_port().map_err(|error| failed(backend, &error.to_string()))?;
@@ -198,11 +206,30 @@ async fn start(
         let request = request().with_mapped_port(port, inner.tcp()).with_host_config_modifier(bind);
         let image = request.descriptor();
         match request.start().await {
-            Ok(container) => return Ok((container, port)),
+            Ok(container) => {
+                let direct = if restarts { None } else { direct(&container, inner).await };
+                return Ok((container, direct.unwrap_or((Ipv4Addr::LOCALHOST, port).into())));
+            }
             Err(error) if error.to_string().contains("port is already allocated") && attempt < PORT_ATTEMPTS => {
                 attempt += 1;
             }
             Err(error) => return Err(not_started(backend, &image, &error)),
+        }
+    }
+}
+
+/// The container's own address, if it can be reached from here, as on Linux: the way through a port of this machine leads
+/// through a proxy of Docker's, which costs more than some of the operations. It may be another one after a restart.
+async fn direct(container: &ContainerAsync<GenericImage>, inner: u16) -> Option<SocketAddr> {
+    let address = SocketAddr::new(container.get_bridge_ip_address().await.ok()?, inner);
+    let deadline = Instant::now() + DIRECT_TIMEOUT;
+    loop {
+        match timeout(DIRECT_TIMEOUT, TcpStream::connect(address)).await.ok()? {
+            Ok(_) => return Some(address),
+            // Nobody listens there yet; but somebody said so.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Some(address),
+            Err(_) if Instant::now() > deadline => return None,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
 }

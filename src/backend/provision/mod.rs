@@ -68,6 +68,8 @@ pub struct Source {
     pub provision: Provision,
     pub images: Images,
     pub keeps: Keeps,
+    /// Whether the servers will be killed or cut off and come back, so that their address must be one that stays.
+    pub restarts: bool,
 }
 
 /// Where servers keep their data.
@@ -146,7 +148,7 @@ impl Started {
 /// [`BackendError`] if it cannot be had in this way, or does not start.
 pub async fn postgres(source: &Source) -> Result<Started, BackendError> {
     match chosen(source, &source.images.postgres, "postgres").await? {
-        Chosen::Container(why) => Ok(container::postgres(&source.images.postgres, source.keeps).await?.because(&why)),
+        Chosen::Container(why) => Ok(container::postgres(source).await?.because(&why)),
         Chosen::Process(why) => Ok(process::postgres(source.keeps).await?.because(&why)),
     }
 }
@@ -157,7 +159,7 @@ pub async fn postgres(source: &Source) -> Result<Started, BackendError> {
 /// [`BackendError`] if it cannot be had in this way, or does not start.
 pub async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, BackendError> {
     match chosen(source, &source.images.etcd, "etcd").await? {
-        Chosen::Container(why) => Ok(container::etcd(&source.images.etcd, shape, source.keeps).await?.because(&why)),
+        Chosen::Container(why) => Ok(container::etcd(source, shape).await?.because(&why)),
         Chosen::Process(why) => Ok(process::etcd(shape, source.keeps).await?.because(&why)),
     }
 }

@@ -1,0 +1,45 @@
+//! A backend of which every connection goes through a proxy of its own.
+
+use std::sync::Arc;
+
+use super::{Backend, BackendError, Pending, Session, Way};
+use crate::fault::wire::Wire;
+use crate::world::{Delivery, Op, Outcome};
+
+/// A backend behind proxies.
+pub struct Wired(pub Arc<dyn Backend>);
+
+/// A connection, and its proxy.
+struct WiredSession {
+    session: Box<dyn Session>,
+    wire: Arc<Wire>,
+}
+
+impl Backend for Wired {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+        Box::pin(async {
+            let Some(Way { host, port, protocol }) = self.0.way() else { return self.0.connect().await };
+            let wire = Wire::start(&host, port, protocol).await.map_err(|error| BackendError {
+                backend: "wire",
+                what: format!("no proxy could be put before {host}:{port}: {error}"),
+                remedy: Some("set where = \"port\" in the experiment".to_owned()),
+            })?;
+            let session = self.0.connect_through(wire.address()).await?;
+            Ok(Box::new(WiredSession { session, wire: Arc::new(wire) }) as Box<dyn Session>)
+        })
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        self.0.describe()
+    }
+}
+
+impl Session for WiredSession {
+    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+        self.session.execute(op, by)
+    }
+
+    fn wire(&self) -> Option<Arc<Wire>> {
+        Some(Arc::clone(&self.wire))
+    }
+}

@@ -1,0 +1,107 @@
+//! Faults on the wire: a TCP proxy for one session, which knows where a request and its answer begin and end.
+
+mod http2;
+mod postgres;
+mod proxy;
+
+pub use proxy::{Landing, Wire};
+
+/// What is spoken on a wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// PostgreSQL's frontend/backend protocol, version 3.
+    Postgres,
+    /// HTTP/2, as gRPC uses it: one stream, one call.
+    Http2,
+}
+
+/// What happens to one request on a wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WireFault {
+    /// Nothing of it reaches the server; the connection is cut.
+    LoseRequest,
+    /// The server's answer is read to its end, nothing of it reaches the client, and the connection is cut.
+    LoseReply,
+    /// It is read to its end and kept, and the client's side is cut; [`Wire::release`] lets it land.
+    Hold,
+}
+
+/// The longest message that is carried, in bytes. What is longer ends the connection.
+const LONGEST: usize = 16 << 20;
+
+/// Bytes that belong together, and what they are part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Piece {
+    bytes: Vec<u8>,
+    part: Option<Part>,
+}
+
+/// A part of a request or of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    /// Which of the calls on this connection: HTTP/2's stream, and always 0 for PostgreSQL, which has one at a time.
+    call: u32,
+    begins: bool,
+    ends: bool,
+    /// Whether it says that the call has failed.
+    fails: bool,
+}
+
+/// Cuts what one side sends into pieces.
+trait Framer: Send {
+    /// Takes the next piece from the front of what has been received, if it is all there.
+    ///
+    /// # Errors
+    /// If it is not what this side may send.
+    fn next(&mut self, received: &mut Vec<u8>) -> std::io::Result<Option<Piece>>;
+}
+
+impl Protocol {
+    fn of_client(self) -> Box<dyn Framer> {
+        match self {
+            Protocol::Postgres => Box::new(postgres::Client::default()),
+            Protocol::Http2 => Box::new(http2::Client::default()),
+        }
+    }
+
+    fn of_server(self) -> Box<dyn Framer> {
+        match self {
+            Protocol::Postgres => Box::new(postgres::Server),
+            Protocol::Http2 => Box::new(http2::Server),
+        }
+    }
+}
+
+fn invalid(what: &str) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned())
+}
+
+/// Splits off the front of what has been received, if so much is there.
+fn take(received: &mut Vec<u8>, length: usize) -> std::io::Result<Option<Vec<u8>>> {
+    if length > LONGEST {
+        return Err(invalid("a message is too long to be carried"));
+    }
+    if received.len() < length {
+        return Ok(None);
+    }
+    let rest = received.split_off(length);
+    Ok(Some(std::mem::replace(received, rest)))
+}
+
+#[cfg(test)]
+mod testing {
+    use super::{Framer, Piece};
+
+    /// The pieces of a stream that arrives so many bytes at a time.
+    pub(super) fn pieces(mut framer: impl Framer, stream: &[u8], at_a_time: usize) -> Vec<Piece> {
+        let (mut received, mut pieces) = (Vec::new(), Vec::new());
+        for chunk in stream.chunks(at_a_time) {
+            received.extend_from_slice(chunk);
+            while let Some(piece) = framer.next(&mut received).unwrap() {
+                pieces.push(piece);
+            }
+        }
+        assert!(received.is_empty(), "every byte belongs to a piece");
+        pieces
+    }
+}
