@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use oncelab::backend::{Backend, NullStore};
-use oncelab::fault::{Alarm, FaultyPort, Layer, Level, Limits, Plan, Surroundings};
+use oncelab::fault::{Alarm, FaultyPort, Layer, Level, Limits, Outage, Plan, Surroundings};
 use oncelab::history::{self, LONG};
 use oncelab::world::{AccountId, ClientId, Delivery, Effect, MessageId, Op, Port, Request};
 use tokio_util::task::TaskTracker;
@@ -37,6 +37,8 @@ async fn through_the_port(level: Level, operations: u64) -> Duration {
         recorders: recorders.clone(),
         landings: TaskTracker::new(),
         alarm: Alarm::default(),
+        store_outage: Outage::new(Duration::ZERO),
+        lock_outage: Outage::new(Duration::ZERO),
     });
     let mut port = FaultyPort::new(around, 0, recorders.recorder(LONG));
     let start = Instant::now();

@@ -23,6 +23,12 @@ pub struct Servers {
 }
 
 impl Servers {
+    /// A store's server and a lock service's members.
+    #[must_use]
+    pub fn new(store: Option<Started>, lock: Option<Started>) -> Self {
+        Servers { store, lock, ..Servers::default() }
+    }
+
     /// The servers that are meant, at this moment. None if no member leads.
     pub async fn at(&self, target: Target) -> Vec<&dyn Server> {
         let started = match target {

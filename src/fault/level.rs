@@ -286,6 +286,13 @@ impl Level {
         Ok(())
     }
 
+    /// How long what is done to the backend on a leg can keep it from answering, at the longest.
+    #[must_use]
+    pub fn longest_outage(&self, leg: Leg) -> Duration {
+        let lasting = self.backend.iter().filter(|fault| fault.target.leg() == leg).map(BackendFault::lasting);
+        lasting.max().unwrap_or_default()
+    }
+
     /// Whether any fault can happen.
     #[must_use]
     pub fn has_faults(&self) -> bool {

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::alarm::Alarm;
 use super::plan::{Fate, Mishap, Plan, When};
 use super::wire::WireFault;
-use super::{FaultKind, Layer};
+use super::{FaultKind, Layer, Outage};
 use crate::backend::{Backend, BackendError, Session};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::world::{Call, Delivery, Failure, Leg, MessageId, Op, OpKind, Outcome, Port, Response};
@@ -49,6 +49,9 @@ pub struct Surroundings {
     pub landings: TaskTracker,
     /// Raised when a backend breaks down.
     pub alarm: Alarm,
+    /// Whether the store and the lock service can be reached.
+    pub store_outage: Outage,
+    pub lock_outage: Outage,
 }
 
 /// Tells a handler that its delivery has come to an end that the strategy will not see.
@@ -298,9 +301,11 @@ impl FaultyPort {
             Err(_elapsed) => Outcome::Unknown,
             Ok(Err(error)) => self.raise(error),
             // Whatever made the outcome unknown, nobody knows the state of the connection either.
+            Ok(Ok(Outcome::Unknown)) => Outcome::Unknown,
             // And a backend that could not be reached is asked for a new connection the next time.
-            Ok(Ok(lost @ (Outcome::Unknown | Outcome::Failed(Failure::Unavailable)))) => lost,
+            Ok(Ok(unavailable @ Outcome::Failed(Failure::Unavailable))) => self.miss(leg, unavailable),
             Ok(Ok(outcome)) => {
+                self.outage(leg).is_over();
                 let in_transaction = match (op, outcome) {
                     (Op::Begin(_), Outcome::Ok(Response::Done)) => true,
                     (Op::Commit | Op::Rollback, _) => false,
@@ -402,6 +407,23 @@ impl FaultyPort {
         self.note(What::Cancelled);
         self.downfall.announce(FaultKind::Cancel);
         std::future::pending().await
+    }
+
+    fn outage(&self, leg: Leg) -> &Outage {
+        match leg {
+            Leg::Lock => &self.around.lock_outage,
+            Leg::Store | Leg::Client => &self.around.store_outage,
+        }
+    }
+
+    /// A backend cannot be reached: if that goes on for too long, the trial is stopped.
+    fn miss(&self, leg: Leg, outcome: Outcome) -> Outcome {
+        let Some(lasting) = self.outage(leg).goes_on(self.recorder.clock().now_ns()) else { return outcome };
+        self.raise(BackendError {
+            backend: if leg == Leg::Lock { "lock service" } else { "store" },
+            what: format!("it has been out of reach for {} s", lasting.as_secs()),
+            remedy: Some("see whether the server still runs, and finish the run with --resume".to_owned()),
+        })
     }
 
     /// A backend has broken down: the trial is stopped, and until then nobody can tell what became of the operation.

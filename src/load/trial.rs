@@ -18,10 +18,10 @@ use super::handler::Handler;
 use super::network::Network;
 use super::settle;
 use crate::backend::{Backend, BackendError, Entry, Servers, Store, Wired};
-use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Layer, Level, Plan, Question, Surroundings};
+use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Layer, Level, Outage, Plan, Question, Surroundings};
 use crate::history::{self, Event, LONG, Recorders};
 use crate::strategy::{Retries, StoreKind, Strategy};
-use crate::world::{AccountId, ClientId, Effect, MessageId, Request};
+use crate::world::{AccountId, ClientId, Effect, Leg, MessageId, Request};
 
 /// Everything that a trial is made of.
 pub struct Setting {
@@ -163,6 +163,8 @@ fn surroundings(setting: &Setting, recorders: Recorders) -> Surroundings {
         recorders,
         landings: TaskTracker::new(),
         alarm: Alarm::default(),
+        store_outage: Outage::new(setting.level.longest_outage(Leg::Store)),
+        lock_outage: Outage::new(setting.level.longest_outage(Leg::Lock)),
     }
 }
 

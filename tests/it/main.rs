@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails in an `unwrap` fails where it should")]
 #![allow(clippy::cast_precision_loss, reason = "small counts and times")]
 
+mod backends;
 mod bad_input;
 mod common;
 mod determinism;
+mod disturbances;
 mod experiments;
 mod lock_server;
 mod open_loop;
@@ -14,3 +16,4 @@ mod resume;
 mod saved_runs;
 mod servers;
 mod twins;
+mod wire;

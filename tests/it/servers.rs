@@ -1,64 +1,18 @@
-//! Real servers, as processes. Where they are not installed the tests say so and pass; with `ONCELAB_REQUIRE_BACKENDS` set,
-//! as in continuous integration, they fail instead.
+//! PostgreSQL and etcd as processes: operation by operation, and through the command line.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use oncelab::backend::provision::{self, EtcdShape, Provision, Source, Started};
-use oncelab::backend::{Backend, BackendError, EtcdBackend, EtcdOptions, PostgresStore, Session, Store};
-use oncelab::world::{
-    AccountId, Answer, ClientId, Delivery, Effect, Failure, Isolation, LockKey, MessageId, Op, Outcome, Request,
-    Response, Token,
-};
+use oncelab::backend::{Backend, EtcdBackend, EtcdOptions, PostgresStore, Store};
+use oncelab::world::{AccountId, Answer, Failure, Isolation, LockKey, MessageId, Op, Outcome, Response, Token};
 
+use crate::backends::{DONE, on_etcd, on_postgres, request, run};
 use crate::common::{command, oncelab, text};
-
-/// The server, or nothing if it is not installed here and need not be.
-fn or_skip(server: Result<Started, BackendError>) -> Option<Started> {
-    match server {
-        Ok(server) => Some(server),
-        Err(error)
-            if error.what.contains("not installed") && std::env::var_os("ONCELAB_REQUIRE_BACKENDS").is_none() =>
-        {
-            // Straight to the file: what a passing test prints is not shown.
-            let _ = std::io::stderr().write_all(format!("\nSKIPPED: {error}\n").as_bytes());
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// Servers as processes.
-fn processes() -> Source {
-    Source { provision: Provision::Process, ..Source::default() }
-}
-
-/// Runs a test on PostgreSQL, if there is one.
-fn on_postgres<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        if let Some(started) = or_skip(provision::postgres(&processes()).await) {
-            test(started.urls().remove(0)).await;
-        }
-    });
-}
-
-async fn run(session: &mut Box<dyn Session>, op: Op) -> Outcome {
-    session.execute(op, Delivery::FIRST).await.unwrap()
-}
-
-fn request(n: u32) -> Request {
-    let effect = Effect { account: AccountId(0), amount: 10 };
-    Request { id: MessageId(n), client: ClientId(0), sequence: n, effect }
-}
 
 fn token(value: i64) -> Token {
     Token(value.try_into().unwrap())
 }
-
-const DONE: Outcome = Outcome::Ok(Response::Done);
 
 #[test]
 fn postgres_carries_out_every_operation() {
@@ -209,10 +163,8 @@ fn the_next_run_removes_what_a_killed_one_has_left() {
 
 #[test]
 fn etcd_grants_a_lock_under_a_lease_and_forgets_both() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let Some(server) = or_skip(provision::etcd(&processes(), &EtcdShape::default()).await) else { return };
-        let options = EtcdOptions { endpoints: server.urls(), lease_ttl_s: 2, ..EtcdOptions::default() };
+    on_etcd(|url| async move {
+        let options = EtcdOptions { endpoints: vec![url], lease_ttl_s: 2, ..EtcdOptions::default() };
         let etcd = EtcdBackend::new(options).unwrap();
         let mut session = etcd.connect().await.unwrap();
         let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };

@@ -1,0 +1,77 @@
+//! Real servers for tests. Where they cannot be had the tests say so and pass; with `ONCELAB_REQUIRE_BACKENDS` set, as in
+//! continuous integration, they fail instead.
+
+use std::io::Write;
+
+use oncelab::backend::provision::{self, EtcdShape, Images, Provision, Source, Started};
+use oncelab::backend::{BackendError, Session};
+use oncelab::world::{AccountId, ClientId, Delivery, Effect, MessageId, Op, Outcome, Request, Response};
+
+pub const DONE: Outcome = Outcome::Ok(Response::Done);
+
+/// The servers, or nothing if they cannot be had here and need not be.
+pub fn or_skip(started: Result<Started, BackendError>) -> Option<Started> {
+    match started {
+        Ok(started) => Some(started),
+        Err(error) if is_absent(&error) && std::env::var_os("ONCELAB_REQUIRE_BACKENDS").is_none() => {
+            // Straight to the file: what a passing test prints is not shown.
+            let _ = std::io::stderr().write_all(format!("\nSKIPPED: {error}\n").as_bytes());
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Whether a backend is merely not there. One that is there and does not start fails the test.
+fn is_absent(error: &BackendError) -> bool {
+    ["not installed", "no Docker engine answers", "pull the image", "has no image", "No such image"]
+        .iter()
+        .any(|why| error.what.contains(why))
+}
+
+/// Servers as processes.
+pub fn processes() -> Source {
+    Source { provision: Provision::Process, ..Source::default() }
+}
+
+/// Servers as containers, from the images that the environment names.
+pub fn containers() -> Source {
+    let image = |variable: &str, default: &str| std::env::var(variable).unwrap_or_else(|_| default.to_owned());
+    let images = Images {
+        postgres: image("ONCELAB_POSTGRES_IMAGE", Images::POSTGRES),
+        etcd: image("ONCELAB_ETCD_IMAGE", Images::ETCD),
+    };
+    Source { provision: Provision::Container, images, ..Source::default() }
+}
+
+/// Runs a test on a runtime like the lab's own.
+pub fn block_on<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test)
+}
+
+/// Runs a test on PostgreSQL, if there is one.
+pub fn on_postgres<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
+    block_on(async {
+        if let Some(started) = or_skip(provision::postgres(&processes()).await) {
+            test(started.urls().remove(0)).await;
+        }
+    });
+}
+
+/// Runs a test on an etcd of one member, if there is one.
+pub fn on_etcd<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
+    block_on(async {
+        if let Some(started) = or_skip(provision::etcd(&processes(), &EtcdShape::default()).await) {
+            test(started.urls().remove(0)).await;
+        }
+    });
+}
+
+pub async fn run(session: &mut Box<dyn Session>, op: Op) -> Outcome {
+    session.execute(op, Delivery::FIRST).await.unwrap()
+}
+
+pub fn request(n: u32) -> Request {
+    let effect = Effect { account: AccountId(0), amount: 10 };
+    Request { id: MessageId(n), client: ClientId(0), sequence: n, effect }
+}

@@ -1,0 +1,167 @@
+//! Faults on the wire: on PostgreSQL and on etcd, between the unmodified drivers and the servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oncelab::backend::{
+    Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, PostgresStore, Session, Store, Wired,
+};
+use oncelab::fault::wire::{Landing, Wire, WireFault};
+use oncelab::stats::wilson_95;
+use oncelab::world::{AccountId, Isolation, LockKey, Op, Outcome, Response};
+
+use crate::backends::{DONE, on_etcd, on_postgres, request, run};
+use crate::common::{oncelab, text};
+
+/// Long enough for something that should not happen to happen.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+async fn wired(backend: &Arc<dyn Backend>) -> (Box<dyn Session>, Arc<Wire>) {
+    let session = Wired(Arc::clone(backend)).connect().await.unwrap();
+    let wire = session.wire().unwrap();
+    (session, wire)
+}
+
+/// The messages whose effects the ledger holds, in the order of their numbers.
+async fn ledger(store: &PostgresStore) -> Vec<u32> {
+    let mut messages: Vec<u32> = store.ledger().await.unwrap().iter().map(|entry| entry.message.0).collect();
+    messages.sort_unstable();
+    messages
+}
+
+#[test]
+fn each_fault_does_on_postgres_what_its_name_says() {
+    on_postgres(|url| async move {
+        let store = Arc::new(PostgresStore::connect(&url).await.unwrap());
+        store.reset(1).await.unwrap();
+        let backend: Arc<dyn Backend> = store.clone();
+        let apply = |n| Op::Apply(request(n), None);
+
+        // Every session is new, so that a PREPARE comes before the statement is executed for the first time.
+        let (mut session, wire) = wired(&backend).await;
+        wire.arm(WireFault::LoseRequest);
+        assert_eq!(run(&mut session, apply(1)).await, Outcome::Unknown);
+        tokio::time::sleep(A_MOMENT).await;
+        assert_eq!(ledger(&store).await, [] as [u32; 0], "the request never arrived");
+        assert!(!wire.disarm() && wire.requests() == 1);
+
+        let (mut session, wire) = wired(&backend).await;
+        wire.arm(WireFault::LoseReply);
+        assert_eq!(run(&mut session, apply(2)).await, Outcome::Unknown);
+        assert_eq!(ledger(&store).await, [2], "it was done when the connection was cut");
+
+        let (mut session, wire) = wired(&backend).await;
+        wire.arm(WireFault::Hold);
+        assert_eq!(run(&mut session, apply(3)).await, Outcome::Unknown);
+        drop(session);
+        tokio::time::sleep(A_MOMENT).await;
+        assert_eq!(ledger(&store).await, [2], "it is still in flight");
+        assert_eq!(wire.release().await, Landing::Finished { failed: false });
+        assert_eq!(ledger(&store).await, [2, 3], "it has landed");
+        assert_eq!(wire.release().await, Landing::NothingHeld);
+
+        let (mut session, wire) = wired(&backend).await;
+        assert!(matches!(run(&mut session, apply(4)).await, Outcome::Ok(Response::Applied(Some(_)))));
+        assert!(matches!(run(&mut session, apply(5)).await, Outcome::Ok(Response::Applied(Some(_)))));
+        assert_eq!((wire.requests(), wire.connections()), (2, 1), "to prepare a statement is no request");
+        store.remove().await.unwrap();
+    });
+}
+
+#[test]
+fn a_commit_whose_reply_is_lost_on_the_wire_has_committed() {
+    on_postgres(|url| async move {
+        let store = Arc::new(PostgresStore::connect(&url).await.unwrap());
+        store.reset(1).await.unwrap();
+        let backend: Arc<dyn Backend> = store.clone();
+        for (n, fault, expected) in [(1, WireFault::LoseReply, vec![1]), (2, WireFault::LoseRequest, vec![1])] {
+            let (mut session, wire) = wired(&backend).await;
+            assert_eq!(run(&mut session, Op::Begin(Isolation::ReadCommitted)).await, DONE);
+            run(&mut session, Op::Apply(request(n), None)).await;
+            wire.arm(fault);
+            assert_eq!(run(&mut session, Op::Commit).await, Outcome::Unknown);
+            drop((session, wire));
+            store.quiesce().await.unwrap();
+            assert_eq!(ledger(&store).await, expected, "{fault:?}");
+        }
+        store.remove().await.unwrap();
+    });
+}
+
+/// What each fault does to the calls of a lock service.
+async fn check_lock_service(endpoint: String) {
+    let options = EtcdOptions { endpoints: vec![endpoint], lease_ttl_s: 60, ..EtcdOptions::default() };
+    let backend: Arc<dyn Backend> = Arc::new(EtcdBackend::new(options).unwrap());
+    let mut direct = backend.connect().await.unwrap();
+    for (account, fault, is_held) in
+        [(1, WireFault::LoseRequest, false), (2, WireFault::LoseReply, true), (3, WireFault::Hold, false)]
+    {
+        let account = AccountId(account);
+        let (mut session, wire) = wired(&backend).await;
+        let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };
+        wire.arm(fault);
+        assert_eq!(run(&mut session, Op::Acquire(LockKey { account, lease })).await, Outcome::Unknown);
+        assert_eq!((wire.requests(), wire.connections()), (2, 1), "{fault:?}: neither driver nor proxy asked twice");
+        drop(session);
+        if fault == WireFault::Hold {
+            assert!(is_free(&mut direct, account).await, "it is still in flight");
+            assert_eq!(wire.release().await, Landing::Finished { failed: false });
+            assert!(!is_free(&mut direct, account).await, "it has landed");
+        } else {
+            assert_eq!(is_free(&mut direct, account).await, !is_held, "{fault:?}");
+        }
+    }
+}
+
+/// Whether somebody else gets a lock at once.
+async fn is_free(session: &mut Box<dyn Session>, account: AccountId) -> bool {
+    let Outcome::Ok(Response::Granted(lease)) = run(session, Op::GrantLease).await else { panic!("no lease") };
+    let acquire = run(session, Op::Acquire(LockKey { account, lease }));
+    let acquired = tokio::time::timeout(A_MOMENT * 3, acquire).await;
+    assert_eq!(run(session, Op::Revoke(lease)).await, DONE);
+    matches!(acquired, Ok(Outcome::Ok(Response::Held(_))))
+}
+
+#[tokio::test]
+async fn each_fault_does_on_the_embedded_lock_server_what_its_name_says() {
+    let server = EmbeddedLockServer::start(EmbeddedOptions::default()).unwrap();
+    check_lock_service(server.endpoint()).await;
+}
+
+#[test]
+fn each_fault_does_on_etcd_what_its_name_says() {
+    on_etcd(check_lock_service);
+}
+
+#[test]
+fn the_wire_and_the_port_show_the_same() {
+    on_postgres(|url| async move {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["run", "wire-and-port", "--store", "postgres", "--store-url", &url, "--seed", "1", "--json"];
+        let output = oncelab(folder.path(), &[&arguments[..], &["--set", "repeats=1"]].concat());
+        let summary: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let cells = summary["cells"].as_array().unwrap();
+        let cell = |strategy: &str, faults: &str| {
+            cells.iter().find(|cell| cell["strategy"] == strategy && cell["faults"] == faults).unwrap()
+        };
+        let interval = |cell: &serde_json::Value| {
+            wilson_95(cell["violations"]["duplicate"].as_u64().unwrap(), cell["requests"].as_u64().unwrap())
+        };
+        let strategies: Vec<&str> = cells
+            .iter()
+            .filter(|cell| cell["faults"] == "port")
+            .map(|cell| cell["strategy"].as_str().unwrap())
+            .collect();
+        assert_eq!(strategies.len(), 11);
+        for strategy in strategies {
+            let (port, wire) = (cell(strategy, "port"), cell(strategy, "wire"));
+            let ((a, b), (c, d)) = (interval(port), interval(wire));
+            assert!(a <= d && c <= b, "{strategy}: {port} {wire}");
+            for fault in ["request_lost", "reply_lost", "late_landing"] {
+                assert!(wire["fired"][fault].as_u64().unwrap() > 0, "{strategy}: {wire}");
+            }
+        }
+    });
+}
