@@ -81,6 +81,7 @@ impl EtcdBackend {
         let mut versions = Vec::new();
         let mut granted_ttl_s = 0;
         for endpoint in &self.options.endpoints {
+            address(endpoint)?;
             let asking = async {
                 let mut client = client(endpoint, &self.options).await?;
                 let version = client.status().await?.version().to_owned();

@@ -182,7 +182,15 @@ async fn start(
             eprintln!("{}: {how}", role.trim_end_matches("_provision"));
         }
     }
-    (!stop.is_cancelled()).then_some(backends)
+    if !stop.is_cancelled() {
+        return Some(backends);
+    }
+    if let Ok(backends) = backends
+        && let Err(error) = backends.remove_traces(&load::lock_prefix(folder.path())).await
+    {
+        eprintln!("warning: {error}");
+    }
+    None
 }
 
 /// Writes `summary.json` and `report.md`: also after an interruption, and after an error.

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use oncelab::backend::{Backend, EtcdBackend, EtcdOptions, PostgresStore, Store};
+use oncelab::backend::provision;
+use oncelab::backend::{Backend, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
+use oncelab::fault::Target;
 use oncelab::world::{AccountId, Answer, Failure, Isolation, LockKey, MessageId, Op, Outcome, Response, Token};
 
-use crate::backends::{DONE, on_etcd, on_postgres, request, run};
+use crate::backends::{DONE, block_on, containers, on_etcd, on_postgres, or_skip, processes, request, run};
 use crate::common::{command, oncelab, text};
 
 fn token(value: i64) -> Token {
@@ -180,4 +182,127 @@ fn etcd_grants_a_lock_under_a_lease_and_forgets_both() {
         let Outcome::Ok(Response::Held(second)) = acquired else { panic!("no lock") };
         assert!(second > first, "tokens grow from holder to holder");
     });
+}
+
+#[test]
+fn the_next_run_removes_nothing_of_a_run_that_lives() {
+    on_postgres(|url| async move {
+        let living = PostgresStore::connect(&url).await.unwrap();
+        let other = PostgresStore::connect(&url).await.unwrap();
+        assert_eq!(schemas(&url).await, 2);
+        other.remove().await.unwrap();
+        living.reset(1).await.unwrap();
+        living.remove().await.unwrap();
+        assert_eq!(schemas(&url).await, 0);
+    });
+}
+
+#[test]
+fn a_wrong_password_is_exit_4_with_a_remedy() {
+    on_postgres(|url| async move {
+        // From here on whoever comes must know a password.
+        let mut connection = <sqlx::postgres::PgConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        let rules: String = sqlx::query_scalar("SHOW hba_file").fetch_one(&mut connection).await.unwrap();
+        sqlx::query("CREATE ROLE guest LOGIN PASSWORD 'right'").execute(&mut connection).await.unwrap();
+        let strict = format!("host all guest 127.0.0.1/32 scram-sha-256\n{}", std::fs::read_to_string(&rules).unwrap());
+        std::fs::write(&rules, strict).unwrap();
+        sqlx::query("SELECT pg_reload_conf()").execute(&mut connection).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+
+        let folder = tempfile::tempdir().unwrap();
+        let wrong = url.replace("oncelab@", "guest:hunter2@");
+        let output = oncelab(folder.path(), &["run", "quick", "--store", "postgres", "--store-url", &wrong]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains("check the user and the password") && !said.contains("hunter2"), "{said}");
+        assert!(!holds(folder.path(), "hunter2"));
+    });
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_is_exit_4_and_finished_trials_stay() {
+    block_on(async {
+        let Some(started) = or_skip(provision::postgres(&processes()).await) else {
+            return;
+        };
+        let url = started.urls().remove(0);
+        let servers = Servers::new(Some(started), None);
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = command(folder.path());
+        run.args(["run", "quick", "--store", "postgres", "--store-url", &url, "--strategies", "dedup-table"]);
+        run.args(["--set", "load.requests=200", "--set", "repeats=30"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let run = run.spawn().unwrap();
+        let finished = || {
+            let runs = std::fs::read_dir(folder.path().join("results/quick")).into_iter().flatten().flatten();
+            runs.map(|run| std::fs::read_to_string(run.path().join("trials.csv")).unwrap_or_default().lines().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while finished() < 3 {
+            assert!(Instant::now() < deadline, "no trial was finished in time");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        servers.at(Target::Store).await[0].kill().await.unwrap();
+        let output = tokio::task::block_in_place(|| run.wait_with_output()).unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(finished() >= 3, "what was finished stays");
+        let dir = std::fs::read_dir(folder.path().join("results/quick")).unwrap().next().unwrap().unwrap().path();
+        let report = oncelab(folder.path(), &["report", dir.to_str().unwrap()]);
+        assert!(text(&report.stdout).contains("dedup-table"), "{}", text(&report.stdout));
+    });
+}
+
+#[test]
+fn what_cannot_be_had_is_exit_4_or_a_row_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], engine: &str| {
+        let mut run = command(folder.path());
+        run.args(["run", "quick", "--set", "load.requests=150", "--set", "repeats=1"]).args(arguments);
+        run.env("DOCKER_HOST", engine).output().unwrap()
+    };
+    let nowhere = "unix:///nonexistent/docker.sock";
+    for (arguments, remedy) in [
+        (&["--store", "postgres", "--provision", "container"][..], "--provision process or a URL"),
+        (&["--store", "postgres", "--provision", "embedded"], "leave out --provision embedded"),
+        (&["--lock", "etcd", "--lock-url", "http://127.0.0.1:1"], "check that etcd runs there"),
+        (&["--lock", "etcd", "--lock-url", "what is this"], "endpoints look like"),
+    ] {
+        let output = run(arguments, nowhere);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {said}");
+        assert!(said.contains(remedy), "{arguments:?}: {said}");
+    }
+    // Without the lock service there are still the strategies that need none.
+    let without = ["--lock", "etcd", "--lock-url", "http://127.0.0.1:1", "--skip-unavailable"];
+    let output = run(&[&without[..], &["--strategies", "etcd-lock,dedup-table"]].concat(), nowhere);
+    let said = text(&output.stdout);
+    assert!(said.contains("skipped: etcd-lock, because etcd:") && said.contains("dedup-table"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    // Without the store there are none.
+    let without = ["--store", "postgres", "--store-url", "postgres://127.0.0.1:1/x", "--skip-unavailable"];
+    let output = run(&[&without[..], &["--strategies", "dedup-table"]].concat(), nowhere);
+    let said = text(&output.stdout);
+    assert!(said.contains("skipped: dedup-table, because postgres:"), "{said}");
+    assert_eq!(output.status.code(), Some(3), "{said}");
+}
+
+#[test]
+fn an_image_that_is_not_there_is_exit_4_with_a_remedy() {
+    if !block_on(async { or_skip(provision::postgres(&containers()).await).is_some() }) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let image = ["--postgres-image", "oncelab.invalid/no-such-image:1"];
+    let arguments = ["run", "quick", "--store", "postgres", "--provision", "container"];
+    let output = oncelab(folder.path(), &[&arguments[..], &image].concat());
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("--postgres-image") && said.contains("images/README.md"), "{said}");
+    // Where it was not insisted on containers, it says what it took instead.
+    let auto = ["run", "quick", "--store", "postgres", "--strategies", "dedup-table", "--set", "load.requests=150"];
+    let output = oncelab(folder.path(), &[&auto[..], &image, &["--set", "repeats=1"]].concat());
+    let said = text(&output.stderr);
+    assert!(said.contains("store: process") && said.contains("has no image oncelab.invalid"), "{said}");
 }

@@ -67,11 +67,22 @@ impl PostgresStore {
         // The name by which the server lists this run's connections.
         let options = options.options([("search_path", schema.as_str())]).application_name(&schema);
         let store = PostgresStore { handlers: options.clone(), options, schema, settings, _keeper: keeper };
-        let mut connection = open(&store.options).await?;
+        match store.make_tables().await {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                // That it stays empty is less than what is wrong already.
+                let _ = store.remove().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn make_tables(&self) -> Result<(), BackendError> {
+        let mut connection = open(&self.options).await?;
         for statement in statements::TABLES {
             run(&mut connection, statement).await?;
         }
-        Ok(store)
+        Ok(())
     }
 
     /// Where the server is.

@@ -126,7 +126,8 @@ pub trait Server: Send + Sync {
     fn rejoin(&self) -> Pending<'_, Result<(), BackendError>>;
 }
 
-/// Servers that were started together, and how.
+/// Servers that were started together, and how. Containers can be dropped only within a tokio runtime of several threads,
+/// like the one that they were started in.
 pub struct Started {
     /// In words, e.g. `container from postgres:17`.
     pub how: String,
