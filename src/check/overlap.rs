@@ -13,6 +13,21 @@ struct Insider {
     delivery: Delivery,
 }
 
+/// An insider, and when it came.
+struct Stay {
+    who: Insider,
+    entered_ns: u64,
+    leased_ns: u64,
+}
+
+impl Stay {
+    /// Whether its lease had run out when it was told that it holds the lock. The answer takes its time, and an expiry is
+    /// noticed late: a tenth of the lease is left to both.
+    fn was_dead_on_entry(&self, lease_ns: u64) -> bool {
+        self.entered_ns.saturating_sub(self.leased_ns) >= lease_ns.saturating_add(lease_ns / 10)
+    }
+}
+
 /// A step over the threshold of a critical section.
 struct Step {
     at_ns: u64,
@@ -29,36 +44,58 @@ struct Step {
 /// its release, or until its delivery ends. Both ends are the inner ones, so that an overlap found is one.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let lease_ns = u64::try_from(case.evidence.lease.as_nanos()).unwrap_or(u64::MAX);
-    let mut inside: HashMap<AccountId, Vec<(Insider, u64)>> = HashMap::new();
+    let mut inside: HashMap<AccountId, Vec<Stay>> = HashMap::new();
     let mut sections: HashMap<(MessageId, Delivery), AccountId> = HashMap::new();
     let mut findings: Vec<Finding> = Vec::new();
+    let unlocked = late_unlocks(case.evidence.events);
     for Step { at_ns, who, enters, leased_ns } in steps(case.evidence.events) {
         let key = (who.message, who.delivery);
         if let Some(left) = sections.remove(&key)
             && let Some(insiders) = inside.get_mut(&left)
         {
-            insiders.retain(|(insider, _)| *insider != who);
+            insiders.retain(|stay| stay.who != who);
         }
         let Some(account) = enters else { continue };
         let insiders = inside.entry(account).or_default();
-        if let Some((other, other_leased_ns)) = insiders.first() {
-            let is_past = at_ns.saturating_sub(*other_leased_ns) >= lease_ns;
+        let entering = Stay { who, entered_ns: at_ns, leased_ns };
+        if let Some(other) = insiders.first() {
+            let late = unlocked.get(&(other.who.message, other.who.delivery)).into_iter().flatten();
+            let cause = if late.into_iter().any(|landed_ns| (other.leased_ns..at_ns).contains(landed_ns)) {
+                Cause::StaleUnlock
+            } else if entering.was_dead_on_entry(lease_ns) || other.was_dead_on_entry(lease_ns) {
+                Cause::DeadWaiter
+            } else if at_ns.saturating_sub(other.leased_ns) >= lease_ns {
+                Cause::ZombiePastLease
+            } else {
+                Cause::Unexplained
+            };
             findings.push(Finding {
                 violation: Violation::Overlap,
                 message: who.message,
-                cause: if is_past { Cause::ZombiePastLease } else { Cause::Unexplained },
+                cause,
                 detail: format!(
                     "delivery {} entered the section of account {} while delivery {} of m{} was inside",
-                    who.delivery, account.0, other.delivery, other.message.0
+                    who.delivery, account.0, other.who.delivery, other.who.message.0
                 ),
             });
         }
-        insiders.push((who, leased_ns));
+        insiders.push(entering);
         sections.insert(key, account);
     }
     findings.sort_by_key(|finding| finding.message);
     findings.dedup_by_key(|finding| finding.message);
     findings
+}
+
+/// When unlocks landed that had timed out, by the delivery that had sent them.
+fn late_unlocks(events: &[Event]) -> HashMap<(MessageId, Delivery), Vec<u64>> {
+    let mut landed: HashMap<_, Vec<u64>> = HashMap::new();
+    for event in events {
+        if matches!(event.what, What::Landed { op: Op::Release(_), .. }) {
+            landed.entry((event.message, event.delivery)).or_default().push(event.at_ns);
+        }
+    }
+    landed
 }
 
 /// The steps over thresholds, in the order of time.
@@ -137,6 +174,25 @@ mod tests {
         enter(&mut story, LEASE_US, 1);
         leave(&mut story, 2 * LEASE_US, 0);
         assert_eq!(story.found(Violation::Overlap), [(1, Cause::ZombiePastLease)]);
+    }
+
+    #[test]
+    fn an_overlap_after_a_late_unlock_is_the_unlocks() {
+        let mut story = Story::of(2);
+        enter(&mut story, 0, 0);
+        story.at(15, 0, FIRST, What::Landed { op: Op::Release(lock(1)), outcome: None });
+        enter(&mut story, 22, 1);
+        assert_eq!(story.found(Violation::Overlap), [(1, Cause::StaleUnlock)]);
+    }
+
+    #[test]
+    fn an_overlap_with_a_waiter_whose_lease_has_run_out_is_the_waiters() {
+        let mut story = Story::of(2);
+        let dead = lock(1);
+        story.done(0, 0, FIRST, Op::GrantLease, Response::Granted(dead.lease));
+        story.done(2 * LEASE_US, 0, FIRST, Op::Acquire(dead), Response::Held(token(1)));
+        enter(&mut story, 2 * LEASE_US + 5, 1);
+        assert_eq!(story.found(Violation::Overlap), [(1, Cause::DeadWaiter)]);
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub enum Cause {
     ZombiePastLease,
     /// A release that was meant for an older lock removed a newer one.
     StaleUnlock,
+    /// A waiter whose lease had run out in the queue was told that it holds the lock.
+    DeadWaiter,
     /// A handler crashed or was cancelled after the effect and before it was remembered.
     CrashBetweenStores,
     /// The message id had been forgotten.
@@ -94,12 +96,13 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of the declaration.
-    pub const ALL: [Cause; 10] = [
+    pub const ALL: [Cause; 11] = [
         Cause::CheckThenActRace,
         Cause::RetryAfterLostReply,
         Cause::Redelivery,
         Cause::ZombiePastLease,
         Cause::StaleUnlock,
+        Cause::DeadWaiter,
         Cause::CrashBetweenStores,
         Cause::WindowExpired,
         Cause::LateLanding,
@@ -116,6 +119,7 @@ impl Cause {
             Cause::Redelivery => "redelivery",
             Cause::ZombiePastLease => "zombie past its lease",
             Cause::StaleUnlock => "stale unlock",
+            Cause::DeadWaiter => "granted to a dead waiter",
             Cause::CrashBetweenStores => "crash between two steps",
             Cause::WindowExpired => "window expired",
             Cause::LateLanding => "late landing",

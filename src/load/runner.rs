@@ -50,11 +50,14 @@ pub enum RunError {
     File(#[from] FileError),
 }
 
-/// The strategies of an experiment, by name: those that it names, or all.
+/// The strategies of an experiment, by name: those that it names, or all but those of scenarios.
 #[must_use]
 pub fn strategies(experiment: &Experiment, registry: &Registry) -> Vec<String> {
     match experiment.strategies.as_slice() {
-        [] => registry.names().map(str::to_owned).collect(),
+        [] => {
+            let general = registry.iter().filter(|strategy| !strategy.belongs_to_a_scenario());
+            general.map(|strategy| strategy.name().to_owned()).collect()
+        }
         named => named.iter().map(|name| name.get_ref().clone()).collect(),
     }
 }

@@ -14,6 +14,7 @@ mod etcd_lock_fenced;
 mod etcd_lock_fenced_marker;
 mod etcd_lock_fenced_transaction;
 mod etcd_lock_marker;
+mod etcd_lock_twice;
 mod registry;
 
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Retries, StoreKind};
@@ -42,6 +43,11 @@ pub trait Strategy: Send + Sync {
 
     /// Whether it needs a lock service.
     fn needs_lock_service(&self) -> bool {
+        false
+    }
+
+    /// Whether it is there to show one thing, and runs only where an experiment or a command names it.
+    fn belongs_to_a_scenario(&self) -> bool {
         false
     }
 

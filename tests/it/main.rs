@@ -15,6 +15,7 @@ mod open_loop;
 mod own_strategy;
 mod resume;
 mod saved_runs;
+mod scenarios;
 mod servers;
 mod twins;
 mod wire;

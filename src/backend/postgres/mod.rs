@@ -37,6 +37,10 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
+    /// The statement behind [`Op::ClaimAndApply`](crate::world::Op::ClaimAndApply), for whoever measures it without the lab.
+    /// Its parameters: amount, account, message, token, attempt, copy.
+    pub const CLAIM_AND_APPLY: &'static str = statements::CLAIM_AND_APPLY;
+
     /// Connects to the database at a URL such as `postgres://user:password@host:5432/database` and makes a schema in it.
     /// Schemas of runs that were killed are dropped.
     ///

@@ -165,6 +165,12 @@ pub async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, Backend
     }
 }
 
+/// The path of a program that comes with a backend, e.g. `pgbench`, if it is installed.
+#[must_use]
+pub fn binary(name: &str) -> Option<std::path::PathBuf> {
+    process::find(name, "postgres").ok()
+}
+
 /// Removes what the labs that were killed have left behind on this machine: folders and processes, and if servers are to be
 /// started, containers too.
 pub async fn remove_leftovers(source: Option<&Source>) {

@@ -283,7 +283,7 @@ pub(super) fn is_installed(backend: &'static str) -> bool {
 }
 
 /// The path of an installed binary: on the PATH, or where Debian puts the servers of PostgreSQL.
-fn find(binary: &str, backend: &'static str) -> Result<PathBuf, BackendError> {
+pub(super) fn find(binary: &str, backend: &'static str) -> Result<PathBuf, BackendError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();

@@ -1,0 +1,255 @@
+//! What the whole lab costs around real servers: `cargo bench --bench servers` runs the same work through the lab (clients,
+//! network, handlers, port, recording), through a bare loop of the same driver, and for PostgreSQL through pgbench, in turn
+//! and five times over, and prints medians and the ratios of the lab to the others.
+//!
+//! Needs PostgreSQL (with pgbench) and etcd on this machine; what is missing is skipped and said. The machine should have
+//! nothing else to do. Compare ratios of one run, never figures of two.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use etcd_client::{Client, LockOptions};
+use oncelab::backend::provision::{self, EtcdShape, Provision, Source};
+use oncelab::backend::{Backend, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Servers, Store};
+use oncelab::fault::Level;
+use oncelab::load::{BackendSettings, LoadSettings, Setting, run_trial};
+use oncelab::stats::median;
+use oncelab::strategy::{Registry, StoreKind};
+use sqlx::{Connection, PgConnection};
+use tokio::task::JoinSet;
+
+const ROUNDS: usize = 5;
+const CONNECTIONS: [u16; 2] = [8, 32];
+/// How much is done in one measurement: some seconds.
+const EFFECTS: u32 = 30_000;
+const CYCLES: u32 = 3_000;
+const ACCOUNTS: u32 = 10_000;
+
+/// A way of doing the same work: its name, and how many a second it did in each round.
+struct Way {
+    name: &'static str,
+    per_s: Vec<f64>,
+}
+
+impl Way {
+    fn named(name: &'static str) -> Self {
+        Way { name, per_s: Vec::new() }
+    }
+}
+
+/// A trial without faults, and what it gets done in a second.
+async fn through_the_lab(
+    strategy: &str,
+    store: Arc<dyn Store>,
+    store_kind: StoreKind,
+    lock: Option<Arc<dyn Backend>>,
+    connections: u16,
+    requests: u32,
+) -> f64 {
+    let setting = Setting {
+        strategy: Registry::default().get(strategy).expect("it is one of the lab's"),
+        level: Level::none(),
+        seed: 1,
+        load: LoadSettings {
+            requests: requests.try_into().expect("some"),
+            warmup: 0,
+            clients: connections.try_into().expect("some"),
+            handlers: connections.try_into().expect("some"),
+            accounts: ACCOUNTS.try_into().expect("some"),
+            timeout_ms: 60_000.try_into().expect("some"),
+            ..LoadSettings::default()
+        },
+        backend: BackendSettings::default(),
+        store_kind,
+        store,
+        lock,
+        lease: Duration::from_secs(10),
+        servers: Arc::new(Servers::default()),
+        progress: Arc::new(AtomicU64::new(0)),
+    };
+    let record = run_trial(&setting).await.expect("the trial ends well");
+    let from = record.finished.iter().map(|end| end.started_ns).min().unwrap_or(0);
+    let to = record.finished.iter().map(|end| end.ended_ns).max().unwrap_or(0);
+    per_second(requests, Duration::from_nanos(to - from))
+}
+
+fn per_second(count: u32, taken: Duration) -> f64 {
+    f64::from(count) / taken.as_secs_f64()
+}
+
+/// The same statement in a loop on each connection, prepared by sqlx on its first use.
+async fn bare_sqlx(url: &str, schema: &str, connections: u16, effects: u32) -> f64 {
+    let each = effects / u32::from(connections);
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        let mut connection = PgConnection::connect(url).await.expect("a connection");
+        let path = sqlx::AssertSqlSafe(format!("SET search_path = {schema}"));
+        sqlx::raw_sql(path).execute(&mut connection).await.expect("the schema is there");
+        open.push(connection);
+    }
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (number, mut connection) in (0_i64..).zip(open) {
+        tasks.spawn(async move {
+            for n in 0..i64::from(each) {
+                let message = number * i64::from(each) + n;
+                let row = sqlx::query(PostgresStore::CLAIM_AND_APPLY)
+                    .bind(1_i32)
+                    .bind((message * 7_919) % i64::from(ACCOUNTS))
+                    .bind(message)
+                    .bind(None::<i64>)
+                    .bind(0_i16)
+                    .bind(0_i16)
+                    .fetch_optional(&mut connection);
+                row.await.expect("the statement is sound").expect("every message is new");
+            }
+        });
+    }
+    tasks.join_all().await;
+    per_second(each * u32::from(connections), began.elapsed())
+}
+
+/// The same statement through pgbench, prepared.
+fn through_pgbench(pgbench: &std::path::Path, url: &str, schema: &str, connections: u16, effects: u32) -> f64 {
+    let mut script = String::from(
+        "\\set amount 1\n\\set account random(0, 9999)\n\\set message random(1, 4000000000000000000)\n\\set attempt 0\n\\set copy 0\n",
+    );
+    let names = [":amount", ":account", ":message", "NULL", ":attempt", ":copy"];
+    let statement = (1..).zip(names).fold(PostgresStore::CLAIM_AND_APPLY.to_owned(), |statement, (number, name)| {
+        statement.replace(&format!("${number}"), name)
+    });
+    // pgbench takes a line for a statement unless it ends in a semicolon.
+    script.push_str(&format!("{};\n", statement.replace('\n', " ")));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("script.sql");
+    std::fs::write(&file, script).expect("room for a script");
+    let output = Command::new(pgbench)
+        .args(["--no-vacuum", "--protocol=prepared", "--jobs=2"])
+        .arg(format!("--client={connections}"))
+        .arg(format!("--transactions={}", effects / u32::from(connections)))
+        .arg(format!("--file={}", file.display()))
+        .arg(url)
+        .env("PGOPTIONS", format!("-c search_path={schema}"))
+        .output()
+        .expect("pgbench starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let tps = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+    tps.unwrap_or_else(|| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Grant, acquire, release and revoke in a loop on each connection, each with locks of its own.
+async fn bare_etcd(endpoint: &str, connections: u16, cycles: u32) -> f64 {
+    let each = cycles / u32::from(connections);
+    let mut clients = Vec::new();
+    for _ in 0..connections {
+        let mut client = Client::connect([endpoint], None).await.expect("a connection");
+        client.status().await.expect("it answers");
+        clients.push(client);
+    }
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (number, mut client) in (0_u32..).zip(clients) {
+        tasks.spawn(async move {
+            for n in 0..each {
+                let name = format!("bare/{}", (number * each + n) * 7_919 % ACCOUNTS);
+                let lease = client.lease_grant(10, None).await.expect("a lease").id();
+                let options = LockOptions::new().with_lease(lease);
+                let held = client.lock(name, Some(options)).await.expect("a lock");
+                client.unlock(held.key()).await.expect("an unlock");
+                client.lease_revoke(lease).await.expect("a revocation");
+            }
+        });
+    }
+    tasks.join_all().await;
+    per_second(each * u32::from(connections), began.elapsed())
+}
+
+fn print(what: &str, connections: u16, ways: &[Way]) {
+    println!("{what}, {connections} connections:");
+    let lab = &ways[0];
+    for way in ways {
+        let ratios = lab.per_s.iter().zip(&way.per_s).map(|(lab, other)| lab / other);
+        let (median_per_s, ratio) = (median(way.per_s.iter().copied()), median(ratios));
+        println!("  {:<16} {median_per_s:>9.0} /s   lab / it {ratio:.2}", way.name);
+    }
+}
+
+async fn postgres(source: &Source) {
+    let started = match provision::postgres(source).await {
+        Ok(started) => started,
+        Err(error) => return println!("SKIPPED: {error}"),
+    };
+    let url = started.urls().remove(0);
+    let store = Arc::new(PostgresStore::connect(&url).await.expect("it answers"));
+    let pgbench = provision::binary("pgbench");
+    for connections in CONNECTIONS {
+        let mut ways = ["lab", "bare sqlx loop", "pgbench"].map(Way::named);
+        for round in 0..ROUNDS {
+            for turn in 0..ways.len() {
+                // Each round begins with another, so that none always follows the same.
+                let way = &mut ways[(round + turn) % 3];
+                store.reset(ACCOUNTS).await.expect("it can be emptied");
+                let per_s = match way.name {
+                    "lab" => {
+                        let store: Arc<dyn Store> = store.clone();
+                        let kind = StoreKind::Postgres;
+                        through_the_lab("dedup-table-statement", store, kind, None, connections, EFFECTS).await
+                    }
+                    "pgbench" => match &pgbench {
+                        Some(pgbench) => through_pgbench(pgbench, &url, store.schema(), connections, EFFECTS),
+                        None => f64::NAN,
+                    },
+                    _ => bare_sqlx(&url, store.schema(), connections, EFFECTS).await,
+                };
+                way.per_s.push(per_s);
+            }
+        }
+        print("dedup-table-statement on PostgreSQL", connections, &ways);
+    }
+    if pgbench.is_none() {
+        println!("SKIPPED: pgbench is not installed (Debian: postgresql-contrib or postgresql)");
+    }
+}
+
+async fn etcd(source: &Source) {
+    let started = match provision::etcd(source, &EtcdShape::default()).await {
+        Ok(started) => started,
+        Err(error) => return println!("SKIPPED: {error}"),
+    };
+    let endpoint = started.urls().remove(0);
+    let connections = CONNECTIONS[0];
+    let mut ways = ["lab", "bare etcd-client"].map(Way::named);
+    for round in 0..ROUNDS {
+        for turn in 0..ways.len() {
+            let way = &mut ways[(round + turn) % 2];
+            let per_s = if way.name == "lab" {
+                let prefix = format!("oncelab/{round}");
+                let options = EtcdOptions {
+                    endpoints: vec![endpoint.clone()],
+                    lease_ttl_s: 10,
+                    prefix,
+                    ..EtcdOptions::default()
+                };
+                let lock: Arc<dyn Backend> = Arc::new(EtcdBackend::new(options).expect("there is an endpoint"));
+                let store: Arc<dyn Store> = Arc::new(NullStore::default());
+                through_the_lab("etcd-lock", store, StoreKind::Null, Some(lock), connections, CYCLES).await
+            } else {
+                bare_etcd(&endpoint, connections, CYCLES).await
+            };
+            way.per_s.push(per_s);
+        }
+    }
+    print("lock cycles of etcd (etcd-lock around a store that does nothing)", connections, &ways);
+}
+
+fn main() {
+    // Cargo passes `--bench`; there is nothing to choose.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let source = Source { provision: Provision::Process, ..Source::default() };
+        postgres(&source).await;
+        etcd(&source).await;
+    });
+}

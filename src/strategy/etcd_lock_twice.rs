@@ -1,0 +1,73 @@
+//! etcd-lock-twice: one session that enters the critical section twice, as a client does that keeps its session.
+
+use super::{Break, Claim, Retries, StoreKind, Strategy};
+use crate::check::Violation;
+use crate::fault::FaultKind;
+use crate::world::{Leg, LockKey, Reply, Request, World};
+
+pub(super) struct EtcdLockTwice;
+
+#[async_trait::async_trait]
+impl Strategy for EtcdLockTwice {
+    fn name(&self) -> &'static str {
+        "etcd-lock-twice"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[grant lease] [acquire] [read K] [release] [acquire] [read K] [X] [write K] [release] [revoke]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "mutual exclusion while the lease lives, and no unlock arrives late",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck],
+            tolerates: &[],
+            breaks: &[Break {
+                faults: &[FaultKind::LateLanding],
+                legs: &[Leg::Lock],
+                shows: &[Violation::Overlap],
+                because: "both locks of a session have the same key, and the unlock of the first deletes the second (etcd#22082)",
+            }],
+        }
+    }
+
+    fn needs_lock_service(&self) -> bool {
+        true
+    }
+
+    fn belongs_to_a_scenario(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        let first = world.enter(request.effect.account).await?;
+        let seen = world.read_mark(request.id).await;
+        // Whatever becomes of it, the session goes on.
+        let _ = world.release(first.key).await;
+        let reply = match seen {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => again(world, request, first.key).await,
+            Err(trouble) => Err(trouble),
+        };
+        let _ = world.revoke(first.key.lease).await;
+        reply
+    }
+}
+
+/// The second critical section under the same lease.
+async fn again(world: &mut World<'_>, request: &Request, key: LockKey) -> Reply {
+    world.acquire(key).await?;
+    let answer = inside(world, request).await;
+    let _ = world.release(key).await;
+    answer
+}
+
+async fn inside(world: &mut World<'_>, request: &Request) -> Reply {
+    if let Some(answer) = world.read_mark(request.id).await? {
+        return Ok(answer);
+    }
+    let answer = world.apply(request).await?;
+    world.write_mark(request.id, answer).await?;
+    Ok(answer)
+}

@@ -1,0 +1,117 @@
+//! Two bugs of etcd's lock as scenarios: call by call, and as experiments.
+
+use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, Session};
+use oncelab::world::{AccountId, Failure, LeaseId, LockKey, Op, Outcome, Response};
+
+use crate::backends::{DONE, on_etcd, run};
+use crate::common::{oncelab, text};
+
+const ACCOUNT: AccountId = AccountId(1);
+
+fn backend(endpoint: String) -> EtcdBackend {
+    EtcdBackend::new(EtcdOptions { endpoints: vec![endpoint], lease_ttl_s: 60, ..EtcdOptions::default() }).unwrap()
+}
+
+async fn lease(session: &mut Box<dyn Session>) -> LeaseId {
+    match run(session, Op::GrantLease).await {
+        Outcome::Ok(Response::Granted(lease)) => lease,
+        other => panic!("no lease: {other:?}"),
+    }
+}
+
+fn is_held(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Ok(Response::Held(_)))
+}
+
+/// etcd#22082, in five calls: lock, unlock, lock again, unlock again (a retry of the first), another client's lock succeeds.
+async fn a_retried_unlock_deletes_the_newer_lock(endpoint: String) {
+    let etcd = backend(endpoint);
+    let (mut one, mut other) = (etcd.connect().await.unwrap(), etcd.connect().await.unwrap());
+    let (ours, theirs) = (lease(&mut one).await, lease(&mut other).await);
+    let key = LockKey { account: ACCOUNT, lease: ours };
+    assert!(is_held(run(&mut one, Op::Acquire(key)).await));
+    assert_eq!(run(&mut one, Op::Release(key)).await, DONE);
+    assert!(is_held(run(&mut one, Op::Acquire(key)).await));
+    assert_eq!(run(&mut one, Op::Release(key)).await, DONE);
+    let acquired = run(&mut other, Op::Acquire(LockKey { account: ACCOUNT, lease: theirs })).await;
+    assert!(is_held(acquired), "and the first client believes that it holds the lock: {acquired:?}");
+}
+
+/// etcd#11456: a waiter's lease ends while it queues; then it is its turn. What it is told.
+async fn what_a_dead_waiter_is_told(etcd: &EtcdBackend) -> Outcome {
+    let (mut holder, mut waiter) = (etcd.connect().await.unwrap(), etcd.connect().await.unwrap());
+    let (held, dead) = (lease(&mut holder).await, lease(&mut waiter).await);
+    assert!(is_held(run(&mut holder, Op::Acquire(LockKey { account: ACCOUNT, lease: held })).await));
+    let waiting =
+        tokio::spawn(async move { run(&mut waiter, Op::Acquire(LockKey { account: ACCOUNT, lease: dead })).await });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    // The same transition as its expiry.
+    assert_eq!(run(&mut holder, Op::Revoke(dead)).await, DONE);
+    assert_eq!(run(&mut holder, Op::Release(LockKey { account: ACCOUNT, lease: held })).await, DONE);
+    waiting.await.unwrap()
+}
+
+#[tokio::test]
+async fn the_embedded_lock_server_deletes_the_newer_lock_as_etcd_does() {
+    let server = EmbeddedLockServer::start(EmbeddedOptions::default()).unwrap();
+    a_retried_unlock_deletes_the_newer_lock(server.endpoint()).await;
+}
+
+#[test]
+fn etcd_deletes_the_newer_lock() {
+    on_etcd(a_retried_unlock_deletes_the_newer_lock);
+}
+
+#[tokio::test]
+async fn the_embedded_lock_server_refuses_a_dead_waiter() {
+    let server = EmbeddedLockServer::start(EmbeddedOptions::default()).unwrap();
+    let told = what_a_dead_waiter_is_told(&backend(server.endpoint())).await;
+    assert_eq!(told, Outcome::Failed(Failure::LeaseExpired));
+}
+
+#[test]
+fn etcd_3_4_grants_a_lock_to_a_dead_waiter_and_later_versions_refuse_it() {
+    on_etcd(|url| async move {
+        let etcd = backend(url);
+        let version = etcd.probe().await.unwrap().version;
+        let told = what_a_dead_waiter_is_told(&etcd).await;
+        if version.starts_with("3.4") {
+            assert!(is_held(told), "{version}: {told:?}");
+        } else {
+            assert_eq!(told, Outcome::Failed(Failure::LeaseExpired), "{version}");
+        }
+    });
+}
+
+/// The causes of the overlaps that an experiment shows for a strategy, with their counts.
+fn overlaps(arguments: &[&str], strategy: &str) -> serde_json::Map<String, serde_json::Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let output = oncelab(folder.path(), &[&["run", "--json", "--seed", "1"], arguments].concat());
+    let summary: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+    assert_eq!(output.status.code(), Some(0), "{summary:#}");
+    let cells = summary["cells"].as_array().unwrap();
+    let cell = cells.iter().find(|cell| cell["strategy"] == strategy).unwrap();
+    cell["causes"]["overlap"].as_object().cloned().unwrap_or_default()
+}
+
+#[test]
+fn late_unlocks_let_others_in() {
+    let causes = overlaps(&["stale-unlock"], "etcd-lock-twice");
+    // A fifth of 600 unlocks is late, and whoever is next in one of the four queues comes in.
+    assert!(causes["stale unlock"].as_u64().unwrap() >= 20, "{causes:?}");
+    assert_eq!(causes.len(), 1, "{causes:?}");
+}
+
+#[test]
+fn a_long_queue_shows_dead_waiters_on_etcd_3_4_and_none_on_the_embedded_server() {
+    const DEAD: &str = "granted to a dead waiter";
+    let causes = overlaps(&["dead-waiter"], "etcd-lock");
+    assert!(!causes.contains_key(DEAD), "{causes:?}");
+    on_etcd(|url| async move {
+        let version = backend(url.clone()).probe().await.unwrap().version;
+        let arguments = ["dead-waiter", "--lock", "etcd", "--lock-url", &url];
+        let causes = tokio::task::block_in_place(|| overlaps(&arguments, "etcd-lock"));
+        assert_eq!(causes.contains_key(DEAD), version.starts_with("3.4"), "{version}: {causes:?}");
+    });
+}
