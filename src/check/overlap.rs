@@ -59,8 +59,13 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         let insiders = inside.entry(account).or_default();
         let entering = Stay { who, entered_ns: at_ns, leased_ns };
         if let Some(other) = insiders.first() {
-            let late = unlocked.get(&(other.who.message, other.who.delivery)).into_iter().flatten();
-            let cause = if late.into_iter().any(|landed_ns| (other.leased_ns..at_ns).contains(landed_ns)) {
+            // Either's unlock can be the late one: that of whoever is inside lets others in, and that of whoever waits takes it
+            // out of the queue, which lets it in when it has joined again.
+            let late = |stay: &Stay| {
+                let landed = unlocked.get(&(stay.who.message, stay.who.delivery)).into_iter().flatten();
+                landed.into_iter().any(|landed_ns| (stay.leased_ns..at_ns).contains(landed_ns))
+            };
+            let cause = if late(other) || late(&entering) {
                 Cause::StaleUnlock
             } else if entering.was_dead_on_entry(lease_ns) || other.was_dead_on_entry(lease_ns) {
                 Cause::DeadWaiter
