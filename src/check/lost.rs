@@ -1,7 +1,11 @@
-//! lost: told success without an effect, or an effect that cannot be had any more.
+//! lost: told success without an effect, with one that was overwritten, or an effect that cannot be had any more.
 
-use super::{Case, Finding, Violation, cause};
-use crate::world::{Answer, Trouble};
+use std::collections::{HashMap, HashSet};
+
+use super::{Case, Cause, Finding, Violation, cause};
+use crate::backend::Entry;
+use crate::history::{Event, What};
+use crate::world::{AccountId, Answer, MessageId, Op, Trouble};
 
 /// One finding per message that is not in the ledger although its client was told success, or although a fault-free
 /// retry after everything had settled came back with a failure. A retry whose outcome is unknown decides nothing, one
@@ -16,7 +20,44 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         };
         Some(Finding { violation: Violation::Lost, message, cause: cause::of_unfinished(case, message), detail })
     });
-    lost.collect()
+    lost.chain(overwritten(case)).collect()
+}
+
+/// The messages whose clients were told success, and whose effects another update was written over.
+fn overwritten(case: &Case<'_>) -> Vec<Finding> {
+    let overwrites = |event: &Event| matches!(event.what, What::Called { op: Op::Overwrite(..), .. });
+    // Whoever adds to what is there loses nothing.
+    if !case.evidence.events.iter().any(overwrites) {
+        return Vec::new();
+    }
+    let surviving = surviving(case.evidence.ledger);
+    let is_lost = |message: &MessageId| {
+        let survives = case.entries_of(*message).any(|entry| surviving.contains(&entry.number));
+        case.is_applied(*message) && case.told(*message).success && !survives
+    };
+    let finding = |message| Finding {
+        violation: Violation::Lost,
+        message,
+        cause: Cause::LostUpdate,
+        detail: "told success, and a later update had read the balance before it".to_owned(),
+    };
+    case.messages().filter(is_lost).map(finding).collect()
+}
+
+/// The entries, by number, that the final balances are made of. Each was written over the newest one before it that left the
+/// balance which it had read; so the way back from an account's last entry leads through all that survive.
+fn surviving(ledger: &[Entry]) -> HashSet<u64> {
+    let mut before: HashMap<AccountId, HashMap<i64, usize>> = HashMap::new();
+    let mut last: HashMap<AccountId, usize> = HashMap::new();
+    let mut read: Vec<Option<usize>> = Vec::with_capacity(ledger.len());
+    for (index, entry) in ledger.iter().enumerate() {
+        let balances = before.entry(entry.account).or_default();
+        read.push(balances.get(&(entry.balance - i64::from(entry.amount))).copied());
+        balances.insert(entry.balance, index);
+        last.insert(entry.account, index);
+    }
+    let ways_back = last.into_values().flat_map(|last| std::iter::successors(Some(last), |index| read[*index]));
+    ways_back.map(|index| ledger[index].number).collect()
 }
 
 #[cfg(test)]

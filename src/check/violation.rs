@@ -82,6 +82,8 @@ pub enum Cause {
     StaleUnlock,
     /// A waiter whose lease had run out in the queue was told that it holds the lock.
     DeadWaiter,
+    /// Another update, which had read the state before this one, was written over it.
+    LostUpdate,
     /// A handler crashed or was cancelled after the effect and before it was remembered.
     CrashBetweenStores,
     /// The message id had been forgotten.
@@ -96,13 +98,14 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of the declaration.
-    pub const ALL: [Cause; 11] = [
+    pub const ALL: [Cause; 12] = [
         Cause::CheckThenActRace,
         Cause::RetryAfterLostReply,
         Cause::Redelivery,
         Cause::ZombiePastLease,
         Cause::StaleUnlock,
         Cause::DeadWaiter,
+        Cause::LostUpdate,
         Cause::CrashBetweenStores,
         Cause::WindowExpired,
         Cause::LateLanding,
@@ -120,6 +123,7 @@ impl Cause {
             Cause::ZombiePastLease => "zombie past its lease",
             Cause::StaleUnlock => "stale unlock",
             Cause::DeadWaiter => "granted to a dead waiter",
+            Cause::LostUpdate => "overwritten by an overlapping update",
             Cause::CrashBetweenStores => "crash between two steps",
             Cause::WindowExpired => "window expired",
             Cause::LateLanding => "late landing",

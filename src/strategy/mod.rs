@@ -14,6 +14,7 @@ mod etcd_lock_fenced;
 mod etcd_lock_fenced_marker;
 mod etcd_lock_fenced_transaction;
 mod etcd_lock_marker;
+mod etcd_lock_overwrite;
 mod etcd_lock_twice;
 mod registry;
 

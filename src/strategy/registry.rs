@@ -34,6 +34,7 @@ impl Default for Registry {
         registry.register(super::etcd_lock_fenced_transaction::EtcdLockFencedTransaction);
         registry.register(super::dedup_table::DedupTable);
         registry.register(super::dedup_table_statement::DedupTableStatement);
+        registry.register(super::etcd_lock_overwrite::EtcdLockOverwrite);
         registry.register(super::etcd_lock_twice::EtcdLockTwice);
         registry
     }

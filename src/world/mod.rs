@@ -101,6 +101,15 @@ impl<'p> World<'p> {
         claim_and_apply(request: &Request) -> Option<Answer>, Op::ClaimAndApply(*request), Response::Applied(answer) => answer
     }
     operation! {
+        /// `[read B]`: the balance of an account.
+        read_balance(account: AccountId) -> Answer, Op::ReadBalance(account), Response::Found(Some(balance)) => balance
+    }
+    operation! {
+        /// `[write B]`: sets the account's balance to `base` plus the request's amount, whatever it is by now.
+        overwrite(request: &Request, base: Answer) -> Answer,
+        Op::Overwrite(*request, base), Response::Applied(Some(answer)) => answer
+    }
+    operation! {
         /// Fails with [`Failure::StaleToken`] if the store has seen a higher token for the account, else remembers this one.
         check_token(account: AccountId, token: Token) -> (), Op::CheckToken(account, token), Response::Done => ()
     }

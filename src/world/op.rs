@@ -55,6 +55,11 @@ pub enum Op {
     Apply(Request, Option<Token>),
     /// `Claim`, `Apply` and `StoreAnswer` in one statement.
     ClaimAndApply(Request),
+    /// `[read B]`: reads the balance of an account.
+    ReadBalance(AccountId),
+    /// `[write B]`: sets the account's balance to this one plus the amount, whatever it is by now, and appends to the ledger,
+    /// both or neither. An effect that was applied since the balance was read is lost.
+    Overwrite(Request, Answer),
     /// Compares a token with the highest seen for the account: refuses a lower one, remembers a higher one.
     CheckToken(AccountId, Token),
     /// Asks the lock service for a lease of the experiment's length.
@@ -72,11 +77,11 @@ pub enum Op {
 pub enum Response {
     /// It was done; there is nothing to tell.
     Done,
-    /// To `ReadMark` and `ReadAnswer`: the answer found, if any.
+    /// To `ReadMark` and `ReadAnswer`: the answer found, if any. To `ReadBalance`: the balance.
     Found(Option<Answer>),
     /// To `Claim`: whether the message id is new.
     Claimed(bool),
-    /// To `Apply`: the balance after it. To `ClaimAndApply`: the same, or nothing if the message id was there already.
+    /// To `Apply` and `Overwrite`: the balance after it. To `ClaimAndApply`: the same, or nothing if the message id was there already.
     Applied(Option<Answer>),
     /// To `GrantLease`.
     Granted(LeaseId),
@@ -108,6 +113,8 @@ pub enum OpKind {
     ReadAnswer,
     Apply,
     ClaimAndApply,
+    ReadBalance,
+    Overwrite,
     CheckToken,
     GrantLease,
     Acquire,
@@ -117,7 +124,7 @@ pub enum OpKind {
 
 impl OpKind {
     /// Every kind, in the order of the declaration.
-    pub const ALL: [OpKind; 15] = [
+    pub const ALL: [OpKind; 17] = [
         OpKind::Begin,
         OpKind::Commit,
         OpKind::Rollback,
@@ -128,6 +135,8 @@ impl OpKind {
         OpKind::ReadAnswer,
         OpKind::Apply,
         OpKind::ClaimAndApply,
+        OpKind::ReadBalance,
+        OpKind::Overwrite,
         OpKind::CheckToken,
         OpKind::GrantLease,
         OpKind::Acquire,
@@ -149,6 +158,8 @@ impl OpKind {
             OpKind::ReadAnswer => "read-answer",
             OpKind::Apply => "apply",
             OpKind::ClaimAndApply => "claim-and-apply",
+            OpKind::ReadBalance => "read-balance",
+            OpKind::Overwrite => "overwrite",
             OpKind::CheckToken => "check-token",
             OpKind::GrantLease => "grant-lease",
             OpKind::Acquire => "acquire",
@@ -228,6 +239,8 @@ impl Op {
             Op::ReadAnswer(_) => OpKind::ReadAnswer,
             Op::Apply(..) => OpKind::Apply,
             Op::ClaimAndApply(_) => OpKind::ClaimAndApply,
+            Op::ReadBalance(_) => OpKind::ReadBalance,
+            Op::Overwrite(..) => OpKind::Overwrite,
             Op::CheckToken(..) => OpKind::CheckToken,
             Op::GrantLease => OpKind::GrantLease,
             Op::Acquire(_) => OpKind::Acquire,
@@ -259,6 +272,10 @@ impl Op {
             }
             Op::ClaimAndApply(Request { id, effect, .. }) => {
                 (vec![], vec![Item::Claim(id), Item::StoredAnswer(id), Item::Account(effect.account), Item::Ledger(id)])
+            }
+            Op::ReadBalance(account) => (vec![Item::Account(account)], vec![]),
+            Op::Overwrite(request, _) => {
+                (vec![], vec![Item::Account(request.effect.account), Item::Ledger(request.id)])
             }
             Op::CheckToken(account, _) => (vec![], vec![Item::Fence(account)]),
             Op::GrantLease => (vec![], vec![Item::LeaseCounter]),
@@ -302,6 +319,12 @@ impl std::fmt::Display for Op {
             Op::ClaimAndApply(request) => {
                 write!(f, "{name} m{} {:+} to {}", request.id.0, request.effect.amount, request.effect.account.0)
             }
+            Op::ReadBalance(account) => write!(f, "{name} {}", account.0),
+            Op::Overwrite(request, base) => write!(
+                f,
+                "{name} m{} {:+} to {} = {}",
+                request.id.0, request.effect.amount, request.effect.account.0, base.0
+            ),
             Op::CheckToken(account, token) => write!(f, "{name} {} token {}", account.0, token.0),
             Op::Acquire(key) | Op::Release(key) => write!(f, "{name} {key}"),
             Op::Revoke(lease) => write!(f, "{name} {:x}", lease.0),

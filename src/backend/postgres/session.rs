@@ -67,6 +67,17 @@ impl PostgresSession {
                 None => return Ok(Outcome::Failed(Failure::StaleToken)),
                 applied => Response::Applied(applied),
             },
+            Op::ReadBalance(account) => {
+                let query = sqlx::query(statements::READ_BALANCE).bind(i64::from(account.0));
+                let row = query.fetch_optional(&mut self.connection).await?;
+                Response::Found(row.map(|row| row.try_get(0).map(Answer)).transpose()?)
+            }
+            Op::Overwrite(request, base) => {
+                let query = bind_effect(sqlx::query(statements::OVERWRITE), &request, None, by);
+                let query = query.bind(base.0 + i64::from(request.effect.amount));
+                let row = query.fetch_optional(&mut self.connection).await?;
+                Response::Applied(row.map(|row| row.try_get(0).map(Answer)).transpose()?)
+            }
             Op::ClaimAndApply(request) => {
                 Response::Applied(self.apply(statements::CLAIM_AND_APPLY, &request, None, by).await?)
             }

@@ -56,6 +56,14 @@ pub(super) const APPLY: &str =
      INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
      SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
 
+/// Account. Gives the balance.
+pub(super) const READ_BALANCE: &str = "SELECT balance FROM account WHERE id = $1";
+
+/// As [`APPLY`]; then the new balance.
+pub(super) const OVERWRITE: &str = "WITH changed AS (UPDATE account SET balance = $7 WHERE id = $2 RETURNING balance)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
 /// As [`APPLY`]. Gives nothing if a higher token has been seen.
 pub(super) const APPLY_FENCED: &str = "WITH fenced AS (
        INSERT INTO fence (account, token) VALUES ($2, $4) ON CONFLICT (account)

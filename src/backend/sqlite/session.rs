@@ -73,6 +73,16 @@ impl SqliteSession {
                     applied => Response::Applied(applied),
                 }
             }
+            Op::ReadBalance(account) => {
+                let query = sqlx::query("SELECT balance FROM account WHERE id = ?").bind(account.0);
+                let row = query.fetch_optional(&mut self.connection).await?;
+                Response::Found(row.map(|row| row.try_get(0).map(Answer)).transpose()?)
+            }
+            Op::Overwrite(request, base) => {
+                let balance_after = base.0 + i64::from(request.effect.amount);
+                let bind = |query| bind_change(query, balance_after, &request, None, by);
+                Response::Applied(balance(&self.write(statements::OVERWRITE, bind).await?)?)
+            }
             Op::ClaimAndApply(request) => {
                 let bind = |query: Bound| {
                     let effect = bind_effect(query.bind(request.id.0), &request, None, by);
@@ -120,8 +130,13 @@ impl SqliteSession {
 
 /// Binds what [`statements::APPLY`] takes.
 fn bind_effect(query: Bound, request: &Request, token: Option<Token>, by: Delivery) -> Bound {
+    bind_change(query, request.effect.amount.into(), request, token, by)
+}
+
+/// The same, with what the account's balance is changed by or to.
+fn bind_change(query: Bound, change: i64, request: &Request, token: Option<Token>, by: Delivery) -> Bound {
     let effect = request.effect;
-    let query = query.bind(effect.amount).bind(effect.account.0).bind(request.id.0).bind(effect.amount);
+    let query = query.bind(change).bind(effect.account.0).bind(request.id.0).bind(effect.amount);
     query.bind(token.map(|token| token.0.get())).bind(by.attempt).bind(by.copy).bind(effect.account.0)
 }
 

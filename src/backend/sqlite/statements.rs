@@ -20,8 +20,17 @@ macro_rules! statements {
 /// Effect and ledger: amount, account; message, amount, token, attempt, copy, account. Gives the balance.
 macro_rules! apply_if {
     ($condition:expr) => {
+        change!("balance + ?", $condition)
+    };
+}
+
+/// As [`apply_if`], with another way to change the balance.
+macro_rules! change {
+    ($balance:expr, $condition:expr) => {
         concat!(
-            "UPDATE account SET balance = balance + ? WHERE id = ?",
+            "UPDATE account SET balance = ",
+            $balance,
+            " WHERE id = ?",
             $condition,
             "; INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
              SELECT ?, id, ?, balance, ?, ?, ? FROM account WHERE id = ? AND changes() > 0 RETURNING balance"
@@ -52,6 +61,9 @@ pub(super) const FENCE_BLINDLY: Statements = statements!(
 
 /// As [`apply_if`].
 pub(super) const APPLY: Statements = statements!(apply_if!(""));
+
+/// As [`apply_if`], with the new balance for the first amount.
+pub(super) const OVERWRITE: Statements = statements!(change!("?", ""));
 
 /// Account, token; then as [`apply_if`].
 pub(super) const APPLY_FENCED: Statements = statements!(

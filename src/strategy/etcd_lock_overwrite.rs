@@ -1,0 +1,54 @@
+//! etcd-lock-overwrite: read, modify and write back inside a distributed lock, which alone keeps others from doing the same.
+
+use super::{Break, Claim, Retries, StoreKind, Strategy};
+use crate::check::Violation;
+use crate::fault::FaultKind;
+use crate::world::{Leg, Reply, Request, World};
+
+pub(super) struct EtcdLockOverwrite;
+
+#[async_trait::async_trait]
+impl Strategy for EtcdLockOverwrite {
+    fn name(&self) -> &'static str {
+        "etcd-lock-overwrite"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[grant lease] [acquire] [read B] [write B] [release] [revoke]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "no lost update while the lease lives",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &[Violation::Stuck],
+            tolerates: &[],
+            breaks: &[Break {
+                faults: &[FaultKind::Pause, FaultKind::ServerPaused],
+                legs: &[Leg::Lock],
+                shows: &[Violation::Lost, Violation::Overlap],
+                because: "two are inside, and the one overwrites what the other has written",
+            }],
+        }
+    }
+
+    fn needs_lock_service(&self) -> bool {
+        true
+    }
+
+    fn belongs_to_a_scenario(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        let lock = world.enter(request.effect.account).await?;
+        let answer = inside(world, request).await;
+        world.leave(lock).await;
+        answer
+    }
+}
+
+async fn inside(world: &mut World<'_>, request: &Request) -> Reply {
+    let balance = world.read_balance(request.effect.account).await?;
+    world.overwrite(request, balance).await
+}
