@@ -73,6 +73,7 @@ pub struct Backends {
     /// Where the lab reaches it when the way of the handlers is cut.
     own_endpoints: Vec<String>,
     lease_ttl_s: i64,
+    keep_alive: bool,
     timeout: Duration,
     lease: Duration,
     lock_settings: Vec<(String, String)>,
@@ -124,6 +125,7 @@ impl Backends {
             endpoints: lock.endpoints,
             own_endpoints: lock.own_endpoints,
             lease_ttl_s: settings.lease_ttl_s.get().into(),
+            keep_alive: settings.lock_keep_alive,
             timeout: settings.limits().operation,
             lease: lock.lease,
             lock_settings: lock.settings,
@@ -149,6 +151,7 @@ impl Backends {
             endpoints: vec![lock_server.endpoint()],
             own_endpoints: vec![lock_server.endpoint()],
             lease_ttl_s: settings.lease_ttl_s.get().into(),
+            keep_alive: settings.lock_keep_alive,
             timeout: settings.limits().operation,
             lease: settings.lease(settings.embedded_clock_speed.get()),
             lock_settings: lock_server.describe(),
@@ -161,7 +164,9 @@ impl Backends {
     /// The lock service, with locks under a prefix of their own.
     #[must_use]
     pub fn lock(&self, prefix: String) -> Arc<dyn Backend> {
-        Arc::new(etcd(&self.endpoints, self.lease_ttl_s, self.timeout, prefix))
+        let etcd = options(&self.endpoints, self.lease_ttl_s, self.timeout, prefix);
+        let etcd = EtcdBackend::new(EtcdOptions { keep_alive: self.keep_alive, ..etcd });
+        Arc::new(etcd.expect("there is an endpoint"))
     }
 
     /// Removes what the run has left in a database or a lock service that it did not start: the schema, and the keys under
@@ -313,6 +318,9 @@ fn no_relay(backend: &'static str, error: &std::io::Error) -> BackendError {
 }
 
 fn etcd(endpoints: &[String], lease_ttl_s: i64, timeout: Duration, prefix: String) -> EtcdBackend {
-    let options = EtcdOptions { endpoints: endpoints.to_vec(), lease_ttl_s, prefix, timeout, ..EtcdOptions::default() };
-    EtcdBackend::new(options).expect("there is an endpoint")
+    EtcdBackend::new(options(endpoints, lease_ttl_s, timeout, prefix)).expect("there is an endpoint")
+}
+
+fn options(endpoints: &[String], lease_ttl_s: i64, timeout: Duration, prefix: String) -> EtcdOptions {
+    EtcdOptions { endpoints: endpoints.to_vec(), lease_ttl_s, prefix, timeout, ..EtcdOptions::default() }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, DeleteOptions, LockOptions};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
 use super::{Backend, BackendError, Pending, Session, Way};
@@ -22,6 +24,9 @@ pub struct EtcdOptions {
     pub lease_ttl_s: i64,
     /// What the names of locks begin with, so that the lab touches nothing else.
     pub prefix: String,
+    /// Whether leases are kept alive for as long as their session is at work: by a task beside it, which stands still when the
+    /// handler does.
+    pub keep_alive: bool,
     /// How long to wait for a connection. When it is over, nothing was sent.
     pub connect_timeout: Duration,
     /// How long to wait for an answer, also of a lock that others hold. When it is over, the outcome is unknown.
@@ -34,6 +39,7 @@ impl Default for EtcdOptions {
             endpoints: vec!["http://127.0.0.1:2379".to_owned()],
             lease_ttl_s: 10,
             prefix: "oncelab".to_owned(),
+            keep_alive: false,
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(30),
         }
@@ -221,6 +227,8 @@ impl EtcdBackend {
             lease_ttl_s: self.options.lease_ttl_s,
             prefix: self.options.prefix.clone(),
             timeout: self.options.timeout,
+            keep_alive: self.options.keep_alive,
+            keeper: None,
         }))
     }
 }
@@ -231,9 +239,54 @@ struct EtcdSession {
     lease_ttl_s: i64,
     prefix: String,
     timeout: Duration,
+    keep_alive: bool,
+    /// Keeps the newest lease alive.
+    keeper: Option<Keeper>,
+}
+
+/// A task that keeps a lease alive until it is dropped.
+struct Keeper {
+    stands_still: watch::Sender<bool>,
+    _task: AbortOnDropHandle<Result<(), etcd_client::Error>>,
+}
+
+impl Keeper {
+    fn start(client: Client, lease: i64, ttl_s: i64) -> Self {
+        let stands_still = watch::Sender::new(false);
+        // Three times in the life of a lease, as etcd's own client does.
+        let every = Duration::from_secs(ttl_s.unsigned_abs()) / 3;
+        let task = tokio::spawn(keep_alive(client, lease, every, stands_still.subscribe()));
+        Keeper { stands_still, _task: AbortOnDropHandle::new(task) }
+    }
+}
+
+async fn keep_alive(
+    mut client: Client,
+    lease: i64,
+    every: Duration,
+    mut stands_still: watch::Receiver<bool>,
+) -> Result<(), etcd_client::Error> {
+    let (mut keeper, mut answers) = client.lease_keep_alive(lease).await?;
+    loop {
+        tokio::time::sleep(every).await;
+        if stands_still.wait_for(|still| !still).await.is_err() {
+            return Ok(());
+        }
+        keeper.keep_alive().await?;
+        // Of a lease that is gone there is nothing to keep.
+        if answers.message().await?.is_none_or(|answer| answer.ttl() <= 0) {
+            return Ok(());
+        }
+    }
 }
 
 impl Session for EtcdSession {
+    fn stand_still(&mut self, still: bool) {
+        if let Some(keeper) = &self.keeper {
+            keeper.stands_still.send_replace(still);
+        }
+    }
+
     fn execute(&mut self, op: Op, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
             match tokio::time::timeout(self.timeout, self.call(op)).await {
@@ -251,6 +304,9 @@ impl EtcdSession {
         match op {
             Op::GrantLease => {
                 let granted = self.client.lease_grant(self.lease_ttl_s, None).await?;
+                if self.keep_alive {
+                    self.keeper = Some(Keeper::start(self.client.clone(), granted.id(), granted.ttl()));
+                }
                 Ok(Response::Granted(LeaseId(granted.id())))
             }
             Op::Acquire(key) => {
@@ -264,6 +320,7 @@ impl EtcdSession {
                 Ok(Response::Done)
             }
             Op::Revoke(lease) => {
+                self.keeper = None;
                 self.client.lease_revoke(lease.0).await?;
                 Ok(Response::Done)
             }

@@ -52,6 +52,9 @@ pub trait Session: Send {
     /// [`BackendError`] if the backend is broken rather than busy, refusing or gone.
     fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>>;
 
+    /// The handler stands still, or goes on: whatever the driver does beside its operations stops or goes on with it.
+    fn stand_still(&mut self, _still: bool) {}
+
     /// The proxy that the connection goes through, if it does.
     fn wire(&self) -> Option<Arc<Wire>> {
         None

@@ -39,6 +39,10 @@ impl Session for WiredSession {
         self.session.execute(op, by)
     }
 
+    fn stand_still(&mut self, still: bool) {
+        self.session.stand_still(still);
+    }
+
     fn wire(&self) -> Option<Arc<Wire>> {
         Some(Arc::clone(&self.wire))
     }

@@ -62,10 +62,10 @@ fn surviving(ledger: &[Entry]) -> HashSet<u64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::{FIRST, Story};
+    use crate::check::testing::{FIRST, Story, request};
     use crate::check::{Cause, Violation};
     use crate::history::What;
-    use crate::world::{Answer, Delivery, Failure, Trouble};
+    use crate::world::{Answer, Delivery, Failure, Op, Response, Trouble};
 
     /// A message whose client gave up, and whose fault-free retry came back with this.
     fn retried(reply: crate::world::Reply) -> Story {
@@ -105,6 +105,36 @@ mod tests {
     fn a_failed_retry_of_an_applied_effect_is_no_loss() {
         let mut story = retried(Err(Trouble::Failed(Failure::Busy)));
         story.entry(0, FIRST);
+        assert_eq!(story.found(Violation::Lost), []);
+    }
+
+    /// Messages that write back a balance plus their ten, each over what an earlier one left.
+    fn overwriting(balances: &[i64]) -> Story {
+        let mut story = Story::of(u32::try_from(balances.len()).unwrap());
+        for (n, balance) in (0_u32..).zip(balances) {
+            let op = Op::Overwrite(request(n), Answer(balance - 10));
+            story.done(u64::from(n) * 10, n, FIRST, op, Response::Applied(Some(Answer(*balance))));
+            story.entry_with(n, FIRST, None, *balance).answer(u64::from(n) * 10 + 2, n, FIRST, Ok(Answer(*balance)));
+        }
+        story
+    }
+
+    #[test]
+    fn accepts_updates_that_are_each_written_over_the_last() {
+        assert_eq!(overwriting(&[10, 20, 30]).found(Violation::Lost), []);
+    }
+
+    #[test]
+    fn rejects_a_planted_lost_update() {
+        // The third had read 10, so the second, which had made it 20, is lost; the fourth goes on from the third.
+        let lost = overwriting(&[10, 20, 20, 30]).found(Violation::Lost);
+        assert_eq!(lost, [(1, Cause::LostUpdate)]);
+    }
+
+    #[test]
+    fn an_update_that_nobody_was_told_of_is_no_loss() {
+        let mut story = overwriting(&[10]);
+        story.entry_with(0, FIRST, None, 10);
         assert_eq!(story.found(Violation::Lost), []);
     }
 }

@@ -111,7 +111,8 @@ impl Story {
     }
 }
 
-fn request(n: u32) -> Request {
+/// A request for ten.
+pub(super) fn request(n: u32) -> Request {
     let effect = Effect { account: AccountId(0), amount: 10 };
     Request { id: MessageId(n), client: ClientId(0), sequence: n, effect }
 }

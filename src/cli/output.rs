@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::load::Experiment;
-use crate::report::{foremost_causes, matrix, to_text};
+use crate::report::{foremost_causes, matrix, references, to_text};
 use crate::results::{CellSummary, Meta, Summary};
 
 /// The width of tables, on a terminal and elsewhere.
@@ -59,6 +59,10 @@ pub(super) fn run_as_text(summary: &Summary, experiment: &Experiment, meta: &Met
         say("");
         say(&unmet(cell));
         say(&format!("  {}", here(&cell.reproduce)));
+    }
+    for line in references(summary, &experiment.references) {
+        say("");
+        say(&line);
     }
     if !experiment.analysis.trim().is_empty() {
         say("");

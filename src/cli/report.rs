@@ -30,7 +30,7 @@ impl Report {
         let summary = Summary::new(dir, &folder.meta, &folder.experiment, folder.rows(), registry)?;
         output::print(&match if self.json { Format::Json } else { self.format } {
             Format::Text => output::run_as_text(&summary, &folder.experiment, &folder.meta),
-            Format::Md => report::document(&summary, &folder.experiment.analysis, &folder.meta),
+            Format::Md => report::document(&summary, &folder.experiment, &folder.meta),
             Format::Csv => report::to_csv(&summary),
             Format::Json => serde_json::to_string_pretty(&summary)? + "\n",
         })?;

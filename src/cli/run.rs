@@ -198,7 +198,7 @@ fn save_summary(folder: &RunFolder, registry: &Registry) -> anyhow::Result<Summa
     let dir = folder.path().display().to_string();
     let summary = Summary::new(dir, &folder.meta, &folder.experiment, folder.rows(), registry)?;
     folder.write_json(Files::SUMMARY, &summary)?;
-    let document = report::document(&summary, &folder.experiment.analysis, &folder.meta);
+    let document = report::document(&summary, &folder.experiment, &folder.meta);
     folder.write(Files::REPORT, document.as_bytes())?;
     Ok(summary)
 }

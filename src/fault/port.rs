@@ -381,7 +381,15 @@ impl FaultyPort {
     async fn pause(&mut self, lasting: Duration) {
         let for_us = u32::try_from(lasting.as_micros()).unwrap_or(u32::MAX);
         self.note(What::Paused { for_us });
+        self.stand_still(true);
         sleep(lasting).await;
+        self.stand_still(false);
+    }
+
+    fn stand_still(&mut self, still: bool) {
+        for session in [&mut self.store, &mut self.lock].into_iter().filter_map(|link| link.session.as_mut()) {
+            session.stand_still(still);
+        }
     }
 
     async fn crash(&mut self) {

@@ -31,9 +31,29 @@ pub struct Experiment {
     pub backend: BackendSettings,
     /// The fault levels.
     pub faults: Vec<Level>,
+    /// What others have found, to be printed beside what is found here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// The answers: by fault level, then by strategy.
     #[serde(default)]
     pub expect: BTreeMap<String, BTreeMap<String, Expectation>>,
+}
+
+/// A figure from elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// The fault level and the strategy that it is to be compared with.
+    pub faults: String,
+    pub strategy: String,
+    /// The name of the violation.
+    pub violation: String,
+    /// Its share of the acknowledged requests.
+    pub share: f64,
+    /// Whose figure it is, and of what.
+    pub source: String,
+    /// How the two differ.
+    pub differs: String,
 }
 
 fn one() -> NonZeroU16 {
@@ -126,6 +146,8 @@ pub struct BackendSettings {
     /// How long the members of that etcd wait for their leader before they elect another. A lease lives for one and a half
     /// times as long at the least, rounded up to a second, on the embedded lock server too.
     pub lock_election_ms: ElectionMs,
+    /// Whether leases are kept alive for as long as their holder is at work, and does not stand still itself.
+    pub lock_keep_alive: bool,
     /// How many times faster than the wall clock leases age on the embedded lock server. A real one knows only 1.
     pub embedded_clock_speed: ClockSpeed,
     /// Whether servers that the lab starts keep their data on disk. In memory they lose it with the machine, not with their
@@ -147,6 +169,7 @@ impl Default for BackendSettings {
             lease_ttl_s: NonZeroU8::new(2).unwrap_or(NonZeroU8::MIN),
             lock_members: Members(1),
             lock_election_ms: ElectionMs(1_000),
+            lock_keep_alive: false,
             embedded_clock_speed: ClockSpeed(1.0),
             durable: true,
             operation_timeout_ms: NonZeroU32::new(5_000).unwrap_or(NonZeroU32::MIN),

@@ -8,7 +8,7 @@ use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 11] = [
+const BUILTIN: [(&str, &str); 12] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
@@ -17,6 +17,7 @@ const BUILTIN: [(&str, &str); 11] = [
     ("wire-and-port", include_str!("../../experiments/wire-and-port.toml")),
     ("stale-unlock", include_str!("../../experiments/stale-unlock.toml")),
     ("dead-waiter", include_str!("../../experiments/dead-waiter.toml")),
+    ("jepsen-lock-set", include_str!("../../experiments/jepsen-lock-set.toml")),
     ("leader-killed", include_str!("../../experiments/leader-killed.toml")),
     ("store-killed", include_str!("../../experiments/store-killed.toml")),
     ("throughput", include_str!("../../experiments/throughput.toml")),

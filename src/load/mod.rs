@@ -13,7 +13,7 @@ mod settle;
 mod trial;
 
 pub use expectation::{Expectation, Expected};
-pub use experiment::{BackendSettings, ClockSpeed, ElectionMs, Experiment, LoadSettings, Members, Rate};
+pub use experiment::{BackendSettings, ClockSpeed, ElectionMs, Experiment, LoadSettings, Members, Rate, Reference};
 pub use experiment_file::{ExperimentError, builtin_names, load, parse};
 pub use matrix::{Cell, TrialPlan, matrix};
 pub use runner::{Ending, RunError, Watch, lock_prefix, run, strategies};

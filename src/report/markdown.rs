@@ -1,7 +1,9 @@
 //! Tables and whole reports in Markdown.
 
+use super::references::references;
 use super::table::{Align, Table};
 use super::tables::{causes, matrix};
+use crate::load::Experiment;
 use crate::results::{Meta, Summary};
 
 /// Draws a table in Markdown.
@@ -25,7 +27,8 @@ fn escape(text: &str) -> String {
 
 /// The report of a run: what was asked, the answers, why, and how to repeat it.
 #[must_use]
-pub fn document(summary: &Summary, analysis: &str, meta: &Meta) -> String {
+pub fn document(summary: &Summary, experiment: &Experiment, meta: &Meta) -> String {
+    let analysis = &experiment.analysis;
     let mut out = format!("# {}\n\n{}\n\n", escape(&summary.experiment), escape(&summary.question));
     if summary.trials < summary.trials_planned {
         out.push_str(&format!(
@@ -39,6 +42,9 @@ pub fn document(summary: &Summary, analysis: &str, meta: &Meta) -> String {
     );
     for (strategy, why) in &summary.skipped {
         out.push_str(&format!("Skipped: {} because {}\n\n", escape(strategy), escape(why)));
+    }
+    for line in references(summary, &experiment.references) {
+        out.push_str(&format!("{}\n\n", escape(&line)));
     }
     if !analysis.trim().is_empty() {
         out.push_str(&format!("{}\n\n", analysis.trim()));

@@ -2,12 +2,14 @@
 
 mod csv;
 mod markdown;
+mod references;
 mod table;
 mod tables;
 mod text;
 
 pub use self::csv::to_csv;
 pub use markdown::{document, to_markdown};
+pub use references::references;
 pub use table::{Align, Column, Table};
 pub use tables::{causes, foremost_causes, matrix};
 pub use text::to_text;

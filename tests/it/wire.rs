@@ -6,9 +6,13 @@ use std::time::Duration;
 use oncelab::backend::{
     Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, PostgresStore, Session, Store, Wired,
 };
-use oncelab::fault::wire::{Landing, Wire, WireFault};
+use oncelab::fault::wire::{Landing, Protocol, Wire, WireFault};
 use oncelab::stats::wilson_95;
 use oncelab::world::{AccountId, Isolation, LockKey, Op, Outcome, Response};
+
+use etcd_client::{Client, GetOptions, KvClient};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
 
 use crate::backends::{DONE, on_etcd, on_postgres, request, run};
 use crate::common::{oncelab, text};
@@ -164,4 +168,130 @@ fn the_wire_and_the_port_show_the_same() {
             }
         }
     });
+}
+
+/// Longer than any of these takes.
+const LIMIT: Duration = Duration::from_secs(20);
+
+const INSERT: &str = "INSERT INTO wired VALUES ($1)";
+
+/// A connection as a user of sqlx makes it, who does not know of the proxy: it asks for encryption first.
+async fn sqlx_through(url: &str, to: &PgConnectOptions) -> (PgConnection, Wire) {
+    let wire = Wire::start(to.get_host(), to.get_port(), Protocol::Postgres).await.unwrap();
+    let through = url.parse::<PgConnectOptions>().unwrap().host("127.0.0.1").port(wire.address().port());
+    (through.connect().await.unwrap(), wire)
+}
+
+async fn rows(direct: &mut PgConnection) -> Vec<i32> {
+    sqlx::query_scalar("SELECT n FROM wired ORDER BY n").fetch_all(direct).await.unwrap()
+}
+
+#[test]
+fn sqlx_itself_meets_each_fault_on_the_first_use_of_a_statement() {
+    on_postgres(|url| async move {
+        let to: PgConnectOptions = url.parse().unwrap();
+        let mut direct = to.connect().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE wired (n int)").execute(&mut direct).await.unwrap();
+        // What is in the table when the driver's error arrives, and what is in it after what is held was released.
+        for (n, fault, then, landing, later) in [
+            (1, WireFault::LoseRequest, vec![], Landing::NothingHeld, vec![]),
+            (2, WireFault::LoseReply, vec![2], Landing::NothingHeld, vec![2]),
+            (3, WireFault::Hold, vec![2], Landing::Finished { failed: false }, vec![2, 3]),
+        ] {
+            let (mut connection, wire) = sqlx_through(&url, &to).await;
+            wire.arm(fault);
+            let insert = sqlx::query(INSERT).bind(n).execute(&mut connection);
+            let ended = tokio::time::timeout(LIMIT, insert).await.expect("the driver notices");
+            assert!(ended.is_err(), "{fault:?}: {ended:?}");
+            assert_eq!(rows(&mut direct).await, then, "{fault:?}");
+            drop(connection);
+            tokio::time::sleep(A_MOMENT).await;
+            assert_eq!(rows(&mut direct).await, then, "{fault:?}, even later");
+            assert_eq!((wire.requests(), wire.connections()), (1, 1), "{fault:?}");
+            assert_eq!(wire.release().await, landing);
+            assert_eq!(rows(&mut direct).await, later, "{fault:?}, landed");
+        }
+
+        let (mut connection, wire) = sqlx_through(&url, &to).await;
+        wire.arm(WireFault::Hold);
+        assert!(sqlx::query("SELECT 1 / $1::int").bind(0).execute(&mut connection).await.is_err());
+        assert_eq!(wire.release().await, Landing::Finished { failed: true }, "the server refused it");
+    });
+}
+
+#[test]
+fn a_commit_that_takes_its_time_is_lost_only_when_it_is_done() {
+    on_postgres(|url| async move {
+        let to: PgConnectOptions = url.parse().unwrap();
+        let mut direct = to.connect().await.unwrap();
+        let table = "CREATE TABLE wired (n int);
+            CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON wired DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION dawdle()";
+        sqlx::raw_sql(table).execute(&mut direct).await.unwrap();
+        let (mut connection, wire) = sqlx_through(&url, &to).await;
+        let mut transaction = connection.begin().await.unwrap();
+        sqlx::query(INSERT).bind(1).execute(&mut *transaction).await.unwrap();
+        wire.arm(WireFault::LoseReply);
+        // The trigger makes the COMMIT itself last 300 ms: a proxy that cut at once would show an empty table here.
+        assert!(transaction.commit().await.is_err());
+        assert_eq!(rows(&mut direct).await, [1]);
+        assert_eq!(wire.requests(), 3, "BEGIN, INSERT, COMMIT");
+    });
+}
+
+/// A client as a user of etcd's makes it.
+async fn etcd_through(endpoint: &str) -> (KvClient, Wire) {
+    let (host, port) = endpoint.trim_start_matches("http://").rsplit_once(':').unwrap();
+    let wire = Wire::start(host, port.parse().unwrap(), Protocol::Http2).await.unwrap();
+    let client = Client::connect([format!("http://{}", wire.address())], None).await.unwrap();
+    (client.kv_client(), wire)
+}
+
+async fn check_puts(endpoint: String) {
+    let mut direct = Client::connect([&endpoint], None).await.unwrap().kv_client();
+    let mut found = async |key: &str| !direct.get(key, None).await.unwrap().kvs().is_empty();
+    for (key, fault, is_there) in
+        [("one", WireFault::LoseRequest, false), ("two", WireFault::LoseReply, true), ("three", WireFault::Hold, false)]
+    {
+        let (mut client, wire) = etcd_through(&endpoint).await;
+        client.put("warm", "up", None).await.unwrap();
+        assert_eq!(wire.requests(), 1);
+        wire.arm(fault);
+        let put = tokio::time::timeout(LIMIT, client.put(key, "value", None)).await.expect("the driver notices");
+        assert!(put.is_err(), "{fault:?}");
+        assert_eq!(found(key).await, is_there, "{fault:?}");
+        assert_eq!((wire.requests(), wire.connections()), (2, 1), "{fault:?}");
+        drop(client);
+        let landing = wire.release().await;
+        let has_landed = landing == Landing::Finished { failed: false };
+        assert_eq!(has_landed, fault == WireFault::Hold, "{fault:?}: {landing:?}");
+        assert_eq!(found(key).await, is_there || has_landed, "{fault:?}");
+    }
+
+    // More than the window that the client grants for one answer: the server waits in its middle for leave to go on.
+    for key in ["large/1", "large/2", "large/3"] {
+        direct.put(key, vec![b'x'; 1 << 20], None).await.unwrap();
+    }
+    let (mut client, wire) = etcd_through(&endpoint).await;
+    wire.arm(WireFault::LoseReply);
+    let get = client.get("large/", Some(GetOptions::new().with_prefix()));
+    assert!(tokio::time::timeout(LIMIT, get).await.expect("the answer is read to its end").is_err());
+    assert_eq!((wire.requests(), wire.connections()), (1, 1));
+    // A new client: the old one may send its next request into the connection that was cut, before it has noticed.
+    let mut client = Client::connect([format!("http://{}", wire.address())], None).await.unwrap().kv_client();
+    assert_eq!(client.get("large/", Some(GetOptions::new().with_prefix())).await.unwrap().kvs().len(), 3);
+    assert_eq!((wire.requests(), wire.connections()), (2, 2));
+}
+
+#[tokio::test]
+async fn etcd_client_itself_meets_each_fault_on_the_embedded_lock_server() {
+    let server = EmbeddedLockServer::start(EmbeddedOptions::default()).unwrap();
+    check_puts(server.endpoint()).await;
+}
+
+#[test]
+fn etcd_client_itself_meets_each_fault_on_etcd() {
+    on_etcd(check_puts);
 }

@@ -1,10 +1,14 @@
 //! Faults on the wire: a TCP proxy for one session, which knows where a request and its answer begin and end.
 
+mod connection;
 mod http2;
 mod postgres;
 mod proxy;
+#[cfg(test)]
+mod tests;
 
-pub use proxy::{Landing, Wire};
+pub use connection::Landing;
+pub use proxy::Wire;
 
 /// What is spoken on a wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +24,11 @@ pub enum Protocol {
 pub enum WireFault {
     /// Nothing of it reaches the server; the connection is cut.
     LoseRequest,
-    /// The server's answer is read to its end, nothing of it reaches the client, and the connection is cut.
+    /// The server's answer is read to its end, nothing of it reaches the client, and the connection is cut. A client that
+    /// cancels or closes in the meantime does not keep the server from finishing.
     LoseReply,
-    /// It is read to its end and kept, and the client's side is cut; [`Wire::release`] lets it land.
+    /// It is read to its end and kept, and the client's side is cut; [`Wire::release`] lets it land. In HTTP/2 it must fit
+    /// into the window that the server grants before it has seen anything of it (64 KiB, if it says nothing else).
     Hold,
 }
 
@@ -34,17 +40,35 @@ const LONGEST: usize = 16 << 20;
 struct Piece {
     bytes: Vec<u8>,
     part: Option<Part>,
+    /// What the proxy itself says to it, in the server's place.
+    answer: Option<u8>,
+}
+
+impl Piece {
+    /// Bytes that pass, and are part of nothing.
+    fn of(bytes: Vec<u8>) -> Self {
+        Piece { bytes, part: None, answer: None }
+    }
 }
 
 /// A part of a request or of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Part {
-    /// Which of the calls on this connection: HTTP/2's stream, and always 0 for PostgreSQL, which has one at a time.
+    /// Which of the calls on this connection: HTTP/2's stream; for PostgreSQL the number of the answer. They grow.
     call: u32,
     begins: bool,
     ends: bool,
     /// Whether it says that the call has failed.
     fails: bool,
+    /// How much of HTTP/2's window it takes, in bytes.
+    flow: u32,
+}
+
+impl Part {
+    /// Something in the middle of a call.
+    fn of(call: u32) -> Self {
+        Part { call, begins: false, ends: false, fails: false, flow: 0 }
+    }
 }
 
 /// Cuts what one side sends into pieces.
@@ -66,9 +90,17 @@ impl Protocol {
 
     fn of_server(self) -> Box<dyn Framer> {
         match self {
-            Protocol::Postgres => Box::new(postgres::Server),
-            Protocol::Http2 => Box::new(http2::Server),
+            Protocol::Postgres => Box::new(postgres::Server::default()),
+            Protocol::Http2 => Box::new(http2::Server::default()),
         }
+    }
+}
+
+/// What must be said to whoever sent a part that is not passed on, so that the rest of it comes.
+fn credit(protocol: Protocol, part: Part) -> Vec<u8> {
+    match protocol {
+        Protocol::Postgres => Vec::new(),
+        Protocol::Http2 => http2::credit(part),
     }
 }
 
