@@ -249,11 +249,17 @@ async fn etcd(source: &Source) {
 }
 
 fn main() {
-    // Cargo passes `--bench`; there is nothing to choose.
+    // Cargo passes `--bench`; `-- postgres` or `-- etcd` leaves the other out.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wants = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let source = Source { provision: Provision::Process, ..Source::default() };
-        postgres(&source).await;
-        etcd(&source).await;
+        if wants("postgres") {
+            postgres(&source).await;
+        }
+        if wants("etcd") {
+            etcd(&source).await;
+        }
     });
 }
