@@ -93,10 +93,10 @@ fn backends() -> Vec<Value> {
     let backend = |name, role, is| item(name, &[("role", role), ("is", is)]);
     vec![
         backend("sqlite", "store", "a SQLite file in a temporary folder, through sqlx (the default)"),
-        backend("postgres", "store", "PostgreSQL, started from the installed binaries or at --store-url"),
+        backend("postgres", "store", "PostgreSQL, in a container, from the installed binaries, or at --store-url"),
         backend("null", "store", "does nothing: for measuring the lab itself"),
         backend("embedded", "lock service", "speaks etcd's gRPC over loopback, in this process (the default)"),
-        backend("etcd", "lock service", "etcd, started from the installed binary or at --lock-url"),
+        backend("etcd", "lock service", "etcd, in containers, from the installed binary, or at --lock-url"),
     ]
 }
 
