@@ -49,6 +49,9 @@ impl Default for EtcdOptions {
 /// How long to wait for a member's answers to [`EtcdBackend::probe`].
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long to wait for more keys to come before they are removed again.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(150);
+
 /// What a lock service says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probed {
@@ -115,19 +118,27 @@ impl EtcdBackend {
 }
 
 impl EtcdBackend {
-    /// Deletes every key under the prefix.
+    /// Deletes every key under the prefix, until none comes any more: what was on its way when a run was stopped lands soon
+    /// after.
     ///
     /// # Errors
     /// [`BackendError`] if no member answers.
     pub async fn remove_keys(&self) -> Result<(), BackendError> {
         let endpoint = self.next_endpoint();
         let removing = async {
-            let options = DeleteOptions::new().with_prefix();
-            client(endpoint, &self.options).await?.delete(format!("{}/", self.options.prefix), Some(options)).await
+            let mut client = client(endpoint, &self.options).await?;
+            let mut quiet = 0;
+            while quiet < 2 {
+                let options = DeleteOptions::new().with_prefix();
+                let removed = client.delete(format!("{}/", self.options.prefix), Some(options)).await?.deleted();
+                quiet = if removed == 0 { quiet + 1 } else { 0 };
+                tokio::time::sleep(REMOVAL_PAUSE).await;
+            }
+            Ok::<_, etcd_client::Error>(())
         };
         let remedy = "delete them yourself: etcdctl del --prefix oncelab/";
         match tokio::time::timeout(PROBE_TIMEOUT, removing).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(trouble(format!("{endpoint}: the keys of the run stay: {error}"), remedy)),
             Err(_elapsed) => Err(trouble(format!("no answer from {endpoint}: the keys of the run stay"), remedy)),
         }

@@ -10,7 +10,8 @@ use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::fault::Level;
 use oncelab::load::{BackendSettings, ClockSpeed, LoadSettings, Setting, TrialError, TrialRecord, run_trial};
 use oncelab::model::lock_service::Flaw;
-use oncelab::strategy::{Registry, StoreKind, Strategy};
+use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy};
+use oncelab::world::{Reply, Request, World};
 
 /// The command line, in this folder.
 pub fn command(folder: &Path) -> Command {
@@ -111,5 +112,28 @@ impl Trial {
         });
         let tally = Tally::new(&case, &findings(&case));
         Ok((record, tally))
+    }
+}
+
+/// A strategy with a bug that shows now and then.
+pub struct Careless;
+
+#[oncelab::strategy::async_trait]
+impl Strategy for Careless {
+    fn name(&self) -> &'static str {
+        "careless"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[X], or a panic"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim { promise: "nothing", retries: Retries::UntilAcknowledged, rules_out: &[], tolerates: &[], breaks: &[] }
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        assert_ne!(request.id.0, 7, "message 7 is unlucky");
+        world.apply(request).await
     }
 }

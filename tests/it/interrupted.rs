@@ -8,12 +8,11 @@ use oncelab::backend::provision::{self, EtcdShape, Source};
 use oncelab::backend::{Backends, LockKind, Wanted};
 use oncelab::load::{self, Cell, Ending, TrialPlan, Watch};
 use oncelab::results::{Meta, RunFolder, TrialRow};
-use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy};
-use oncelab::world::{Reply, Request, World};
+use oncelab::strategy::{Registry, StoreKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::backends::{block_on, containers, or_skip, processes};
-use crate::common::{command, text};
+use crate::common::{Careless, command, text};
 
 const STRATEGIES: &str = "dedup-table,etcd-lock";
 
@@ -137,29 +136,6 @@ fn containers_and_networks_go_with_their_run_or_with_the_next_one() {
     assert!(things_of(run.id()) > 0);
     run_once(folder.path(), &["--provision", "container"]);
     assert_eq!(things_of(run.id()), 0);
-}
-
-/// A strategy that panics.
-struct Careless;
-
-#[oncelab::strategy::async_trait]
-impl Strategy for Careless {
-    fn name(&self) -> &'static str {
-        "careless"
-    }
-
-    fn steps(&self) -> &'static str {
-        "[X], or a panic"
-    }
-
-    fn claim(&self, _: StoreKind) -> Claim {
-        Claim { promise: "nothing", retries: Retries::UntilAcknowledged, rules_out: &[], tolerates: &[], breaks: &[] }
-    }
-
-    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        assert_ne!(request.id.0, 7, "message 7 is unlucky");
-        world.apply(request).await
-    }
 }
 
 struct Nobody;

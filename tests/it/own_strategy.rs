@@ -4,10 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use oncelab::strategy::{Claim, Retries, StoreKind, Strategy};
-use oncelab::world::{Reply, Request, World};
-
-use crate::common::{Trial, text};
+use crate::common::{Careless, Trial, text};
 
 #[test]
 fn the_example_joins_and_its_bug_is_found() {
@@ -28,29 +25,6 @@ fn the_example_joins_and_its_bug_is_found() {
     assert!(own["violations"]["duplicate"].as_u64().unwrap() > 0, "{own}");
     assert_eq!(own["met"], false, "its claim rules duplicates out");
     assert_eq!(ran.status.code(), Some(1));
-}
-
-/// A strategy with a bug that shows now and then.
-struct Careless;
-
-#[oncelab::strategy::async_trait]
-impl Strategy for Careless {
-    fn name(&self) -> &'static str {
-        "careless"
-    }
-
-    fn steps(&self) -> &'static str {
-        "[X], or a panic"
-    }
-
-    fn claim(&self, _: StoreKind) -> Claim {
-        Claim { promise: "nothing", retries: Retries::UntilAcknowledged, rules_out: &[], tolerates: &[], breaks: &[] }
-    }
-
-    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        assert_ne!(request.id.0, 7, "message 7 is unlucky");
-        world.apply(request).await
-    }
 }
 
 #[test]

@@ -142,13 +142,22 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
     Ok(Started { how: format!("container from {image}"), servers: servers.into_iter().map(boxed).collect() })
 }
 
-/// Whether containers can be had from this image without asking a registry: if not, why.
-pub(super) async fn has_image(image: &str) -> Result<(), String> {
-    let docker = engine("docker").await.map_err(|_| "no Docker engine answers".to_owned())?;
+/// Why there are no containers to be had without asking a registry.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoContainers {
+    #[error("no Docker engine answers")]
+    Engine,
+    #[error("the Docker engine has no image {0}")]
+    Image(String),
+}
+
+/// Whether containers can be had from this image without asking a registry.
+pub(super) async fn has_image(image: &str) -> Result<(), NoContainers> {
+    let docker = engine("docker").await.map_err(|_| NoContainers::Engine)?;
     let found = timeout(ENGINE_TIMEOUT, docker.inspect_image(image)).await;
     match found {
         Ok(Ok(_)) => Ok(()),
-        _ => Err(format!("the Docker engine has no image {image}")),
+        _ => Err(NoContainers::Image(image.to_owned())),
     }
 }
 
