@@ -22,9 +22,9 @@ struct Stay {
 
 impl Stay {
     /// Whether its lease had run out when it was told that it holds the lock. The answer takes its time, and an expiry is
-    /// noticed late: a tenth of the lease is left to both.
+    /// noticed late: a quarter of the lease is left to both.
     fn was_dead_on_entry(&self, lease_ns: u64) -> bool {
-        self.entered_ns.saturating_sub(self.leased_ns) >= lease_ns.saturating_add(lease_ns / 10)
+        self.entered_ns.saturating_sub(self.leased_ns) >= lease_ns.saturating_add(lease_ns / 4)
     }
 }
 
