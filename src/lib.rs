@@ -8,6 +8,7 @@ pub mod backend;
 pub mod check;
 pub mod cli;
 pub mod exit;
+pub mod explore;
 pub mod model;
 
 pub mod fault;

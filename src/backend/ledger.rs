@@ -3,7 +3,7 @@
 use crate::world::{AccountId, Delivery, MessageId, Token};
 
 /// One effect, as the store recorded it in the same transaction that applied it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// The place in the ledger: effects on one account are numbered in the order in which they were applied.
     pub number: u64,

@@ -1,3 +1,4 @@
-//! Pure semantics of the lock service: no I/O, no clock, no randomness.
+//! Pure semantics of store and lock service: no I/O, no clock, no randomness.
 
 pub mod lock_service;
+pub mod store;

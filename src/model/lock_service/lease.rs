@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::exploring::rename_key;
 use super::{LockService, Refusal};
 use crate::world::LeaseId;
 
@@ -71,6 +72,15 @@ impl Leases {
         if let Some(lease) = id.and_then(|id| self.alive.get_mut(&id)) {
             lease.keys.insert(key.to_vec());
         }
+    }
+
+    /// Gives every lease another id, and its keys the names that go with it.
+    pub(super) fn rename(&mut self, to: &impl Fn(LeaseId) -> LeaseId) {
+        let rename = |(id, mut lease): (LeaseId, Lease)| {
+            lease.keys = lease.keys.iter().map(|key| rename_key(key, id, to(id))).collect();
+            (to(id), lease)
+        };
+        self.alive = std::mem::take(&mut self.alive).into_iter().map(rename).collect();
     }
 
     pub(super) fn detach(&mut self, id: Option<LeaseId>, key: &[u8]) {

@@ -1,0 +1,156 @@
+//! A strategy as an automaton: where it stands is a function of the outcomes that it has learned, so a tree keyed by those
+//! stands for the strategy, and no future needs to be polled to know what comes next.
+//!
+//! The tree grows where an exploration comes to. For each new node the strategy is run twice from its beginning, with the
+//! outcomes that lead there, and must make the same operations as before: a strategy that does not is rejected.
+
+use crate::strategy::Strategy;
+use crate::world::{Op, Outcome, Request};
+
+use super::attempt::{Attempt, Next, Slot};
+use super::{ExploreError, in_words};
+
+/// A place in the tree. The first ones are the roots: one for each request.
+pub(super) type NodeId = u16;
+
+struct Node {
+    next: Next,
+    /// Where it was reached from, and with which outcome. A root is its own parent.
+    parent: NodeId,
+    learned: Option<Outcome>,
+    depth: u8,
+    children: Vec<(Outcome, NodeId)>,
+}
+
+/// The strategy, as far as it is known.
+pub(super) struct Automaton<'s> {
+    strategy: &'s dyn Strategy,
+    requests: Vec<Request>,
+    nodes: Vec<Node>,
+}
+
+/// The longest way from a root, in operations.
+pub(super) const MAX_DEPTH: u8 = 63;
+
+impl<'s> Automaton<'s> {
+    /// The roots: what the strategy does first with each request.
+    ///
+    /// # Errors
+    /// [`ExploreError`] if it is nondeterministic, awaits anything else than its operations, or panics.
+    pub fn new(strategy: &'s dyn Strategy, requests: Vec<Request>) -> Result<Self, ExploreError> {
+        let mut automaton = Automaton { strategy, requests, nodes: Vec::new() };
+        for request in 0..automaton.requests.len() {
+            let next = automaton.run(request, &[], &[])?;
+            let own = NodeId::try_from(request).expect("there are few requests");
+            automaton.nodes.push(Node { next, parent: own, learned: None, depth: 0, children: Vec::new() });
+        }
+        Ok(automaton)
+    }
+
+    /// What the strategy does next at a node.
+    pub fn next(&self, node: NodeId) -> Next {
+        self.nodes[usize::from(node)].next
+    }
+
+    /// The operation that it makes there; none where it has replied.
+    pub fn op(&self, node: NodeId) -> Option<Op> {
+        match self.next(node) {
+            Next::Asks(op) => Some(op),
+            Next::Replies(_) => None,
+        }
+    }
+
+    /// How many operations lie before a node.
+    pub fn depth(&self, node: NodeId) -> u8 {
+        self.nodes[usize::from(node)].depth
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node before, and the outcome that led from there; none at a root.
+    pub fn before(&self, node: NodeId) -> Option<(NodeId, Outcome)> {
+        let Node { parent, learned, .. } = &self.nodes[usize::from(node)];
+        learned.map(|learned| (*parent, learned))
+    }
+
+    /// Where an outcome leads.
+    ///
+    /// # Errors
+    /// As [`new`](Automaton::new), and [`ExploreError::TooLarge`].
+    #[inline]
+    pub fn child(&mut self, node: NodeId, learned: Outcome) -> Result<NodeId, ExploreError> {
+        let children = &self.nodes[usize::from(node)].children;
+        match children.iter().find(|(outcome, _)| *outcome == learned) {
+            Some((_, child)) => Ok(*child),
+            None => self.grow(node, learned),
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, node: NodeId, learned: Outcome) -> Result<NodeId, ExploreError> {
+        let too_large = |what: &str| ExploreError::TooLarge { what: what.to_owned() };
+        let depth = self.nodes[usize::from(node)].depth + 1;
+        if depth > MAX_DEPTH {
+            return Err(too_large("the strategy makes more than 63 operations for one delivery"));
+        }
+        let (mut ops, mut outcomes) = (Vec::new(), vec![learned]);
+        let mut at = node;
+        loop {
+            ops.extend(self.op(at));
+            let Some((parent, outcome)) = self.before(at) else { break };
+            outcomes.push(outcome);
+            at = parent;
+        }
+        ops.reverse();
+        outcomes.reverse();
+        let next = self.run(usize::from(at), &ops, &outcomes)?;
+        let child = NodeId::try_from(self.nodes.len())
+            .map_err(|_| too_large("the strategy has more than 65,535 places in which it can stand"))?;
+        self.nodes.push(Node { next, parent: node, learned: Some(learned), depth, children: Vec::new() });
+        self.nodes[usize::from(node)].children.push((learned, child));
+        Ok(child)
+    }
+
+    /// Runs the strategy from its beginning, twice, and gives what it does after these outcomes.
+    fn run(&self, request: usize, ops: &[Op], outcomes: &[Outcome]) -> Result<Next, ExploreError> {
+        let first = self.run_once(request, ops, outcomes)?;
+        let again = self.run_once(request, ops, outcomes)?;
+        if first == again { Ok(first) } else { Err(self.differs(outcomes, ops.last().copied(), first, again)) }
+    }
+
+    fn run_once(&self, request: usize, ops: &[Op], outcomes: &[Outcome]) -> Result<Next, ExploreError> {
+        let slot = Slot::default();
+        let (mut attempt, mut next) = Attempt::begin(self.strategy, &self.requests[request], &slot)?;
+        for (n, (op, outcome)) in ops.iter().zip(outcomes).enumerate() {
+            if next != Next::Asks(*op) {
+                let before = n.checked_sub(1).map(|before| ops[before]);
+                return Err(self.differs(&outcomes[..n], before, Next::Asks(*op), next));
+            }
+            next = attempt.go_on(self.strategy.name(), *outcome)?;
+        }
+        Ok(next)
+    }
+
+    fn differs(&self, outcomes: &[Outcome], last: Option<Op>, first: Next, then: Next) -> ExploreError {
+        let after = match (last, outcomes.last()) {
+            (Some(op), Some(outcome)) => {
+                let learned = match outcome {
+                    Outcome::Ok(response) => response.to_string(),
+                    Outcome::Failed(failure) => format!("failed: {failure}"),
+                    Outcome::Unknown => "unknown".to_owned(),
+                };
+                format!("operation {}, `{op}`, with the outcome `{learned}`", outcomes.len())
+            }
+            _ => "nothing at all".to_owned(),
+        };
+        let asked = |next| match next {
+            Next::Asks(op) => Some(op),
+            Next::Replies(_) => None,
+        };
+        let (first, then) = (in_words(asked(first)), in_words(asked(then)));
+        ExploreError::Nondeterministic { strategy: self.strategy.name(), after, first, then }
+    }
+}

@@ -1,0 +1,159 @@
+//! The bound: how much is explored.
+
+use crate::fault::FaultKind;
+use crate::model::store::Profile;
+use crate::strategy::{Retries, StoreKind, Strategy};
+use crate::world::{AccountId, ClientId, Delivery, Effect, MessageId, Request};
+
+use super::machine::FINAL_ATTEMPT;
+use super::schedule::Fate;
+
+/// The most lanes that can be explored.
+pub const MAX_LANES: u8 = 6;
+/// The most retries of a lane.
+pub const MAX_RETRIES: u8 = 14;
+
+/// How much is explored: every schedule with so many lanes, each with so many retries, and at most so many faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Bound {
+    pub lanes: u8,
+    /// How often the client of a lane sends its request again.
+    pub retries: u8,
+    /// Faults in one schedule, in all lanes together.
+    pub faults: u8,
+    /// Distinct requests, all on one account. The lanes carry them in turn.
+    pub requests: u8,
+    /// Which faults there are.
+    pub kinds: Kinds,
+    pub store: Profile,
+}
+
+/// A set of the faults that a schedule can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// No fault at all.
+    pub const NONE: Kinds = Kinds(0);
+
+    /// Lost requests, lost replies, crashes and expiry: everything but late landings.
+    #[must_use]
+    pub fn usual() -> Self {
+        Kinds::NONE
+            .with(Fate::RequestLost)
+            .with(Fate::ReplyLost)
+            .with(Fate::Crashes)
+            .with(Fate::Expires)
+    }
+
+    /// Every fault.
+    #[must_use]
+    pub fn all() -> Self {
+        Kinds::usual().with(Fate::TimesOut)
+    }
+
+    /// These and another one. With time-outs come late landings.
+    #[must_use]
+    pub fn with(self, fate: Fate) -> Self {
+        let landing = if fate == Fate::TimesOut { 1 << Fate::Lands as u8 } else { 0 };
+        Kinds(self.0 | 1 << fate as u8 | landing)
+    }
+
+    /// Whether it is among them.
+    #[must_use]
+    pub fn contains(self, fate: Fate) -> bool {
+        fate == Fate::Arrives || self.0 & 1 << fate as u8 != 0
+    }
+
+    /// The fates that a fault of a load run can bring about in a schedule. A message that is repeated or late is another lane.
+    #[must_use]
+    pub fn of(fault: FaultKind) -> Self {
+        match fault {
+            FaultKind::RequestLost => Kinds::NONE.with(Fate::RequestLost),
+            FaultKind::ReplyLost => Kinds::NONE.with(Fate::ReplyLost),
+            FaultKind::LateLanding => Kinds::NONE.with(Fate::TimesOut),
+            FaultKind::Crash | FaultKind::Cancel => Kinds::NONE.with(Fate::Crashes),
+            FaultKind::Pause | FaultKind::ServerPaused => Kinds::NONE.with(Fate::Expires),
+            _ => Kinds::NONE,
+        }
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn and(self, other: Kinds) -> Self {
+        Kinds(self.0 | other.0)
+    }
+
+    /// The faults, in the order of [`Fate::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Fate> {
+        Fate::ALL.into_iter().filter(move |fate| fate.is_fault() && self.contains(*fate))
+    }
+}
+
+impl Bound {
+    /// A bound of lanes, retries and faults, of every kind but late landings, on one request and PostgreSQL.
+    #[must_use]
+    pub fn new(lanes: u8, retries: u8, faults: u8) -> Self {
+        Bound { lanes, retries, faults, requests: 1, kinds: Kinds::usual(), store: Profile::Postgres }
+    }
+
+    /// The bound as far as it makes sense for a strategy: one that never retries, and forbids everyone else to, has one lane
+    /// for each request and no retries.
+    #[must_use]
+    pub fn for_strategy(self, strategy: &dyn Strategy) -> Self {
+        if strategy.claim(self.store_kind()).retries == Retries::Never {
+            Bound { lanes: self.lanes.min(self.requests), retries: 0, ..self }
+        } else {
+            self
+        }
+    }
+
+    /// The kind of store that the model stands for.
+    #[must_use]
+    pub fn store_kind(&self) -> StoreKind {
+        match self.store {
+            Profile::Sqlite => StoreKind::Sqlite,
+            Profile::Postgres => StoreKind::Postgres,
+        }
+    }
+
+    /// The number of the request that a lane carries.
+    #[must_use]
+    pub fn request_of(&self, lane: u8) -> u8 {
+        lane % self.requests.max(1)
+    }
+
+    /// Which delivery of its request a lane's attempt is.
+    #[must_use]
+    pub fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
+        if attempt == FINAL_ATTEMPT {
+            return Delivery::FINAL;
+        }
+        Delivery { attempt, copy: lane / self.requests.max(1) }
+    }
+
+    /// The requests: each adds another amount to the same account.
+    #[must_use]
+    pub fn all_requests(&self) -> Vec<Request> {
+        (0..u32::from(self.requests.max(1))).map(request).collect()
+    }
+}
+
+fn request(n: u32) -> Request {
+    let amount = if n == 0 { 10 } else { 10 + i32::try_from(n).unwrap_or(0) };
+    Request {
+        id: MessageId(n),
+        client: ClientId(n),
+        sequence: 0,
+        effect: Effect { account: AccountId(0), amount },
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let some = |n: u8, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+        let retries = if self.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", self.retries) };
+        write!(f, "{}, {retries}, {}", some(self.lanes, "lane"), some(self.faults, "fault"))?;
+        if self.requests > 1 { write!(f, ", {} requests", self.requests) } else { Ok(()) }
+    }
+}

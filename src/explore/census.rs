@@ -1,0 +1,223 @@
+//! The census: how many schedules there are within a bound, and how many show each violation, exactly.
+//!
+//! Schedules that lead to the same state are counted together, and lanes with the same request are interchangeable; the
+//! number of schedules that lead to a state is the sum over the states before it. Every step raises the potential of a
+//! state, so states are gone through in the order of their potentials, and each of them once.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry as Place;
+
+use rustc_hash::FxHashMap;
+
+use crate::check::Violation;
+use crate::strategy::Strategy;
+
+use super::bound::{Bound, MAX_LANES};
+use super::engine::{Engine, State, Violations, Way};
+use super::limits::{EVERY, Limits, Watch};
+use super::schedule::{Fate, Step};
+use super::{ExploreError, Flaws};
+
+/// How many schedules there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Census {
+    /// The schedules that were counted.
+    pub schedules: u128,
+    /// The states that were gone through: different ones, with interchangeable lanes taken as one.
+    pub states: u64,
+    /// By violation: the schedules that show it.
+    pub violations: BTreeMap<Violation, u128>,
+    /// Nothing is missing: neither stopped, nor out of memory.
+    pub complete: bool,
+    /// The places in which the strategy can stand.
+    pub places: usize,
+    /// It was stopped because the memory that it may use was used up.
+    pub out_of_memory: bool,
+}
+
+/// A state that is still to be gone through.
+struct Arrival {
+    /// The schedules that lead to it.
+    count: u128,
+    /// One of them, by its last step.
+    witness: u32,
+}
+
+/// The last step of a witness: the step before it, the step, and the lanes' new places after it.
+struct Link {
+    before: u32,
+    step: Step,
+    places: [u8; MAX_LANES as usize],
+}
+
+/// No step before.
+const FIRST: u32 = u32::MAX;
+
+/// The steps that lead to a link, with the lanes named as they were in the beginning.
+fn steps_to(links: &[Link], last: u32) -> Vec<Step> {
+    let mut chain = Vec::new();
+    let mut at = last;
+    while at != FIRST {
+        chain.push(at);
+        at = links[at as usize].before;
+    }
+    // Which lane of the beginning is at each place.
+    let mut lanes: [u8; MAX_LANES as usize] = [0, 1, 2, 3, 4, 5];
+    let name = |at: &u32| {
+        let Link { step, places, .. } = &links[*at as usize];
+        let named = Step { lane: lanes[usize::from(step.lane)], ..*step };
+        let before = lanes;
+        for (old, new) in places.iter().enumerate() {
+            lanes[usize::from(*new)] = before[old];
+        }
+        named
+    };
+    chain.iter().rev().map(name).collect()
+}
+
+/// Counts every schedule of a strategy within a bound.
+///
+/// # Errors
+/// [`ExploreError`] if the strategy cannot be explored. Running out of memory and being stopped are no errors: the census
+/// says so, and has the figures so far.
+pub fn census(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+    limits: Limits,
+    watch: &mut dyn Watch,
+) -> Result<Census, ExploreError> {
+    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, false)?;
+    match count(&mut engine, limits, watch)? {
+        Some(census) => Ok(census),
+        None => {
+            let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
+            count(&mut engine, limits, watch).map(|census| census.expect("tokens matter already"))
+        }
+    }
+}
+
+/// Counts; nothing if the engine takes tokens not to matter and they do.
+fn count(engine: &mut Engine<'_>, limits: Limits, watch: &mut dyn Watch) -> Result<Option<Census>, ExploreError> {
+    let mut census = Census::default();
+    let mut links: Vec<Link> = Vec::new();
+    let mut waiting: BTreeMap<u32, FxHashMap<State, Arrival>> = BTreeMap::new();
+    let mut kept: usize = 0;
+    let mut ways: Vec<Way> = Vec::new();
+    let first = engine.beginning()?;
+    waiting.entry(engine.potential(&first)).or_default().insert(first, Arrival { count: 1, witness: FIRST });
+    while let Some((_, states)) = waiting.pop_first() {
+        kept -= states.len().min(kept);
+        for (state, Arrival { count, witness }) in states {
+            census.states += 1;
+            if engine.tables.tokens_needed {
+                return Ok(None);
+            }
+            if census.states.is_multiple_of(EVERY) {
+                let bytes = kept * (size_of::<(State, Arrival)>() + 8) * 2
+                    + links.capacity() * size_of::<Link>()
+                    + engine.tables.bytes();
+                census.out_of_memory = bytes > limits.memory_bytes;
+                if census.out_of_memory || !watch.goes_on(census.states, census.schedules) {
+                    census.places = engine.automaton.len();
+                    return Ok(Some(census));
+                }
+            }
+            if engine.is_over(&state) {
+                census.schedules += count;
+                let settled = engine.settle(&state)?;
+                let found = engine.verdict(settled, || steps_to(&links, witness))?;
+                for violation in found.iter() {
+                    *census.violations.entry(violation).or_default() += count;
+                }
+                continue;
+            }
+            engine.ways(&state, &mut ways)?;
+            for Way { step, to } in &ways {
+                let (to, places) = engine.canonical(to);
+                match waiting.entry(engine.potential(&to)).or_default().entry(to) {
+                    Place::Occupied(mut arrival) => arrival.get_mut().count += count,
+                    Place::Vacant(place) => {
+                        let link = u32::try_from(links.len())
+                            .map_err(|_| ExploreError::TooLarge { what: "more than 2^32 states".to_owned() })?;
+                        links.push(Link { before: witness, step: *step, places });
+                        place.insert(Arrival { count, witness: link });
+                        kept += 1;
+                    }
+                }
+            }
+        }
+    }
+    census.complete = true;
+    census.places = engine.automaton.len();
+    // The last step may have been the one that needed a token.
+    Ok(if engine.tables.tokens_needed { None } else { Some(census) })
+}
+
+/// Counts every schedule one by one, without merging anything, depth first: for comparison. Says how many show each set of
+/// violations.
+///
+/// # Errors
+/// As [`census`].
+pub fn one_by_one(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+) -> Result<(u64, BTreeMap<Violation, u128>), ExploreError> {
+    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
+    let mut found: FxHashMap<Violations, u64> = FxHashMap::default();
+    let first = engine.beginning()?;
+    let mut path = Vec::new();
+    let schedules = go_on(&mut engine, &first, &mut path, &mut found)?;
+    let mut by_kind = BTreeMap::new();
+    for (violations, count) in found {
+        for violation in violations.iter() {
+            *by_kind.entry(violation).or_default() += u128::from(count);
+        }
+    }
+    Ok((schedules, by_kind))
+}
+
+fn go_on(
+    engine: &mut Engine<'_>,
+    state: &State,
+    path: &mut Vec<Step>,
+    found: &mut FxHashMap<Violations, u64>,
+) -> Result<u64, ExploreError> {
+    if engine.is_over(state) {
+        let settled = engine.settle(state)?;
+        let verdict = engine.verdict(settled, || path.clone())?;
+        *found.entry(verdict).or_default() += 1;
+        return Ok(1);
+    }
+    let mut schedules = 0;
+    let mut moves = false;
+    let in_flight = state.at.flights != 0;
+    for lane in 0..engine.bound.lanes {
+        let ended = state.lanes[usize::from(lane)].is_ended();
+        for fate in Fate::ALL {
+            let impossible = ended && fate != Fate::Lands || fate == Fate::Lands && !in_flight;
+            let not_allowed = fate.is_fault() && state.faults >= engine.bound.faults;
+            if impossible || not_allowed {
+                continue;
+            }
+            let step = Step { lane, fate };
+            if let Some(to) = engine.step(state, step)? {
+                moves |= !fate.is_fault();
+                path.push(step);
+                schedules += go_on(engine, &to, path, found)?;
+                path.pop();
+            }
+        }
+    }
+    if !moves {
+        let mut ways = Vec::new();
+        engine.ways(state, &mut ways)?;
+        for Way { step, to } in ways.into_iter().filter(|way| !way.step.fate.is_fault()) {
+            path.push(step);
+            schedules += go_on(engine, &to, path, found)?;
+            path.pop();
+        }
+    }
+    Ok(schedules)
+}

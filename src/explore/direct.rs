@@ -1,0 +1,134 @@
+//! The backends' state, kept as it is.
+
+use crate::backend::Entry;
+use crate::model::lock_service::{LockService, Locking, Ticket, lock_key};
+use crate::model::store::{Session, Store, Waits};
+use crate::world::{LeaseId, LockKey, Op, Outcome, Token};
+
+use super::bound::Bound;
+use super::machine::{Acquired, Flight, Stage, lock_name};
+
+/// The seconds that leases are asked for. The explorer's leases end when the schedule says so.
+const TTL_S: i64 = 1;
+
+/// Store, lock service and ledger, and what is in flight to them.
+#[derive(Clone)]
+pub(super) struct Direct {
+    pub bound: Bound,
+    pub store: Store,
+    pub lock: LockService,
+    pub ledger: Vec<Entry>,
+    pub flights: Vec<Flight>,
+    /// How often as much time has passed as a lease lives.
+    pub lease_times: u64,
+}
+
+impl Direct {
+    /// Backends in which nothing has happened yet, with the mistakes that the model is to have.
+    pub fn new(bound: Bound, flaws: super::Flaws) -> Self {
+        let store = Store::new(bound.store, 1);
+        let lock = LockService::default();
+        Direct {
+            bound,
+            store: match flaws.store {
+                Some(flaw) => store.with_flaw(flaw),
+                None => store,
+            },
+            lock: match flaws.lock {
+                Some(flaw) => lock.with_flaw(flaw),
+                None => lock,
+            },
+            ledger: Vec::new(),
+            flights: Vec::new(),
+            lease_times: 0,
+        }
+    }
+}
+
+/// Takes a lock in the lock service, or says who is in the way.
+pub(super) fn acquire(lock: &mut LockService, key: LockKey) -> Acquired {
+    let name = lock_name(key.account);
+    if !lock.is_alive(key.lease) {
+        return Acquired::Expired;
+    }
+    let ahead = lock.leases_ahead(&name, key.lease);
+    if !ahead.is_empty() && !lock.grants_twice() {
+        return Acquired::Behind(ahead);
+    }
+    match lock.lock(&name, Some(key.lease), Ticket(0)) {
+        Ok(Locking::Held(held)) => {
+            let revision = std::num::NonZeroI64::new(held.revision).expect("revisions begin at 1");
+            Acquired::Held(Token(revision))
+        }
+        Ok(Locking::Waiting) => unreachable!("nobody is ahead"),
+        Err(_) => Acquired::Expired,
+    }
+}
+
+/// Deletes a lock's key.
+pub(super) fn release(lock: &mut LockService, key: LockKey) {
+    lock.unlock(&lock_key(&lock_name(key.account), key.lease)).expect("the key of a lock is not empty");
+}
+
+/// Grants a lease under an id of the machine's choice.
+pub(super) fn grant(lock: &mut LockService, lease: LeaseId) {
+    // A request that lands twice finds the lease there, and leaves it as it is.
+    let _ = lock.grant(Some(lease), TTL_S);
+}
+
+impl Stage for Direct {
+    fn store(&mut self, session: Session, op: Op, (lane, attempt): (u8, u8)) -> Result<Outcome, Waits> {
+        self.store.execute(session, op, self.bound.delivery(lane, attempt), &mut self.ledger)
+    }
+
+    fn cut(&mut self, session: Session) {
+        self.store.cut(session);
+    }
+
+    fn move_session(&mut self, from: Session, to: Session) {
+        self.store.rename(from, to);
+    }
+
+    fn deadlock(&mut self, session: Session) {
+        self.store.deadlock(session);
+    }
+
+    fn grant(&mut self, lease: LeaseId) {
+        grant(&mut self.lock, lease);
+    }
+
+    fn acquire(&mut self, key: LockKey) -> Acquired {
+        acquire(&mut self.lock, key)
+    }
+
+    fn release(&mut self, key: LockKey) {
+        release(&mut self.lock, key);
+    }
+
+    fn end_lease(&mut self, lease: LeaseId) -> bool {
+        self.lock.revoke(lease).is_ok()
+    }
+
+    fn is_alive(&mut self, lease: LeaseId) -> bool {
+        self.lock.is_alive(lease)
+    }
+
+    fn flights(&self) -> &[Flight] {
+        &self.flights
+    }
+
+    fn add_flight(&mut self, flight: Flight) {
+        self.flights.push(flight);
+    }
+
+    fn remove_flight(&mut self, at: usize) {
+        self.flights.remove(at);
+    }
+
+    fn time_passes(&mut self) {
+        self.lease_times += 1;
+    }
+
+    // The history tells.
+    fn overlap(&mut self, _: u8) {}
+}

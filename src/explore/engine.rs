@@ -1,0 +1,417 @@
+//! States and what each step leads to, by looking it up: the fast engine's half of the work. What to visit, and in which
+//! order, is up to the census, the search for the shortest way, and the rest.
+
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHashMap;
+
+use crate::check::Violation;
+use crate::strategy::{Retries, Strategy};
+use crate::world::Reply;
+
+use super::attempt::Next;
+use super::automaton::{Automaton, MAX_DEPTH};
+use super::bound::{Bound, MAX_LANES};
+use super::execution::Executor;
+use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, message};
+use super::schedule::{Fate, Step};
+use super::seen::Sight;
+use super::tables::{Cursor, Place, Tables};
+use super::{ExploreError, Flaws};
+
+/// Everything that the rest of a schedule can depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct State {
+    pub lanes: Lanes,
+    pub at: Place,
+    pub faults: u8,
+}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        for lane in self.lanes {
+            hasher.write_u64(lane.bits());
+        }
+        hasher.write_u64(u64::from(self.at.store) << 32 | u64::from(self.at.lock));
+        hasher.write_u64(u64::from(self.at.seen) << 32 | u64::from(self.at.flights) << 8 | u64::from(self.faults));
+    }
+}
+
+/// Kinds of violations, as a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Violations(u16);
+
+impl Violations {
+    /// None.
+    pub const NONE: Violations = Violations(0);
+
+    /// Whether it is among them.
+    #[must_use]
+    pub fn contains(self, violation: Violation) -> bool {
+        self.0 & 1 << violation as u16 != 0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn and(self, other: Violations) -> Self {
+        Violations(self.0 | other.0)
+    }
+
+    /// These without those.
+    #[must_use]
+    pub fn without(self, other: Violations) -> Self {
+        Violations(self.0 & !other.0)
+    }
+
+    /// One by one, in the order of reports.
+    pub fn iter(self) -> impl Iterator<Item = Violation> {
+        Violation::ALL.into_iter().filter(move |violation| self.contains(*violation))
+    }
+}
+
+impl FromIterator<Violation> for Violations {
+    fn from_iter<I: IntoIterator<Item = Violation>>(violations: I) -> Self {
+        Violations(violations.into_iter().map(|violation| 1 << violation as u16).fold(0, |a, b| a | b))
+    }
+}
+
+/// A step that can be made from a state, and where it leads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    pub step: Step,
+    pub to: State,
+}
+
+/// The states of one strategy within one bound.
+pub(super) struct Engine<'s> {
+    pub bound: Bound,
+    pub automaton: Automaton<'s>,
+    pub tables: Tables,
+    pub executor: Executor<'s>,
+    /// The verdict on what was seen of a schedule that has come to its end and was settled.
+    verdicts: FxHashMap<u32, Violations>,
+    /// What is seen in the end, by what the schedule has left behind.
+    settled: FxHashMap<Place, u32>,
+    /// What is there to be seen before the end.
+    visible: FxHashMap<u32, Violations>,
+}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(u64::from(self.store) << 32 | u64::from(self.lock));
+        hasher.write_u64(u64::from(self.flights) << 32 | u64::from(self.seen));
+    }
+}
+
+/// The violations that stay once they are there. The others are judged when a schedule has come to its end.
+fn lasting() -> Violations {
+    [
+        Violation::Duplicate,
+        Violation::Late,
+        Violation::Deviating,
+        Violation::Overlap,
+        Violation::Stale,
+        Violation::Reverted,
+    ]
+    .into_iter()
+    .collect()
+}
+
+impl<'s> Engine<'s> {
+    /// An engine that knows the beginning only. With `tokens`, states differ by the tokens in them.
+    ///
+    /// # Errors
+    /// [`ExploreError`] if the strategy cannot be explored.
+    pub fn new(strategy: &'s dyn Strategy, bound: Bound, flaws: Flaws, tokens: bool) -> Result<Self, ExploreError> {
+        Ok(Engine {
+            bound,
+            automaton: Automaton::new(strategy, bound.all_requests())?,
+            tables: Tables::new(bound, flaws, tokens),
+            executor: Executor::new(strategy, bound, flaws),
+            verdicts: FxHashMap::default(),
+            settled: FxHashMap::default(),
+            visible: FxHashMap::default(),
+        })
+    }
+
+    /// Where every schedule begins.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    pub fn beginning(&mut self) -> Result<State, ExploreError> {
+        let mut state = State { lanes: Lanes::default(), at: Place::default(), faults: 0 };
+        for lane in 0..self.bound.lanes {
+            self.begin_attempt(&mut state, lane);
+        }
+        Ok(state)
+    }
+
+    /// Whether every lane has ended and nothing is in flight.
+    #[inline]
+    pub fn is_over(&self, state: &State) -> bool {
+        state.lanes[..usize::from(self.bound.lanes)].iter().all(|lane| lane.is_ended())
+            && self.tables.flights(state.at.flights).is_empty()
+    }
+
+    /// A number that every step raises.
+    pub fn potential(&self, state: &State) -> u32 {
+        let of = |lane: &Lane| {
+            let attempts = if lane.is_ended() { self.bound.retries + 1 } else { lane.attempt };
+            let depth = if lane.is_ended() { 0 } else { self.automaton.depth(lane.node) };
+            u32::from(attempts) * u32::from(MAX_DEPTH + 1) + u32::from(depth)
+        };
+        let lanes: u32 = state.lanes[..usize::from(self.bound.lanes)].iter().map(of).sum();
+        let flights = self.tables.flights(state.at.flights).len() as u32;
+        lanes + 2 * u32::from(state.faults) - flights
+    }
+
+    /// Every step that can be made from a state, in the order of lanes and fates.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    pub fn ways(&mut self, state: &State, ways: &mut Vec<Way>) -> Result<(), ExploreError> {
+        ways.clear();
+        let mut moves = false;
+        let in_flight = !self.tables.flights(state.at.flights).is_empty();
+        for lane in 0..self.bound.lanes {
+            let ended = state.lanes[usize::from(lane)].is_ended();
+            if ended && !in_flight {
+                continue;
+            }
+            for fate in Fate::ALL {
+                if fate.is_fault() && (ended || state.faults >= self.bound.faults || !self.bound.kinds.contains(fate))
+                    || fate == Fate::Lands && !in_flight
+                {
+                    continue;
+                }
+                if let Some(to) = self.step(state, Step { lane, fate })? {
+                    moves |= !fate.is_fault();
+                    ways.push(Way { step: Step { lane, fate }, to });
+                }
+            }
+        }
+        if !moves && !self.is_over(state) {
+            self.give_way(state, ways)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn give_way(&mut self, state: &State, ways: &mut Vec<Way>) -> Result<(), ExploreError> {
+        for lane in 0..self.bound.lanes {
+            let pending = self.automaton_op(state, lane);
+            let (effect, to) = self.machine(state, |machine| machine.give_way(lane, pending));
+            if let Some(effect) = effect {
+                let fate = if pending.is_some() { Fate::Arrives } else { Fate::Lands };
+                let to = self.follow(to, lane, effect)?;
+                ways.push(Way { step: Step { lane, fate }, to });
+            }
+        }
+        Ok(())
+    }
+
+    fn automaton_op(&self, state: &State, lane: u8) -> Option<crate::world::Op> {
+        let lane = state.lanes[usize::from(lane)];
+        if lane.is_ended() { None } else { self.automaton.op(lane.node) }
+    }
+
+    /// What a step leads to; none if it cannot be made.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    #[inline]
+    pub fn step(&mut self, state: &State, step: Step) -> Result<Option<State>, ExploreError> {
+        let pending = self.automaton_op(state, step.lane);
+        let (effect, to) = self.machine(state, |machine| machine.step(step, pending));
+        match effect {
+            Ok(effect) => self.follow(to, step.lane, effect).map(Some),
+            Err(Blocked::Disabled | Blocked::Waits) => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn machine<T>(&mut self, state: &State, make: impl FnOnce(&mut Machine<'_, Cursor<'_>>) -> T) -> (T, State) {
+        let mut to = *state;
+        let mut cursor = Cursor { tables: &mut self.tables, at: state.at };
+        let mut machine =
+            Machine { bound: &self.bound, stage: &mut cursor, lanes: &mut to.lanes, faults: &mut to.faults };
+        let made = make(&mut machine);
+        to.at = cursor.at;
+        (made, to)
+    }
+
+    #[inline]
+    fn follow(&mut self, mut to: State, lane: u8, effect: Effect) -> Result<State, ExploreError> {
+        match effect {
+            Effect::Made { learns, .. } => {
+                let node = self.automaton.child(to.lanes[usize::from(lane)].node, learns)?;
+                to.lanes[usize::from(lane)].node = node;
+                if let Next::Replies(reply) = self.automaton.next(node) {
+                    self.end_attempt(&mut to, lane, Some(reply));
+                }
+            }
+            Effect::Crashed => self.end_attempt(&mut to, lane, None),
+            Effect::Expired { .. } | Effect::Landed { .. } => {}
+        }
+        Ok(to)
+    }
+
+    /// Puts a lane at the root of its request. A strategy may have its reply there already.
+    fn begin_attempt(&mut self, state: &mut State, lane: u8) {
+        let root = u16::from(self.bound.request_of(lane));
+        state.lanes[usize::from(lane)].node = root;
+        if let Next::Replies(reply) = self.automaton.next(root) {
+            self.end_attempt(state, lane, Some(reply));
+        }
+    }
+
+    fn end_attempt(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) {
+        let request = self.bound.request_of(lane);
+        let of = message(request);
+        let is_final = state.lanes[usize::from(lane)].attempt == FINAL_ATTEMPT;
+        if let Some(reply) = reply {
+            let sight = match is_final {
+                true => Sight::Retried { message: of, reply },
+                false => Sight::Answered { message: of, reply },
+            };
+            state.at.seen = self.tables.see(state.at.seen, sight);
+        }
+        let (again, to) = self.machine(state, |machine| machine.end_attempt(lane, reply));
+        *state = to;
+        if is_final {
+            return;
+        }
+        if again {
+            return self.begin_attempt(state, lane);
+        }
+        let mut others = (0..self.bound.lanes).filter(|other| self.bound.request_of(*other) == request);
+        let is_over = others.all(|other| state.lanes[usize::from(other)].is_ended());
+        let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
+        if is_over && !refused && !self.tables.seen(state.at.seen).is_answered(request) {
+            state.at.seen = self.tables.see(state.at.seen, Sight::GaveUp { message: of });
+        }
+    }
+
+    /// What is seen in the end of a schedule that is over: after a fault-free retry of each request whose client gave up.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    #[inline]
+    pub fn settle(&mut self, state: &State) -> Result<u32, ExploreError> {
+        if let Some(seen) = self.settled.get(&state.at) {
+            return Ok(*seen);
+        }
+        let mut end = *state;
+        for lane in 0..self.bound.requests.min(self.bound.lanes) {
+            let gave_up = self.tables.seen(end.at.seen).has_given_up(lane);
+            if !gave_up || self.executor.retries == Retries::Never {
+                continue;
+            }
+            end.lanes[usize::from(lane)] = Lane { attempt: FINAL_ATTEMPT, ..Lane::default() };
+            self.begin_attempt(&mut end, lane);
+            while !end.lanes[usize::from(lane)].is_ended() {
+                end = match self.step(&end, Step { lane, fate: Fate::Arrives })? {
+                    Some(to) => to,
+                    None => {
+                        let pending = self.automaton_op(&end, lane);
+                        let (effect, to) = self.machine(&end, |machine| machine.give_way(lane, pending));
+                        self.follow(to, lane, effect.expect("it has an operation to make"))?
+                    }
+                };
+            }
+        }
+        self.settled.insert(state.at, end.at.seen);
+        Ok(end.at.seen)
+    }
+
+    /// The verdict on what was seen in the end, by the checks: they are asked once for each different end. `witness` gives a
+    /// schedule that ends so.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    #[inline]
+    pub fn verdict(&mut self, settled: u32, witness: impl FnOnce() -> Vec<Step>) -> Result<Violations, ExploreError> {
+        if let Some(verdict) = self.verdicts.get(&settled) {
+            return Ok(*verdict);
+        }
+        let mut execution = self.executor.begin()?;
+        for step in witness() {
+            execution.must_step(step)?;
+        }
+        let verdict = execution.settle()?.findings().iter().map(|finding| finding.violation).collect();
+        self.verdicts.insert(settled, verdict);
+        Ok(verdict)
+    }
+
+    /// The violations that are there already and will stay, whatever comes.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    pub fn visible(&mut self, seen: u32, witness: impl FnOnce() -> Vec<Step>) -> Result<Violations, ExploreError> {
+        if let Some(visible) = self.visible.get(&seen) {
+            return Ok(*visible);
+        }
+        let mut execution = self.executor.begin()?;
+        for step in witness() {
+            execution.must_step(step)?;
+        }
+        let found: Violations = execution.stop().findings().iter().map(|finding| finding.violation).collect();
+        let visible = found.without(found.without(lasting()));
+        self.visible.insert(seen, visible);
+        Ok(visible)
+    }
+
+    /// The same state with identical lanes in one order, and the new place of each lane.
+    pub fn canonical(&mut self, state: &State) -> (State, [u8; MAX_LANES as usize]) {
+        let lanes = usize::from(self.bound.lanes);
+        let requests = usize::from(self.bound.requests.max(1));
+        let identity = [0, 1, 2, 3, 4, 5];
+        // The old lane at each new place. Lanes with different requests keep apart.
+        let mut order = identity;
+        for request in 0..requests {
+            let mut of: Vec<u8> = (request..lanes).step_by(requests).map(|lane| lane as u8).collect();
+            of.sort_by_key(|lane| state.lanes[usize::from(*lane)].bits());
+            for (place, lane) in (request..lanes).step_by(requests).zip(of) {
+                order[place] = lane;
+            }
+        }
+        let mut best = self.reordered(state, order);
+        // Lanes that stand at the same place can still differ in what they have left with the backends.
+        for first in 0..lanes {
+            let second = first + requests;
+            if second < lanes && best.0.lanes[first] == best.0.lanes[second] {
+                let mut swapped = order;
+                swapped.swap(first, second);
+                let other = self.reordered(state, swapped);
+                if other.0.at < best.0.at {
+                    best = other;
+                    order = swapped;
+                }
+            }
+        }
+        best
+    }
+
+    fn reordered(&mut self, state: &State, order: [u8; MAX_LANES as usize]) -> (State, [u8; MAX_LANES as usize]) {
+        let mut places = [0_u8; MAX_LANES as usize];
+        for (place, lane) in order.iter().enumerate() {
+            places[usize::from(*lane)] = place as u8;
+        }
+        if places == [0, 1, 2, 3, 4, 5] {
+            return (*state, places);
+        }
+        let mut lanes = state.lanes;
+        for (place, lane) in order.iter().enumerate() {
+            lanes[place] = state.lanes[usize::from(*lane)];
+        }
+        let code = places.iter().fold(0_u32, |code, place| code * 8 + u32::from(*place));
+        let at = self.tables.permute(state.at, code, |lane| places[usize::from(lane.min(5))]);
+        (State { lanes, at, ..*state }, places)
+    }
+}

@@ -1,0 +1,433 @@
+//! One schedule from beginning to end: the strategy's own futures, the model behind them, and the history that is judged.
+
+use std::time::Duration;
+
+use crate::backend::Entry;
+use crate::check::{Case, Evidence, Finding, findings};
+use crate::fault::FaultKind;
+use crate::history::{Event, What};
+use crate::strategy::{Retries, Strategy};
+use crate::world::{MessageId, Op, Outcome, Reply, Request};
+
+use super::attempt::{Attempt, Next, Slot};
+use super::bound::{Bound, MAX_LANES};
+use super::direct::Direct;
+use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine};
+use super::schedule::{Fate, Step};
+use super::{ExploreError, Flaws};
+
+/// How long a lease lives, in the time of an execution.
+const LEASE: Duration = Duration::from_secs(1);
+/// How long a step takes.
+const STEP_NS: u64 = 1_000;
+
+/// What is needed to execute schedules of a strategy.
+pub(super) struct Executor<'a> {
+    pub strategy: &'a dyn Strategy,
+    pub bound: Bound,
+    pub retries: Retries,
+    pub flaws: Flaws,
+    requests: Vec<Request>,
+    slots: Vec<Slot>,
+}
+
+impl<'a> Executor<'a> {
+    /// An executor within a bound.
+    pub fn new(strategy: &'a dyn Strategy, bound: Bound, flaws: Flaws) -> Self {
+        Executor {
+            strategy,
+            bound,
+            retries: strategy.claim(bound.store_kind()).retries,
+            flaws,
+            requests: bound.all_requests(),
+            slots: (0..bound.lanes).map(|_| Slot::default()).collect(),
+        }
+    }
+
+    /// Begins: every lane stands before its first operation.
+    ///
+    /// # Errors
+    /// [`ExploreError`] if the strategy awaits anything else than its operations, or panics.
+    pub fn begin(&self) -> Result<Execution<'_>, ExploreError> {
+        let mut execution = Execution {
+            of: self,
+            backends: Direct::new(self.bound, self.flaws),
+            lanes: Lanes::default(),
+            attempts: (0..self.bound.lanes).map(|_| None).collect(),
+            pending: [None; MAX_LANES as usize],
+            faults: 0,
+            steps: 0,
+            made: Vec::new(),
+            events: Vec::new(),
+            success: 0,
+            gave_up: 0,
+        };
+        for lane in 0..self.bound.lanes {
+            execution.begin_attempt(lane)?;
+        }
+        Ok(execution)
+    }
+}
+
+/// What a step did, for those who tell of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    pub step: Step,
+    pub did: Did,
+    /// The attempt of the lane that made it.
+    pub attempt: u8,
+    /// The reply that the lane's client was given after it.
+    pub replied: Option<Reply>,
+    /// Whether the lane has stopped for good after it.
+    pub ended: bool,
+    /// Whether time passed until a lease expired that nobody kept any more.
+    pub waited: bool,
+}
+
+/// What a step was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Did {
+    /// The operation, as the backends know it, and what the strategy learned of it.
+    Made { op: Op, learned: Outcome },
+    Crashed { op: Op },
+    Expired,
+    Landed { op: Op, outcome: Outcome },
+}
+
+/// A schedule on its way.
+pub(super) struct Execution<'e> {
+    of: &'e Executor<'e>,
+    backends: Direct,
+    lanes: Lanes,
+    attempts: Vec<Option<Attempt<'e>>>,
+    pending: [Option<Op>; MAX_LANES as usize],
+    faults: u8,
+    steps: u64,
+    made: Vec<Made>,
+    events: Vec<Event>,
+    /// The requests, as bits, whose clients have an answer.
+    success: u8,
+    gave_up: u8,
+}
+
+/// A schedule that has come to its end.
+#[derive(Debug, Clone)]
+pub struct Executed {
+    pub requests: Vec<Request>,
+    pub events: Vec<Event>,
+    pub ledger: Vec<Entry>,
+    pub retries: Retries,
+    /// The steps, without those of the fault-free retry.
+    pub made: Vec<Made>,
+    /// The fault-free retry of each request that had no answer.
+    pub retried: Vec<(MessageId, Reply)>,
+}
+
+impl Executed {
+    /// Every violation, as `src/check` finds it.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let evidence = Evidence {
+            requests: &self.requests,
+            events: &self.events,
+            ledger: &self.ledger,
+            disturbed: &[],
+            retries: self.retries,
+            lease: LEASE,
+        };
+        findings(&Case::new(evidence))
+    }
+}
+
+impl<'e> Execution<'e> {
+    /// Whether every lane has ended and nothing is in flight.
+    pub fn is_over(&self) -> bool {
+        self.backends.flights.is_empty() && self.lanes().iter().all(|lane| lane.is_ended())
+    }
+
+    /// The effects so far.
+    pub fn ledger(&self) -> &[Entry] {
+        &self.backends.ledger
+    }
+
+    fn lanes(&self) -> &[Lane] {
+        &self.lanes[..usize::from(self.of.bound.lanes)]
+    }
+
+    /// Makes a step; false, and nothing has changed, if it cannot be made now.
+    ///
+    /// # Errors
+    /// As [`Executor::begin`].
+    pub fn step(&mut self, step: Step) -> Result<bool, ExploreError> {
+        let pending = self.pending.get(usize::from(step.lane)).copied().flatten();
+        let lease_times = self.backends.lease_times;
+        let mut machine = Machine {
+            bound: &self.of.bound,
+            stage: &mut self.backends,
+            lanes: &mut self.lanes,
+            faults: &mut self.faults,
+        };
+        let effect = match machine.step(step, pending) {
+            Ok(effect) => effect,
+            Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
+        };
+        let waited = self.backends.lease_times > lease_times && step.fate != Fate::Expires;
+        self.follow(step, effect, waited)?;
+        Ok(true)
+    }
+
+    /// When nothing else can move: the wait of a lane comes to an end all the same. False if it has none.
+    ///
+    /// # Errors
+    /// As [`Executor::begin`].
+    pub fn give_way(&mut self, lane: u8) -> Result<bool, ExploreError> {
+        let pending = self.pending[usize::from(lane)];
+        let mut machine = Machine {
+            bound: &self.of.bound,
+            stage: &mut self.backends,
+            lanes: &mut self.lanes,
+            faults: &mut self.faults,
+        };
+        let Some(effect) = machine.give_way(lane, pending) else { return Ok(false) };
+        let fate = if pending.is_some() { Fate::Arrives } else { Fate::Lands };
+        self.follow(Step { lane, fate }, effect, false)?;
+        Ok(true)
+    }
+
+    fn follow(&mut self, step: Step, effect: Effect, waited: bool) -> Result<(), ExploreError> {
+        let lane = step.lane;
+        self.steps += 1;
+        let place = usize::from(lane);
+        let attempt = self.lanes[place].attempt;
+        let at = self.made.len();
+        let did = match effect {
+            Effect::Made { op, learns } => Did::Made { op, learned: learns },
+            Effect::Crashed => Did::Crashed { op: self.pending[place].expect("whoever crashes was about to do something") },
+            Effect::Expired { .. } => Did::Expired,
+            Effect::Landed { flight, outcome } => Did::Landed { op: flight.op, outcome },
+        };
+        self.made.push(Made { step, did, attempt, replied: None, ended: false, waited });
+        match effect {
+            Effect::Made { op, learns } => {
+                let fault = match step.fate {
+                    Fate::RequestLost => Some(FaultKind::RequestLost),
+                    Fate::ReplyLost => Some(FaultKind::ReplyLost),
+                    Fate::TimesOut => Some(FaultKind::LateLanding),
+                    _ => None,
+                };
+                self.note(lane, attempt, What::Called { op, outcome: Some(learns), fault, delayed: false, took_us: 0 });
+                let attempt = self.attempts[place].as_mut().expect("whoever made an operation is at work");
+                match attempt.go_on(self.of.strategy.name(), learns)? {
+                    Next::Asks(op) => self.pending[place] = Some(op),
+                    Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
+                }
+            }
+            Effect::Crashed => {
+                self.note(lane, attempt, What::Crashed);
+                self.end_attempt(lane, None)?;
+            }
+            Effect::Expired { .. } => {}
+            Effect::Landed { flight, outcome } => {
+                self.note(flight.lane, flight.attempt, What::Landed { op: flight.op, outcome: Some(outcome) });
+            }
+        }
+        self.made[at].ended = self.lanes[place].is_ended();
+        Ok(())
+    }
+
+    fn begin_attempt(&mut self, lane: u8) -> Result<(), ExploreError> {
+        let place = usize::from(lane);
+        let attempt = self.lanes[place].attempt;
+        self.note(lane, attempt, What::Sent { fault: None, delayed: false });
+        self.note(lane, attempt, What::Arrived);
+        let request = &self.of.requests[usize::from(self.of.bound.request_of(lane))];
+        let (begun, next) = Attempt::begin(self.of.strategy, request, &self.of.slots[place])?;
+        self.attempts[place] = Some(begun);
+        match next {
+            Next::Asks(op) => self.pending[place] = Some(op),
+            Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
+        }
+        Ok(())
+    }
+
+    fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> Result<(), ExploreError> {
+        let place = usize::from(lane);
+        let attempt = self.lanes[place].attempt;
+        self.pending[place] = None;
+        self.attempts[place] = None;
+        let request = self.of.bound.request_of(lane);
+        if let Some(reply) = reply {
+            self.note(lane, attempt, What::Answered { reply, heard: true });
+            self.note(lane, attempt, What::Received { reply });
+            self.success |= u8::from(reply.is_ok()) << request;
+            if let Some(made) = self.made.last_mut() {
+                made.replied = Some(reply);
+            }
+        }
+        if attempt == FINAL_ATTEMPT {
+            return Ok(());
+        }
+        let mut machine = Machine {
+            bound: &self.of.bound,
+            stage: &mut self.backends,
+            lanes: &mut self.lanes,
+            faults: &mut self.faults,
+        };
+        if machine.end_attempt(lane, reply) {
+            return self.begin_attempt(lane);
+        }
+        let mut of_request = (0..self.of.bound.lanes).filter(|other| self.of.bound.request_of(*other) == request);
+        let is_over = of_request.all(|other| self.lanes[usize::from(other)].is_ended());
+        let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
+        if is_over && !refused && self.success & 1 << request == 0 {
+            self.gave_up |= 1 << request;
+            self.note(lane, attempt, What::GaveUp);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, lane: u8, attempt: u8, what: What) {
+        let at_ns = self.steps * STEP_NS + self.backends.lease_times * (2 * LEASE.as_nanos() as u64);
+        let bound = &self.of.bound;
+        let message = super::machine::message(bound.request_of(lane));
+        self.events.push(Event {
+            at_ns,
+            message,
+            delivery: bound.delivery(lane, attempt),
+            handler: lane.into(),
+            what,
+        });
+    }
+
+    /// Whether this lane's request is still without an answer although it would be retried.
+    fn is_unresolved(&self, request: u8) -> bool {
+        self.of.retries != Retries::Never && self.gave_up & 1 << request != 0
+    }
+
+    /// Lets the lanes that have something left to do run on without faults, and lets what is in flight land.
+    ///
+    /// # Errors
+    /// As [`Executor::begin`].
+    pub fn run_on(&mut self) -> Result<(), ExploreError> {
+        let lanes = self.of.bound.lanes;
+        while !self.is_over() {
+            let last = self.made.last().map_or(0, |made| made.step.lane);
+            let order = || std::iter::once(last).chain((0..lanes).filter(move |lane| *lane != last));
+            let steps = order().map(|lane| Step { lane, fate: Fate::Arrives });
+            let landings = (0..lanes).map(|lane| Step { lane, fate: Fate::Lands });
+            let mut moved = false;
+            for step in steps.chain(landings) {
+                moved = self.step(step)?;
+                if moved {
+                    break;
+                }
+            }
+            if !moved && !self.give_way_somewhere(order())? {
+                unreachable!("a lane that has not ended has something left to do");
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a step of a schedule that is known to be one.
+    ///
+    /// # Errors
+    /// As [`Executor::begin`].
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn must_step(&mut self, step: Step) -> Result<(), ExploreError> {
+        let made = self.step(step)? || (!step.fate.is_fault() && self.is_stuck()? && self.give_way(step.lane)?);
+        assert!(made, "the engines disagree: {step} cannot be made after {} steps", self.steps);
+        Ok(())
+    }
+
+    /// Whether no lane can go on and nothing can land.
+    fn is_stuck(&self) -> Result<bool, ExploreError> {
+        let ways = (0..self.of.bound.lanes).flat_map(|lane| [Step { lane, fate: Fate::Arrives }, Step { lane, fate: Fate::Lands }]);
+        Ok(!ways.into_iter().any(|step| self.can(step)))
+    }
+
+    /// Whether a step can be made now: it is tried on a copy.
+    fn can(&self, step: Step) -> bool {
+        let (mut backends, mut lanes, mut faults) = (self.backends.clone(), self.lanes, self.faults);
+        let mut machine =
+            Machine { bound: &self.of.bound, stage: &mut backends, lanes: &mut lanes, faults: &mut faults };
+        machine.step(step, self.pending.get(usize::from(step.lane)).copied().flatten()).is_ok()
+    }
+
+    /// Every step that can be made now, in the order of lanes and fates.
+    ///
+    /// # Errors
+    /// As [`Executor::begin`].
+    pub fn enabled(&self) -> Result<Vec<Step>, ExploreError> {
+        let every = || (0..self.of.bound.lanes).flat_map(|lane| Fate::ALL.map(|fate| Step { lane, fate }));
+        let enabled: Vec<Step> = every().filter(|step| self.can(*step)).collect();
+        if enabled.iter().any(|step| !step.fate.is_fault()) || self.is_over() {
+            return Ok(enabled);
+        }
+        let gives_way = |lane: u8| match self.pending[usize::from(lane)] {
+            Some(_) => Some(Step { lane, fate: Fate::Arrives }),
+            None => self.backends.flights.iter().any(|flight| flight.lane == lane).then_some(Step { lane, fate: Fate::Lands }),
+        };
+        Ok((0..self.of.bound.lanes).filter_map(gives_way).chain(enabled).collect())
+    }
+
+    /// Ends here, in the middle.
+    pub fn stop(self) -> Executed {
+        Executed {
+            requests: self.of.requests.clone(),
+            events: self.events,
+            ledger: self.backends.ledger,
+            retries: self.of.retries,
+            made: self.made,
+            retried: Vec::new(),
+        }
+    }
+
+    fn give_way_somewhere(&mut self, order: impl Iterator<Item = u8>) -> Result<bool, ExploreError> {
+        for lane in order {
+            if self.give_way(lane)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// After everything has settled: retries each request once, without faults, whose client gave up.
+    ///
+    /// # Errors
+    /// As [`Executor::begin`].
+    pub fn settle(mut self) -> Result<Executed, ExploreError> {
+        let made = std::mem::take(&mut self.made);
+        let mut retried = Vec::new();
+        for lane in 0..self.of.bound.requests.min(self.of.bound.lanes) {
+            if !self.is_unresolved(lane) {
+                continue;
+            }
+            let place = usize::from(lane);
+            self.steps += 1;
+            self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, ..Lane::default() };
+            self.begin_attempt(lane)?;
+            while self.pending[place].is_some() {
+                if !self.step(Step { lane, fate: Fate::Arrives })? {
+                    self.give_way(lane)?;
+                }
+            }
+            let reply = self.events.iter().rev().find_map(|event| match event.what {
+                What::Received { reply } => Some(reply),
+                _ => None,
+            });
+            retried.extend(reply.map(|reply| (super::machine::message(lane), reply)));
+            self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, flags: 1, ..Lane::default() };
+        }
+        Ok(Executed {
+            requests: self.of.requests.clone(),
+            events: self.events,
+            ledger: self.backends.ledger,
+            retries: self.of.retries,
+            made,
+            retried,
+        })
+    }
+}

@@ -1,0 +1,411 @@
+//! One step of one lane: what its operation meets, what becomes of it, and what the lane learns.
+//!
+//! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Stage`]).
+
+use crate::model::store::{Session, Waits};
+use crate::world::{
+    AccountId, Failure, LeaseId, Leg, LockKey, MessageId, Op, Outcome, Reply, Response, Token, Trouble,
+};
+
+use super::bound::{Bound, MAX_LANES};
+use super::schedule::{Fate, Step};
+
+/// The lanes of a state. Lanes beyond the bound stay as they are.
+pub(super) type Lanes = [Lane; MAX_LANES as usize];
+
+/// Where one lane stands. Small, since engines keep millions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Lane {
+    /// Where its strategy stands in the automaton, for the engine that has one.
+    pub node: u16,
+    pub attempt: u8,
+    pub flags: u8,
+    /// The leases that were granted in this attempt, whether or not the strategy heard of it.
+    pub leases: u8,
+    /// The tokens that the strategy was given in this attempt.
+    pub tokens: [u8; 3],
+}
+
+/// The client has its answer, or has stopped trying.
+const ENDED: u8 = 1;
+/// A transaction is open on the lane's connection.
+const IN_TRANSACTION: u8 = 2;
+/// The strategy believes that it is inside a critical section.
+const INSIDE: u8 = 4;
+/// The strategy was given a lease.
+const LEASED: u8 = 8;
+
+/// The leases and locks of one delivery are numbered below these.
+const MAX_LEASES: u8 = 8;
+const MAX_TOKENS: usize = 3;
+/// The attempt that the fault-free retry is, after everything has settled.
+pub(super) const FINAL_ATTEMPT: u8 = 15;
+/// Where the sessions of requests in flight begin.
+const FLIGHTS: u8 = 16;
+
+impl Lane {
+    fn has(self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn set(&mut self, flag: u8, on: bool) {
+        self.flags = if on { self.flags | flag } else { self.flags & !flag };
+    }
+
+    /// Whether it has nothing left to do.
+    pub fn is_ended(self) -> bool {
+        self.has(ENDED)
+    }
+
+    /// Whether its strategy believes that it is inside a critical section.
+    pub fn is_inside(self) -> bool {
+        self.has(INSIDE)
+    }
+
+    fn tokens_given(self) -> usize {
+        self.tokens.iter().take_while(|token| **token != 0).count()
+    }
+
+    /// The lane as a number, for hashing.
+    pub fn bits(self) -> u64 {
+        let [a, b, c] = self.tokens;
+        let [low, high] = self.node.to_le_bytes();
+        u64::from_le_bytes([low, high, self.attempt, self.flags, self.leases, a, b, c])
+    }
+}
+
+/// A request that a handler has stopped waiting for, and that will land.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Flight {
+    pub lane: u8,
+    pub attempt: u8,
+    pub op: Op,
+    /// The connection that it is held on, with the transaction that it belongs to.
+    pub session: Session,
+}
+
+/// How the lock service answers to `Acquire`.
+pub(super) enum Acquired {
+    Held(Token),
+    /// The lease is gone.
+    Expired,
+    /// These leases hold the lock, or were there before.
+    Behind(Vec<LeaseId>),
+}
+
+/// Where the state of the backends is kept.
+pub(super) trait Stage {
+    /// Carries out an operation on the store. Waiting changes nothing.
+    fn store(&mut self, session: Session, op: Op, by: (u8, u8)) -> Result<Outcome, Waits>;
+    /// Cuts a connection to the store.
+    fn cut(&mut self, session: Session);
+    /// Moves a connection with its transaction.
+    fn move_session(&mut self, from: Session, to: Session);
+    /// Makes the transaction of a connection the victim of a deadlock.
+    fn deadlock(&mut self, session: Session);
+    /// Grants a lease under this id.
+    fn grant(&mut self, lease: LeaseId);
+    /// Takes the lock, if nobody is in the way.
+    fn acquire(&mut self, key: LockKey) -> Acquired;
+    fn release(&mut self, key: LockKey);
+    /// Ends a lease; false if there was none.
+    fn end_lease(&mut self, lease: LeaseId) -> bool;
+    fn is_alive(&mut self, lease: LeaseId) -> bool;
+    fn flights(&self) -> &[Flight];
+    fn add_flight(&mut self, flight: Flight);
+    fn remove_flight(&mut self, at: usize);
+    /// As much time passes as a lease lives.
+    fn time_passes(&mut self) {}
+    /// A lane entered the critical section of its account while another was inside.
+    fn overlap(&mut self, lane: u8);
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// The strategy made its operation, and learns this. The operation as the backends know it, and as the strategy does.
+    Made { op: Op, learns: Outcome },
+    /// The attempt is over; its operation was not made.
+    Crashed,
+    /// The lease is gone.
+    Expired { lease: LeaseId },
+    /// A request in flight has landed.
+    Landed { flight: Flight, outcome: Outcome },
+}
+
+/// The step cannot be made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blocked {
+    /// There is nothing that could meet this fate.
+    Disabled,
+    /// The operation has to wait.
+    Waits,
+}
+
+/// The id of a lease by who asked for it: it does not depend on who asked first. Small, so that it is easy to read.
+fn lease_id(lane: u8, attempt: u8, number: u8) -> LeaseId {
+    LeaseId(1 + i64::from(number) + i64::from(MAX_LEASES) * (i64::from(attempt) + 16 * i64::from(lane)))
+}
+
+/// Who asked for a lease, and in which attempt.
+pub(super) fn owner(lease: LeaseId) -> (u8, u8, u8) {
+    let number = u64::try_from(lease.0 - 1).unwrap_or(0);
+    let part = |by: u64, of: u64| u8::try_from(number / by % of).unwrap_or(u8::MAX);
+    (part(128, 256), part(8, 16), part(1, 8))
+}
+
+/// The same lease of another lane.
+pub(super) fn of_lane(lease: LeaseId, lane: u8) -> LeaseId {
+    let (_, attempt, number) = owner(lease);
+    lease_id(lane, attempt, number)
+}
+
+/// A step about to be made: the rules, over a stage.
+pub(super) struct Machine<'s, S> {
+    pub bound: &'s Bound,
+    pub stage: &'s mut S,
+    pub lanes: &'s mut Lanes,
+    pub faults: &'s mut u8,
+}
+
+impl<S: Stage> Machine<'_, S> {
+    /// Makes a step. `pending` is the operation that the lane's strategy is about to make, as the strategy knows it.
+    pub fn step(&mut self, step: Step, pending: Option<Op>) -> Result<Effect, Blocked> {
+        let Step { lane, fate } = step;
+        if fate.is_fault() && (*self.faults >= self.bound.faults || !self.bound.kinds.contains(fate)) {
+            return Err(Blocked::Disabled);
+        }
+        let effect = match (fate, pending) {
+            (Fate::Lands, _) => return self.land(lane),
+            (_, None) => return Err(Blocked::Disabled),
+            (Fate::Expires, _) => {
+                let me = self.lanes[usize::from(lane)];
+                let lease = lease_id(lane, me.attempt, me.leases.saturating_sub(1));
+                if !me.has(LEASED) || !self.stage.is_alive(lease) {
+                    return Err(Blocked::Disabled);
+                }
+                self.stage.time_passes();
+                self.stage.end_lease(lease);
+                Effect::Expired { lease }
+            }
+            (Fate::Crashes, _) => Effect::Crashed,
+            (_, Some(local)) => {
+                let op = self.globally(lane, local);
+                let learns = self.meet(lane, fate, op)?;
+                Effect::Made { op, learns }
+            }
+        };
+        *self.faults += u8::from(fate.is_fault());
+        Ok(effect)
+    }
+
+    fn meet(&mut self, lane: u8, fate: Fate, op: Op) -> Result<Outcome, Blocked> {
+        // Whoever asks to leave has left, whatever becomes of the request.
+        let outcome = match fate {
+            Fate::RequestLost => Outcome::Unknown,
+            Fate::TimesOut => {
+                self.hold(lane, op);
+                Outcome::Unknown
+            }
+            _ => self.execute(lane, op)?,
+        };
+        let me = &mut self.lanes[usize::from(lane)];
+        if matches!(op, Op::Release(_)) {
+            me.set(INSIDE, false);
+        }
+        if fate != Fate::Arrives {
+            self.disconnect(lane, op.leg());
+            return Ok(Outcome::Unknown);
+        }
+        Ok(self.learn(lane, outcome))
+    }
+
+    /// Carries out an operation. A lost grant still uses up its number.
+    fn execute(&mut self, lane: u8, op: Op) -> Result<Outcome, Blocked> {
+        let attempt = self.lanes[usize::from(lane)].attempt;
+        let outcome = self.carry_out(Session(lane), (lane, attempt), op)?;
+        let me = &mut self.lanes[usize::from(lane)];
+        match (op, outcome) {
+            (Op::Begin(_), Outcome::Ok(_)) => me.set(IN_TRANSACTION, true),
+            (Op::Commit | Op::Rollback, _) => me.set(IN_TRANSACTION, false),
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
+    fn carry_out(&mut self, session: Session, by: (u8, u8), op: Op) -> Result<Outcome, Blocked> {
+        let done = Outcome::Ok(Response::Done);
+        match op {
+            Op::GrantLease => {
+                // A request that lands late takes a number that nobody else has.
+                let is_late = session != Session(by.0);
+                let me = &mut self.lanes[usize::from(by.0)];
+                let number = if is_late { MAX_LEASES - 1 } else { me.leases };
+                assert!(is_late || number < MAX_LEASES - 1, "a strategy asks for too many leases in one delivery");
+                me.leases += u8::from(!is_late);
+                let lease = lease_id(by.0, by.1, number);
+                self.stage.grant(lease);
+                Ok(Outcome::Ok(Response::Granted(lease)))
+            }
+            Op::Acquire(key) => self.acquire(key),
+            Op::Release(key) => {
+                self.stage.release(key);
+                Ok(done)
+            }
+            Op::Revoke(lease) if self.stage.end_lease(lease) => Ok(done),
+            Op::Revoke(_) => Ok(Outcome::Failed(Failure::LeaseExpired)),
+            _ => self.stage.store(session, op, by).map_err(|Waits(_)| Blocked::Waits),
+        }
+    }
+
+    /// Waits for the lock as long as only leases are in the way whose handlers are gone: they expire meanwhile.
+    fn acquire(&mut self, key: LockKey) -> Result<Outcome, Blocked> {
+        let ahead = match self.stage.acquire(key) {
+            Acquired::Behind(leases) => leases,
+            acquired => return Ok(answer(&acquired)),
+        };
+        if !ahead.iter().all(|lease| self.is_orphaned(*lease)) {
+            return Err(Blocked::Waits);
+        }
+        self.stage.time_passes();
+        for lease in ahead {
+            self.stage.end_lease(lease);
+        }
+        match self.stage.acquire(key) {
+            Acquired::Behind(_) => Err(Blocked::Waits),
+            acquired => Ok(answer(&acquired)),
+        }
+    }
+
+    /// Whether nobody keeps a lease any more: the attempt that asked for it is over.
+    fn is_orphaned(&self, lease: LeaseId) -> bool {
+        let (lane, attempt, _) = owner(lease);
+        let of = self.lanes.get(usize::from(lane)).filter(|_| lane < self.bound.lanes);
+        of.is_none_or(|of| of.attempt != attempt || of.is_ended())
+    }
+
+    /// Keeps an operation with its connection.
+    fn hold(&mut self, lane: u8, op: Op) {
+        let taken = |number: u8| self.stage.flights().iter().any(|flight| flight.session == Session(FLIGHTS + number));
+        let number = (0..).find(|number| !taken(*number)).expect("there are fewer flights than sessions");
+        let session = Session(FLIGHTS + number);
+        if self.lanes[usize::from(lane)].has(IN_TRANSACTION) && op.leg() == Leg::Store {
+            self.stage.move_session(Session(lane), session);
+            self.lanes[usize::from(lane)].set(IN_TRANSACTION, false);
+        }
+        let attempt = self.lanes[usize::from(lane)].attempt;
+        self.stage.add_flight(Flight { lane, attempt, op, session });
+    }
+
+    fn land(&mut self, lane: u8) -> Result<Effect, Blocked> {
+        let flights = self.stage.flights();
+        let at = flights.iter().position(|flight| flight.lane == lane).ok_or(Blocked::Disabled)?;
+        let flight = flights[at];
+        let outcome = self.carry_out(flight.session, (flight.lane, flight.attempt), flight.op)?;
+        self.stage.cut(flight.session);
+        self.stage.remove_flight(at);
+        Ok(Effect::Landed { flight, outcome })
+    }
+
+    fn disconnect(&mut self, lane: u8, leg: Leg) {
+        if leg == Leg::Store && self.lanes[usize::from(lane)].has(IN_TRANSACTION) {
+            self.stage.cut(Session(lane));
+            self.lanes[usize::from(lane)].set(IN_TRANSACTION, false);
+        }
+    }
+
+    /// The operation as the backends know it. A strategy knows its leases and tokens by the order in which it got them, so
+    /// that where it stands does not depend on the others.
+    fn globally(&self, lane: u8, op: Op) -> Op {
+        let me = self.lanes[usize::from(lane)];
+        let lease = |LeaseId(local): LeaseId| lease_id(lane, me.attempt, u8::try_from(local - 1).unwrap_or(0));
+        let token = |Token(local): Token| {
+            let place = usize::try_from(local.get() - 1).unwrap_or(0);
+            let revision = me.tokens.get(place).copied().unwrap_or(0).max(1);
+            Token(std::num::NonZeroI64::from(std::num::NonZeroU8::new(revision).expect("it is at least 1")))
+        };
+        match op {
+            Op::Acquire(key) => Op::Acquire(LockKey { lease: lease(key.lease), ..key }),
+            Op::Release(key) => Op::Release(LockKey { lease: lease(key.lease), ..key }),
+            Op::Revoke(id) => Op::Revoke(lease(id)),
+            Op::Apply(request, Some(local)) => Op::Apply(request, Some(token(local))),
+            Op::CheckToken(account, local) => Op::CheckToken(account, token(local)),
+            other => other,
+        }
+    }
+
+    /// What the strategy learns of an outcome, in its own words.
+    fn learn(&mut self, lane: u8, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Ok(Response::Granted(id)) => {
+                self.lanes[usize::from(lane)].set(LEASED, true);
+                let (_, _, number) = owner(id);
+                Outcome::Ok(Response::Granted(LeaseId(i64::from(number) + 1)))
+            }
+            Outcome::Ok(Response::Held(Token(revision))) => {
+                if self.lanes.iter().enumerate().any(|(other, it)| other != usize::from(lane) && it.is_inside()) {
+                    self.stage.overlap(lane);
+                }
+                let me = &mut self.lanes[usize::from(lane)];
+                me.set(INSIDE, true);
+                let place = me.tokens_given();
+                assert!(place < MAX_TOKENS, "a strategy takes more than {MAX_TOKENS} locks in one delivery");
+                me.tokens[place] = u8::try_from(revision.get()).expect("an exploration has few revisions");
+                let local = i64::try_from(place + 1).ok().and_then(std::num::NonZeroI64::new);
+                Outcome::Ok(Response::Held(Token(local.expect("it is at least 1"))))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// When nothing else can move: the wait of this lane comes to an end all the same. A waiter gives up the lock, and a
+    /// transaction becomes the victim of a deadlock.
+    /// A request in flight that waits for another one is such a victim too.
+    pub fn give_way(&mut self, lane: u8, pending: Option<Op>) -> Option<Effect> {
+        let deadlock = Outcome::Failed(Failure::Deadlock);
+        match pending {
+            Some(op) if op.leg() == Leg::Lock => Some(Effect::Made { op, learns: Outcome::Unknown }),
+            Some(op) => {
+                self.stage.deadlock(Session(lane));
+                Some(Effect::Made { op, learns: deadlock })
+            }
+            None => {
+                let at = self.stage.flights().iter().position(|flight| flight.lane == lane)?;
+                let flight = self.stage.flights()[at];
+                self.stage.cut(flight.session);
+                self.stage.remove_flight(at);
+                Some(Effect::Landed { flight, outcome: deadlock })
+            }
+        }
+    }
+
+    /// A lane's attempt is over: with a reply, or without one. Says whether there is another attempt.
+    pub fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> bool {
+        self.disconnect(lane, Leg::Store);
+        let me = &mut self.lanes[usize::from(lane)];
+        let is_final = reply.is_some_and(|reply| reply.map_or_else(Trouble::is_final, |_| true));
+        let again = !is_final && me.attempt < self.bound.retries;
+        *me = match again {
+            true => Lane { attempt: me.attempt + 1, ..Lane::default() },
+            false => Lane { flags: ENDED, ..Lane::default() },
+        };
+        again
+    }
+}
+
+fn answer(acquired: &Acquired) -> Outcome {
+    match acquired {
+        Acquired::Held(token) => Outcome::Ok(Response::Held(*token)),
+        Acquired::Expired | Acquired::Behind(_) => Outcome::Failed(Failure::LeaseExpired),
+    }
+}
+
+/// The name of the lock on an account.
+pub(super) fn lock_name(account: AccountId) -> Vec<u8> {
+    account.0.to_string().into_bytes()
+}
+
+/// The message that a request carries.
+pub(super) fn message(request: u8) -> MessageId {
+    MessageId(u32::from(request))
+}

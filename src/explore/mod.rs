@@ -1,0 +1,70 @@
+//! Exploring: every interleaving and every loss within a bound, over the model of the backends.
+//!
+//! The strategy is the same code that runs on the servers; only its port is another. Two engines go through the schedules
+//! and check each other: the reference executes each of them with the strategy's own futures, and the census knows the
+//! strategy as an automaton over the responses to its operations, which lets it merge states, count exactly and find
+//! shortest ways. Whatever either of them finds is judged by [`check`](crate::check), as a load run is.
+
+mod attempt;
+mod automaton;
+mod bound;
+mod census;
+mod direct;
+mod engine;
+mod execution;
+mod limits;
+mod machine;
+mod reference;
+mod schedule;
+mod seen;
+mod shortest;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
+pub use engine::Violations;
+pub use census::{Census, census, one_by_one};
+pub use execution::{Did, Executed, Made};
+pub use limits::{Limits, Watch};
+pub use shortest::{Minimal, Shortest, shortest};
+pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
+
+use crate::model::{lock_service, store};
+use crate::world::Op;
+
+/// Deliberate mistakes in the model, for tests that must catch them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flaws {
+    pub store: Option<store::Flaw>,
+    pub lock: Option<lock_service::Flaw>,
+}
+
+/// Why a strategy cannot be explored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExploreError {
+    /// The same responses led to another operation.
+    #[error(
+        "'{strategy}' is not deterministic: after {after}, it made `{first}` the first time and `{then}` the second; \
+         a strategy may depend on nothing but its request and the responses to its operations: no clock, no random \
+         number, no iteration over a hash map"
+    )]
+    Nondeterministic { strategy: &'static str, after: String, first: String, then: String },
+    /// It waits for something that never comes.
+    #[error(
+        "'{strategy}' awaits something that is not one of its own operations; the explorer can only wait for those: \
+         no timer, no task, no channel"
+    )]
+    AwaitsSomethingElse { strategy: &'static str },
+    /// It has more states than the engine can number.
+    #[error("bound too large: {what}; lower --lanes, --retries or --faults")]
+    TooLarge { what: String },
+    /// A bug in it.
+    #[error("'{strategy}' panicked: {message}")]
+    Panicked { strategy: &'static str, message: String },
+}
+
+/// What a strategy does at one place, for an error.
+fn in_words(op: Option<Op>) -> String {
+    op.map_or_else(|| "its reply".to_owned(), |op| op.to_string())
+}

@@ -1,0 +1,369 @@
+//! The backends as automata: their states by number, and what each operation leads to, worked out once.
+//!
+//! The semantics are the model's. An exploration comes to the same few states of store and lock service again and again, in
+//! ever new combinations; so each state is kept once, a combination is a handful of numbers, and a step looks up what it
+//! leads to.
+
+use std::hash::Hash;
+
+use indexmap::IndexSet;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+use crate::backend::Entry;
+use crate::model::lock_service::LockService;
+use crate::model::store::{Session, Store, Waits};
+use crate::world::{Delivery, LeaseId, LockKey, Op, Outcome, Token};
+
+use super::bound::Bound;
+use super::direct::{self, Direct};
+use super::machine::{Acquired, Flight, Stage, message, of_lane, owner};
+use super::seen::{Seen, Sight};
+use super::Flaws;
+
+type Numbered<T> = IndexSet<T, FxBuildHasher>;
+
+/// What an operation on the store leads to.
+#[derive(Clone, Copy)]
+struct StoreStep {
+    next: u32,
+    outcome: Result<Outcome, Waits>,
+    /// The effects that it committed, by number; 0 is none.
+    committed: u32,
+}
+
+/// What is done to a store besides its operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum StoreCall {
+    Op(Op),
+    Cut,
+    Deadlock,
+    MoveTo(Session),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum LockCall {
+    Grant(LeaseId),
+    Acquire(LockKey),
+    Release(LockKey),
+    End(LeaseId),
+}
+
+#[derive(Clone, Copy)]
+enum LockAnswer {
+    Done,
+    Nothing,
+    Held(Token),
+    Expired,
+    /// The leases ahead, by number.
+    Behind(u32),
+}
+
+/// Every state that an exploration has come to, by component.
+pub(super) struct Tables {
+    pub bound: Bound,
+    /// Whether tokens matter. If they do not, neither do revisions.
+    pub tokens: bool,
+    /// An operation with a token was made although they do not matter: the exploration must begin again.
+    pub tokens_needed: bool,
+    stores: Numbered<Store>,
+    locks: Numbered<LockService>,
+    flights: Numbered<Vec<Flight>>,
+    seen: Numbered<Seen>,
+    store_calls: Numbered<StoreCall>,
+    lock_calls: Numbered<LockCall>,
+    sights: Numbered<Sight>,
+    committed: Vec<Vec<Entry>>,
+    ahead: Vec<Vec<LeaseId>>,
+    store_steps: FxHashMap<u64, StoreStep>,
+    lock_steps: FxHashMap<u64, (u32, LockAnswer)>,
+    sight_steps: FxHashMap<u64, u32>,
+    permuted: FxHashMap<(u8, u32, u32), u32>,
+}
+
+fn number<T: Hash + Eq>(of: &mut Numbered<T>, it: T) -> u32 {
+    u32::try_from(of.insert_full(it).0).expect("there are fewer than 2^32 states")
+}
+
+impl Tables {
+    /// Tables that know of the beginning only: every component's state there is number 0.
+    pub fn new(bound: Bound, flaws: Flaws, tokens: bool) -> Self {
+        let beginning = Direct::new(bound, flaws);
+        let lock = if tokens { beginning.lock } else { beginning.lock.with_revisions_forgotten() };
+        Tables {
+            bound,
+            tokens,
+            tokens_needed: false,
+            stores: [beginning.store].into_iter().collect(),
+            locks: [lock].into_iter().collect(),
+            flights: [Vec::new()].into_iter().collect(),
+            seen: [Seen::new(bound.requests.max(1))].into_iter().collect(),
+            store_calls: Numbered::default(),
+            lock_calls: Numbered::default(),
+            sights: Numbered::default(),
+            committed: vec![Vec::new()],
+            ahead: Vec::new(),
+            store_steps: FxHashMap::default(),
+            lock_steps: FxHashMap::default(),
+            sight_steps: FxHashMap::default(),
+            permuted: FxHashMap::default(),
+        }
+    }
+
+    /// What has been seen, by number.
+    pub fn seen(&self, seen: u32) -> &Seen {
+        &self.seen[seen as usize]
+    }
+
+    /// What is in flight, by number.
+    pub fn flights(&self, flights: u32) -> &[Flight] {
+        &self.flights[flights as usize]
+    }
+
+    /// What has been seen after something else has been.
+    pub fn see(&mut self, seen: u32, sight: Sight) -> u32 {
+        let sight_number = number(&mut self.sights, sight);
+        let key = u64::from(seen) << 32 | u64::from(sight_number);
+        if let Some(next) = self.sight_steps.get(&key) {
+            return *next;
+        }
+        let after = self.seen[seen as usize].after(sight, self.bound.requests > 1);
+        let next = number(&mut self.seen, after);
+        self.sight_steps.insert(key, next);
+        next
+    }
+
+    /// How many states of store and lock service there are, and roughly how many bytes they take.
+    pub fn bytes(&self) -> usize {
+        self.stores.len() * 512
+            + self.locks.len() * 768
+            + self.seen.len() * 128
+            + self.store_steps.len() * 64
+            + (self.lock_steps.len() + self.sight_steps.len() + self.permuted.len()) * 40
+    }
+
+    fn store_step(&mut self, store: u32, session: Session, call: StoreCall) -> StoreStep {
+        let call_number = number(&mut self.store_calls, call);
+        let key = u64::from(store) << 32 | u64::from(call_number) << 8 | u64::from(session.0);
+        if let Some(step) = self.store_steps.get(&key) {
+            return *step;
+        }
+        let mut after = self.stores[store as usize].clone();
+        let mut ledger = Vec::new();
+        let done = Outcome::Ok(crate::world::Response::Done);
+        let outcome = match call {
+            // Who did it matters to causes, and not to what can happen.
+            StoreCall::Op(op) => after.execute(session, op, Delivery::FIRST, &mut ledger),
+            StoreCall::Cut => {
+                after.cut(session);
+                Ok(done)
+            }
+            StoreCall::Deadlock => {
+                after.deadlock(session);
+                Ok(done)
+            }
+            StoreCall::MoveTo(to) => {
+                after.rename(session, to);
+                Ok(done)
+            }
+        };
+        let next = if outcome.is_ok() { number(&mut self.stores, after) } else { store };
+        let committed = if ledger.is_empty() {
+            0
+        } else {
+            self.committed.push(ledger);
+            u32::try_from(self.committed.len() - 1).expect("there are fewer than 2^32")
+        };
+        let step = StoreStep { next, outcome, committed };
+        self.store_steps.insert(key, step);
+        step
+    }
+
+    fn lock_step(&mut self, lock: u32, call: LockCall) -> (u32, LockAnswer) {
+        let call_number = number(&mut self.lock_calls, call);
+        let key = u64::from(lock) << 32 | u64::from(call_number);
+        if let Some(step) = self.lock_steps.get(&key) {
+            return *step;
+        }
+        let mut after = self.locks[lock as usize].clone();
+        let answer = match call {
+            LockCall::Grant(lease) => {
+                direct::grant(&mut after, lease);
+                LockAnswer::Done
+            }
+            LockCall::Release(key) => {
+                direct::release(&mut after, key);
+                LockAnswer::Done
+            }
+            LockCall::End(lease) => match after.revoke(lease) {
+                Ok(()) => LockAnswer::Done,
+                Err(_) => LockAnswer::Nothing,
+            },
+            LockCall::Acquire(key) => match direct::acquire(&mut after, key) {
+                Acquired::Held(token) => LockAnswer::Held(if self.tokens { token } else { Token(ONE) }),
+                Acquired::Expired => LockAnswer::Expired,
+                Acquired::Behind(leases) => {
+                    self.ahead.push(leases);
+                    LockAnswer::Behind(u32::try_from(self.ahead.len() - 1).expect("there are fewer than 2^32"))
+                }
+            },
+        };
+        let after = if self.tokens { after } else { after.with_revisions_forgotten() };
+        let step = (number(&mut self.locks, after), answer);
+        self.lock_steps.insert(key, step);
+        step
+    }
+
+    /// The components' states with the lanes under other names. `to` gives each lane's new place; `code` stands for it.
+    pub fn permute(&mut self, at: Place, code: u32, to: impl Fn(u8) -> u8) -> Place {
+        let store = self.permute_one(0, at.store, code, |tables| {
+            let store = &tables.stores[at.store as usize];
+            if !store.has_open_transactions() {
+                return at.store;
+            }
+            let mut renamed = store.clone();
+            let lanes = tables.bound.lanes;
+            renamed.rename_all(|session| if session.0 < lanes { Session(to(session.0)) } else { session });
+            number(&mut tables.stores, renamed)
+        });
+        let lock = self.permute_one(1, at.lock, code, |tables| {
+            let rename = |lease: LeaseId| of_lane(lease, to(owner(lease).0));
+            let renamed = tables.locks[at.lock as usize].with_leases_renamed(rename);
+            number(&mut tables.locks, renamed)
+        });
+        let flights = self.permute_one(2, at.flights, code, |tables| {
+            let mut renamed = tables.flights[at.flights as usize].clone();
+            for flight in &mut renamed {
+                flight.lane = to(flight.lane);
+                let rename = |lease: LeaseId| of_lane(lease, to(owner(lease).0));
+                flight.op = match flight.op {
+                    Op::Acquire(key) => Op::Acquire(LockKey { lease: rename(key.lease), ..key }),
+                    Op::Release(key) => Op::Release(LockKey { lease: rename(key.lease), ..key }),
+                    Op::Revoke(lease) => Op::Revoke(rename(lease)),
+                    other => other,
+                };
+            }
+            number(&mut tables.flights, renamed)
+        });
+        Place { store, lock, flights, ..at }
+    }
+
+    fn permute_one(&mut self, kind: u8, of: u32, code: u32, make: impl FnOnce(&mut Self) -> u32) -> u32 {
+        // Nothing is open, held or in flight in the beginning.
+        if of == 0 {
+            return 0;
+        }
+        if let Some(permuted) = self.permuted.get(&(kind, of, code)) {
+            return *permuted;
+        }
+        let permuted = make(self);
+        self.permuted.insert((kind, of, code), permuted);
+        permuted
+    }
+}
+
+const ONE: std::num::NonZeroI64 = std::num::NonZeroI64::new(1).expect("one is not zero");
+
+/// Where the backends stand, by number, and what has been seen so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Place {
+    pub store: u32,
+    pub lock: u32,
+    pub flights: u32,
+    pub seen: u32,
+}
+
+/// A stage over the tables.
+pub(super) struct Cursor<'t> {
+    pub tables: &'t mut Tables,
+    pub at: Place,
+}
+
+impl Cursor<'_> {
+    fn call_store(&mut self, session: Session, call: StoreCall) {
+        self.at.store = self.tables.store_step(self.at.store, session, call).next;
+    }
+
+    fn call_lock(&mut self, call: LockCall) -> LockAnswer {
+        let (next, answer) = self.tables.lock_step(self.at.lock, call);
+        self.at.lock = next;
+        answer
+    }
+
+    fn set_flights(&mut self, flights: Vec<Flight>) {
+        self.at.flights = number(&mut self.tables.flights, flights);
+    }
+}
+
+impl Stage for Cursor<'_> {
+    #[inline]
+    fn store(&mut self, session: Session, op: Op, _: (u8, u8)) -> Result<Outcome, Waits> {
+        if matches!(op, Op::Apply(_, Some(_)) | Op::CheckToken(..)) && !self.tables.tokens {
+            self.tables.tokens_needed = true;
+        }
+        let step = self.tables.store_step(self.at.store, session, StoreCall::Op(op));
+        let outcome = step.outcome?;
+        self.at.store = step.next;
+        for n in 0..self.tables.committed[step.committed as usize].len() {
+            let Entry { message, balance, token, .. } = self.tables.committed[step.committed as usize][n];
+            self.at.seen = self.tables.see(self.at.seen, Sight::Entry { message, balance, token });
+        }
+        Ok(outcome)
+    }
+
+    fn cut(&mut self, session: Session) {
+        self.call_store(session, StoreCall::Cut);
+    }
+
+    fn move_session(&mut self, from: Session, to: Session) {
+        self.call_store(from, StoreCall::MoveTo(to));
+    }
+
+    fn deadlock(&mut self, session: Session) {
+        self.call_store(session, StoreCall::Deadlock);
+    }
+
+    fn grant(&mut self, lease: LeaseId) {
+        self.call_lock(LockCall::Grant(lease));
+    }
+
+    fn acquire(&mut self, key: LockKey) -> Acquired {
+        match self.call_lock(LockCall::Acquire(key)) {
+            LockAnswer::Held(token) => Acquired::Held(token),
+            LockAnswer::Behind(leases) => Acquired::Behind(self.tables.ahead[leases as usize].clone()),
+            _ => Acquired::Expired,
+        }
+    }
+
+    fn release(&mut self, key: LockKey) {
+        self.call_lock(LockCall::Release(key));
+    }
+
+    fn end_lease(&mut self, lease: LeaseId) -> bool {
+        matches!(self.call_lock(LockCall::End(lease)), LockAnswer::Done)
+    }
+
+    fn is_alive(&mut self, lease: LeaseId) -> bool {
+        self.tables.locks[self.at.lock as usize].is_alive(lease)
+    }
+
+    fn flights(&self) -> &[Flight] {
+        self.tables.flights(self.at.flights)
+    }
+
+    fn add_flight(&mut self, flight: Flight) {
+        let mut flights = self.flights().to_vec();
+        flights.push(flight);
+        self.set_flights(flights);
+    }
+
+    fn remove_flight(&mut self, at: usize) {
+        let mut flights = self.flights().to_vec();
+        flights.remove(at);
+        self.set_flights(flights);
+    }
+
+    fn overlap(&mut self, lane: u8) {
+        let message = message(self.tables.bound.request_of(lane));
+        self.at.seen = self.tables.see(self.at.seen, Sight::Overlap { message });
+    }
+}

@@ -1,0 +1,31 @@
+//! The engines against each other, against closed forms, and against strategies made for it.
+
+mod engines;
+
+use std::collections::BTreeMap;
+
+use super::execution::Executor;
+use super::{Bound, Flaws, Kinds, reference};
+use crate::check::Violation;
+use crate::strategy::Strategy;
+
+/// What the reference engine finds: the number of schedules, and how many show each violation.
+fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violation, u128>) {
+    let executor = Executor::new(strategy, bound.for_strategy(strategy), Flaws::default());
+    let mut violations: BTreeMap<Violation, u128> = BTreeMap::new();
+    let schedules = reference::every_schedule(&executor, |_, _| true, |execution, _| {
+        let mut kinds: Vec<Violation> = execution.settle()?.findings().iter().map(|found| found.violation).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds {
+            *violations.entry(kind).or_default() += 1;
+        }
+        Ok(())
+    });
+    (schedules.expect("the lab's strategies can be explored"), violations)
+}
+
+/// A bound with late landings.
+fn bound(lanes: u8, retries: u8, faults: u8) -> Bound {
+    Bound { kinds: Kinds::all(), ..Bound::new(lanes, retries, faults) }
+}

@@ -1,0 +1,166 @@
+//! Rows with what hangs on them: who has locked them, and whose snapshot is older than their last change.
+
+use crate::world::{Answer, MessageId};
+
+/// A connection to the store. Fewer than 64 of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Session(pub u8);
+
+/// A set of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Sessions(u64);
+
+impl Sessions {
+    /// No connection.
+    pub const NONE: Sessions = Sessions(0);
+
+    /// Only this one.
+    #[must_use]
+    pub fn only(session: Session) -> Self {
+        Sessions(1 << session.0)
+    }
+
+    /// Whether it is among them.
+    #[must_use]
+    pub fn contains(self, session: Session) -> bool {
+        self.0 & (1 << session.0) != 0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Sessions) -> Self {
+        Sessions(self.0 | other.0)
+    }
+
+    /// These without one.
+    #[must_use]
+    pub fn without(self, session: Session) -> Self {
+        Sessions(self.0 & !(1 << session.0))
+    }
+
+    /// One by one.
+    pub fn iter(self) -> impl Iterator<Item = Session> {
+        (0..64).map(Session).filter(move |session| self.contains(*session))
+    }
+
+    pub(super) fn rename(self, to: &impl Fn(Session) -> Session) -> Self {
+        self.iter().map(to).map(Sessions::only).fold(Sessions::NONE, Sessions::and)
+    }
+}
+
+impl FromIterator<Session> for Sessions {
+    fn from_iter<I: IntoIterator<Item = Session>>(sessions: I) -> Self {
+        sessions.into_iter().map(Sessions::only).fold(Sessions::NONE, Sessions::and)
+    }
+}
+
+/// A row that is changed in place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Row<T> {
+    /// As it was committed.
+    pub committed: T,
+    /// Whose transaction holds its lock.
+    pub locked: Option<Session>,
+    /// What that transaction has made of it.
+    pub changed: Option<T>,
+    /// The transactions whose snapshots are older than the last commit of a change.
+    pub newer_than: Sessions,
+}
+
+impl<T: Copy> Row<T> {
+    pub fn new(value: T) -> Self {
+        Row { committed: value, locked: None, changed: None, newer_than: Sessions::NONE }
+    }
+
+    /// As this transaction sees it when it comes to change it.
+    pub fn current(&self, session: Session) -> T {
+        if self.locked == Some(session) { self.changed.unwrap_or(self.committed) } else { self.committed }
+    }
+
+    /// Who else holds its lock.
+    pub fn held_by_other(&self, session: Session) -> Sessions {
+        self.locked.filter(|holder| *holder != session).map_or(Sessions::NONE, Sessions::only)
+    }
+
+    /// What a transaction has made of it becomes what it is.
+    pub fn commit(&mut self, session: Session, snapshots: Sessions) {
+        if self.locked == Some(session) {
+            self.locked = None;
+            if let Some(value) = self.changed.take() {
+                self.committed = value;
+                self.newer_than = snapshots;
+            }
+        }
+        self.newer_than = self.newer_than.without(session);
+    }
+
+    pub fn undo(&mut self, session: Session) {
+        if self.locked == Some(session) {
+            self.locked = None;
+            self.changed = None;
+        }
+        self.newer_than = self.newer_than.without(session);
+    }
+
+    pub fn rename(&mut self, to: &impl Fn(Session) -> Session) {
+        self.locked = self.locked.map(to);
+        self.newer_than = self.newer_than.rename(to);
+    }
+}
+
+/// How far the insertion of a row has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Insertion {
+    /// In a transaction that is still open.
+    Pending(Session),
+    /// Committed, and invisible to the transactions whose snapshots are older.
+    Committed { hidden_from: Sessions },
+}
+
+impl Insertion {
+    pub fn is_visible_to(self, session: Session) -> bool {
+        match self {
+            Insertion::Pending(by) => by == session,
+            Insertion::Committed { hidden_from } => !hidden_from.contains(session),
+        }
+    }
+
+    pub fn is_pending_of(self, session: Session) -> bool {
+        self == Insertion::Pending(session)
+    }
+
+    pub fn commit(&mut self, session: Session, snapshots: Sessions) {
+        if self.is_pending_of(session) {
+            *self = Insertion::Committed { hidden_from: snapshots };
+        }
+        self.forget_snapshot(session);
+    }
+
+    /// The snapshot of a transaction that has ended hides nothing.
+    pub fn forget_snapshot(&mut self, session: Session) {
+        if let Insertion::Committed { hidden_from } = self {
+            *hidden_from = hidden_from.without(session);
+        }
+    }
+
+    pub fn rename(&mut self, to: &impl Fn(Session) -> Session) {
+        match self {
+            Insertion::Pending(by) => *by = to(*by),
+            Insertion::Committed { hidden_from } => *hidden_from = hidden_from.rename(to),
+        }
+    }
+}
+
+/// A row of a table without a unique constraint: a mark, or a stored answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Note {
+    pub message: MessageId,
+    pub answer: Answer,
+    pub insertion: Insertion,
+}
