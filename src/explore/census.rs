@@ -102,12 +102,12 @@ fn count(engine: &mut Engine<'_>, limits: Limits, watch: &mut dyn Watch) -> Resu
     let mut census = Census::default();
     let mut links: Vec<Link> = Vec::new();
     let mut waiting: BTreeMap<u32, FxHashMap<State, Arrival>> = BTreeMap::new();
-    let mut kept: usize = 0;
+    let mut kept: usize = 1;
     let mut ways: Vec<Way> = Vec::new();
     let first = engine.beginning()?;
     waiting.entry(engine.potential(&first)).or_default().insert(first, Arrival { count: 1, witness: FIRST });
     while let Some((_, states)) = waiting.pop_first() {
-        kept -= states.len().min(kept);
+        kept -= states.len();
         for (state, Arrival { count, witness }) in states {
             census.states += 1;
             if engine.tables.tokens_needed {

@@ -216,6 +216,12 @@ impl<'s> Engine<'s> {
         Ok(())
     }
 
+    /// Whether a step can be made from a state, other than by giving way.
+    pub fn can(&mut self, state: &State, step: Step) -> bool {
+        let pending = self.automaton_op(state, step.lane);
+        self.machine(state, |machine| machine.step(step, pending)).0.is_ok()
+    }
+
     fn automaton_op(&self, state: &State, lane: u8) -> Option<crate::world::Op> {
         let lane = state.lanes[usize::from(lane)];
         if lane.is_ended() { None } else { self.automaton.op(lane.node) }

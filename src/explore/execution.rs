@@ -176,11 +176,11 @@ impl<'e> Execution<'e> {
         Ok(true)
     }
 
-    /// When nothing else can move: the wait of a lane comes to an end all the same. False if it has none.
+    /// When nothing else can move: the wait of a lane comes to an end all the same. The step that this is; none if it has none.
     ///
     /// # Errors
     /// As [`Executor::begin`].
-    pub fn give_way(&mut self, lane: u8) -> Result<bool, ExploreError> {
+    pub fn give_way(&mut self, lane: u8) -> Result<Option<Step>, ExploreError> {
         let pending = self.pending[usize::from(lane)];
         let mut machine = Machine {
             bound: &self.of.bound,
@@ -188,10 +188,10 @@ impl<'e> Execution<'e> {
             lanes: &mut self.lanes,
             faults: &mut self.faults,
         };
-        let Some(effect) = machine.give_way(lane, pending) else { return Ok(false) };
+        let Some(effect) = machine.give_way(lane, pending) else { return Ok(None) };
         let fate = if pending.is_some() { Fate::Arrives } else { Fate::Lands };
         self.follow(Step { lane, fate }, effect, false)?;
-        Ok(true)
+        Ok(Some(Step { lane, fate }))
     }
 
     fn follow(&mut self, step: Step, effect: Effect, waited: bool) -> Result<(), ExploreError> {
@@ -287,7 +287,9 @@ impl<'e> Execution<'e> {
     }
 
     fn note(&mut self, lane: u8, attempt: u8, what: What) {
-        let at_ns = self.steps * STEP_NS + self.backends.lease_times * (2 * LEASE.as_nanos() as u64);
+        // What the client notices comes after what the backends did in the same step.
+        let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::GaveUp);
+        let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.lease_times * (2 * LEASE.as_nanos() as u64);
         let bound = &self.of.bound;
         let message = super::machine::message(bound.request_of(lane));
         self.events.push(Event {
@@ -337,15 +339,15 @@ impl<'e> Execution<'e> {
     /// # Panics
     /// If it cannot be made.
     pub fn must_step(&mut self, step: Step) -> Result<(), ExploreError> {
-        let made = self.step(step)? || (!step.fate.is_fault() && self.is_stuck()? && self.give_way(step.lane)?);
+        let made = self.step(step)? || (!step.fate.is_fault() && self.is_stuck() && self.give_way(step.lane)?.is_some());
         assert!(made, "the engines disagree: {step} cannot be made after {} steps", self.steps);
         Ok(())
     }
 
     /// Whether no lane can go on and nothing can land.
-    fn is_stuck(&self) -> Result<bool, ExploreError> {
+    fn is_stuck(&self) -> bool {
         let ways = (0..self.of.bound.lanes).flat_map(|lane| [Step { lane, fate: Fate::Arrives }, Step { lane, fate: Fate::Lands }]);
-        Ok(!ways.into_iter().any(|step| self.can(step)))
+        !ways.into_iter().any(|step| self.can(step))
     }
 
     /// Whether a step can be made now: it is tried on a copy.
@@ -357,20 +359,17 @@ impl<'e> Execution<'e> {
     }
 
     /// Every step that can be made now, in the order of lanes and fates.
-    ///
-    /// # Errors
-    /// As [`Executor::begin`].
-    pub fn enabled(&self) -> Result<Vec<Step>, ExploreError> {
+    pub fn enabled(&self) -> Vec<Step> {
         let every = || (0..self.of.bound.lanes).flat_map(|lane| Fate::ALL.map(|fate| Step { lane, fate }));
         let enabled: Vec<Step> = every().filter(|step| self.can(*step)).collect();
         if enabled.iter().any(|step| !step.fate.is_fault()) || self.is_over() {
-            return Ok(enabled);
+            return enabled;
         }
         let gives_way = |lane: u8| match self.pending[usize::from(lane)] {
             Some(_) => Some(Step { lane, fate: Fate::Arrives }),
             None => self.backends.flights.iter().any(|flight| flight.lane == lane).then_some(Step { lane, fate: Fate::Lands }),
         };
-        Ok((0..self.of.bound.lanes).filter_map(gives_way).chain(enabled).collect())
+        (0..self.of.bound.lanes).filter_map(gives_way).chain(enabled).collect()
     }
 
     /// Ends here, in the middle.
@@ -387,7 +386,7 @@ impl<'e> Execution<'e> {
 
     fn give_way_somewhere(&mut self, order: impl Iterator<Item = u8>) -> Result<bool, ExploreError> {
         for lane in order {
-            if self.give_way(lane)? {
+            if self.give_way(lane)?.is_some() {
                 return Ok(true);
             }
         }

@@ -297,14 +297,24 @@ impl<S: Stage> Machine<'_, S> {
         self.stage.add_flight(Flight { lane, attempt, op, session });
     }
 
+    /// Lets the oldest request of a lane land that need not wait.
     fn land(&mut self, lane: u8) -> Result<Effect, Blocked> {
-        let flights = self.stage.flights();
-        let at = flights.iter().position(|flight| flight.lane == lane).ok_or(Blocked::Disabled)?;
-        let flight = flights[at];
-        let outcome = self.carry_out(flight.session, (flight.lane, flight.attempt), flight.op)?;
-        self.stage.cut(flight.session);
-        self.stage.remove_flight(at);
-        Ok(Effect::Landed { flight, outcome })
+        let mut blocked = Blocked::Disabled;
+        for at in 0..self.stage.flights().len() {
+            let flight = self.stage.flights()[at];
+            if flight.lane != lane {
+                continue;
+            }
+            match self.carry_out(flight.session, (flight.lane, flight.attempt), flight.op) {
+                Ok(outcome) => {
+                    self.stage.cut(flight.session);
+                    self.stage.remove_flight(at);
+                    return Ok(Effect::Landed { flight, outcome });
+                }
+                Err(why) => blocked = why,
+            }
+        }
+        Err(blocked)
     }
 
     fn disconnect(&mut self, lane: u8, leg: Leg) {

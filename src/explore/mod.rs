@@ -9,9 +9,11 @@ mod attempt;
 mod automaton;
 mod bound;
 mod census;
+mod classes;
 mod direct;
 mod engine;
 mod execution;
+mod exploration;
 mod limits;
 mod machine;
 mod reference;
@@ -19,13 +21,16 @@ mod schedule;
 mod seen;
 mod shortest;
 mod tables;
+mod touches;
 #[cfg(test)]
 mod tests;
 
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
+pub use classes::{count_classes, each_class};
 pub use engine::Violations;
 pub use census::{Census, census, one_by_one};
 pub use execution::{Did, Executed, Made};
+pub use exploration::{Exploration, unseen};
 pub use limits::{Limits, Watch};
 pub use shortest::{Minimal, Shortest, shortest};
 pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};

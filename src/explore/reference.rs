@@ -34,9 +34,14 @@ fn ways(executor: &Executor<'_>) -> u8 {
     executor.bound.lanes * (2 + faults)
 }
 
-fn take(execution: &mut Execution<'_>, fork: Fork, lanes: u8) -> Result<bool, ExploreError> {
+/// The step that was made, if it can be.
+fn take(execution: &mut Execution<'_>, fork: Fork, lanes: u8) -> Result<Option<Step>, ExploreError> {
     let step = step_at(fork.way, lanes);
-    if fork.stuck && fork.way < lanes { execution.give_way(step.lane) } else { execution.step(step) }
+    if fork.stuck && fork.way < lanes {
+        execution.give_way(step.lane)
+    } else {
+        Ok(execution.step(step)?.then_some(step))
+    }
 }
 
 /// Finds the first way from `start` on that can be taken, and takes it. `stuck` is known if the fork has been at before.
@@ -45,7 +50,7 @@ fn choose(
     (start, known): (u8, Option<bool>),
     (lanes, ways): (u8, u8),
     mut enters: impl FnMut(Step) -> bool,
-) -> Result<Option<Fork>, ExploreError> {
+) -> Result<Option<(Fork, Step)>, ExploreError> {
     let mut stuck = known.unwrap_or(false);
     let mut way = start;
     let mut left_out = false;
@@ -58,8 +63,10 @@ fn choose(
         let fork = Fork { way, stuck };
         if !enters(step_at(way, lanes)) {
             left_out = true;
-        } else if !(stuck && (lanes..2 * lanes).contains(&way)) && take(execution, fork, lanes)? {
-            return Ok(Some(fork));
+        } else if !(stuck && (lanes..2 * lanes).contains(&way))
+            && let Some(step) = take(execution, fork, lanes)?
+        {
+            return Ok(Some((fork, step)));
         }
         way += 1;
         if way == ways && ways == 2 * lanes && known.is_none() && !stuck && !left_out {
@@ -96,9 +103,9 @@ pub(super) fn every_schedule(
             }
             let chosen = choose(&mut execution, resume, (lanes, ways), |step| enters(&steps, step))?;
             resume = (0, None);
-            let Some(fork) = chosen else { break false };
+            let Some((fork, step)) = chosen else { break false };
             forks.push(fork);
-            steps.push(step_at(fork.way, lanes));
+            steps.push(step);
         };
         if ended {
             schedules += 1;
