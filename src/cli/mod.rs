@@ -2,6 +2,8 @@
 
 mod check;
 mod completions;
+mod explore;
+mod explored;
 mod list;
 mod output;
 mod progress;
@@ -36,6 +38,8 @@ finished trials saved";
 enum Verb {
     /// Run an experiment and judge it
     Run(Box<run::Run>),
+    /// Go through every schedule within a bound, and find the shortest way to break a strategy
+    Explore(Box<explore::Explore>),
     /// Judge the saved histories of a run again
     Check(check::Check),
     /// Show a run as text, Markdown, CSV or JSON
@@ -75,6 +79,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
     let done =
         match arguments.verb.unwrap_or_else(|| Arguments::parse_from(["oncelab", "run"]).verb.expect("it is there")) {
             Verb::Run(verb) => verb.execute(registry),
+            Verb::Explore(verb) => verb.execute(registry),
             Verb::Check(verb) => verb.execute(registry),
             Verb::Report(verb) => verb.execute(registry),
             Verb::List(verb) => verb.execute(registry),
@@ -90,10 +95,14 @@ pub fn main_with(registry: &Registry) -> ExitCode {
 /// The exit code for an error, by its kind.
 fn code_of(error: &anyhow::Error) -> u8 {
     use crate::backend::BackendError;
+    use crate::explore::{ExploreError, MalformedToken, ScheduleError};
     use crate::load::{ExperimentError, RunError, TrialError};
     use crate::results::{FileError, OpenError};
     use crate::strategy::UnknownStrategy;
 
+    if error.is::<ExploreError>() || error.is::<ScheduleError>() || error.is::<MalformedToken>() {
+        return exit::USAGE;
+    }
     if error.is::<ExperimentError>() || error.is::<UnknownStrategy>() || error.is::<Usage>() {
         return exit::USAGE;
     }

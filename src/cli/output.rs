@@ -18,7 +18,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// A command as it can be typed where this one was: with the path of the program, unless it was found by its name.
-fn here(command: &str) -> String {
+pub(super) fn here(command: &str) -> String {
     let program = std::env::args().next().filter(|program| program.contains(std::path::MAIN_SEPARATOR));
     match (program, command.strip_prefix("oncelab ")) {
         (Some(program), Some(arguments)) => format!("{program} {arguments}"),
@@ -99,8 +99,29 @@ fn coloured(table: &str, terminal: bool) -> String {
     table.replace(" invalid ", " \u{1b}[31minvalid\u{1b}[0m ").replace(" valid ", " \u{1b}[32mvalid\u{1b}[0m ")
 }
 
+/// A heading and text beside it, on lines of at most 80 columns.
+pub(super) fn hanging(heading: &str, text: &str) -> String {
+    let indent = heading.chars().count();
+    let mut out = heading.to_owned();
+    let mut column = indent;
+    for (n, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if n > 0 && column + 1 + length > WIDTH {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if n > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out + "\n"
+}
+
 /// Breaks a line between words; a command is never broken, so that it can be copied.
-fn wrap(line: &str) -> String {
+pub(super) fn wrap(line: &str) -> String {
     if line.contains("oncelab run") || line.chars().count() <= WIDTH {
         return line.to_owned();
     }

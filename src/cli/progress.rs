@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::explore;
 use crate::load::{Experiment, TrialPlan, Watch};
 use crate::results::{Meta, TrialRow};
 
@@ -88,5 +89,79 @@ impl Watch for Progress {
         self.trials_ended += 1;
         self.requests_ended += self.requests_per_trial;
         self.violations += row.tally.violations.values().sum::<u64>();
+    }
+}
+
+/// Shows how an exploration is going, and stops it at the first SIGINT or SIGTERM.
+pub(super) struct Spinner {
+    name: &'static str,
+    spinner: Option<ProgressBar>,
+    started: Instant,
+    last_line: Instant,
+    stop: tokio_util::sync::CancellationToken,
+    /// Waits for the signals.
+    _runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Spinner {
+    /// Progress of the exploration of this strategy.
+    pub fn new(name: &'static str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().ok();
+        let stop = tokio_util::sync::CancellationToken::new();
+        if let Some(runtime) = &runtime {
+            let stop = stop.clone();
+            runtime.spawn(async move {
+                super::run::signalled().await;
+                stop.cancel();
+                super::run::signalled().await;
+                std::process::exit(crate::exit::INTERRUPTED.into());
+            });
+        }
+        let spinner = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
+        Spinner { name, spinner, started: Instant::now(), last_line: Instant::now(), stop, _runtime: runtime }
+    }
+
+    /// Takes it away.
+    pub fn finish(&mut self) {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.finish_and_clear();
+        }
+    }
+
+    /// Whether it was interrupted.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// The same, and it stops after so many states.
+    pub fn with_limit(&mut self, states: u64) -> Limited<'_> {
+        Limited { spinner: self, states }
+    }
+}
+
+impl explore::Watch for Spinner {
+    fn goes_on(&mut self, states: u64, schedules: u128) -> bool {
+        let rate = states as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
+        let message = || format!("{}: {states} states, {schedules} schedules, {rate:.0} states/s", self.name);
+        if let Some(spinner) = &self.spinner {
+            spinner.set_message(message());
+            spinner.tick();
+        } else if self.last_line.elapsed() >= PLAIN_EVERY {
+            self.last_line = Instant::now();
+            eprintln!("{}", message());
+        }
+        !self.stop.is_cancelled()
+    }
+}
+
+/// A watch that also stops after so many states.
+pub(super) struct Limited<'s> {
+    spinner: &'s mut Spinner,
+    states: u64,
+}
+
+impl explore::Watch for Limited<'_> {
+    fn goes_on(&mut self, states: u64, schedules: u128) -> bool {
+        states <= self.states && self.spinner.goes_on(states, schedules)
     }
 }

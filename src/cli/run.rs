@@ -217,7 +217,7 @@ fn stop_on_signals() -> CancellationToken {
 }
 
 #[cfg(unix)]
-async fn signalled() {
+pub(super) async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminate = async {
         match signal(SignalKind::terminate()) {
@@ -232,7 +232,7 @@ async fn signalled() {
 }
 
 #[cfg(not(unix))]
-async fn signalled() {
+pub(super) async fn signalled() {
     let _ = tokio::signal::ctrl_c().await;
 }
 

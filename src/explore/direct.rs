@@ -19,8 +19,10 @@ pub(super) struct Direct {
     pub lock: LockService,
     pub ledger: Vec<Entry>,
     pub flights: Vec<Flight>,
-    /// How often as much time has passed as a lease lives.
-    pub lease_times: u64,
+    /// How often a lease has expired under its holder.
+    pub expired: u64,
+    /// How often somebody has waited for leases to expire that nobody kept alive any more.
+    pub waits: u64,
 }
 
 impl Direct {
@@ -40,7 +42,8 @@ impl Direct {
             },
             ledger: Vec::new(),
             flights: Vec::new(),
-            lease_times: 0,
+            expired: 0,
+            waits: 0,
         }
     }
 }
@@ -125,8 +128,9 @@ impl Stage for Direct {
         self.flights.remove(at);
     }
 
-    fn time_passes(&mut self) {
-        self.lease_times += 1;
+    fn time_passes(&mut self, waiting: bool) {
+        self.waits += u64::from(waiting);
+        self.expired += u64::from(!waiting);
     }
 
     // The history tells.

@@ -1,5 +1,6 @@
 //! One schedule from beginning to end: the strategy's own futures, the model behind them, and the history that is judged.
 
+use std::num::NonZeroI64;
 use std::time::Duration;
 
 use crate::backend::Entry;
@@ -7,17 +8,18 @@ use crate::check::{Case, Evidence, Finding, findings};
 use crate::fault::FaultKind;
 use crate::history::{Event, What};
 use crate::strategy::{Retries, Strategy};
-use crate::world::{MessageId, Op, Outcome, Reply, Request};
+use crate::world::{LeaseId, MessageId, Op, Outcome, Reply, Request, Response, Token};
 
 use super::attempt::{Attempt, Next, Slot};
 use super::bound::{Bound, MAX_LANES};
 use super::direct::Direct;
-use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine};
+use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, lease_id};
 use super::schedule::{Fate, Step};
 use super::{ExploreError, Flaws};
 
 /// How long a lease lives, in the time of an execution.
-const LEASE: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_nanos(LEASE_NS);
+const LEASE_NS: u64 = 1_000_000_000;
 /// How long a step takes.
 const STEP_NS: u64 = 1_000;
 
@@ -160,7 +162,7 @@ impl<'e> Execution<'e> {
     /// As [`Executor::begin`].
     pub fn step(&mut self, step: Step) -> Result<bool, ExploreError> {
         let pending = self.pending.get(usize::from(step.lane)).copied().flatten();
-        let lease_times = self.backends.lease_times;
+        let waits = self.backends.waits;
         let mut machine = Machine {
             bound: &self.of.bound,
             stage: &mut self.backends,
@@ -171,7 +173,7 @@ impl<'e> Execution<'e> {
             Ok(effect) => effect,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
         };
-        let waited = self.backends.lease_times > lease_times && step.fate != Fate::Expires;
+        let waited = self.backends.waits > waits;
         self.follow(step, effect, waited)?;
         Ok(true)
     }
@@ -201,7 +203,7 @@ impl<'e> Execution<'e> {
         let attempt = self.lanes[place].attempt;
         let at = self.made.len();
         let did = match effect {
-            Effect::Made { op, learns } => Did::Made { op, learned: learns },
+            Effect::Made { op, learns } => Did::Made { op, learned: self.globally(lane, learns) },
             Effect::Crashed => Did::Crashed { op: self.pending[place].expect("whoever crashes was about to do something") },
             Effect::Expired { .. } => Did::Expired,
             Effect::Landed { flight, outcome } => Did::Landed { op: flight.op, outcome },
@@ -215,7 +217,8 @@ impl<'e> Execution<'e> {
                     Fate::TimesOut => Some(FaultKind::LateLanding),
                     _ => None,
                 };
-                self.note(lane, attempt, What::Called { op, outcome: Some(learns), fault, delayed: false, took_us: 0 });
+                let outcome = Some(self.globally(lane, learns));
+                self.note(lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
                 let attempt = self.attempts[place].as_mut().expect("whoever made an operation is at work");
                 match attempt.go_on(self.of.strategy.name(), learns)? {
                     Next::Asks(op) => self.pending[place] = Some(op),
@@ -233,6 +236,23 @@ impl<'e> Execution<'e> {
         }
         self.made[at].ended = self.lanes[place].is_ended();
         Ok(())
+    }
+
+    /// What a strategy learned, by the names that the backends know it by.
+    fn globally(&self, lane: u8, learned: Outcome) -> Outcome {
+        let Lane { attempt, tokens, .. } = self.lanes[usize::from(lane)];
+        match learned {
+            Outcome::Ok(Response::Granted(LeaseId(local))) => {
+                let number = u8::try_from(local - 1).unwrap_or(0);
+                Outcome::Ok(Response::Granted(lease_id(lane, attempt, number)))
+            }
+            Outcome::Ok(Response::Held(Token(local))) => {
+                let place = usize::try_from(local.get() - 1).unwrap_or(0);
+                let revision = NonZeroI64::new(tokens[place].into()).expect("it was given to the lane");
+                Outcome::Ok(Response::Held(Token(revision)))
+            }
+            other => other,
+        }
     }
 
     fn begin_attempt(&mut self, lane: u8) -> Result<(), ExploreError> {
@@ -289,7 +309,7 @@ impl<'e> Execution<'e> {
     fn note(&mut self, lane: u8, attempt: u8, what: What) {
         // What the client notices comes after what the backends did in the same step.
         let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::GaveUp);
-        let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.lease_times * (2 * LEASE.as_nanos() as u64);
+        let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.expired * 2 * LEASE_NS;
         let bound = &self.of.bound;
         let message = super::machine::message(bound.request_of(lane));
         self.events.push(Event {
@@ -306,29 +326,28 @@ impl<'e> Execution<'e> {
         self.of.retries != Retries::Never && self.gave_up & 1 << request != 0
     }
 
-    /// Lets the lanes that have something left to do run on without faults, and lets what is in flight land.
+    /// Makes one step of those that are left, without faults: the lane that moved last goes on if it can, else another does,
+    /// or something lands that is in flight.
     ///
     /// # Errors
     /// As [`Executor::begin`].
-    pub fn run_on(&mut self) -> Result<(), ExploreError> {
+    pub fn run_on_once(&mut self) -> Result<(), ExploreError> {
         let lanes = self.of.bound.lanes;
-        while !self.is_over() {
-            let last = self.made.last().map_or(0, |made| made.step.lane);
-            let order = || std::iter::once(last).chain((0..lanes).filter(move |lane| *lane != last));
-            let steps = order().map(|lane| Step { lane, fate: Fate::Arrives });
-            let landings = (0..lanes).map(|lane| Step { lane, fate: Fate::Lands });
-            let mut moved = false;
-            for step in steps.chain(landings) {
-                moved = self.step(step)?;
-                if moved {
-                    break;
-                }
-            }
-            if !moved && !self.give_way_somewhere(order())? {
-                unreachable!("a lane that has not ended has something left to do");
+        let last = self.made.last().map_or(0, |made| made.step.lane);
+        let order = || std::iter::once(last).chain((0..lanes).filter(move |lane| *lane != last));
+        let steps = order().map(|lane| Step { lane, fate: Fate::Arrives });
+        let landings = (0..lanes).map(|lane| Step { lane, fate: Fate::Lands });
+        for step in steps.chain(landings) {
+            if self.step(step)? {
+                return Ok(());
             }
         }
-        Ok(())
+        for lane in order() {
+            if self.give_way(lane)?.is_some() {
+                return Ok(());
+            }
+        }
+        unreachable!("a lane that has not ended has something left to do")
     }
 
     /// Makes a step of a schedule that is known to be one.
@@ -372,6 +391,18 @@ impl<'e> Execution<'e> {
         (0..self.of.bound.lanes).filter_map(gives_way).chain(enabled).collect()
     }
 
+    /// A copy of what has happened so far.
+    pub fn so_far(&self) -> Executed {
+        Executed {
+            requests: self.of.requests.clone(),
+            events: self.events.clone(),
+            ledger: self.backends.ledger.clone(),
+            retries: self.of.retries,
+            made: self.made.clone(),
+            retried: Vec::new(),
+        }
+    }
+
     /// Ends here, in the middle.
     pub fn stop(self) -> Executed {
         Executed {
@@ -382,15 +413,6 @@ impl<'e> Execution<'e> {
             made: self.made,
             retried: Vec::new(),
         }
-    }
-
-    fn give_way_somewhere(&mut self, order: impl Iterator<Item = u8>) -> Result<bool, ExploreError> {
-        for lane in order {
-            if self.give_way(lane)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// After everything has settled: retries each request once, without faults, whose client gave up.

@@ -114,8 +114,9 @@ pub(super) trait Stage {
     fn flights(&self) -> &[Flight];
     fn add_flight(&mut self, flight: Flight);
     fn remove_flight(&mut self, at: usize);
-    /// As much time passes as a lease lives.
-    fn time_passes(&mut self) {}
+    /// As much time passes as a lease lives: because the schedule says so, or because somebody waits for leases that nobody
+    /// keeps alive any more.
+    fn time_passes(&mut self, _waiting: bool) {}
     /// A lane entered the critical section of its account while another was inside.
     fn overlap(&mut self, lane: u8);
 }
@@ -143,7 +144,7 @@ pub(super) enum Blocked {
 }
 
 /// The id of a lease by who asked for it: it does not depend on who asked first. Small, so that it is easy to read.
-fn lease_id(lane: u8, attempt: u8, number: u8) -> LeaseId {
+pub(super) fn lease_id(lane: u8, attempt: u8, number: u8) -> LeaseId {
     LeaseId(1 + i64::from(number) + i64::from(MAX_LEASES) * (i64::from(attempt) + 16 * i64::from(lane)))
 }
 
@@ -184,7 +185,7 @@ impl<S: Stage> Machine<'_, S> {
                 if !me.has(LEASED) || !self.stage.is_alive(lease) {
                     return Err(Blocked::Disabled);
                 }
-                self.stage.time_passes();
+                self.stage.time_passes(false);
                 self.stage.end_lease(lease);
                 Effect::Expired { lease }
             }
@@ -267,7 +268,7 @@ impl<S: Stage> Machine<'_, S> {
         if !ahead.iter().all(|lease| self.is_orphaned(*lease)) {
             return Err(Blocked::Waits);
         }
-        self.stage.time_passes();
+        self.stage.time_passes(true);
         for lease in ahead {
             self.stage.end_lease(lease);
         }

@@ -20,8 +20,10 @@ mod reference;
 mod schedule;
 mod seen;
 mod shortest;
+mod story;
 mod tables;
 mod touches;
+mod walks;
 #[cfg(test)]
 mod tests;
 
@@ -32,8 +34,11 @@ pub use census::{Census, census, one_by_one};
 pub use execution::{Did, Executed, Made};
 pub use exploration::{Exploration, unseen};
 pub use limits::{Limits, Watch};
+pub use reference::execute_all;
 pub use shortest::{Minimal, Shortest, shortest};
+pub use story::{Line, ScheduleError, Story, meaning, tell};
 pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
+pub use walks::{Walk, Walked, shorten, walk};
 
 use crate::model::{lock_service, store};
 use crate::world::Op;

@@ -1,9 +1,12 @@
 //! The reference engine: every schedule, one after the other, each executed from the beginning with the strategy's own
 //! futures. Trivially right, and slow.
 
-use super::ExploreError;
+use super::bound::Bound;
 use super::execution::{Execution, Executor};
 use super::schedule::{Fate, Step};
+use super::{ExploreError, Flaws};
+use crate::backend::Entry;
+use crate::strategy::Strategy;
 
 /// A place where the schedule could go several ways.
 #[derive(Clone, Copy)]
@@ -120,4 +123,22 @@ pub(super) fn every_schedule(
             }
         }
     }
+}
+
+/// Executes every schedule of a strategy within a bound with its own futures, and shows the ledger that each of them ends with.
+/// Says how many there were.
+///
+/// # Errors
+/// [`ExploreError`] if the strategy cannot be explored.
+pub fn execute_all(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+    mut visit: impl FnMut(&[Entry]),
+) -> Result<u64, ExploreError> {
+    let executor = Executor::new(strategy, bound.for_strategy(strategy), flaws);
+    every_schedule(&executor, |_, _| true, |execution, _| {
+        visit(execution.ledger());
+        Ok(())
+    })
 }

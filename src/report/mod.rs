@@ -1,6 +1,7 @@
 //! Reports: one table model, many renderers. A report is a pure function of a run's folder.
 
 mod csv;
+mod diagram;
 mod markdown;
 mod references;
 mod table;
@@ -8,6 +9,7 @@ mod tables;
 mod text;
 
 pub use self::csv::to_csv;
+pub use diagram::{to_diagram, to_svg};
 pub use markdown::{document, to_markdown};
 pub use references::references;
 pub use table::{Align, Column, Table};

@@ -1,0 +1,344 @@
+//! `oncelab explore`: every interleaving and every loss within a bound, and the shortest way to break a strategy.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::progress::Spinner;
+use super::{Usage, explored, output};
+use crate::exit;
+use crate::explore::{
+    Bound, Exploration, Kinds, Limits, MAX_LANES, MAX_RETRIES, Schedule, Story, Walk, count_classes, shorten, tell, unseen,
+    walk,
+};
+use crate::fault::FaultKind;
+use crate::model::store::Profile;
+use crate::report;
+use crate::strategy::{Registry, Strategy};
+
+#[derive(Debug, Args)]
+pub(super) struct Explore {
+    /// The strategy: a name of `oncelab list strategies`
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    strategy: Option<String>,
+    /// Explore every strategy, and hold each to its claim
+    #[arg(long, conflicts_with_all = ["schedule", "diagram", "walk"])]
+    all: bool,
+    /// Copies of the request that are on their way at once
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
+    lanes: u8,
+    /// How often the client of a lane tries again
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
+    retries: u8,
+    /// Faults in one schedule, at the most
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
+    faults: u8,
+    /// Distinct requests on one account; the lanes carry them in turn
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
+    requests: u8,
+    /// Whether a request that has timed out may land later
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    late: bool,
+    /// Only these faults: request_lost, reply_lost, late_landing, crash, pause [default: all of them]
+    #[arg(long, value_name = "FAULT", value_delimiter = ',')]
+    fault_kinds: Vec<String>,
+    /// The database that is modelled
+    #[arg(long, value_enum, default_value = "postgres")]
+    store_model: StoreModel,
+    /// Tell the story of this schedule, e.g. "a b! a? b"
+    #[arg(long, value_name = "TOKENS", conflicts_with = "walk")]
+    schedule: Option<String>,
+    /// Draw the shortest schedule, or that of --schedule, as a space-time diagram: SVG, or text if the name ends in .txt
+    #[arg(long, value_name = "FILE")]
+    diagram: Option<PathBuf>,
+    /// Draw schedules at random instead of going through all of them: for bounds that are too large
+    #[arg(long, value_enum)]
+    walk: Option<WalkKind>,
+    /// How many schedules to draw
+    #[arg(long, value_name = "NUMBER", default_value_t = 100_000, requires = "walk")]
+    walks: u64,
+    /// The seed that walks follow from [default: drawn]
+    #[arg(long, value_name = "NUMBER", requires = "walk")]
+    seed: Option<u64>,
+    /// The memory for states, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    memory: usize,
+    /// Print one JSON document, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StoreModel {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WalkKind {
+    /// Every step as likely as every other
+    Random,
+    /// Priorities with a few changes (probabilistic concurrency testing)
+    Pct,
+    /// Every interleaving as likely as every other
+    Uniform,
+}
+
+/// States that an exploration goes through while its classes are counted, before it says that there are too many.
+const CLASS_STATES: u64 = 2_000_000;
+
+impl Explore {
+    /// Explores, and prints what was found.
+    pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
+        let bound = self.bound()?;
+        if self.all {
+            return self.explore_all(registry, bound);
+        }
+        let strategy = registry.get(self.strategy.as_deref().unwrap_or_default())?;
+        match (&self.schedule, self.walk) {
+            (Some(schedule), _) => self.tell_one(strategy.as_ref(), bound, schedule),
+            (None, Some(kind)) => self.walk_at_random(strategy.as_ref(), bound, kind),
+            (None, None) => self.explore_one(strategy.as_ref(), bound),
+        }
+    }
+
+    fn bound(&self) -> anyhow::Result<Bound> {
+        if self.requests > self.lanes {
+            let (requests, lanes) = (self.requests, self.lanes);
+            let text = format!("--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower it");
+            return Err(Usage(text).into());
+        }
+        let mut kinds = if self.late { Kinds::all() } else { Kinds::usual() };
+        if !self.fault_kinds.is_empty() {
+            kinds = Kinds::NONE;
+            for name in &self.fault_kinds {
+                let of = FaultKind::from_name(name).map_or(Kinds::NONE, Kinds::of);
+                if of == Kinds::NONE {
+                    let known = "request_lost, reply_lost, late_landing, crash, pause";
+                    let text = format!("--fault-kinds: '{name}' is none that a schedule can show; there are: {known}");
+                    return Err(Usage(text).into());
+                }
+                kinds = kinds.and(of);
+            }
+        }
+        let store = match self.store_model {
+            StoreModel::Sqlite => Profile::Sqlite,
+            StoreModel::Postgres => Profile::Postgres,
+        };
+        Ok(Bound { requests: self.requests, kinds, store, ..Bound::new(self.lanes, self.retries, self.faults) })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { memory_bytes: self.memory.saturating_mul(1 << 20) }
+    }
+
+    fn store_name(&self) -> &'static str {
+        match self.store_model {
+            StoreModel::Sqlite => "sqlite",
+            StoreModel::Postgres => "postgres",
+        }
+    }
+
+    fn explore_one(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
+        let mut watch = Spinner::new(strategy.name());
+        let exploration = Exploration::new(strategy, bound, self.limits(), &mut watch)?;
+        let classes = if exploration.census.complete {
+            count_classes(strategy, bound, self.limits(), &mut watch.with_limit(CLASS_STATES))?
+        } else {
+            None
+        };
+        watch.finish();
+        let stories = exploration
+            .minimal
+            .iter()
+            .map(|minimal| tell(strategy, exploration.bound, &minimal.schedule))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(file) = &self.diagram {
+            match stories.first() {
+                Some(story) => draw(file, story)?,
+                None => eprintln!("nothing to draw: no schedule breaks {}", strategy.name()),
+            }
+        }
+        let command = |schedule: &Schedule| self.command(strategy.name(), schedule);
+        output::print(&if self.json {
+            let mut document = explored::as_json(&exploration, &strategy.claim(bound.store_kind()), classes);
+            document["minimal_commands"] = exploration.minimal.iter().map(|it| command(&it.schedule)).collect();
+            serde_json::to_string_pretty(&document)? + "\n"
+        } else {
+            explored::as_text(&exploration, strategy, classes, &stories, &command)
+        })?;
+        Ok(ExitCode::from(self.code(&[verdict_of(&exploration, strategy)], watch.is_stopped())))
+    }
+
+    fn explore_all(&self, registry: &Registry, bound: Bound) -> anyhow::Result<ExitCode> {
+        let mut rows = Vec::new();
+        let mut verdicts = Vec::new();
+        let mut stopped = false;
+        for strategy in registry.iter() {
+            let mut watch = Spinner::new(strategy.name());
+            let row = explore_both(strategy, bound, self.limits(), &mut watch)?;
+            watch.finish();
+            stopped |= watch.is_stopped();
+            verdicts.push(row.verdict(strategy.as_ref()));
+            rows.push((Arc::clone(strategy), row));
+            if stopped {
+                break;
+            }
+        }
+        output::print(&if self.json {
+            serde_json::to_string_pretty(&explored::all_as_json(&rows, bound))? + "\n"
+        } else {
+            explored::all_as_text(&rows, bound, self.store_name())
+        })?;
+        Ok(ExitCode::from(self.code(&verdicts, stopped)))
+    }
+
+    fn tell_one(&self, strategy: &dyn Strategy, bound: Bound, schedule: &str) -> anyhow::Result<ExitCode> {
+        let schedule: Schedule = schedule.parse()?;
+        let story = tell(strategy, bound, &schedule)?;
+        if let Some(file) = &self.diagram {
+            draw(file, &story)?;
+        }
+        output::print(&if self.json {
+            serde_json::to_string_pretty(&explored::story_as_json(&story))? + "\n"
+        } else {
+            let again = self.command(strategy.name(), &schedule);
+            format!("\n{}\n{}\nagain: {}\n", report::to_diagram(&story), story.as_text(), output::here(&again))
+        })?;
+        let claim = strategy.claim(bound.store_kind());
+        let broken = story.findings.iter().any(|finding| claim.rules_out.contains(&finding.violation));
+        Ok(ExitCode::from(if broken { exit::BROKEN } else { exit::MET }))
+    }
+
+    fn walk_at_random(&self, strategy: &dyn Strategy, bound: Bound, kind: WalkKind) -> anyhow::Result<ExitCode> {
+        let seed = self.seed.unwrap_or_else(rand::random);
+        let kind = match kind {
+            WalkKind::Random => Walk::Random,
+            WalkKind::Pct => Walk::Pct { depth: 3 },
+            WalkKind::Uniform => Walk::Uniform,
+        };
+        let mut watch = Spinner::new(strategy.name());
+        let walked = walk(strategy, bound, kind, self.walks, seed, &mut watch)?;
+        let mut found = Vec::new();
+        for (violation, schedule) in &walked.first {
+            let minimal = shorten(strategy, bound, *violation, schedule, self.limits(), &mut watch)?;
+            found.push((*violation, schedule.clone(), minimal));
+        }
+        watch.finish();
+        let command = |schedule: &Schedule| self.command(strategy.name(), schedule);
+        output::print(&if self.json {
+            serde_json::to_string_pretty(&explored::walked_as_json(strategy.name(), bound, seed, &walked, &found))? + "\n"
+        } else {
+            explored::walked_as_text(strategy.name(), bound, seed, &walked, &found, &command)
+        })?;
+        let claim = strategy.claim(bound.store_kind());
+        let broken = walked.violations.keys().any(|violation| claim.rules_out.contains(violation));
+        let verdict = if broken { exit::BROKEN } else { exit::MET };
+        Ok(ExitCode::from(self.code(&[verdict], watch.is_stopped())))
+    }
+
+    /// The command that tells the story of a schedule.
+    fn command(&self, strategy: &str, schedule: &Schedule) -> String {
+        let mut options = String::new();
+        let defaults = [("lanes", self.lanes, 2), ("retries", self.retries, 1), ("requests", self.requests, 1)];
+        for (name, value, default) in defaults {
+            if value != default {
+                options.push_str(&format!(" --{name} {value}"));
+            }
+        }
+        if self.store_model == StoreModel::Sqlite {
+            options.push_str(" --store-model sqlite");
+        }
+        format!("oncelab explore {strategy}{options} --schedule \"{schedule}\"")
+    }
+
+    fn code(&self, verdicts: &[u8], stopped: bool) -> u8 {
+        if stopped {
+            return exit::INTERRUPTED;
+        }
+        let worst = [exit::BROKEN, exit::INCONCLUSIVE].into_iter().find(|code| verdicts.contains(code));
+        worst.unwrap_or(exit::MET)
+    }
+}
+
+/// What was found out about a strategy with one request, and with two if that did not show all that its claim says.
+pub(super) struct Row {
+    pub one: Exploration,
+    pub two: Option<Exploration>,
+}
+
+impl Row {
+    /// Both explorations, as far as there are.
+    pub fn both(&self) -> impl Iterator<Item = &Exploration> {
+        std::iter::once(&self.one).chain(&self.two)
+    }
+
+    /// The exit code that it calls for.
+    pub fn verdict(&self, strategy: &dyn Strategy) -> u8 {
+        let claim = strategy.claim(self.one.bound.store_kind());
+        let explorations: Vec<&Exploration> = self.both().collect();
+        let broken = explorations.iter().any(|exploration| !exploration.broken_promises(&claim).is_empty());
+        if broken {
+            exit::BROKEN
+        } else if explorations.iter().any(|exploration| !exploration.census.complete) {
+            exit::INCONCLUSIVE
+        } else if unseen(&claim, &explorations).is_empty() {
+            exit::MET
+        } else {
+            exit::BROKEN
+        }
+    }
+}
+
+fn explore_both(
+    strategy: &Arc<dyn Strategy>,
+    bound: Bound,
+    limits: Limits,
+    watch: &mut Spinner,
+) -> anyhow::Result<Row> {
+    let one = Exploration::new(strategy.as_ref(), bound, limits, watch)?;
+    let claim = strategy.claim(bound.store_kind());
+    let shown = |violation: &crate::check::Violation| one.shows(*violation);
+    let is_shown = claim.breaks.iter().flat_map(|b| b.shows).all(shown);
+    let two = if is_shown || bound.lanes < 2 || bound.requests > 1 {
+        None
+    } else {
+        Some(Exploration::new(strategy.as_ref(), Bound { requests: 2, ..bound }, limits, watch)?)
+    };
+    Ok(Row { one, two })
+}
+
+fn verdict_of(exploration: &Exploration, strategy: &dyn Strategy) -> u8 {
+    let claim = strategy.claim(exploration.bound.store_kind());
+    if !exploration.broken_promises(&claim).is_empty() {
+        exit::BROKEN
+    } else if exploration.census.complete {
+        exit::MET
+    } else {
+        exit::INCONCLUSIVE
+    }
+}
+
+/// Writes a diagram into a file, in the form that its name asks for.
+fn draw(file: &Path, story: &Story) -> anyhow::Result<()> {
+    let text = if file.extension().is_some_and(|extension| extension == "txt") {
+        report::to_diagram(story)
+    } else {
+        report::to_svg(story)
+    };
+    std::fs::write(file, text)
+        .map_err(|error| Usage(format!("--diagram: {} cannot be written: {error}", file.display())))?;
+    eprintln!("drawn: {}", file.display());
+    Ok(())
+}
+
+/// A count for JSON: beyond 2^53 as a string, since a reader may take it for a floating-point number.
+pub(super) fn count(n: u128) -> Value {
+    match u64::try_from(n) {
+        Ok(n) if n <= 1 << 53 => json!(n),
+        _ => json!(n.to_string()),
+    }
+}

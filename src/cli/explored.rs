@@ -1,0 +1,379 @@
+//! How explorations are shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::explore::{Row, count};
+use super::output;
+use crate::check::Violation;
+use crate::explore::{Bound, Exploration, Schedule, Story, Walked, unseen};
+use crate::exit;
+use crate::report::{Align, Table, to_text};
+use crate::strategy::{Claim, Retries, Strategy};
+
+const WIDTH: usize = 80;
+
+/// A number with its thousands set apart.
+fn grouped(n: u128) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn share(part: u128, of: u128) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a share for people to look at")]
+    let share = part as f64 / (of.max(1)) as f64;
+    share
+}
+
+fn percent(part: u128, of: u128) -> String {
+    let percent = 100.0 * share(part, of);
+    if percent > 0.0 && percent < 0.1 { "<0.1 %".to_owned() } else { format!("{percent:.1} %") }
+}
+
+fn millis(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn took(elapsed: Duration) -> String {
+    if elapsed < Duration::from_secs(1) { format!("{:.1} ms", millis(elapsed)) } else { format!("{:.1} s", elapsed.as_secs_f64()) }
+}
+
+/// The faults of a bound, in words.
+fn kinds(bound: &Bound) -> String {
+    use crate::explore::Fate;
+    let name = |fate| match fate {
+        Fate::RequestLost => "lost requests",
+        Fate::ReplyLost => "lost replies",
+        Fate::TimesOut => "late landings",
+        Fate::Crashes => "crashes",
+        _ => "expired leases",
+    };
+    bound.kinds.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// An exploration for a terminal.
+pub(super) fn as_text(
+    exploration: &Exploration,
+    strategy: &dyn Strategy,
+    classes: Option<u128>,
+    stories: &[Story],
+    command: &dyn Fn(&Schedule) -> String,
+) -> String {
+    let Exploration { census, bound, .. } = exploration;
+    let claim = strategy.claim(bound.store_kind());
+    let mut out = format!("\n{}: {}\n\n", strategy.name(), strategy.steps());
+    let mut say = |key: &str, text: &str| out.push_str(&output::hanging(&format!("{key:<9}"), text));
+    say("promises", claim.promise);
+    let never = if claim.retries == Retries::Never { " (it is never sent twice)" } else { "" };
+    say("bound", &format!("{bound}{never}; the store is {}", bound.store_kind().name()));
+    if bound.faults > 0 {
+        say("faults", &kinds(bound));
+    }
+    let all = if census.complete { "all of them, exactly" } else { "so far" };
+    let classes = classes.map_or(String::new(), |classes| format!(", {} classes", grouped(classes)));
+    let covered = format!("{} schedules, {all}; {} states{classes}", grouped(census.schedules), grouped(census.states.into()));
+    say("covered", &format!("{covered}; {}", took(exploration.elapsed)));
+    if !census.complete {
+        let why = if census.out_of_memory {
+            "bound too large: the memory is used up. Lower --lanes, --retries or --faults, raise --memory, or draw schedules with --walk"
+        } else {
+            "interrupted: these are partial figures"
+        };
+        say("", why);
+    }
+    out.push('\n');
+    if census.violations.is_empty() {
+        let none = if census.complete { "None of them breaks anything." } else { "None of these breaks anything." };
+        out.push_str(none);
+        out.push('\n');
+    } else {
+        out.push_str(&to_text(&violations(exploration), WIDTH));
+        out.push_str("\nA share of schedules is no probability: real schedules are not equally likely.\n");
+    }
+    for (minimal, story) in exploration.minimal.iter().zip(stories) {
+        let (faults, switches, steps) = minimal.schedule.cost();
+        let some = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+        let switches = if switches == 1 { "1 switch".to_owned() } else { format!("{switches} switches") };
+        out.push_str(&format!(
+            "\n{}, at its shortest: {}, {switches}, {}\n\n{}",
+            minimal.violation,
+            some(faults, "fault"),
+            some(steps, "step"),
+            story.as_text()
+        ));
+        if let Some(cause) = story.cause(minimal.violation) {
+            out.push_str(&format!("     because of: {cause}\n"));
+        }
+        out.push_str(&format!("again: {}\n", output::here(&command(&minimal.schedule))));
+    }
+    out.push('\n');
+    out.push_str(&judgement(exploration, &claim));
+    out
+}
+
+fn violations(exploration: &Exploration) -> Table {
+    let columns = [
+        ("violation", Align::Left),
+        ("schedules", Align::Right),
+        ("share", Align::Right),
+        ("faults", Align::Right),
+        ("shortest", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for (violation, schedules) in &exploration.census.violations {
+        let minimal = exploration.minimal.iter().find(|minimal| minimal.violation == *violation);
+        let row = [
+            violation.to_string(),
+            grouped(*schedules),
+            percent(*schedules, exploration.census.schedules),
+            minimal.map_or("?".to_owned(), |minimal| minimal.schedule.faults().to_string()),
+            minimal.map_or(String::new(), |minimal| minimal.schedule.to_string()),
+        ];
+        table.push(row.map(|value| vec![value]).to_vec());
+    }
+    table
+}
+
+/// Whether what was found agrees with what the strategy claims.
+fn judgement(exploration: &Exploration, claim: &Claim) -> String {
+    let broken = exploration.broken_promises(claim);
+    if !broken.is_empty() {
+        let names: Vec<&str> = broken.iter().map(|violation| violation.name()).collect();
+        return output::wrap(&format!("A PROMISE IS BROKEN: its claim rules out {}.", names.join(", "))) + "\n";
+    }
+    let found: Vec<Violation> = exploration.census.violations.keys().copied().collect();
+    let text = match (found.is_empty(), exploration.census.complete) {
+        (true, true) => "Every promise is kept within this bound.",
+        (false, _) if found.iter().all(|violation| !claim.counts(*violation)) => {
+            "Every promise is kept: what was found is part of what it promises."
+        }
+        (false, _) => "As its claim says: it does not rule these out.",
+        (true, false) => "Nothing is shown: the bound was not gone through.",
+    };
+    text.to_owned() + "\n"
+}
+
+/// An exploration as a JSON document.
+pub(super) fn as_json(exploration: &Exploration, claim: &Claim, classes: Option<u128>) -> Value {
+    let Exploration { census, bound, .. } = exploration;
+    let violations: Vec<Value> = census.violations.iter().map(|(kind, n)| violation_as_json(exploration, *kind, *n)).collect();
+    json!({
+        "strategy": exploration.strategy,
+        "bound": bound_as_json(bound),
+        "complete": census.complete,
+        "schedules": count(census.schedules),
+        "states": census.states,
+        "elapsed_ms": millis(exploration.elapsed),
+        "violations": violations,
+        "classes": classes.map(count),
+        "promise": claim.promise,
+        "broken_promises": exploration.broken_promises(claim).iter().map(|violation| violation.name()).collect::<Vec<_>>(),
+    })
+}
+
+fn bound_as_json(bound: &Bound) -> Value {
+    json!({
+        "lanes": bound.lanes,
+        "retries": bound.retries,
+        "faults": bound.faults,
+        "requests": bound.requests,
+        "kinds": bound.kinds.iter().map(|fate| fate.suffix()).collect::<Vec<_>>(),
+        "store": bound.store_kind().name(),
+    })
+}
+
+fn violation_as_json(exploration: &Exploration, kind: Violation, schedules: u128) -> Value {
+    let minimal = exploration.minimal.iter().find(|minimal| minimal.violation == kind);
+    json!({
+        "kind": kind.name(),
+        "schedules": count(schedules),
+        "share": share(schedules, exploration.census.schedules),
+        "faults": minimal.map(|minimal| minimal.schedule.faults()),
+        "switches": minimal.map(|minimal| minimal.schedule.switches()),
+        "minimal": minimal.map(|minimal| minimal.schedule.to_string()),
+        "found_in_ms": minimal.map(|minimal| millis(minimal.took)),
+    })
+}
+
+/// The table of every strategy.
+pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound, store: &str) -> String {
+    let columns =
+        [("", Align::Left), ("strategy", Align::Left), ("schedules", Align::Right), ("breaks: fewest faults", Align::Left)];
+    let mut table = Table::new(&columns);
+    let mut notes = String::new();
+    let mut elapsed = Duration::ZERO;
+    for (strategy, row) in rows {
+        elapsed += row.both().map(|exploration| exploration.elapsed).sum::<Duration>();
+        let claim = strategy.claim(bound.store_kind());
+        let code = row.verdict(strategy.as_ref());
+        let mark = if code == exit::MET { "" } else { "!" };
+        let schedules = row.one.census.schedules;
+        let parts = fewest(row, &claim);
+        table.push(vec![vec![mark.to_owned()], vec![strategy.name().to_owned()], vec![short(schedules)], parts]);
+        if code != exit::MET {
+            notes.push_str(&note(strategy.as_ref(), row, &claim));
+        }
+    }
+    let mut out = format!("\n{}\n\n", output::wrap(&format!("{bound}: {}; the store is {store}; {}", kinds(&bound), took(elapsed))));
+    out.push_str(&to_text(&table, WIDTH));
+    out.push_str("\nIn brackets: part of what the strategy promises. 2r: only with two requests on one account.\n");
+    out.push_str(&notes);
+    out.push_str(if notes.is_empty() {
+        "Every strategy does what its claim says.\n"
+    } else {
+        "NOT every strategy does what its claim says: see the rows marked '!'.\n"
+    });
+    out
+}
+
+/// By violation: the fewest faults that it takes; or that there is none.
+fn fewest(row: &Row, claim: &Claim) -> Vec<String> {
+    let mut parts = Vec::new();
+    for violation in Violation::ALL {
+        let least = |exploration: &Exploration| {
+            let minimal = exploration.minimal.iter().find(|minimal| minimal.violation == violation);
+            minimal.map(|minimal| minimal.schedule.faults())
+        };
+        let (part, found) = match (least(&row.one), row.two.as_ref().and_then(least)) {
+            (Some(faults), _) => (format!("{violation} {faults}"), true),
+            (None, Some(faults)) => (format!("{violation} {faults} (2r)"), true),
+            (None, None) => (String::new(), false),
+        };
+        if found {
+            parts.push(if claim.counts(violation) { part } else { format!("({part})") });
+        }
+    }
+    if parts.iter().all(|part| part.starts_with('(')) {
+        let complete = row.both().all(|exploration| exploration.census.complete);
+        parts.insert(0, if complete { "none".to_owned() } else { "none so far".to_owned() });
+    }
+    parts
+}
+
+/// A count that fits a column.
+fn short(n: u128) -> String {
+    if n < 100_000_000 {
+        return grouped(n);
+    }
+    let digits = n.to_string();
+    format!("{}.{}e{}", &digits[..1], &digits[1..3], digits.len() - 1)
+}
+
+fn note(strategy: &dyn Strategy, row: &Row, claim: &Claim) -> String {
+    let mut out = String::new();
+    let explorations: Vec<&Exploration> = row.both().collect();
+    let mut say = |text: String| out.push_str(&(output::wrap(&format!("! {}: {text}", strategy.name())) + "\n"));
+    for exploration in &explorations {
+        for violation in exploration.broken_promises(claim) {
+            say(format!("its claim rules out {violation}"));
+        }
+        if !exploration.census.complete {
+            say("the bound was not gone through: lower --lanes, --retries or --faults, or raise --memory".to_owned());
+        }
+    }
+    for unseen in unseen(claim, &explorations) {
+        let faults: Vec<&str> = unseen.faults.iter().map(|fault| fault.name()).collect();
+        say(format!("its claim says that it breaks under {}, and nothing of it is to be seen", faults.join(", ")));
+    }
+    out
+}
+
+/// Every exploration in one JSON document.
+pub(super) fn all_as_json(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound) -> Value {
+    let one = |(strategy, row): &(Arc<dyn Strategy>, Row)| {
+        let claim = strategy.claim(bound.store_kind());
+        let mut document = as_json(&row.one, &claim, None);
+        document["agrees"] = json!(row.verdict(strategy.as_ref()) == exit::MET);
+        document["two_requests"] = json!(row.two.as_ref().map(|two| as_json(two, &claim, None)));
+        document
+    };
+    let elapsed: Duration = rows.iter().flat_map(|(_, row)| row.both()).map(|exploration| exploration.elapsed).sum();
+    json!({
+        "bound": bound_as_json(&bound),
+        "elapsed_ms": millis(elapsed),
+        "strategies": rows.iter().map(one).collect::<Vec<_>>(),
+    })
+}
+
+/// A story as a JSON document.
+pub(super) fn story_as_json(story: &Story) -> Value {
+    let line = |line: &crate::explore::Line| {
+        json!({
+            "step": line.step.to_string(),
+            "did": line.did,
+            "learned": line.learned,
+            "told": line.told,
+            "shows": line.shows.iter().map(|violation| violation.name()).collect::<Vec<_>>(),
+            "ran_on": line.ran_on,
+        })
+    };
+    let finding = |finding: &crate::check::Finding| {
+        json!({ "kind": finding.violation.name(), "cause": finding.cause.name(), "detail": finding.detail })
+    };
+    json!({
+        "strategy": story.strategy,
+        "schedule": story.schedule.to_string(),
+        "bound": bound_as_json(&story.bound),
+        "steps": story.lines.iter().map(line).collect::<Vec<_>>(),
+        "end": story.end(),
+        "violations": story.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+/// The violation, the schedule that was drawn, and the shortest one.
+type Found = (Violation, Schedule, Option<Schedule>);
+
+/// Walks for a terminal.
+pub(super) fn walked_as_text(
+    strategy: &str,
+    bound: Bound,
+    seed: u64,
+    walked: &Walked,
+    found: &[Found],
+    command: &dyn Fn(&Schedule) -> String,
+) -> String {
+    let mut out = format!("\n{strategy}: {} schedules drawn within {bound}, seed {seed}\n\n", grouped(walked.walks.into()));
+    if found.is_empty() {
+        out.push_str("None of them breaks anything, which is no proof: there are others.\n");
+    }
+    for (violation, drawn, minimal) in found {
+        let times = walked.violations[violation];
+        out.push_str(&format!("{violation}: in {} of them, first in\n", grouped(times.into())));
+        out.push_str(&output::hanging("  ", &drawn.to_string()));
+        match minimal {
+            Some(minimal) => {
+                out.push_str(&format!("  at its shortest (certified): {minimal}\n  again: {}\n\n", output::here(&command(minimal))));
+            }
+            None => out.push_str("  not shortened: the memory is used up; raise --memory\n\n"),
+        }
+    }
+    out
+}
+
+/// Walks as a JSON document.
+pub(super) fn walked_as_json(strategy: &str, bound: Bound, seed: u64, walked: &Walked, found: &[Found]) -> Value {
+    let violation = |(violation, drawn, minimal): &Found| {
+        json!({
+            "kind": violation.name(),
+            "walks": walked.violations[violation],
+            "drawn": drawn.to_string(),
+            "minimal": minimal.as_ref().map(ToString::to_string),
+        })
+    };
+    json!({
+        "strategy": strategy,
+        "bound": bound_as_json(&bound),
+        "seed": seed,
+        "walks": walked.walks,
+        "violations": found.iter().map(violation).collect::<Vec<_>>(),
+    })
+}

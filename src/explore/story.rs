@@ -1,0 +1,318 @@
+//! The story of a schedule: every step in words, with what came of it, and the moment at which it goes wrong.
+
+use crate::check::{Cause, Finding, Violation};
+use crate::strategy::Strategy;
+use crate::world::{Failure, Isolation, Leg, MessageId, Op, Outcome, Reply, Response, Trouble};
+
+use super::bound::{Bound, Kinds, MAX_LANES};
+use super::execution::{Did, Executed, Execution, Executor, Made};
+use super::machine::owner;
+use super::schedule::{Fate, Schedule, Step, lane_name};
+use super::{ExploreError, Flaws};
+
+/// A schedule with what it did, step by step.
+#[derive(Debug, Clone)]
+pub struct Story {
+    pub strategy: &'static str,
+    pub bound: Bound,
+    /// The steps that were asked for.
+    pub schedule: Schedule,
+    pub lines: Vec<Line>,
+    /// The fault-free retry of each request that was given up.
+    pub retried: Vec<(MessageId, Reply)>,
+    /// Every violation that it shows in the end.
+    pub findings: Vec<Finding>,
+    /// The strategy talks to a lock service.
+    pub has_lock: bool,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub step: Step,
+    /// Where the lane's request went, or its lease.
+    pub leg: Leg,
+    /// What it did, e.g. `read K`.
+    pub did: String,
+    /// What came back, e.g. `nothing`.
+    pub learned: String,
+    /// What its client was told after it.
+    pub told: Option<String>,
+    /// The violations that are there from now on.
+    pub shows: Vec<Violation>,
+    /// It was not asked for: the lanes ran on.
+    pub ran_on: bool,
+    /// Time passed until a lease expired that nobody kept any more.
+    pub waited: bool,
+}
+
+/// A schedule cannot be executed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    #[error("step {position} of the schedule, '{step}', cannot be made there; what can: {}", .enabled.join(" "))]
+    Disabled { position: usize, step: Step, enabled: Vec<String> },
+    #[error("step {position} of the schedule, '{step}', comes after the end: every lane has its reply, and nothing is in flight")]
+    AfterTheEnd { position: usize, step: Step },
+    #[error("the schedule has more than {} lanes; lanes are named a to {}", MAX_LANES, lane_name(MAX_LANES - 1))]
+    TooManyLanes,
+    #[error(transparent)]
+    Explore(#[from] ExploreError),
+}
+
+/// Tells the story of a schedule. The bound says which requests there are, how often they are retried and what the store is; as
+/// many lanes and faults as the schedule names are allowed, of every kind.
+///
+/// # Errors
+/// [`ScheduleError`] if a step of it cannot be made, or the strategy cannot be explored.
+pub fn tell(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> Result<Story, ScheduleError> {
+    let named = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1);
+    if named > MAX_LANES {
+        return Err(ScheduleError::TooManyLanes);
+    }
+    let faults = u8::try_from(schedule.faults()).unwrap_or(u8::MAX).max(bound.faults);
+    let bound = Bound { lanes: bound.lanes.max(named), faults, kinds: Kinds::all(), ..bound }.for_strategy(strategy);
+    let executor = Executor::new(strategy, bound, Flaws::default());
+    let mut execution = executor.begin()?;
+    let mut shown = Vec::new();
+    let mut lines = Vec::new();
+    for (n, step) in schedule.0.iter().enumerate() {
+        let position = n + 1;
+        if execution.is_over() {
+            return Err(ScheduleError::AfterTheEnd { position, step: *step });
+        }
+        let enabled = execution.enabled();
+        if !enabled.contains(step) {
+            let enabled = enabled.iter().map(ToString::to_string).collect();
+            return Err(ScheduleError::Disabled { position, step: *step, enabled });
+        }
+        execution.must_step(*step)?;
+        lines.push(line(&executor, &execution, &mut shown, false)?);
+    }
+    while !execution.is_over() {
+        execution.run_on_once()?;
+        lines.push(line(&executor, &execution, &mut shown, true)?);
+    }
+    let executed = execution.settle()?;
+    let findings = executed.findings();
+    Ok(Story {
+        strategy: strategy.name(),
+        bound,
+        schedule: schedule.clone(),
+        lines,
+        retried: executed.retried,
+        findings,
+        has_lock: strategy.needs_lock_service(),
+    })
+}
+
+/// The last step in words. What it shows that was not there before is found by the checks, on everything up to it.
+fn line(
+    executor: &Executor<'_>,
+    execution: &Execution<'_>,
+    shown: &mut Vec<Violation>,
+    ran_on: bool,
+) -> Result<Line, ExploreError> {
+    let so_far = execution.so_far();
+    let made = so_far.made.last().expect("a step was made");
+    let found = so_far.findings().into_iter().map(|finding| finding.violation);
+    let lasts = |violation: &Violation| !matches!(violation, Violation::Lost | Violation::Abandoned | Violation::Stuck);
+    let shows: Vec<Violation> = found.filter(lasts).filter(|violation| !shown.contains(violation)).collect();
+    shown.extend(&shows);
+    Ok(in_words(executor, made, shows, ran_on))
+}
+
+fn in_words(executor: &Executor<'_>, made: &Made, shows: Vec<Violation>, ran_on: bool) -> Line {
+    let several = executor.bound.requests > 1;
+    let (leg, did, learned) = match made.did {
+        Did::Made { op, learned } => {
+            let learned = match made.step.fate {
+                Fate::RequestLost => "lost on its way there".to_owned(),
+                Fate::ReplyLost => "done, and the reply lost".to_owned(),
+                Fate::TimesOut => "timed out, still in flight".to_owned(),
+                _ => outcome(op, learned),
+            };
+            (op.leg(), operation(op, several), learned)
+        }
+        Did::Landed { op, outcome: came } => {
+            (op.leg(), format!("{} lands late", operation(op, several)), format!("{}, and nobody hears", outcome(op, came)))
+        }
+        Did::Crashed { op } => (op.leg(), format!("crash before {}", operation(op, several)), String::new()),
+        Did::Expired => (Leg::Lock, "lease expires".to_owned(), String::new()),
+    };
+    let told = match (made.replied, made.ended) {
+        (Some(Ok(answer)), _) => Some(format!("its client is told {}", answer.0)),
+        (Some(Err(trouble)), true) => Some(format!("its client is told '{}', and gives up", trouble_in_words(trouble))),
+        (Some(Err(trouble)), false) => Some(format!("its client is told '{}', and retries", trouble_in_words(trouble))),
+        (None, true) if matches!(made.did, Did::Crashed { .. }) => Some("its client gives up".to_owned()),
+        (None, false) if matches!(made.did, Did::Crashed { .. }) => Some("its client retries".to_owned()),
+        _ => None,
+    };
+    Line { step: made.step, leg, did, learned, told, shows, ran_on, waited: made.waited }
+}
+
+fn trouble_in_words(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Failed(failure) => failure_in_words(failure).to_owned(),
+        Trouble::Unknown => "unknown".to_owned(),
+        Trouble::InProgress => "in progress".to_owned(),
+        Trouble::Refused => "refused".to_owned(),
+    }
+}
+
+fn failure_in_words(failure: Failure) -> &'static str {
+    match failure {
+        Failure::SerializationFailure => "could not serialize (40001)",
+        Failure::Deadlock => "deadlock (40P01)",
+        Failure::Busy => "busy",
+        Failure::NoTransaction => "no transaction",
+        Failure::StaleToken => "stale token",
+        Failure::LeaseExpired => "lease expired",
+        Failure::Unavailable => "unavailable",
+    }
+}
+
+/// An operation in the notation of the strategies' steps.
+fn operation(op: Op, several: bool) -> String {
+    let number = |id: MessageId| if several { (id.0 + 1).to_string() } else { String::new() };
+    match op {
+        Op::Begin(Isolation::ReadCommitted) => "begin".to_owned(),
+        Op::Begin(isolation) => format!("begin {isolation}"),
+        Op::Commit => "commit".to_owned(),
+        Op::Rollback => "roll back".to_owned(),
+        Op::ReadMark(id) => format!("read K{}", number(id)),
+        Op::WriteMark(id, _) => format!("write K{}", number(id)),
+        Op::Claim(id) => format!("claim K{}", number(id)),
+        Op::StoreAnswer(id, _) => format!("store R{}", number(id)),
+        Op::ReadAnswer(id) => format!("read R{}", number(id)),
+        Op::Apply(request, None) => format!("apply X{}", number(request.id)),
+        Op::Apply(request, Some(token)) => format!("apply X{} with token {}", number(request.id), token.0),
+        Op::ClaimAndApply(request) => format!("claim K{0} and apply X{0}", number(request.id)),
+        Op::ReadBalance(_) => "read the balance".to_owned(),
+        Op::Overwrite(request, base) => format!("apply X{} over {}", number(request.id), base.0),
+        Op::CheckToken(_, token) => format!("check token {}", token.0),
+        Op::GrantLease => "ask for a lease".to_owned(),
+        Op::Acquire(_) => "acquire".to_owned(),
+        Op::Release(_) => "release".to_owned(),
+        Op::Revoke(_) => "revoke the lease".to_owned(),
+    }
+}
+
+fn outcome(op: Op, outcome: Outcome) -> String {
+    let response = match outcome {
+        Outcome::Unknown => return "gives up waiting".to_owned(),
+        Outcome::Failed(failure) => return format!("refused: {}", failure_in_words(failure)),
+        Outcome::Ok(response) => response,
+    };
+    match (op, response) {
+        (_, Response::Done) => "done".to_owned(),
+        (_, Response::Found(None)) => "nothing there".to_owned(),
+        (Op::ReadBalance(_), Response::Found(Some(balance))) => format!("{}", balance.0),
+        (_, Response::Found(Some(answer))) => format!("there: {}", answer.0),
+        (_, Response::Claimed(true)) => "fresh".to_owned(),
+        (_, Response::Claimed(false) | Response::Applied(None)) => "taken".to_owned(),
+        (_, Response::Applied(Some(balance))) => format!("balance {}", balance.0),
+        (_, Response::Granted(lease)) => {
+            let (lane, attempt, _) = owner(lease);
+            format!("lease {}{}", lane_name(lane), attempt + 1)
+        }
+        (_, Response::Held(token)) => format!("held, token {}", token.0),
+    }
+}
+
+/// What it means that a schedule shows a violation, in a few words.
+#[must_use]
+pub fn meaning(violation: Violation) -> &'static str {
+    match violation {
+        Violation::Duplicate => "X is in the ledger twice",
+        Violation::Lost => "told success, or retried without faults, and X is not in the ledger",
+        Violation::Abandoned => "the client has given up, and X was never applied",
+        Violation::Late => "X is applied after the client was told that it failed",
+        Violation::Deviating => "two answers to the same request differ",
+        Violation::Stuck => "a fault-free retry is refused for good",
+        Violation::Overlap => "two are inside the critical section",
+        Violation::Stale => "X is accepted under an older token than the last",
+        Violation::Reverted => "an older request undoes a newer one",
+    }
+}
+
+impl Story {
+    /// The violations that only the end shows, after the fault-free retry.
+    #[must_use]
+    pub fn shown_in_the_end(&self) -> Vec<Violation> {
+        let seen: Vec<Violation> = self.lines.iter().flat_map(|line| line.shows.iter().copied()).collect();
+        let mut kinds: Vec<Violation> = self.findings.iter().map(|finding| finding.violation).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds.into_iter().filter(|violation| !seen.contains(violation)).collect()
+    }
+
+    /// What is in the end: the fault-free retry, and what it shows, in words.
+    #[must_use]
+    pub fn end(&self) -> Vec<String> {
+        let retried = self.retried.iter().map(|(_, reply)| match reply {
+            Ok(answer) => format!("a retry without faults is answered {}", answer.0),
+            Err(trouble) => format!("a retry without faults is told '{}'", trouble_in_words(*trouble)),
+        });
+        let shown = self.shown_in_the_end().into_iter().map(|violation| format!("{violation}: {}", meaning(violation)));
+        retried.chain(shown).collect()
+    }
+
+    /// Why a violation came about, as the history shows it.
+    #[must_use]
+    pub fn cause(&self, violation: Violation) -> Option<Cause> {
+        self.findings.iter().find(|finding| finding.violation == violation).map(|finding| finding.cause)
+    }
+
+    /// The story on lines of at most 80 columns.
+    #[must_use]
+    pub fn as_text(&self) -> String {
+        let mut out = String::new();
+        let mut ran_on = false;
+        for (n, line) in self.lines.iter().enumerate() {
+            if line.ran_on && !ran_on {
+                ran_on = true;
+                out.push_str("      … and then, without faults:\n");
+            }
+            let learned = if line.learned.is_empty() { String::new() } else { format!("→ {}", line.learned) };
+            if line.waited {
+                let lane = lane_name(line.step.lane);
+                out.push_str(&format!("         {lane} waits until the lease that a dead handler has left behind expires\n"));
+            }
+            let text = format!("{:>3}  {:<3} {:<24} {learned}", n + 1, line.step.to_string(), line.did);
+            out.push_str(text.trim_end());
+            out.push('\n');
+            if let Some(told) = &line.told {
+                out.push_str(&format!("         {}: {told}\n", lane_name(line.step.lane)));
+            }
+            for violation in &line.shows {
+                out.push_str(&format!("  ✗  {violation}: {}\n", meaning(*violation)));
+            }
+        }
+        let shown = self.shown_in_the_end();
+        for (_, reply) in &self.retried {
+            let told = match reply {
+                Ok(answer) => format!("answered {}", answer.0),
+                Err(trouble) => format!("told '{}'", trouble_in_words(*trouble)),
+            };
+            out.push_str(&format!("     everything has settled; a retry without faults is {told}\n"));
+        }
+        for violation in shown {
+            out.push_str(&format!("  ✗  {violation}: {}\n", meaning(violation)));
+        }
+        if self.findings.is_empty() {
+            out.push_str("     nothing is broken\n");
+        }
+        out
+    }
+}
+
+impl Executed {
+    /// The kinds of violations, each once, in the order of reports.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut kinds: Vec<Violation> = self.findings().iter().map(|finding| finding.violation).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+}

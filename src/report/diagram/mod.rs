@@ -1,0 +1,77 @@
+//! Space-time diagrams of a schedule: lanes, store and lock service as life lines, messages as arrows, time downwards, and the
+//! moment marked at which it goes wrong. After L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed
+//! System" (1978).
+
+mod svg;
+mod text;
+
+pub use svg::to_svg;
+pub use text::to_diagram;
+
+use crate::check::Violation;
+use crate::explore::{Fate, Line, Story, lane_name, meaning};
+use crate::world::Leg;
+
+/// One thing that is drawn, from top to bottom.
+enum Row {
+    /// A message to a backend, and what became of it.
+    Message { lane: u8, to: Leg, fate: Fate, did: String, learned: String },
+    /// A request that was in flight reaches its backend.
+    Landing { lane: u8, to: Leg, did: String, learned: String },
+    Crash { lane: u8, before: String },
+    Expiry { lane: u8 },
+    /// What the client of a lane is told.
+    Told { lane: u8, what: String },
+    /// Here it is broken.
+    Broken { violation: Violation },
+    /// Words across the diagram.
+    Aside { what: String },
+}
+
+/// The diagram, from top to bottom.
+fn rows(story: &Story) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut ran_on = false;
+    for line in &story.lines {
+        if line.ran_on && !ran_on {
+            ran_on = true;
+            rows.push(Row::Aside { what: "and then, without faults".to_owned() });
+        }
+        rows_of(line, &mut rows);
+    }
+    let shown = story.shown_in_the_end();
+    rows.extend(story.end().into_iter().take(story.retried.len()).map(|what| Row::Aside { what }));
+    rows.extend(shown.into_iter().map(|violation| Row::Broken { violation }));
+    rows
+}
+
+fn rows_of(line: &Line, rows: &mut Vec<Row>) {
+    let lane = line.step.lane;
+    let (did, learned) = (line.did.clone(), line.learned.clone());
+    if line.waited {
+        rows.push(Row::Aside { what: "the lease of who is gone expires".to_owned() });
+    }
+    rows.push(match line.step.fate {
+        Fate::Crashes => Row::Crash { lane, before: did },
+        Fate::Expires => Row::Expiry { lane },
+        Fate::Lands => Row::Landing { lane, to: line.leg, did, learned },
+        fate => Row::Message { lane, to: line.leg, fate, did, learned },
+    });
+    rows.extend(line.shows.iter().map(|violation| Row::Broken { violation: *violation }));
+    rows.extend(line.told.clone().map(|what| Row::Told { lane, what }));
+}
+
+/// The words of a violation.
+fn broken(violation: Violation) -> String {
+    format!("{violation}: {}", meaning(violation))
+}
+
+/// The title of a diagram.
+fn title(story: &Story) -> String {
+    format!("{}: {}", story.strategy, story.schedule)
+}
+
+/// What a lane's life line is called.
+fn lane_title(lane: u8) -> String {
+    format!("lane {}", lane_name(lane))
+}
