@@ -11,8 +11,8 @@ use super::progress::Spinner;
 use super::{Usage, explored, output};
 use crate::exit;
 use crate::explore::{
-    Bound, Exploration, Kinds, Limits, MAX_LANES, MAX_RETRIES, Schedule, Story, Walk, count_classes, shorten, tell, unseen,
-    walk,
+    Bound, Exploration, Kinds, Limits, MAX_LANES, MAX_RETRIES, Schedule, Story, Walk, count_classes, shorten, tell,
+    unseen, walk,
 };
 use crate::fault::FaultKind;
 use crate::model::store::Profile;
@@ -108,7 +108,8 @@ impl Explore {
     fn bound(&self) -> anyhow::Result<Bound> {
         if self.requests > self.lanes {
             let (requests, lanes) = (self.requests, self.lanes);
-            let text = format!("--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower it");
+            let text =
+                format!("--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower it");
             return Err(Usage(text).into());
         }
         let mut kinds = if self.late { Kinds::all() } else { Kinds::usual() };
@@ -230,7 +231,8 @@ impl Explore {
         watch.finish();
         let command = |schedule: &Schedule| self.command(strategy.name(), schedule);
         output::print(&if self.json {
-            serde_json::to_string_pretty(&explored::walked_as_json(strategy.name(), bound, seed, &walked, &found))? + "\n"
+            serde_json::to_string_pretty(&explored::walked_as_json(strategy.name(), bound, seed, &walked, &found))?
+                + "\n"
         } else {
             explored::walked_as_text(strategy.name(), bound, seed, &walked, &found, &command)
         })?;

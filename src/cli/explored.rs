@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::explore::{Row, count};
 use super::output;
 use crate::check::Violation;
-use crate::explore::{Bound, Exploration, Schedule, Story, Walked, unseen};
 use crate::exit;
+use crate::explore::{Bound, Exploration, Schedule, Story, Walked, unseen};
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Retries, Strategy};
 
@@ -44,7 +44,11 @@ fn millis(elapsed: Duration) -> f64 {
 }
 
 fn took(elapsed: Duration) -> String {
-    if elapsed < Duration::from_secs(1) { format!("{:.1} ms", millis(elapsed)) } else { format!("{:.1} s", elapsed.as_secs_f64()) }
+    if elapsed < Duration::from_secs(1) {
+        format!("{:.1} ms", millis(elapsed))
+    } else {
+        format!("{:.1} s", elapsed.as_secs_f64())
+    }
 }
 
 /// The faults of a bound, in words.
@@ -80,7 +84,8 @@ pub(super) fn as_text(
     }
     let all = if census.complete { "all of them, exactly" } else { "so far" };
     let classes = classes.map_or(String::new(), |classes| format!(", {} classes", grouped(classes)));
-    let covered = format!("{} schedules, {all}; {} states{classes}", grouped(census.schedules), grouped(census.states.into()));
+    let covered =
+        format!("{} schedules, {all}; {} states{classes}", grouped(census.schedules), grouped(census.states.into()));
     say("covered", &format!("{covered}; {}", took(exploration.elapsed)));
     if !census.complete {
         let why = if census.out_of_memory {
@@ -165,7 +170,8 @@ fn judgement(exploration: &Exploration, claim: &Claim) -> String {
 /// An exploration as a JSON document.
 pub(super) fn as_json(exploration: &Exploration, claim: &Claim, classes: Option<u128>) -> Value {
     let Exploration { census, bound, .. } = exploration;
-    let violations: Vec<Value> = census.violations.iter().map(|(kind, n)| violation_as_json(exploration, *kind, *n)).collect();
+    let violations: Vec<Value> =
+        census.violations.iter().map(|(kind, n)| violation_as_json(exploration, *kind, *n)).collect();
     json!({
         "strategy": exploration.strategy,
         "bound": bound_as_json(bound),
@@ -206,8 +212,12 @@ fn violation_as_json(exploration: &Exploration, kind: Violation, schedules: u128
 
 /// The table of every strategy.
 pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound, store: &str) -> String {
-    let columns =
-        [("", Align::Left), ("strategy", Align::Left), ("schedules", Align::Right), ("breaks: fewest faults", Align::Left)];
+    let columns = [
+        ("", Align::Left),
+        ("strategy", Align::Left),
+        ("schedules", Align::Right),
+        ("breaks: fewest faults", Align::Left),
+    ];
     let mut table = Table::new(&columns);
     let mut notes = String::new();
     let mut elapsed = Duration::ZERO;
@@ -223,7 +233,10 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound, store
             notes.push_str(&note(strategy.as_ref(), row, &claim));
         }
     }
-    let mut out = format!("\n{}\n\n", output::wrap(&format!("{bound}: {}; the store is {store}; {}", kinds(&bound), took(elapsed))));
+    let mut out = format!(
+        "\n{}\n\n",
+        output::wrap(&format!("{bound}: {}; the store is {store}; {}", kinds(&bound), took(elapsed)))
+    );
     out.push_str(&to_text(&table, WIDTH));
     out.push_str("\nIn brackets: part of what the strategy promises. 2r: only with two requests on one account.\n");
     out.push_str(&notes);
@@ -316,9 +329,7 @@ pub(super) fn story_as_json(story: &Story) -> Value {
             "ran_on": line.ran_on,
         })
     };
-    let finding = |finding: &crate::check::Finding| {
-        json!({ "kind": finding.violation.name(), "cause": finding.cause.name(), "detail": finding.detail })
-    };
+    let finding = |finding: &crate::check::Finding| json!({ "kind": finding.violation.name(), "cause": finding.cause.name(), "detail": finding.detail });
     json!({
         "strategy": story.strategy,
         "schedule": story.schedule.to_string(),
@@ -341,7 +352,8 @@ pub(super) fn walked_as_text(
     found: &[Found],
     command: &dyn Fn(&Schedule) -> String,
 ) -> String {
-    let mut out = format!("\n{strategy}: {} schedules drawn within {bound}, seed {seed}\n\n", grouped(walked.walks.into()));
+    let mut out =
+        format!("\n{strategy}: {} schedules drawn within {bound}, seed {seed}\n\n", grouped(walked.walks.into()));
     if found.is_empty() {
         out.push_str("None of them breaks anything, which is no proof: there are others.\n");
     }
@@ -351,7 +363,10 @@ pub(super) fn walked_as_text(
         out.push_str(&output::hanging("  ", &drawn.to_string()));
         match minimal {
             Some(minimal) => {
-                out.push_str(&format!("  at its shortest (certified): {minimal}\n  again: {}\n\n", output::here(&command(minimal))));
+                out.push_str(&format!(
+                    "  at its shortest (certified): {minimal}\n  again: {}\n\n",
+                    output::here(&command(minimal))
+                ));
             }
             None => out.push_str("  not shortened: the memory is used up; raise --memory\n\n"),
         }

@@ -1,7 +1,7 @@
 //! One attempt: a strategy's future, polled one operation at a time.
 
+use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::strategy::Strategy;
@@ -9,48 +9,46 @@ use crate::world::{Call, Op, Outcome, Port, Reply, Request, World};
 
 use super::ExploreError;
 
-/// Where a strategy's port and its engine meet.
-#[derive(Default)]
-pub(super) struct Slot(Mutex<Exchange>);
-
-#[derive(Default)]
-struct Exchange {
-    asked: Option<Op>,
-    learned: Option<Outcome>,
+thread_local! {
+    /// Where a strategy's port and its engine meet. Both are on one thread, and one poll of a future leaves one thing here: the
+    /// operation that is asked for, or before it the outcome that is to be learned.
+    static EXCHANGE: Cell<Exchange> = const { Cell::new(Exchange::Nothing) };
 }
 
-impl Slot {
-    fn exchange(&self) -> MutexGuard<'_, Exchange> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+#[derive(Clone, Copy)]
+enum Exchange {
+    Nothing,
+    Asked(Op),
+    Learned(Outcome),
 }
 
 /// Hands each operation to the engine, and waits for what it says.
-struct SlotPort<'a>(&'a Slot);
+struct EnginePort;
 
-impl Port for SlotPort<'_> {
+impl Port for EnginePort {
     fn call(&mut self, op: Op) -> Call<'_> {
-        Box::pin(Asking { slot: self.0, op: Some(op) })
+        Box::pin(Asking { op: Some(op) })
     }
 }
 
-struct Asking<'a> {
-    slot: &'a Slot,
+struct Asking {
     op: Option<Op>,
 }
 
-impl Future for Asking<'_> {
+impl Future for Asking {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
-        let slot = self.slot;
-        let mut exchange = slot.exchange();
-        match self.op.take() {
-            Some(op) => {
-                exchange.asked = Some(op);
+        match (self.op.take(), EXCHANGE.get()) {
+            (Some(op), _) => {
+                EXCHANGE.set(Exchange::Asked(op));
                 Poll::Pending
             }
-            None => exchange.learned.take().map_or(Poll::Pending, Poll::Ready),
+            (None, Exchange::Learned(outcome)) => {
+                EXCHANGE.set(Exchange::Nothing);
+                Poll::Ready(outcome)
+            }
+            (None, _) => Poll::Pending,
         }
     }
 }
@@ -66,7 +64,6 @@ pub(super) enum Next {
 
 /// A strategy at work on one delivery.
 pub(super) struct Attempt<'a> {
-    slot: &'a Slot,
     future: Pin<Box<dyn Future<Output = Reply> + Send + 'a>>,
 }
 
@@ -74,16 +71,15 @@ impl<'a> Attempt<'a> {
     /// Begins: what the strategy does first.
     ///
     /// # Errors
-    /// [`ExploreError`] if it awaits anything else than its operations, or panics.
-    pub fn begin(strategy: &'a dyn Strategy, request: &'a Request, slot: &'a Slot) -> Result<(Self, Next), ExploreError> {
-        *slot.exchange() = Exchange::default();
+    /// [`ExploreError`] if it awaits anything else than its operations. A panic goes on to the caller.
+    pub fn begin(strategy: &'a dyn Strategy, request: &'a Request) -> Result<(Self, Next), ExploreError> {
         let future = Box::pin(async move {
-            let mut port = SlotPort(slot);
+            let mut port = EnginePort;
             let mut world = World::new(&mut port);
             strategy.handle(&mut world, request).await
         });
-        let mut attempt = Attempt { slot, future };
-        let next = attempt.poll(strategy.name())?;
+        let mut attempt = Attempt { future };
+        let next = attempt.poll(strategy.name(), Exchange::Nothing)?;
         Ok((attempt, next))
     }
 
@@ -92,21 +88,32 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// As [`begin`](Attempt::begin).
     pub fn go_on(&mut self, name: &'static str, learned: Outcome) -> Result<Next, ExploreError> {
-        self.slot.exchange().learned = Some(learned);
-        self.poll(name)
+        self.poll(name, Exchange::Learned(learned))
     }
 
-    fn poll(&mut self, strategy: &'static str) -> Result<Next, ExploreError> {
-        let future = self.future.as_mut();
-        let poll = move || future.poll(&mut Context::from_waker(Waker::noop()));
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll)).map_err(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            ExploreError::Panicked { strategy, message: text.unwrap_or_else(|| "without a message".to_owned()) }
-        })?;
-        match polled {
-            Poll::Ready(reply) => Ok(Next::Replies(reply)),
-            Poll::Pending => self.slot.exchange().asked.take().map(Next::Asks).ok_or(ExploreError::AwaitsSomethingElse { strategy }),
+    #[inline]
+    fn poll(&mut self, strategy: &'static str, brings: Exchange) -> Result<Next, ExploreError> {
+        EXCHANGE.set(brings);
+        let polled = self.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        match (polled, EXCHANGE.get()) {
+            (Poll::Ready(reply), _) => Ok(Next::Replies(reply)),
+            (Poll::Pending, Exchange::Asked(op)) => Ok(Next::Asks(op)),
+            (Poll::Pending, _) => Err(ExploreError::AwaitsSomethingElse { strategy }),
         }
     }
+}
+
+/// Does something that polls a strategy, which may panic.
+///
+/// # Errors
+/// [`ExploreError::Panicked`] if it does.
+pub(super) fn guarded<T>(
+    strategy: &'static str,
+    polls: impl FnOnce() -> Result<T, ExploreError>,
+) -> Result<T, ExploreError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(polls)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(ExploreError::Panicked { strategy, message: text.unwrap_or_else(|| "without a message".to_owned()) })
+    })
 }

@@ -7,7 +7,7 @@
 use crate::strategy::Strategy;
 use crate::world::{Op, Outcome, Request};
 
-use super::attempt::{Attempt, Next, Slot};
+use super::attempt::{Attempt, Next, guarded};
 use super::{ExploreError, in_words};
 
 /// A place in the tree. The first ones are the roots: one for each request.
@@ -116,14 +116,14 @@ impl<'s> Automaton<'s> {
 
     /// Runs the strategy from its beginning, twice, and gives what it does after these outcomes.
     fn run(&self, request: usize, ops: &[Op], outcomes: &[Outcome]) -> Result<Next, ExploreError> {
-        let first = self.run_once(request, ops, outcomes)?;
-        let again = self.run_once(request, ops, outcomes)?;
+        let run_once = || guarded(self.strategy.name(), || self.run_once(request, ops, outcomes));
+        let first = run_once()?;
+        let again = run_once()?;
         if first == again { Ok(first) } else { Err(self.differs(outcomes, ops.last().copied(), first, again)) }
     }
 
     fn run_once(&self, request: usize, ops: &[Op], outcomes: &[Outcome]) -> Result<Next, ExploreError> {
-        let slot = Slot::default();
-        let (mut attempt, mut next) = Attempt::begin(self.strategy, &self.requests[request], &slot)?;
+        let (mut attempt, mut next) = Attempt::begin(self.strategy, &self.requests[request])?;
         for (n, (op, outcome)) in ops.iter().zip(outcomes).enumerate() {
             if next != Next::Asks(*op) {
                 let before = n.checked_sub(1).map(|before| ops[before]);

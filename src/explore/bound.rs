@@ -39,11 +39,7 @@ impl Kinds {
     /// Lost requests, lost replies, crashes and expiry: everything but late landings.
     #[must_use]
     pub fn usual() -> Self {
-        Kinds::NONE
-            .with(Fate::RequestLost)
-            .with(Fate::ReplyLost)
-            .with(Fate::Crashes)
-            .with(Fate::Expires)
+        Kinds::NONE.with(Fate::RequestLost).with(Fate::ReplyLost).with(Fate::Crashes).with(Fate::Expires)
     }
 
     /// Every fault.
@@ -65,7 +61,9 @@ impl Kinds {
         fate == Fate::Arrives || self.0 & 1 << fate as u8 != 0
     }
 
-    /// The fates that a fault of a load run can bring about in a schedule. A message that is repeated or late is another lane.
+    /// The fates that a fault of a load run can bring about in a schedule. A message that is repeated or late is another lane, and
+    /// so is one that is sent again because its answer was lost; a future that is dropped before or after an operation leaves
+    /// behind what a crash does.
     #[must_use]
     pub fn of(fault: FaultKind) -> Self {
         match fault {
@@ -141,12 +139,7 @@ impl Bound {
 
 fn request(n: u32) -> Request {
     let amount = if n == 0 { 10 } else { 10 + i32::try_from(n).unwrap_or(0) };
-    Request {
-        id: MessageId(n),
-        client: ClientId(n),
-        sequence: 0,
-        effect: Effect { account: AccountId(0), amount },
-    }
+    Request { id: MessageId(n), client: ClientId(n), sequence: 0, effect: Effect { account: AccountId(0), amount } }
 }
 
 impl std::fmt::Display for Bound {

@@ -125,8 +125,7 @@ fn count(engine: &mut Engine<'_>, limits: Limits, watch: &mut dyn Watch) -> Resu
             }
             if engine.is_over(&state) {
                 census.schedules += count;
-                let settled = engine.settle(&state)?;
-                let found = engine.verdict(settled, || steps_to(&links, witness))?;
+                let found = engine.judge(&state, || steps_to(&links, witness))?;
                 for violation in found.iter() {
                     *census.violations.entry(violation).or_default() += count;
                 }
@@ -165,10 +164,10 @@ pub fn one_by_one(
     flaws: Flaws,
 ) -> Result<(u64, BTreeMap<Violation, u128>), ExploreError> {
     let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
-    let mut found: FxHashMap<Violations, u64> = FxHashMap::default();
-    let first = engine.beginning()?;
+    let mut found: Vec<(Violations, u64)> = Vec::new();
+    let mut first = engine.beginning()?;
     let mut path = Vec::new();
-    let schedules = go_on(&mut engine, &first, &mut path, &mut found)?;
+    let schedules = go_on(&mut engine, &mut first, &mut path, &mut found)?;
     let mut by_kind = BTreeMap::new();
     for (violations, count) in found {
         for violation in violations.iter() {
@@ -180,42 +179,50 @@ pub fn one_by_one(
 
 fn go_on(
     engine: &mut Engine<'_>,
-    state: &State,
+    state: &mut State,
     path: &mut Vec<Step>,
-    found: &mut FxHashMap<Violations, u64>,
+    found: &mut Vec<(Violations, u64)>,
 ) -> Result<u64, ExploreError> {
     if engine.is_over(state) {
-        let settled = engine.settle(state)?;
-        let verdict = engine.verdict(settled, || path.clone())?;
-        *found.entry(verdict).or_default() += 1;
+        let verdict = engine.judge(state, || path.clone())?;
+        match found.iter_mut().find(|(violations, _)| *violations == verdict) {
+            Some((_, count)) => *count += 1,
+            None => found.push((verdict, 1)),
+        }
         return Ok(1);
     }
     let mut schedules = 0;
     let mut moves = false;
     let in_flight = state.at.flights != 0;
+    // Only the lane that moves changes, and with it the backends: that is what is put back.
+    let (at, faults) = (state.at, state.faults);
     for lane in 0..engine.bound.lanes {
-        let ended = state.lanes[usize::from(lane)].is_ended();
-        for fate in Fate::ALL {
-            let impossible = ended && fate != Fate::Lands || fate == Fate::Lands && !in_flight;
-            let not_allowed = fate.is_fault() && state.faults >= engine.bound.faults;
-            if impossible || not_allowed {
-                continue;
-            }
-            let step = Step { lane, fate };
-            if let Some(to) = engine.step(state, step)? {
+        let before = state.lanes[usize::from(lane)];
+        let fates = match (before.is_ended(), in_flight, faults < engine.bound.faults) {
+            (true, false, _) => &[],
+            (true, true, _) => &[Fate::Lands][..],
+            (false, false, false) => &[Fate::Arrives],
+            (false, true, false) => &[Fate::Arrives, Fate::Lands],
+            (false, _, true) => &Fate::ALL,
+        };
+        for fate in fates {
+            let step = Step { lane, fate: *fate };
+            if engine.make(state, step)? {
                 moves |= !fate.is_fault();
                 path.push(step);
-                schedules += go_on(engine, &to, path, found)?;
+                schedules += go_on(engine, state, path, found)?;
                 path.pop();
+                state.lanes[usize::from(lane)] = before;
+                (state.at, state.faults) = (at, faults);
             }
         }
     }
     if !moves {
         let mut ways = Vec::new();
         engine.ways(state, &mut ways)?;
-        for Way { step, to } in ways.into_iter().filter(|way| !way.step.fate.is_fault()) {
+        for Way { step, mut to } in ways.into_iter().filter(|way| !way.step.fate.is_fault()) {
             path.push(step);
-            schedules += go_on(engine, &to, path, found)?;
+            schedules += go_on(engine, &mut to, path, found)?;
             path.pop();
         }
     }

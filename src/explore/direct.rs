@@ -48,6 +48,20 @@ impl Direct {
     }
 }
 
+impl Direct {
+    /// The same backends before anything happened.
+    pub fn begin_again(&mut self, flaws: super::Flaws) {
+        self.store.begin_again();
+        if self.lock.revision() > 1 || self.lock.leases().next().is_some() {
+            self.lock = Direct::new(self.bound, flaws).lock;
+        }
+        self.ledger.clear();
+        self.flights.clear();
+        self.expired = 0;
+        self.waits = 0;
+    }
+}
+
 /// Takes a lock in the lock service, or says who is in the way.
 pub(super) fn acquire(lock: &mut LockService, key: LockKey) -> Acquired {
     let name = lock_name(key.account);

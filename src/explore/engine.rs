@@ -7,13 +7,13 @@ use rustc_hash::FxHashMap;
 
 use crate::check::Violation;
 use crate::strategy::{Retries, Strategy};
-use crate::world::Reply;
+use crate::world::{Leg, Reply};
 
 use super::attempt::Next;
 use super::automaton::{Automaton, MAX_DEPTH};
 use super::bound::{Bound, MAX_LANES};
 use super::execution::Executor;
-use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, message};
+use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, end_lane, message};
 use super::schedule::{Fate, Step};
 use super::seen::Sight;
 use super::tables::{Cursor, Place, Tables};
@@ -96,10 +96,38 @@ pub(super) struct Engine<'s> {
     pub executor: Executor<'s>,
     /// The verdict on what was seen of a schedule that has come to its end and was settled.
     verdicts: FxHashMap<u32, Violations>,
-    /// What is seen in the end, by what the schedule has left behind.
-    settled: FxHashMap<Place, u32>,
     /// What is there to be seen before the end.
     visible: FxHashMap<u32, Violations>,
+    /// What steps on the store lead to, by where the lane and the store stand.
+    store_steps: FxHashMap<(u64, u64), StoreStep>,
+    recent: Recent,
+    /// The verdict on what a schedule has left behind.
+    judged: FxHashMap<Place, Violations>,
+}
+
+/// What a step on the store leads to, whatever the other lanes and the lock service are at.
+#[derive(Clone, Copy, Default)]
+struct StoreStep {
+    lane: Lane,
+    store: u32,
+    committed: u32,
+    /// It has to wait.
+    waits: bool,
+    /// The strategy has its reply.
+    replies: bool,
+}
+
+/// The steps on the store that were made most recently, by a hash of their keys: going through schedules one after the other
+/// makes the same few steps again and again.
+const RECENT: usize = 1 << 10;
+type Recent = Vec<((u64, u64), StoreStep)>;
+
+/// Where a step is among the recent ones.
+#[inline]
+fn recent_place(key: (u64, u64)) -> usize {
+    // Fibonacci hashing: the upper bits of a product with 2^64 divided by the golden ratio.
+    let mixed = (key.0 ^ key.1.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 54) as usize
 }
 
 impl Hash for Place {
@@ -123,6 +151,12 @@ fn lasting() -> Violations {
     .collect()
 }
 
+/// Where a lane and the store stand, and what the lane's operation meets.
+fn store_key(state: &State, Step { lane, fate }: Step) -> (u64, u64) {
+    let which = u64::from(state.at.store) << 16 | u64::from(lane) << 8 | fate as u64;
+    (state.lanes[usize::from(lane)].bits(), which)
+}
+
 impl<'s> Engine<'s> {
     /// An engine that knows the beginning only. With `tokens`, states differ by the tokens in them.
     ///
@@ -135,8 +169,10 @@ impl<'s> Engine<'s> {
             tables: Tables::new(bound, flaws, tokens),
             executor: Executor::new(strategy, bound, flaws),
             verdicts: FxHashMap::default(),
-            settled: FxHashMap::default(),
             visible: FxHashMap::default(),
+            store_steps: FxHashMap::default(),
+            recent: vec![((u64::MAX, u64::MAX), StoreStep::default()); RECENT],
+            judged: FxHashMap::default(),
         })
     }
 
@@ -155,8 +191,7 @@ impl<'s> Engine<'s> {
     /// Whether every lane has ended and nothing is in flight.
     #[inline]
     pub fn is_over(&self, state: &State) -> bool {
-        state.lanes[..usize::from(self.bound.lanes)].iter().all(|lane| lane.is_ended())
-            && self.tables.flights(state.at.flights).is_empty()
+        state.lanes[..usize::from(self.bound.lanes)].iter().all(|lane| lane.is_ended()) && state.at.flights == 0
     }
 
     /// A number that every step raises.
@@ -231,14 +266,88 @@ impl<'s> Engine<'s> {
     ///
     /// # Errors
     /// As [`new`](Engine::new).
-    #[inline]
     pub fn step(&mut self, state: &State, step: Step) -> Result<Option<State>, ExploreError> {
+        let mut to = *state;
+        Ok(self.make(&mut to, step)?.then_some(to))
+    }
+
+    /// Makes a step; false, and nothing has changed, if it cannot be made. Of the lanes only the one that moves changes.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    #[inline]
+    pub fn make(&mut self, state: &mut State, step: Step) -> Result<bool, ExploreError> {
+        let on_store = matches!(step.fate, Fate::Arrives | Fate::RequestLost | Fate::ReplyLost);
+        if on_store {
+            // What was made before is known without asking what it was.
+            let key = store_key(state, step);
+            let (recent, made) = self.recent[recent_place(key)];
+            if recent == key {
+                return Ok(self.make_on_store(state, step, &made));
+            }
+            if let Some(made) = self.store_steps.get(&key).copied() {
+                self.recent[recent_place(key)] = (key, made);
+                return Ok(self.make_on_store(state, step, &made));
+            }
+        }
+        self.make_otherwise(state, step, on_store)
+    }
+
+    fn make_otherwise(&mut self, state: &mut State, step: Step, on_store: bool) -> Result<bool, ExploreError> {
         let pending = self.automaton_op(state, step.lane);
+        if on_store && pending.is_some_and(|op| op.leg() == Leg::Store) {
+            if step.fate.is_fault() && (state.faults >= self.bound.faults || !self.bound.kinds.contains(step.fate)) {
+                return Ok(false);
+            }
+            let made = self.learn_store_step(state, step)?;
+            return Ok(self.make_on_store(state, step, &made));
+        }
         let (effect, to) = self.machine(state, |machine| machine.step(step, pending));
         match effect {
-            Ok(effect) => self.follow(to, step.lane, effect).map(Some),
-            Err(Blocked::Disabled | Blocked::Waits) => Ok(None),
+            Ok(effect) => *state = self.follow(to, step.lane, effect)?,
+            Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
         }
+        Ok(true)
+    }
+
+    #[inline]
+    fn make_on_store(&mut self, state: &mut State, step: Step, made: &StoreStep) -> bool {
+        let is_fault = step.fate.is_fault();
+        if made.waits || is_fault && (state.faults >= self.bound.faults || !self.bound.kinds.contains(step.fate)) {
+            return false;
+        }
+        state.lanes[usize::from(step.lane)] = made.lane;
+        state.at.store = made.store;
+        state.at.seen = self.tables.see_effects(state.at.seen, made.committed);
+        state.faults += u8::from(is_fault);
+        if made.replies
+            && let Next::Replies(reply) = self.automaton.next(made.lane.node)
+        {
+            self.end_attempt(state, step.lane, Some(reply));
+        }
+        true
+    }
+
+    #[cold]
+    fn learn_store_step(&mut self, state: &State, step: Step) -> Result<StoreStep, ExploreError> {
+        let place = usize::from(step.lane);
+        let pending = self.automaton_op(state, step.lane);
+        self.tables.last_committed = 0;
+        let (effect, to) = self.machine(state, |machine| machine.step(step, pending));
+        let mut made = StoreStep {
+            store: to.at.store,
+            committed: self.tables.last_committed,
+            waits: true,
+            ..StoreStep::default()
+        };
+        if let Ok(Effect::Made { learns }) = effect {
+            let node = self.automaton.child(to.lanes[place].node, learns)?;
+            made.lane = Lane { node, ..to.lanes[place] };
+            made.waits = false;
+            made.replies = matches!(self.automaton.next(node), Next::Replies(_));
+        }
+        self.store_steps.insert(store_key(state, step), made);
+        Ok(made)
     }
 
     #[inline]
@@ -255,7 +364,7 @@ impl<'s> Engine<'s> {
     #[inline]
     fn follow(&mut self, mut to: State, lane: u8, effect: Effect) -> Result<State, ExploreError> {
         match effect {
-            Effect::Made { learns, .. } => {
+            Effect::Made { learns } => {
                 let node = self.automaton.child(to.lanes[usize::from(lane)].node, learns)?;
                 to.lanes[usize::from(lane)].node = node;
                 if let Next::Replies(reply) = self.automaton.next(node) {
@@ -263,7 +372,7 @@ impl<'s> Engine<'s> {
                 }
             }
             Effect::Crashed => self.end_attempt(&mut to, lane, None),
-            Effect::Expired { .. } | Effect::Landed { .. } => {}
+            Effect::Expired { .. } | Effect::Landed(_) => {}
         }
         Ok(to)
     }
@@ -286,15 +395,27 @@ impl<'s> Engine<'s> {
                 true => Sight::Retried { message: of, reply },
                 false => Sight::Answered { message: of, reply },
             };
-            state.at.seen = self.tables.see(state.at.seen, sight);
+            let node = state.lanes[usize::from(lane)].node;
+            state.at.seen = match is_final {
+                true => self.tables.see(state.at.seen, sight),
+                false => self.tables.see_reply(state.at.seen, node, sight),
+            };
         }
-        let (again, to) = self.machine(state, |machine| machine.end_attempt(lane, reply));
-        *state = to;
+        let again = if state.lanes[usize::from(lane)].is_in_transaction() {
+            let (again, to) = self.machine(state, |machine| machine.end_attempt(lane, reply));
+            *state = to;
+            again
+        } else {
+            end_lane(&self.bound, &mut state.lanes[usize::from(lane)], reply)
+        };
         if is_final {
             return;
         }
         if again {
             return self.begin_attempt(state, lane);
+        }
+        if reply.is_some_and(|reply| reply.is_ok()) {
+            return;
         }
         let mut others = (0..self.bound.lanes).filter(|other| self.bound.request_of(*other) == request);
         let is_over = others.all(|other| state.lanes[usize::from(other)].is_ended());
@@ -304,15 +425,26 @@ impl<'s> Engine<'s> {
         }
     }
 
-    /// What is seen in the end of a schedule that is over: after a fault-free retry of each request whose client gave up.
+    /// The verdict on a schedule that is over.
     ///
     /// # Errors
     /// As [`new`](Engine::new).
     #[inline]
-    pub fn settle(&mut self, state: &State) -> Result<u32, ExploreError> {
-        if let Some(seen) = self.settled.get(&state.at) {
-            return Ok(*seen);
+    pub fn judge(&mut self, state: &State, witness: impl FnOnce() -> Vec<Step>) -> Result<Violations, ExploreError> {
+        if let Some(verdict) = self.judged.get(&state.at) {
+            return Ok(*verdict);
         }
+        let settled = self.settle(state)?;
+        let verdict = self.verdict(settled, witness)?;
+        self.judged.insert(state.at, verdict);
+        Ok(verdict)
+    }
+
+    /// What is seen in the end of a schedule that is over: after a fault-free retry of each request whose client gave up.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    fn settle(&mut self, state: &State) -> Result<u32, ExploreError> {
         let mut end = *state;
         for lane in 0..self.bound.requests.min(self.bound.lanes) {
             let gave_up = self.tables.seen(end.at.seen).has_given_up(lane);
@@ -332,7 +464,6 @@ impl<'s> Engine<'s> {
                 };
             }
         }
-        self.settled.insert(state.at, end.at.seen);
         Ok(end.at.seen)
     }
 
@@ -341,8 +472,7 @@ impl<'s> Engine<'s> {
     ///
     /// # Errors
     /// As [`new`](Engine::new).
-    #[inline]
-    pub fn verdict(&mut self, settled: u32, witness: impl FnOnce() -> Vec<Step>) -> Result<Violations, ExploreError> {
+    fn verdict(&mut self, settled: u32, witness: impl FnOnce() -> Vec<Step>) -> Result<Violations, ExploreError> {
         if let Some(verdict) = self.verdicts.get(&settled) {
             return Ok(*verdict);
         }
@@ -367,7 +497,7 @@ impl<'s> Engine<'s> {
         for step in witness() {
             execution.must_step(step)?;
         }
-        let found: Violations = execution.stop().findings().iter().map(|finding| finding.violation).collect();
+        let found: Violations = execution.so_far().findings().iter().map(|finding| finding.violation).collect();
         let visible = found.without(found.without(lasting()));
         self.visible.insert(seen, visible);
         Ok(visible)

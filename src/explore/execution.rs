@@ -10,7 +10,7 @@ use crate::history::{Event, What};
 use crate::strategy::{Retries, Strategy};
 use crate::world::{LeaseId, MessageId, Op, Outcome, Reply, Request, Response, Token};
 
-use super::attempt::{Attempt, Next, Slot};
+use super::attempt::{Attempt, Next};
 use super::bound::{Bound, MAX_LANES};
 use super::direct::Direct;
 use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, lease_id};
@@ -30,7 +30,6 @@ pub(super) struct Executor<'a> {
     pub retries: Retries,
     pub flaws: Flaws,
     requests: Vec<Request>,
-    slots: Vec<Slot>,
 }
 
 impl<'a> Executor<'a> {
@@ -42,7 +41,6 @@ impl<'a> Executor<'a> {
             retries: strategy.claim(bound.store_kind()).retries,
             flaws,
             requests: bound.all_requests(),
-            slots: (0..bound.lanes).map(|_| Slot::default()).collect(),
         }
     }
 
@@ -53,20 +51,20 @@ impl<'a> Executor<'a> {
     pub fn begin(&self) -> Result<Execution<'_>, ExploreError> {
         let mut execution = Execution {
             of: self,
+            records: true,
             backends: Direct::new(self.bound, self.flaws),
             lanes: Lanes::default(),
-            attempts: (0..self.bound.lanes).map(|_| None).collect(),
+            attempts: [const { None }; MAX_LANES as usize],
             pending: [None; MAX_LANES as usize],
             faults: 0,
             steps: 0,
+            last: None,
             made: Vec::new(),
             events: Vec::new(),
             success: 0,
             gave_up: 0,
         };
-        for lane in 0..self.bound.lanes {
-            execution.begin_attempt(lane)?;
-        }
+        execution.begin_attempts()?;
         Ok(execution)
     }
 }
@@ -90,21 +88,33 @@ pub struct Made {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Did {
     /// The operation, as the backends know it, and what the strategy learned of it.
-    Made { op: Op, learned: Outcome },
-    Crashed { op: Op },
+    Made {
+        op: Op,
+        learned: Outcome,
+    },
+    Crashed {
+        op: Op,
+    },
     Expired,
-    Landed { op: Op, outcome: Outcome },
+    Landed {
+        op: Op,
+        outcome: Outcome,
+    },
 }
 
 /// A schedule on its way.
 pub(super) struct Execution<'e> {
     of: &'e Executor<'e>,
+    /// Whether a history is kept.
+    pub records: bool,
     backends: Direct,
     lanes: Lanes,
-    attempts: Vec<Option<Attempt<'e>>>,
+    attempts: [Option<Attempt<'e>>; MAX_LANES as usize],
     pending: [Option<Op>; MAX_LANES as usize],
     faults: u8,
     steps: u64,
+    /// The lane that moved last.
+    last: Option<u8>,
     made: Vec<Made>,
     events: Vec<Event>,
     /// The requests, as bits, whose clients have an answer.
@@ -142,6 +152,30 @@ impl Executed {
 }
 
 impl<'e> Execution<'e> {
+    /// Begins again, in the same memory.
+    ///
+    /// # Errors
+    /// As [`Executor::begin`].
+    pub fn begin_again(&mut self) -> Result<(), ExploreError> {
+        self.backends.begin_again(self.of.flaws);
+        self.lanes = Lanes::default();
+        self.faults = 0;
+        self.steps = 0;
+        self.last = None;
+        self.made.clear();
+        self.events.clear();
+        self.success = 0;
+        self.gave_up = 0;
+        self.begin_attempts()
+    }
+
+    fn begin_attempts(&mut self) -> Result<(), ExploreError> {
+        for lane in 0..self.of.bound.lanes {
+            self.begin_attempt(lane)?;
+        }
+        Ok(())
+    }
+
     /// Whether every lane has ended and nothing is in flight.
     pub fn is_over(&self) -> bool {
         self.backends.flights.is_empty() && self.lanes().iter().all(|lane| lane.is_ended())
@@ -160,6 +194,7 @@ impl<'e> Execution<'e> {
     ///
     /// # Errors
     /// As [`Executor::begin`].
+    #[inline]
     pub fn step(&mut self, step: Step) -> Result<bool, ExploreError> {
         let pending = self.pending.get(usize::from(step.lane)).copied().flatten();
         let waits = self.backends.waits;
@@ -200,42 +235,71 @@ impl<'e> Execution<'e> {
         let lane = step.lane;
         self.steps += 1;
         let place = usize::from(lane);
-        let attempt = self.lanes[place].attempt;
+        self.last = Some(lane);
         let at = self.made.len();
-        let did = match effect {
-            Effect::Made { op, learns } => Did::Made { op, learned: self.globally(lane, learns) },
-            Effect::Crashed => Did::Crashed { op: self.pending[place].expect("whoever crashes was about to do something") },
-            Effect::Expired { .. } => Did::Expired,
-            Effect::Landed { flight, outcome } => Did::Landed { op: flight.op, outcome },
-        };
-        self.made.push(Made { step, did, attempt, replied: None, ended: false, waited });
+        if self.records {
+            self.write_down(step, &effect, waited);
+            self.note_effect(step, &effect);
+        }
         match effect {
-            Effect::Made { op, learns } => {
-                let fault = match step.fate {
-                    Fate::RequestLost => Some(FaultKind::RequestLost),
-                    Fate::ReplyLost => Some(FaultKind::ReplyLost),
-                    Fate::TimesOut => Some(FaultKind::LateLanding),
-                    _ => None,
-                };
-                let outcome = Some(self.globally(lane, learns));
-                self.note(lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
+            Effect::Made { learns } => {
                 let attempt = self.attempts[place].as_mut().expect("whoever made an operation is at work");
                 match attempt.go_on(self.of.strategy.name(), learns)? {
                     Next::Asks(op) => self.pending[place] = Some(op),
                     Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
                 }
             }
-            Effect::Crashed => {
-                self.note(lane, attempt, What::Crashed);
-                self.end_attempt(lane, None)?;
+            Effect::Crashed => self.end_attempt(lane, None)?,
+            Effect::Expired { .. } | Effect::Landed(_) => {}
+        }
+        if let Some(made) = self.made.get_mut(at) {
+            made.ended = self.lanes[place].is_ended();
+        }
+        Ok(())
+    }
+
+    /// Writes a step into the history.
+    fn note_effect(&mut self, step: Step, effect: &Effect) {
+        let place = usize::from(step.lane);
+        let attempt = self.lanes[place].attempt;
+        match effect {
+            Effect::Made { learns } => {
+                let fault = match step.fate {
+                    Fate::RequestLost => Some(FaultKind::RequestLost),
+                    Fate::ReplyLost => Some(FaultKind::ReplyLost),
+                    Fate::TimesOut => Some(FaultKind::LateLanding),
+                    _ => None,
+                };
+                let (op, outcome) = (self.operation_of(step.lane), Some(self.globally(step.lane, *learns)));
+                self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
             }
+            Effect::Crashed => self.note(step.lane, attempt, What::Crashed),
             Effect::Expired { .. } => {}
-            Effect::Landed { flight, outcome } => {
+            Effect::Landed(landed) => {
+                let (flight, outcome) = **landed;
                 self.note(flight.lane, flight.attempt, What::Landed { op: flight.op, outcome: Some(outcome) });
             }
         }
-        self.made[at].ended = self.lanes[place].is_ended();
-        Ok(())
+    }
+
+    /// The operation that a lane is about to make or has just made, as the backends know it.
+    fn operation_of(&self, lane: u8) -> Op {
+        let local = self.pending[usize::from(lane)].expect("whoever makes an operation was about to");
+        super::machine::globally(self.lanes[usize::from(lane)], lane, local)
+    }
+
+    fn write_down(&mut self, step: Step, effect: &Effect, waited: bool) {
+        let place = usize::from(step.lane);
+        let attempt = self.lanes[place].attempt;
+        let did = match effect {
+            Effect::Made { learns } => {
+                Did::Made { op: self.operation_of(step.lane), learned: self.globally(step.lane, *learns) }
+            }
+            Effect::Crashed => Did::Crashed { op: self.operation_of(step.lane) },
+            Effect::Expired { .. } => Did::Expired,
+            Effect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
+        };
+        self.made.push(Made { step, did, attempt, replied: None, ended: false, waited });
     }
 
     /// What a strategy learned, by the names that the backends know it by.
@@ -261,7 +325,7 @@ impl<'e> Execution<'e> {
         self.note(lane, attempt, What::Sent { fault: None, delayed: false });
         self.note(lane, attempt, What::Arrived);
         let request = &self.of.requests[usize::from(self.of.bound.request_of(lane))];
-        let (begun, next) = Attempt::begin(self.of.strategy, request, &self.of.slots[place])?;
+        let (begun, next) = Attempt::begin(self.of.strategy, request)?;
         self.attempts[place] = Some(begun);
         match next {
             Next::Asks(op) => self.pending[place] = Some(op),
@@ -306,19 +370,17 @@ impl<'e> Execution<'e> {
         Ok(())
     }
 
+    #[inline]
     fn note(&mut self, lane: u8, attempt: u8, what: What) {
+        if !self.records {
+            return;
+        }
         // What the client notices comes after what the backends did in the same step.
         let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::GaveUp);
         let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.expired * 2 * LEASE_NS;
         let bound = &self.of.bound;
         let message = super::machine::message(bound.request_of(lane));
-        self.events.push(Event {
-            at_ns,
-            message,
-            delivery: bound.delivery(lane, attempt),
-            handler: lane.into(),
-            what,
-        });
+        self.events.push(Event { at_ns, message, delivery: bound.delivery(lane, attempt), handler: lane.into(), what });
     }
 
     /// Whether this lane's request is still without an answer although it would be retried.
@@ -333,7 +395,7 @@ impl<'e> Execution<'e> {
     /// As [`Executor::begin`].
     pub fn run_on_once(&mut self) -> Result<(), ExploreError> {
         let lanes = self.of.bound.lanes;
-        let last = self.made.last().map_or(0, |made| made.step.lane);
+        let last = self.last.unwrap_or(0);
         let order = || std::iter::once(last).chain((0..lanes).filter(move |lane| *lane != last));
         let steps = order().map(|lane| Step { lane, fate: Fate::Arrives });
         let landings = (0..lanes).map(|lane| Step { lane, fate: Fate::Lands });
@@ -358,15 +420,27 @@ impl<'e> Execution<'e> {
     /// # Panics
     /// If it cannot be made.
     pub fn must_step(&mut self, step: Step) -> Result<(), ExploreError> {
-        let made = self.step(step)? || (!step.fate.is_fault() && self.is_stuck() && self.give_way(step.lane)?.is_some());
+        let made =
+            self.step(step)? || (!step.fate.is_fault() && self.is_stuck() && self.give_way(step.lane)?.is_some());
         assert!(made, "the engines disagree: {step} cannot be made after {} steps", self.steps);
         Ok(())
     }
 
     /// Whether no lane can go on and nothing can land.
     fn is_stuck(&self) -> bool {
-        let ways = (0..self.of.bound.lanes).flat_map(|lane| [Step { lane, fate: Fate::Arrives }, Step { lane, fate: Fate::Lands }]);
+        let ways = (0..self.of.bound.lanes)
+            .flat_map(|lane| [Step { lane, fate: Fate::Arrives }, Step { lane, fate: Fate::Lands }]);
         !ways.into_iter().any(|step| self.can(step))
+    }
+
+    /// Whether there is something that a step could be made of, whether or not it has to wait.
+    pub fn has_cause_for(&self, step: Step) -> bool {
+        let has_operation = self.pending[usize::from(step.lane)].is_some();
+        match step.fate {
+            Fate::Arrives => has_operation,
+            Fate::Lands => self.backends.flights.iter().any(|flight| flight.lane == step.lane),
+            fault => has_operation && self.faults < self.of.bound.faults && self.of.bound.kinds.contains(fault),
+        }
     }
 
     /// Whether a step can be made now: it is tried on a copy.
@@ -386,7 +460,12 @@ impl<'e> Execution<'e> {
         }
         let gives_way = |lane: u8| match self.pending[usize::from(lane)] {
             Some(_) => Some(Step { lane, fate: Fate::Arrives }),
-            None => self.backends.flights.iter().any(|flight| flight.lane == lane).then_some(Step { lane, fate: Fate::Lands }),
+            None => self
+                .backends
+                .flights
+                .iter()
+                .any(|flight| flight.lane == lane)
+                .then_some(Step { lane, fate: Fate::Lands }),
         };
         (0..self.of.bound.lanes).filter_map(gives_way).chain(enabled).collect()
     }
@@ -403,23 +482,11 @@ impl<'e> Execution<'e> {
         }
     }
 
-    /// Ends here, in the middle.
-    pub fn stop(self) -> Executed {
-        Executed {
-            requests: self.of.requests.clone(),
-            events: self.events,
-            ledger: self.backends.ledger,
-            retries: self.of.retries,
-            made: self.made,
-            retried: Vec::new(),
-        }
-    }
-
     /// After everything has settled: retries each request once, without faults, whose client gave up.
     ///
     /// # Errors
     /// As [`Executor::begin`].
-    pub fn settle(mut self) -> Result<Executed, ExploreError> {
+    pub fn settle(&mut self) -> Result<Executed, ExploreError> {
         let made = std::mem::take(&mut self.made);
         let mut retried = Vec::new();
         for lane in 0..self.of.bound.requests.min(self.of.bound.lanes) {
@@ -444,8 +511,8 @@ impl<'e> Execution<'e> {
         }
         Ok(Executed {
             requests: self.of.requests.clone(),
-            events: self.events,
-            ledger: self.backends.ledger,
+            events: std::mem::take(&mut self.events),
+            ledger: std::mem::take(&mut self.backends.ledger),
             retries: self.of.retries,
             made,
             retried,

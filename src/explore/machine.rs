@@ -57,6 +57,11 @@ impl Lane {
         self.has(ENDED)
     }
 
+    /// Whether a transaction is open on its connection.
+    pub fn is_in_transaction(self) -> bool {
+        self.has(IN_TRANSACTION)
+    }
+
     /// Whether its strategy believes that it is inside a critical section.
     pub fn is_inside(self) -> bool {
         self.has(INSIDE)
@@ -122,16 +127,16 @@ pub(super) trait Stage {
 }
 
 /// What a step came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// The strategy made its operation, and learns this. The operation as the backends know it, and as the strategy does.
-    Made { op: Op, learns: Outcome },
+    /// The strategy made its operation, and learns this.
+    Made { learns: Outcome },
     /// The attempt is over; its operation was not made.
     Crashed,
     /// The lease is gone.
     Expired { lease: LeaseId },
-    /// A request in flight has landed.
-    Landed { flight: Flight, outcome: Outcome },
+    /// A request in flight has landed. In a box, since it is rare and large.
+    Landed(Box<(Flight, Outcome)>),
 }
 
 /// The step cannot be made now.
@@ -193,13 +198,14 @@ impl<S: Stage> Machine<'_, S> {
             (_, Some(local)) => {
                 let op = self.globally(lane, local);
                 let learns = self.meet(lane, fate, op)?;
-                Effect::Made { op, learns }
+                Effect::Made { learns }
             }
         };
         *self.faults += u8::from(fate.is_fault());
         Ok(effect)
     }
 
+    #[inline]
     fn meet(&mut self, lane: u8, fate: Fate, op: Op) -> Result<Outcome, Blocked> {
         // Whoever asks to leave has left, whatever becomes of the request.
         let outcome = match fate {
@@ -222,6 +228,7 @@ impl<S: Stage> Machine<'_, S> {
     }
 
     /// Carries out an operation. A lost grant still uses up its number.
+    #[inline]
     fn execute(&mut self, lane: u8, op: Op) -> Result<Outcome, Blocked> {
         let attempt = self.lanes[usize::from(lane)].attempt;
         let outcome = self.carry_out(Session(lane), (lane, attempt), op)?;
@@ -234,6 +241,7 @@ impl<S: Stage> Machine<'_, S> {
         Ok(outcome)
     }
 
+    #[inline]
     fn carry_out(&mut self, session: Session, by: (u8, u8), op: Op) -> Result<Outcome, Blocked> {
         let done = Outcome::Ok(Response::Done);
         match op {
@@ -310,7 +318,7 @@ impl<S: Stage> Machine<'_, S> {
                 Ok(outcome) => {
                     self.stage.cut(flight.session);
                     self.stage.remove_flight(at);
-                    return Ok(Effect::Landed { flight, outcome });
+                    return Ok(Effect::Landed(Box::new((flight, outcome))));
                 }
                 Err(why) => blocked = why,
             }
@@ -328,24 +336,11 @@ impl<S: Stage> Machine<'_, S> {
     /// The operation as the backends know it. A strategy knows its leases and tokens by the order in which it got them, so
     /// that where it stands does not depend on the others.
     fn globally(&self, lane: u8, op: Op) -> Op {
-        let me = self.lanes[usize::from(lane)];
-        let lease = |LeaseId(local): LeaseId| lease_id(lane, me.attempt, u8::try_from(local - 1).unwrap_or(0));
-        let token = |Token(local): Token| {
-            let place = usize::try_from(local.get() - 1).unwrap_or(0);
-            let revision = me.tokens.get(place).copied().unwrap_or(0).max(1);
-            Token(std::num::NonZeroI64::from(std::num::NonZeroU8::new(revision).expect("it is at least 1")))
-        };
-        match op {
-            Op::Acquire(key) => Op::Acquire(LockKey { lease: lease(key.lease), ..key }),
-            Op::Release(key) => Op::Release(LockKey { lease: lease(key.lease), ..key }),
-            Op::Revoke(id) => Op::Revoke(lease(id)),
-            Op::Apply(request, Some(local)) => Op::Apply(request, Some(token(local))),
-            Op::CheckToken(account, local) => Op::CheckToken(account, token(local)),
-            other => other,
-        }
+        globally(self.lanes[usize::from(lane)], lane, op)
     }
 
     /// What the strategy learns of an outcome, in its own words.
+    #[inline]
     fn learn(&mut self, lane: u8, outcome: Outcome) -> Outcome {
         match outcome {
             Outcome::Ok(Response::Granted(id)) => {
@@ -375,17 +370,17 @@ impl<S: Stage> Machine<'_, S> {
     pub fn give_way(&mut self, lane: u8, pending: Option<Op>) -> Option<Effect> {
         let deadlock = Outcome::Failed(Failure::Deadlock);
         match pending {
-            Some(op) if op.leg() == Leg::Lock => Some(Effect::Made { op, learns: Outcome::Unknown }),
-            Some(op) => {
+            Some(op) if op.leg() == Leg::Lock => Some(Effect::Made { learns: Outcome::Unknown }),
+            Some(_) => {
                 self.stage.deadlock(Session(lane));
-                Some(Effect::Made { op, learns: deadlock })
+                Some(Effect::Made { learns: deadlock })
             }
             None => {
                 let at = self.stage.flights().iter().position(|flight| flight.lane == lane)?;
                 let flight = self.stage.flights()[at];
                 self.stage.cut(flight.session);
                 self.stage.remove_flight(at);
-                Some(Effect::Landed { flight, outcome: deadlock })
+                Some(Effect::Landed(Box::new((flight, deadlock))))
             }
         }
     }
@@ -393,15 +388,19 @@ impl<S: Stage> Machine<'_, S> {
     /// A lane's attempt is over: with a reply, or without one. Says whether there is another attempt.
     pub fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> bool {
         self.disconnect(lane, Leg::Store);
-        let me = &mut self.lanes[usize::from(lane)];
-        let is_final = reply.is_some_and(|reply| reply.map_or_else(Trouble::is_final, |_| true));
-        let again = !is_final && me.attempt < self.bound.retries;
-        *me = match again {
-            true => Lane { attempt: me.attempt + 1, ..Lane::default() },
-            false => Lane { flags: ENDED, ..Lane::default() },
-        };
-        again
+        end_lane(self.bound, &mut self.lanes[usize::from(lane)], reply)
     }
+}
+
+/// Ends the attempt of a lane that has no transaction open. Says whether there is another attempt.
+pub(super) fn end_lane(bound: &Bound, lane: &mut Lane, reply: Option<Reply>) -> bool {
+    let is_final = reply.is_some_and(|reply| reply.map_or_else(Trouble::is_final, |_| true));
+    let again = !is_final && lane.attempt < bound.retries;
+    *lane = match again {
+        true => Lane { attempt: lane.attempt + 1, ..Lane::default() },
+        false => Lane { flags: ENDED, ..Lane::default() },
+    };
+    again
 }
 
 fn answer(acquired: &Acquired) -> Outcome {
@@ -419,4 +418,22 @@ pub(super) fn lock_name(account: AccountId) -> Vec<u8> {
 /// The message that a request carries.
 pub(super) fn message(request: u8) -> MessageId {
     MessageId(u32::from(request))
+}
+
+/// The operation of a lane as the backends know it.
+pub(super) fn globally(me: Lane, lane: u8, op: Op) -> Op {
+    let lease = |LeaseId(local): LeaseId| lease_id(lane, me.attempt, u8::try_from(local - 1).unwrap_or(0));
+    let token = |Token(local): Token| {
+        let place = usize::try_from(local.get() - 1).unwrap_or(0);
+        let revision = me.tokens.get(place).copied().unwrap_or(0).max(1);
+        Token(std::num::NonZeroI64::from(std::num::NonZeroU8::new(revision).expect("it is at least 1")))
+    };
+    match op {
+        Op::Acquire(key) => Op::Acquire(LockKey { lease: lease(key.lease), ..key }),
+        Op::Release(key) => Op::Release(LockKey { lease: lease(key.lease), ..key }),
+        Op::Revoke(id) => Op::Revoke(lease(id)),
+        Op::Apply(request, Some(local)) => Op::Apply(request, Some(token(local))),
+        Op::CheckToken(account, local) => Op::CheckToken(account, token(local)),
+        other => other,
+    }
 }

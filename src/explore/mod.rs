@@ -22,22 +22,22 @@ mod seen;
 mod shortest;
 mod story;
 mod tables;
-mod touches;
-mod walks;
 #[cfg(test)]
 mod tests;
+mod touches;
+mod walks;
 
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
+pub use census::{Census, census, one_by_one};
 pub use classes::{count_classes, each_class};
 pub use engine::Violations;
-pub use census::{Census, census, one_by_one};
 pub use execution::{Did, Executed, Made};
 pub use exploration::{Exploration, unseen};
 pub use limits::{Limits, Watch};
 pub use reference::execute_all;
+pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
 pub use shortest::{Minimal, Shortest, shortest};
 pub use story::{Line, ScheduleError, Story, meaning, tell};
-pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
 pub use walks::{Walk, Walked, shorten, walk};
 
 use crate::model::{lock_service, store};

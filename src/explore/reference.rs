@@ -1,6 +1,7 @@
 //! The reference engine: every schedule, one after the other, each executed from the beginning with the strategy's own
 //! futures. Trivially right, and slow.
 
+use super::attempt::guarded;
 use super::bound::Bound;
 use super::execution::{Execution, Executor};
 use super::schedule::{Fate, Step};
@@ -11,36 +12,48 @@ use crate::strategy::Strategy;
 /// A place where the schedule could go several ways.
 #[derive(Clone, Copy)]
 struct Fork {
-    /// The way that is taken: an index into [`step_at`].
+    /// The way that is taken: an index into the steps of [`Ways`].
     way: u8,
     /// Nothing could move here but by giving way.
     stuck: bool,
+    /// The ways that may be open here, as bits: whether they are is seen when they are tried.
+    may_be_open: u64,
 }
 
 /// The faults, in the order in which they are tried.
 const FAULTS: [Fate; 5] = [Fate::RequestLost, Fate::ReplyLost, Fate::TimesOut, Fate::Crashes, Fate::Expires];
 
-/// The ways there are at a fork: first the lanes go on, then what is in flight lands, then faults happen.
-fn step_at(way: u8, lanes: u8) -> Step {
-    match way / lanes {
-        0 => Step { lane: way, fate: Fate::Arrives },
-        1 => Step { lane: way - lanes, fate: Fate::Lands },
-        _ => {
-            let fault = usize::from(way - 2 * lanes);
-            Step { lane: (fault / FAULTS.len()) as u8, fate: FAULTS[fault % FAULTS.len()] }
-        }
+/// The ways that there can be at a fork.
+struct Ways {
+    lanes: u8,
+    /// First the lanes go on, then what is in flight lands, then faults happen.
+    steps: Vec<Step>,
+}
+
+impl Ways {
+    fn new(bound: &Bound) -> Self {
+        let all = |fate| (0..bound.lanes).map(move |lane| Step { lane, fate });
+        let faults = (0..bound.lanes).flat_map(|lane| FAULTS.map(|fate| Step { lane, fate }));
+        let faults = faults.filter(|_| bound.faults > 0);
+        Ways { lanes: bound.lanes, steps: all(Fate::Arrives).chain(all(Fate::Lands)).chain(faults).collect() }
+    }
+
+    fn len(&self) -> u8 {
+        u8::try_from(self.steps.len()).expect("six lanes and seven fates at the most")
+    }
+
+    /// The ways for which there is something that could be done, whether or not it has to wait.
+    fn may_be_open(&self, execution: &Execution<'_>) -> u64 {
+        let open = self.steps.iter().enumerate().filter(|(_, step)| execution.has_cause_for(**step));
+        open.fold(0, |open, (way, _)| open | 1 << way)
     }
 }
 
-fn ways(executor: &Executor<'_>) -> u8 {
-    let faults = if executor.bound.faults > 0 { FAULTS.len() as u8 } else { 0 };
-    executor.bound.lanes * (2 + faults)
-}
-
-/// The step that was made, if it can be.
-fn take(execution: &mut Execution<'_>, fork: Fork, lanes: u8) -> Result<Option<Step>, ExploreError> {
-    let step = step_at(fork.way, lanes);
-    if fork.stuck && fork.way < lanes {
+/// Takes a way, and says which step it was; none if it is not open.
+#[inline]
+fn take(execution: &mut Execution<'_>, fork: Fork, ways: &Ways) -> Result<Option<Step>, ExploreError> {
+    let step = ways.steps[usize::from(fork.way)];
+    if fork.stuck && fork.way < ways.lanes {
         execution.give_way(step.lane)
     } else {
         Ok(execution.step(step)?.then_some(step))
@@ -50,11 +63,13 @@ fn take(execution: &mut Execution<'_>, fork: Fork, lanes: u8) -> Result<Option<S
 /// Finds the first way from `start` on that can be taken, and takes it. `stuck` is known if the fork has been at before.
 fn choose(
     execution: &mut Execution<'_>,
-    (start, known): (u8, Option<bool>),
-    (lanes, ways): (u8, u8),
+    (start, known): (u8, Option<Fork>),
+    of: &Ways,
     mut enters: impl FnMut(Step) -> bool,
 ) -> Result<Option<(Fork, Step)>, ExploreError> {
-    let mut stuck = known.unwrap_or(false);
+    let mut stuck = known.is_some_and(|fork| fork.stuck);
+    let may_be_open = known.map_or_else(|| of.may_be_open(execution), |fork| fork.may_be_open);
+    let (lanes, ways) = (of.lanes, of.len());
     let mut way = start;
     let mut left_out = false;
     while way < ways {
@@ -63,11 +78,13 @@ fn choose(
             stuck = true;
             way = 0;
         }
-        let fork = Fork { way, stuck };
-        if !enters(step_at(way, lanes)) {
+        let fork = Fork { way, stuck, may_be_open };
+        let is_closed = may_be_open & 1 << way == 0 && !(stuck && way < lanes);
+        if !is_closed && !enters(of.steps[usize::from(way)]) {
             left_out = true;
-        } else if !(stuck && (lanes..2 * lanes).contains(&way))
-            && let Some(step) = take(execution, fork, lanes)?
+        } else if !is_closed
+            && !(stuck && (lanes..2 * lanes).contains(&way))
+            && let Some(step) = take(execution, fork, of)?
         {
             return Ok(Some((fork, step)));
         }
@@ -81,30 +98,34 @@ fn choose(
 }
 
 /// Executes every schedule within the executor's bound, depth first, and hands each to `visit` before it is settled. `enters`
-/// may leave out schedules by how they begin: it is asked before each step, with the steps so far. Says how many there were.
+/// may leave out schedules by how they begin: it is asked before each step, with the steps so far. `records` says whether a history
+/// is kept. Says how many there were.
 ///
 /// # Errors
 /// [`ExploreError`] if the strategy awaits anything else than its operations, or panics.
 pub(super) fn every_schedule(
     executor: &Executor<'_>,
     mut enters: impl FnMut(&[Step], Step) -> bool,
-    mut visit: impl FnMut(Execution<'_>, &[Step]) -> Result<(), ExploreError>,
+    mut visit: impl FnMut(&mut Execution<'_>, &[Step]) -> Result<(), ExploreError>,
+    records: bool,
 ) -> Result<u64, ExploreError> {
-    let (lanes, ways) = (executor.bound.lanes, ways(executor));
+    let ways = Ways::new(&executor.bound);
     let mut forks: Vec<Fork> = Vec::new();
     let mut steps: Vec<Step> = Vec::new();
     let mut schedules = 0;
     let mut resume = (0, None);
+    let mut execution = executor.begin()?;
+    execution.records = records;
     loop {
-        let mut execution = executor.begin()?;
+        execution.begin_again()?;
         for fork in &forks {
-            take(&mut execution, *fork, lanes)?;
+            take(&mut execution, *fork, &ways)?;
         }
         let ended = loop {
             if execution.is_over() {
                 break true;
             }
-            let chosen = choose(&mut execution, resume, (lanes, ways), |step| enters(&steps, step))?;
+            let chosen = choose(&mut execution, resume, &ways, |step| enters(&steps, step))?;
             resume = (0, None);
             let Some((fork, step)) = chosen else { break false };
             forks.push(fork);
@@ -112,13 +133,14 @@ pub(super) fn every_schedule(
         };
         if ended {
             schedules += 1;
-            visit(execution, &steps)?;
+            visit(&mut execution, &steps)?;
         }
         loop {
             let Some(last) = forks.pop() else { return Ok(schedules) };
             steps.pop();
-            if last.way + 1 < ways {
-                resume = (last.way + 1, Some(last.stuck));
+            let left = if last.stuck { u64::MAX >> (64 - ways.len()) } else { last.may_be_open };
+            if left >> (last.way + 1) != 0 {
+                resume = (last.way + 1, Some(last));
                 break;
             }
         }
@@ -137,8 +159,9 @@ pub fn execute_all(
     mut visit: impl FnMut(&[Entry]),
 ) -> Result<u64, ExploreError> {
     let executor = Executor::new(strategy, bound.for_strategy(strategy), flaws);
-    every_schedule(&executor, |_, _| true, |execution, _| {
+    let visit = |execution: &mut Execution<'_>, _: &[Step]| {
         visit(execution.ledger());
         Ok(())
-    })
+    };
+    guarded(strategy.name(), || every_schedule(&executor, |_, _| true, visit, false))
 }

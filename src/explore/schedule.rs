@@ -23,15 +23,8 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate, in the order of the declaration, which is the order in which they are tried.
-    pub const ALL: [Fate; 7] = [
-        Fate::Arrives,
-        Fate::RequestLost,
-        Fate::ReplyLost,
-        Fate::TimesOut,
-        Fate::Lands,
-        Fate::Crashes,
-        Fate::Expires,
-    ];
+    pub const ALL: [Fate; 7] =
+        [Fate::Arrives, Fate::RequestLost, Fate::ReplyLost, Fate::TimesOut, Fate::Lands, Fate::Crashes, Fate::Expires];
 
     /// What follows the lane's letter in a schedule.
     #[must_use]

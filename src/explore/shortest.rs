@@ -100,7 +100,9 @@ fn search(
         }
         shortest.states += 1;
         if shortest.states.is_multiple_of(EVERY) {
-            let bytes = nodes.capacity() * size_of::<Node>() + done.capacity() * size_of::<(State, u8)>() * 2 + engine.tables.bytes();
+            let bytes = nodes.capacity() * size_of::<Node>()
+                + done.capacity() * size_of::<(State, u8)>() * 2
+                + engine.tables.bytes();
             if bytes > limits.memory_bytes || !watch.goes_on(shortest.states, 0) {
                 return Ok(Some(shortest));
             }
@@ -108,8 +110,7 @@ fn search(
         let over = engine.is_over(&state);
         let mut found = engine.visible(state.at.seen, || steps_to(&nodes, at))?;
         if over {
-            let settled = engine.settle(&state)?;
-            found = found.and(engine.verdict(settled, || steps_to(&nodes, at))?);
+            found = found.and(engine.judge(&state, || steps_to(&nodes, at))?);
         }
         for violation in found.iter().filter(|violation| left.contains(*violation)) {
             let schedule = Schedule(steps_to(&nodes, at));

@@ -4,6 +4,7 @@ use crate::check::{Cause, Finding, Violation};
 use crate::strategy::Strategy;
 use crate::world::{Failure, Isolation, Leg, MessageId, Op, Outcome, Reply, Response, Trouble};
 
+use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};
 use super::execution::{Did, Executed, Execution, Executor, Made};
 use super::machine::owner;
@@ -51,7 +52,9 @@ pub struct Line {
 pub enum ScheduleError {
     #[error("step {position} of the schedule, '{step}', cannot be made there; what can: {}", .enabled.join(" "))]
     Disabled { position: usize, step: Step, enabled: Vec<String> },
-    #[error("step {position} of the schedule, '{step}', comes after the end: every lane has its reply, and nothing is in flight")]
+    #[error(
+        "step {position} of the schedule, '{step}', comes after the end: every lane has its reply, and nothing is in flight"
+    )]
     AfterTheEnd { position: usize, step: Step },
     #[error("the schedule has more than {} lanes; lanes are named a to {}", MAX_LANES, lane_name(MAX_LANES - 1))]
     TooManyLanes,
@@ -71,7 +74,9 @@ pub fn tell(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> Resul
     }
     let faults = u8::try_from(schedule.faults()).unwrap_or(u8::MAX).max(bound.faults);
     let bound = Bound { lanes: bound.lanes.max(named), faults, kinds: Kinds::all(), ..bound }.for_strategy(strategy);
+    // A strategy that panics or awaits something else is found out before it is told of.
     let executor = Executor::new(strategy, bound, Flaws::default());
+    guarded(strategy.name(), || executor.begin().map(drop))?;
     let mut execution = executor.begin()?;
     let mut shown = Vec::new();
     let mut lines = Vec::new();
@@ -133,9 +138,11 @@ fn in_words(executor: &Executor<'_>, made: &Made, shows: Vec<Violation>, ran_on:
             };
             (op.leg(), operation(op, several), learned)
         }
-        Did::Landed { op, outcome: came } => {
-            (op.leg(), format!("{} lands late", operation(op, several)), format!("{}, and nobody hears", outcome(op, came)))
-        }
+        Did::Landed { op, outcome: came } => (
+            op.leg(),
+            format!("{} lands late", operation(op, several)),
+            format!("{}, and nobody hears", outcome(op, came)),
+        ),
         Did::Crashed { op } => (op.leg(), format!("crash before {}", operation(op, several)), String::new()),
         Did::Expired => (Leg::Lock, "lease expires".to_owned(), String::new()),
     };
@@ -276,7 +283,9 @@ impl Story {
             let learned = if line.learned.is_empty() { String::new() } else { format!("→ {}", line.learned) };
             if line.waited {
                 let lane = lane_name(line.step.lane);
-                out.push_str(&format!("         {lane} waits until the lease that a dead handler has left behind expires\n"));
+                out.push_str(&format!(
+                    "         {lane} waits until the lease that a dead handler has left behind expires\n"
+                ));
             }
             let text = format!("{:>3}  {:<3} {:<24} {learned}", n + 1, line.step.to_string(), line.did);
             out.push_str(text.trim_end());

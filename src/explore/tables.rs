@@ -14,11 +14,11 @@ use crate::model::lock_service::LockService;
 use crate::model::store::{Session, Store, Waits};
 use crate::world::{Delivery, LeaseId, LockKey, Op, Outcome, Token};
 
+use super::Flaws;
 use super::bound::Bound;
 use super::direct::{self, Direct};
 use super::machine::{Acquired, Flight, Stage, message, of_lane, owner};
 use super::seen::{Seen, Sight};
-use super::Flaws;
 
 type Numbered<T> = IndexSet<T, FxBuildHasher>;
 
@@ -78,6 +78,11 @@ pub(super) struct Tables {
     lock_steps: FxHashMap<u64, (u32, LockAnswer)>,
     sight_steps: FxHashMap<u64, u32>,
     permuted: FxHashMap<(u8, u32, u32), u32>,
+    /// The effects that the last operation committed, by number.
+    pub last_committed: u32,
+    /// What has been seen after effects were committed, and after an automaton has replied.
+    after_effects: FxHashMap<u64, u32>,
+    after_replies: FxHashMap<u64, u32>,
 }
 
 fn number<T: Hash + Eq>(of: &mut Numbered<T>, it: T) -> u32 {
@@ -106,6 +111,9 @@ impl Tables {
             lock_steps: FxHashMap::default(),
             sight_steps: FxHashMap::default(),
             permuted: FxHashMap::default(),
+            last_committed: 0,
+            after_effects: FxHashMap::default(),
+            after_replies: FxHashMap::default(),
         }
     }
 
@@ -130,6 +138,37 @@ impl Tables {
         let next = number(&mut self.seen, after);
         self.sight_steps.insert(key, next);
         next
+    }
+
+    /// What has been seen after effects were committed.
+    #[inline]
+    pub fn see_effects(&mut self, seen: u32, committed: u32) -> u32 {
+        if committed == 0 {
+            return seen;
+        }
+        let key = u64::from(seen) << 32 | u64::from(committed);
+        if let Some(after) = self.after_effects.get(&key) {
+            return *after;
+        }
+        let mut after = seen;
+        for n in 0..self.committed[committed as usize].len() {
+            let Entry { message, balance, token, .. } = self.committed[committed as usize][n];
+            after = self.see(after, Sight::Entry { message, balance, token });
+        }
+        self.after_effects.insert(key, after);
+        after
+    }
+
+    /// What has been seen after a strategy has replied at this node of its automaton.
+    #[inline]
+    pub fn see_reply(&mut self, seen: u32, node: u16, sight: Sight) -> u32 {
+        let key = u64::from(seen) << 32 | u64::from(node);
+        if let Some(after) = self.after_replies.get(&key) {
+            return *after;
+        }
+        let after = self.see(seen, sight);
+        self.after_replies.insert(key, after);
+        after
     }
 
     /// How many states of store and lock service there are, and roughly how many bytes they take.
@@ -303,10 +342,8 @@ impl Stage for Cursor<'_> {
         let step = self.tables.store_step(self.at.store, session, StoreCall::Op(op));
         let outcome = step.outcome?;
         self.at.store = step.next;
-        for n in 0..self.tables.committed[step.committed as usize].len() {
-            let Entry { message, balance, token, .. } = self.tables.committed[step.committed as usize][n];
-            self.at.seen = self.tables.see(self.at.seen, Sight::Entry { message, balance, token });
-        }
+        self.tables.last_committed = step.committed;
+        self.at.seen = self.tables.see_effects(self.at.seen, step.committed);
         Ok(outcome)
     }
 

@@ -92,7 +92,8 @@ impl Engine<'_> {
         }
         let after = way.to.lanes[usize::from(way.step.lane)];
         let is_over = after.attempt != lane.attempt || after.is_ended();
-        let disconnects = way.step.fate != Fate::Arrives && way.step.fate != Fate::Expires && way.step.fate != Fate::TimesOut;
+        let disconnects =
+            way.step.fate != Fate::Arrives && way.step.fate != Fate::Expires && way.step.fate != Fate::TimesOut;
         if past.transaction.is_some() && (is_over || disconnects && op.leg() == crate::world::Leg::Store) {
             self.ends_transaction(&mut touch, past);
         }
@@ -110,7 +111,12 @@ impl Engine<'_> {
         match op.kind() {
             OpKind::Begin if sqlite => touch.writes(WRITER),
             OpKind::Commit | OpKind::Rollback if past.transaction.is_some() => self.ends_transaction(touch, past),
-            OpKind::Begin | OpKind::Commit | OpKind::Rollback | OpKind::GrantLease | OpKind::Acquire | OpKind::Release => {}
+            OpKind::Begin
+            | OpKind::Commit
+            | OpKind::Rollback
+            | OpKind::GrantLease
+            | OpKind::Acquire
+            | OpKind::Release => {}
             OpKind::Revoke => {
                 if past.may_hold_key {
                     touch.writes(QUEUES);

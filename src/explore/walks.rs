@@ -151,19 +151,12 @@ fn one_walk(
         schedule.0.push(way.step);
         state = way.to;
     }
-    let settled = engine.settle(&state)?;
-    let found = engine.verdict(settled, || schedule.0.clone())?;
+    let found = engine.judge(&state, || schedule.0.clone())?;
     Ok((schedule, found))
 }
 
 /// A lane that can go on, with a probability in proportion to what it still has to do.
-fn in_proportion(
-    engine: &Engine<'_>,
-    state: &State,
-    ways: &[Way],
-    length: usize,
-    rng: &mut ChaCha8Rng,
-) -> Option<u8> {
+fn in_proportion(engine: &Engine<'_>, state: &State, ways: &[Way], length: usize, rng: &mut ChaCha8Rng) -> Option<u8> {
     let left = |lane: u8| {
         if !ways.iter().any(|way| way.step.lane == lane && !way.step.fate.is_fault()) {
             return 0;

@@ -9,6 +9,7 @@ mod common;
 mod determinism;
 mod disturbances;
 mod experiments;
+mod explore;
 mod interrupted;
 mod lock_server;
 mod open_loop;

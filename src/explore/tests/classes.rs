@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::bound;
 use crate::explore::engine::Engine;
-use crate::explore::execution::Executor;
+use crate::explore::execution::{Execution, Executor};
 use crate::explore::touches::Touch;
 use crate::explore::{Bound, Flaws, Limits, Schedule, Step, count_classes, each_class, reference};
 use crate::model::store::Profile;
@@ -21,8 +21,8 @@ fn schedules(strategy: &dyn Strategy, bound: Bound) -> HashMap<Vec<Step>, Outlin
     use crate::explore::Did;
     let executor = Executor::new(strategy, bound.for_strategy(strategy), Flaws::default());
     let mut all = HashMap::new();
-    let visited = reference::every_schedule(&executor, |_, _| true, |execution, steps| {
-        let done = execution.stop();
+    let visit = |execution: &mut Execution<'_>, steps: &[Step]| {
+        let done = execution.so_far();
         let mut lanes = vec![Vec::new(); bound.lanes.into()];
         for made in &done.made {
             let (what, outcome) = match made.did {
@@ -35,7 +35,8 @@ fn schedules(strategy: &dyn Strategy, bound: Bound) -> HashMap<Vec<Step>, Outlin
         let ledger = done.ledger.iter().map(|entry| (entry.message.0, entry.balance)).collect();
         assert!(all.insert(steps.to_vec(), (lanes, ledger)).is_none(), "twice: {}", Schedule(steps.to_vec()));
         Ok(())
-    });
+    };
+    let visited = reference::every_schedule(&executor, |_, _| true, visit, true);
     assert_eq!(visited.expect("explorable"), all.len() as u64);
     all
 }
@@ -79,7 +80,13 @@ fn touches(engine: &mut Engine<'_>, steps: &[Step]) -> Vec<Touch> {
     let mut touches = Vec::new();
     for step in steps {
         engine.ways(&state, &mut ways).expect("explorable");
-        let way = *ways.iter().find(|way| way.step == *step).unwrap_or_else(|| panic!("{step} of {} is none of {:?}", Schedule(steps.to_vec()), ways.iter().map(|way| way.step).collect::<Vec<_>>()));
+        let way = *ways.iter().find(|way| way.step == *step).unwrap_or_else(|| {
+            panic!(
+                "{step} of {} is none of {:?}",
+                Schedule(steps.to_vec()),
+                ways.iter().map(|way| way.step).collect::<Vec<_>>()
+            )
+        });
         touches.push(engine.touch(&state, &way));
         state = way.to;
     }
@@ -113,7 +120,11 @@ fn of_each_class_one_schedule_is_gone_through() {
                 let count = count.expect("explorable");
                 assert_eq!(visited.len() as u64, count, "{name} {bound:?}: one of them twice");
                 assert_eq!(by_changing_places(strategy.as_ref(), bound, &all) as u64, count, "{name} {bound:?}");
-                assert_eq!(classes(strategy.as_ref(), bound), count.into(), "{name} {bound:?}: counted without going through");
+                assert_eq!(
+                    classes(strategy.as_ref(), bound),
+                    count.into(),
+                    "{name} {bound:?}: counted without going through"
+                );
                 let outlines: HashSet<&Outline> = all.values().collect();
                 let reached: HashSet<&Outline> = visited.iter().map(|steps| &all[steps]).collect();
                 assert_eq!(reached, outlines, "{name} {bound:?}: what can happen, happens in one of them");

@@ -9,7 +9,11 @@ fn agree(name: &str, bound: Bound) {
     let (schedules, violations) = by_reference(strategy.as_ref(), bound);
     let counted = census(strategy.as_ref(), bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable");
     assert!(counted.complete);
-    assert_eq!((counted.schedules, &counted.violations), (schedules.into(), &violations), "census of {name}, {bound:?}");
+    assert_eq!(
+        (counted.schedules, &counted.violations),
+        (schedules.into(), &violations),
+        "census of {name}, {bound:?}"
+    );
     let singly = one_by_one(strategy.as_ref(), bound, Flaws::default()).expect("explorable");
     assert_eq!(singly, (schedules, violations), "one by one of {name}, {bound:?}");
     println!("{name} {bound}: {schedules} schedules, {} states, {:?}", counted.states, counted.violations);

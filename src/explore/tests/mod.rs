@@ -1,12 +1,15 @@
 //! The engines against each other, against closed forms, and against strategies made for it.
 
+mod claims;
 mod classes;
 mod engines;
+mod minimal;
+mod strangers;
 
 use std::collections::BTreeMap;
 
-use super::execution::Executor;
-use super::{Bound, Flaws, Kinds, reference};
+use super::execution::{Execution, Executor};
+use super::{Bound, Flaws, Kinds, Step, reference};
 use crate::check::Violation;
 use crate::strategy::Strategy;
 
@@ -14,7 +17,7 @@ use crate::strategy::Strategy;
 fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violation, u128>) {
     let executor = Executor::new(strategy, bound.for_strategy(strategy), Flaws::default());
     let mut violations: BTreeMap<Violation, u128> = BTreeMap::new();
-    let schedules = reference::every_schedule(&executor, |_, _| true, |execution, _| {
+    let judge = |execution: &mut Execution<'_>, _: &[Step]| {
         let mut kinds: Vec<Violation> = execution.settle()?.findings().iter().map(|found| found.violation).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -22,7 +25,8 @@ fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violati
             *violations.entry(kind).or_default() += 1;
         }
         Ok(())
-    });
+    };
+    let schedules = reference::every_schedule(&executor, |_, _| true, judge, true);
     (schedules.expect("the lab's strategies can be explored"), violations)
 }
 

@@ -1,8 +1,8 @@
 //! What an explorer asks of the lock service beside its calls: who stands in the way, and states under other names.
 
-use super::{Flaw, LockService};
 use super::keyspace::KeyRange;
 use super::lock::lock_key;
+use super::{Flaw, LockService};
 use crate::world::LeaseId;
 
 impl LockService {
@@ -23,7 +23,8 @@ impl LockService {
     pub fn leases_ahead(&self, name: &[u8], lease: LeaseId) -> Vec<LeaseId> {
         let own = self.keyspace.records.get(&lock_key(name, lease)).map(|record| record.create_revision);
         let queue = KeyRange::prefix([name, b"/"].concat());
-        let older = self.keyspace.range(&queue).filter(|(_, record)| own.is_none_or(|own| record.create_revision < own));
+        let older =
+            self.keyspace.range(&queue).filter(|(_, record)| own.is_none_or(|own| record.create_revision < own));
         let mut ahead: Vec<_> = older.filter_map(|(_, record)| Some((record.create_revision, record.lease?))).collect();
         ahead.sort_unstable();
         ahead.into_iter().map(|(_, lease)| lease).collect()

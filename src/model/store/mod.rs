@@ -95,6 +95,17 @@ impl Store {
         self
     }
 
+    /// Makes it as it was in the beginning.
+    pub fn begin_again(&mut self) {
+        self.balances.fill(Row::new(0));
+        self.fences.fill(Row::new(None));
+        self.claims.clear();
+        self.marks.clear();
+        self.answers.clear();
+        self.open.clear();
+        self.serializable = Serializable::default();
+    }
+
     /// Carries out one operation on a connection. Committed effects go to the end of the ledger.
     ///
     /// # Errors

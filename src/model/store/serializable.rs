@@ -111,9 +111,10 @@ impl Serializable {
         });
         // first → reader → writer, and the writer committed before both.
         let writer_first = w.committed.is_some()
-            && self.watched.iter().any(|first| {
-                r.conflicts_in.contains(first.name) && !first.doomed && order(first) >= order(w)
-            });
+            && self
+                .watched
+                .iter()
+                .any(|first| r.conflicts_in.contains(first.name) && !first.doomed && order(first) >= order(w));
         third_first || writer_first
     }
 

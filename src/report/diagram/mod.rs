@@ -15,17 +15,40 @@ use crate::world::Leg;
 /// One thing that is drawn, from top to bottom.
 enum Row {
     /// A message to a backend, and what became of it.
-    Message { lane: u8, to: Leg, fate: Fate, did: String, learned: String },
+    Message {
+        lane: u8,
+        to: Leg,
+        fate: Fate,
+        did: String,
+        learned: String,
+    },
     /// A request that was in flight reaches its backend.
-    Landing { lane: u8, to: Leg, did: String, learned: String },
-    Crash { lane: u8, before: String },
-    Expiry { lane: u8 },
+    Landing {
+        lane: u8,
+        to: Leg,
+        did: String,
+        learned: String,
+    },
+    Crash {
+        lane: u8,
+        before: String,
+    },
+    Expiry {
+        lane: u8,
+    },
     /// What the client of a lane is told.
-    Told { lane: u8, what: String },
+    Told {
+        lane: u8,
+        what: String,
+    },
     /// Here it is broken.
-    Broken { violation: Violation },
+    Broken {
+        violation: Violation,
+    },
     /// Words across the diagram.
-    Aside { what: String },
+    Aside {
+        what: String,
+    },
 }
 
 /// The diagram, from top to bottom.
@@ -57,8 +80,10 @@ fn rows_of(line: &Line, rows: &mut Vec<Row>) {
         Fate::Lands => Row::Landing { lane, to: line.leg, did, learned },
         fate => Row::Message { lane, to: line.leg, fate, did, learned },
     });
-    rows.extend(line.shows.iter().map(|violation| Row::Broken { violation: *violation }));
+    let (by_telling, by_doing) = line.shows.iter().partition::<Vec<Violation>, _>(|it| **it == Violation::Deviating);
+    rows.extend(by_doing.into_iter().map(|violation| Row::Broken { violation }));
     rows.extend(line.told.clone().map(|what| Row::Told { lane, what }));
+    rows.extend(by_telling.into_iter().map(|violation| Row::Broken { violation }));
 }
 
 /// The words of a violation.

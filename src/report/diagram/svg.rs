@@ -48,7 +48,8 @@ pub fn to_svg(story: &Story) -> String {
     }
     let height = drawing.y + 16;
     let lives = (0..story.bound.lanes).map(|lane| (lane_x(lane), lane_title(lane)));
-    let backends = std::iter::once((store, "store".to_owned())).chain(lock.map(|lock| (lock, "lock service".to_owned())));
+    let backends =
+        std::iter::once((store, "store".to_owned())).chain(lock.map(|lock| (lock, "lock service".to_owned())));
     let mut heads = String::new();
     for (x, name) in lives.chain(backends) {
         heads.push_str(&format!(
@@ -112,7 +113,12 @@ impl Drawing {
     fn words(&mut self, class: &str, x: u32, words: &str) {
         let width = LETTER * u32::try_from(words.chars().count()).unwrap_or(0);
         let y = self.y;
-        self.add(&format!("<rect class=\"under\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"16\"/>", x - 3, y - 18, width + 6));
+        self.add(&format!(
+            "<rect class=\"under\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"16\"/>",
+            x - 3,
+            y - 18,
+            width + 6
+        ));
         self.add(&format!("<text class=\"{class}\" x=\"{x}\" y=\"{}\">{}</text>", y - 6, escape(words)));
     }
 

@@ -1,0 +1,207 @@
+//! Strategies that cannot be explored are rejected, with the place named; closed forms hold for those that are made for it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::check::Violation;
+use crate::explore::{Bound, Exploration, ExploreError, Flaws, Limits, Walk, census, count_classes, shorten, walk};
+use crate::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
+use crate::world::{Answer, MessageId, Reply, Request, World};
+
+/// A strategy for a test, by its `handle`.
+macro_rules! strategy {
+    ($name:ident, $text:literal, |$world:ident, $request:ident| $handle:expr) => {
+        struct $name;
+        #[async_trait]
+        impl Strategy for $name {
+            fn name(&self) -> &'static str {
+                $text
+            }
+            fn steps(&self) -> &'static str {
+                "made for a test"
+            }
+            fn claim(&self, _: StoreKind) -> Claim {
+                Claim {
+                    promise: "nothing",
+                    retries: Retries::UntilAcknowledged,
+                    rules_out: &[],
+                    tolerates: &[],
+                    breaks: &[],
+                }
+            }
+            async fn handle(&self, $world: &mut World<'_>, $request: &Request) -> Reply {
+                $handle
+            }
+        }
+    };
+}
+
+/// As good as a clock: never the same twice.
+static CLOCK: AtomicU32 = AtomicU32::new(0);
+
+strategy!(ReadsTheClock, "reads-the-clock", |world, request| {
+    world.read_mark(request.id).await?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let ticks = CLOCK.fetch_add(1, Ordering::Relaxed);
+    world.read_answer(MessageId(now.subsec_nanos() / 4 + ticks)).await?;
+    world.apply(request).await
+});
+
+strategy!(IteratesAHashMap, "iterates-a-hash-map", |world, request| {
+    let answer = world.apply(request).await?;
+    let places: HashMap<u32, ()> = (0..64).map(|place| (place, ())).collect();
+    for place in places.keys() {
+        world.read_mark(MessageId(*place)).await?;
+    }
+    Ok(answer)
+});
+
+strategy!(Sleeps, "sleeps", |world, request| {
+    world.read_mark(request.id).await?;
+    std::future::pending::<()>().await;
+    world.apply(request).await
+});
+
+strategy!(Panics, "panics", |world, request| {
+    assert!(world.read_mark(request.id).await?.is_some(), "there is no mark");
+    world.apply(request).await
+});
+
+strategy!(NeverEnds, "never-ends", |world, request| {
+    loop {
+        world.read_mark(request.id).await?;
+    }
+});
+
+fn error(strategy: &dyn Strategy) -> ExploreError {
+    let explored = Exploration::new(strategy, Bound::new(2, 1, 1), Limits::default(), &mut ());
+    explored.expect_err("it cannot be explored")
+}
+
+#[test]
+fn a_strategy_that_reads_the_clock_is_rejected_with_the_place_named() {
+    let told = error(&ReadsTheClock).to_string();
+    assert!(told.contains("'reads-the-clock' is not deterministic: after operation 1, `read-mark m0`"), "{told}");
+    assert!(told.contains("no clock"), "{told}");
+}
+
+#[test]
+fn a_strategy_that_iterates_a_hash_map_is_rejected_with_the_place_named() {
+    let told = error(&IteratesAHashMap).to_string();
+    assert!(told.contains("'iterates-a-hash-map' is not deterministic: after operation "), "{told}");
+    assert!(told.contains("`read-mark m"), "{told}");
+}
+
+#[test]
+fn a_strategy_that_awaits_something_else_panics_or_never_ends_is_rejected() {
+    assert_eq!(error(&Sleeps), ExploreError::AwaitsSomethingElse { strategy: "sleeps" });
+    assert!(matches!(error(&Panics), ExploreError::Panicked { message, .. } if message.contains("there is no mark")));
+    assert!(matches!(error(&NeverEnds), ExploreError::TooLarge { .. }));
+}
+
+strategy!(ReadsThrice, "reads-thrice", |world, request| {
+    for _ in 0..3 {
+        world.read_mark(request.id).await?;
+    }
+    Ok(Answer(0))
+});
+
+strategy!(WritesThrice, "writes-thrice", |world, request| {
+    for _ in 0..3 {
+        world.write_mark(request.id, Answer(0)).await?;
+    }
+    Ok(Answer(0))
+});
+
+fn schedules(strategy: &dyn Strategy, bound: Bound) -> u128 {
+    census(strategy, bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable").schedules
+}
+
+fn classes(strategy: &dyn Strategy, bound: Bound) -> u128 {
+    count_classes(strategy, bound, Limits::default(), &mut ()).expect("explorable").expect("small")
+}
+
+#[test]
+fn interleavings_are_multinomial_and_classes_one_or_all_of_them() {
+    // (3 n)! / (3!)^n: 20 for two lanes, 1,680 for three, 369,600 for four.
+    for (lanes, interleavings) in [(1, 1), (2, 20), (3, 1_680), (4, 369_600)] {
+        let bound = Bound::new(lanes, 0, 0);
+        assert_eq!(schedules(&ReadsThrice, bound), interleavings);
+        assert_eq!(schedules(&WritesThrice, bound), interleavings);
+        // Readers do not get in each other's way: all orders are one. Writers of one thing do: each order is another.
+        assert_eq!(classes(&ReadsThrice, bound), 1);
+        if lanes < 4 {
+            assert_eq!(classes(&WritesThrice, bound), interleavings);
+        }
+    }
+}
+
+#[test]
+fn check_then_act_has_as_many_schedules_as_can_be_counted_by_hand() {
+    // Both find nothing: of the 20 interleavings of three and three operations all but the two in which one lane reads after the
+    // other has written. In these two it makes one operation and not three, which still is one schedule each.
+    let strategy = Registry::default().get("check-then-act").expect("it is there");
+    assert_eq!(schedules(strategy.as_ref(), Bound::new(2, 0, 0)), 18 + 2);
+}
+
+#[test]
+fn single_faults_are_as_many_as_can_be_counted_by_hand() {
+    // One lane of one operation, one retry, one fault. Without a fault: 1. A lost request, a lost reply and a crash each lead to a
+    // retry: 3. With a time-out the request lands before the retry or after it: 2.
+    let strategy = Registry::default().get("at-least-once").expect("it is there");
+    assert_eq!(schedules(strategy.as_ref(), super::bound(1, 1, 1)), 1 + 3 + 2);
+}
+
+#[test]
+fn walks_find_what_is_frequent_and_are_shortened_to_the_minimum() {
+    let strategy = Registry::default().get("etcd-lock-fenced-marker").expect("it is there");
+    let bound = super::bound(3, 1, 2);
+    let minimal = Exploration::new(strategy.as_ref(), super::bound(3, 1, 1), Limits::default(), &mut ())
+        .expect("explorable")
+        .minimal
+        .into_iter()
+        .find(|minimal| minimal.violation == Violation::Duplicate)
+        .expect("it duplicates");
+    for kind in [Walk::Random, Walk::Pct { depth: 3 }, Walk::Uniform] {
+        let walked = walk(strategy.as_ref(), bound, kind, 4_000, 7, &mut ()).expect("explorable");
+        assert_eq!(
+            walked,
+            walk(strategy.as_ref(), bound, kind, 4_000, 7, &mut ()).expect("explorable"),
+            "same seed, same walks"
+        );
+        let drawn = &walked.first[&Violation::Duplicate];
+        let short = shorten(strategy.as_ref(), bound, Violation::Duplicate, drawn, Limits::default(), &mut ());
+        let short = short.expect("explorable").expect("there is memory enough");
+        assert!(short.cost() <= drawn.cost(), "{kind:?}");
+        if drawn.faults() > 0 {
+            assert_eq!(short.cost(), minimal.schedule.cost(), "{kind:?}: {short}");
+        }
+    }
+}
+
+#[test]
+fn a_uniform_walk_draws_every_interleaving_as_often() {
+    // 20 interleavings and 20,000 walks: 1,000 of each, with a standard deviation of 31.
+    let mut drawn: HashMap<String, u32> = HashMap::new();
+    for seed in 0..20_000 {
+        let walked = walk(&AlwaysDuplicates, Bound::new(2, 0, 0), Walk::Uniform, 1, seed, &mut ()).expect("explorable");
+        *drawn.entry(walked.first[&Violation::Duplicate].to_string()).or_default() += 1;
+    }
+    assert_eq!(drawn.len(), 20);
+    assert!(drawn.values().all(|times| (850..1_150).contains(times)), "{drawn:?}");
+}
+
+strategy!(AlwaysDuplicates, "always-duplicates", |world, request| {
+    world.apply(request).await?;
+    world.read_mark(request.id).await?;
+    world.apply(request).await
+});
+
+#[test]
+fn a_bound_that_is_too_large_ends_with_partial_figures() {
+    let strategy = Registry::default().get("etcd-lock-twice").expect("it is there");
+    let limits = Limits { memory_bytes: 1 << 20 };
+    let counted =
+        census(strategy.as_ref(), super::bound(3, 1, 2), Flaws::default(), limits, &mut ()).expect("explorable");
+    assert!(counted.out_of_memory && !counted.complete && counted.states > 0);
+}
