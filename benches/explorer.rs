@@ -1,14 +1,20 @@
-//! How fast the explorer goes through schedules: the reference engine and the automaton, beside shuttle's depth-first scheduler
-//! on the same check-then-act, in the same run and in turn; and the census of a bound with more than 10^12 schedules.
+//! How fast the explorer goes through schedules: the reference engine and the automaton, beside shuttle's depth-first scheduler,
+//! in the same run and in turn; and the census of a bound with more than 10^12 schedules.
 //!
-//! Everything runs on one core: shuttle and both engines have one thread that does anything at a time.
+//! The scenario is the same for all: the lab's check-then-act, over the lab's model of the store. Shuttle runs it in threads
+//! whose operations take the model's lock. It has more schedules than the engines, since a thread can also be held up where
+//! nothing can be told apart, and all that is compared is how many it goes through in a second. Everything runs on one core: shuttle and both engines have one thread that does anything at a time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use oncelab::backend::Entry;
 use oncelab::explore::{Bound, Flaws, Kinds, Limits, census, execute_all, one_by_one};
+use oncelab::model::store::{Profile, Session, Store};
 use oncelab::stats::median;
-use oncelab::strategy::Registry;
+use oncelab::strategy::{Registry, Strategy};
+use oncelab::world::{AccountId, Call, ClientId, Delivery, Effect, MessageId, Op, Port, Request, World};
 
 /// How often each is measured, in turn.
 const ROUNDS: usize = 5;
@@ -35,57 +41,53 @@ fn rate(mut pass: impl FnMut() -> (u64, u64)) -> Rate {
     Rate { per_second: total as f64 / began.elapsed().as_secs_f64(), schedules: last.0, duplicates: last.1 }
 }
 
-/// The store of the shuttle scenario: what check-then-act needs of it.
-#[derive(Default)]
-struct Store {
-    mark: Option<i64>,
-    balance: i64,
-    ledger: Vec<i64>,
+/// The model of the store and its ledger, which shuttle's threads share.
+type Shared = shuttle::sync::Arc<shuttle::sync::Mutex<(Store, Vec<Entry>)>>;
+
+/// Carries an operation to the shared model. Taking its lock is where shuttle lets another thread go first.
+struct ShuttlePort {
+    lane: u8,
+    shared: Shared,
 }
 
-impl Store {
-    fn apply(&mut self, amount: i64) -> i64 {
-        self.balance += amount;
-        self.ledger.push(self.balance);
-        self.balance
+impl Port for ShuttlePort {
+    fn call(&mut self, op: Op) -> Call<'_> {
+        Call::Carried(Box::pin(async move {
+            let mut shared = self.shared.lock().expect("nobody panics");
+            let (store, ledger) = &mut *shared;
+            let by = Delivery { attempt: 0, copy: self.lane };
+            store.execute(Session(self.lane), op, by, ledger).expect("check-then-act never waits")
+        }))
     }
 }
 
-/// Two threads that check, act and mark, each of it atomic on a store that they share, under every schedule that shuttle has.
-fn shuttle_pass() -> (u64, u64) {
-    static SCHEDULES: AtomicU64 = AtomicU64::new(0);
-    static DUPLICATES: AtomicU64 = AtomicU64::new(0);
-    SCHEDULES.store(0, Ordering::Relaxed);
-    DUPLICATES.store(0, Ordering::Relaxed);
+/// Two threads that run the strategy on the shared model, under the first so many schedules that shuttle has for them. Says how
+/// many, and in how many of them the effect is there twice.
+fn shuttle_pass(strategy: &Arc<dyn Strategy>) -> (u64, u64) {
+    let counts = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+    let (strategy, counted) = (Arc::clone(strategy), Arc::clone(&counts));
     shuttle::check_dfs(
-        || {
-            use shuttle::sync::{Arc, Mutex};
-            let store = Arc::new(Mutex::new(Store::default()));
-            let handler = |store: Arc<Mutex<Store>>| {
-                let lock = || store.lock().expect("nobody panics");
-                let seen = lock().mark;
-                seen.unwrap_or_else(|| {
-                    let answer = lock().apply(10);
-                    lock().mark = Some(answer);
-                    answer
+        move || {
+            let shared: Shared =
+                shuttle::sync::Arc::new(shuttle::sync::Mutex::new((Store::new(Profile::Postgres, 1), Vec::new())));
+            let handlers = [0, 1].map(|lane| {
+                let (strategy, mut port) = (Arc::clone(&strategy), ShuttlePort { lane, shared: shared.clone() });
+                shuttle::thread::spawn(move || {
+                    let effect = Effect { account: AccountId(0), amount: 10 };
+                    let request = Request { id: MessageId(0), client: ClientId(0), sequence: 0, effect };
+                    shuttle::future::block_on(strategy.handle(&mut World::new(&mut port), &request))
                 })
-            };
-            let handlers = [0, 1].map(|_| {
-                let store = Arc::clone(&store);
-                shuttle::thread::spawn(move || handler(store))
             });
             for handler in handlers {
-                handler.join().expect("nobody panics");
+                handler.join().expect("nobody panics").expect("nothing is lost");
             }
-            SCHEDULES.fetch_add(1, Ordering::Relaxed);
-            if store.lock().expect("nobody panics").ledger.len() > 1 {
-                DUPLICATES.fetch_add(1, Ordering::Relaxed);
-            }
+            counted[0].fetch_add(1, Ordering::Relaxed);
+            let duplicate = shared.lock().expect("nobody panics").1.len() > 1;
+            counted[1].fetch_add(duplicate.into(), Ordering::Relaxed);
         },
-        // It has millions: the first of them tell how fast it is.
         Some(SHUTTLE_SCHEDULES),
     );
-    (SCHEDULES.load(Ordering::Relaxed), DUPLICATES.load(Ordering::Relaxed))
+    (counts[0].load(Ordering::Relaxed), counts[1].load(Ordering::Relaxed))
 }
 
 fn main() {
@@ -94,7 +96,7 @@ fn main() {
     let two = Bound::new(2, 0, 0);
     let reference = || {
         let mut duplicates = 0;
-        let visit = |ledger: &[oncelab::backend::Entry]| duplicates += u64::from(ledger.len() > 1);
+        let visit = |ledger: &[Entry]| duplicates += u64::from(ledger.len() > 1);
         let schedules = execute_all(check_then_act.as_ref(), two, Flaws::default(), visit).expect("explorable");
         (schedules, duplicates)
     };
@@ -108,7 +110,7 @@ fn main() {
     let mut measured: [Vec<f64>; 3] = Default::default();
     let mut last = Vec::new();
     for _ in 0..ROUNDS {
-        last = vec![rate(shuttle_pass), rate(reference), rate(automaton)];
+        last = vec![rate(|| shuttle_pass(&check_then_act)), rate(reference), rate(automaton)];
         for (all, one) in measured.iter_mut().zip(&last) {
             all.push(one.per_second);
         }

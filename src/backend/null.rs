@@ -39,7 +39,7 @@ impl NullSession {
 impl Session for NullSession {
     fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         let response = match op {
-            Op::ReadMark(_) | Op::ReadAnswer(_) => Response::Found(None),
+            Op::ReadMark(_) | Op::ReadAnswer(_) | Op::Sql(_) => Response::Found(None),
             Op::Claim(_) => Response::Claimed(true),
             Op::Apply(request, token) => self.apply(&request, token, by),
             Op::ClaimAndApply(request) | Op::Overwrite(request, _) => self.apply(&request, None, by),

@@ -1,55 +1,19 @@
 //! One attempt: a strategy's future, polled one operation at a time.
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::strategy::Strategy;
-use crate::world::{Call, Op, Outcome, Port, Reply, Request, World};
+use crate::world::{Call, HandOver, Op, Outcome, Port, Reply, Request, World};
 
-use super::ExploreError;
+use super::{ExploreError, Reason};
 
-thread_local! {
-    /// Where a strategy's port and its engine meet. Both are on one thread, and one poll of a future leaves one thing here: the
-    /// operation that is asked for, or before it the outcome that is to be learned.
-    static EXCHANGE: Cell<Exchange> = const { Cell::new(Exchange::Nothing) };
-}
-
-#[derive(Clone, Copy)]
-enum Exchange {
-    Nothing,
-    Asked(Op),
-    Learned(Outcome),
-}
-
-/// Hands each operation to the engine, and waits for what it says.
+/// Hands each operation to the engine.
 struct EnginePort;
 
 impl Port for EnginePort {
     fn call(&mut self, op: Op) -> Call<'_> {
-        Box::pin(Asking { op: Some(op) })
-    }
-}
-
-struct Asking {
-    op: Option<Op>,
-}
-
-impl Future for Asking {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
-        match (self.op.take(), EXCHANGE.get()) {
-            (Some(op), _) => {
-                EXCHANGE.set(Exchange::Asked(op));
-                Poll::Pending
-            }
-            (None, Exchange::Learned(outcome)) => {
-                EXCHANGE.set(Exchange::Nothing);
-                Poll::Ready(outcome)
-            }
-            (None, _) => Poll::Pending,
-        }
+        Call::HandedOver(HandOver::new(op))
     }
 }
 
@@ -71,7 +35,7 @@ impl<'a> Attempt<'a> {
     /// Begins: what the strategy does first.
     ///
     /// # Errors
-    /// [`ExploreError`] if it awaits anything else than its operations. A panic goes on to the caller.
+    /// [`ExploreError`] if it awaits anything else than its operations, or issues SQL of its own. A panic goes on to the caller.
     pub fn begin(strategy: &'a dyn Strategy, request: &'a Request) -> Result<(Self, Next), ExploreError> {
         let future = Box::pin(async move {
             let mut port = EnginePort;
@@ -79,7 +43,7 @@ impl<'a> Attempt<'a> {
             strategy.handle(&mut world, request).await
         });
         let mut attempt = Attempt { future };
-        let next = attempt.poll(strategy.name(), Exchange::Nothing)?;
+        let next = attempt.poll(strategy, None)?;
         Ok((attempt, next))
     }
 
@@ -87,18 +51,21 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// As [`begin`](Attempt::begin).
-    pub fn go_on(&mut self, name: &'static str, learned: Outcome) -> Result<Next, ExploreError> {
-        self.poll(name, Exchange::Learned(learned))
+    #[inline]
+    pub fn go_on(&mut self, strategy: &dyn Strategy, learned: Outcome) -> Result<Next, ExploreError> {
+        self.poll(strategy, Some(learned))
     }
 
     #[inline]
-    fn poll(&mut self, strategy: &'static str, brings: Exchange) -> Result<Next, ExploreError> {
-        EXCHANGE.set(brings);
-        let polled = self.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        match (polled, EXCHANGE.get()) {
-            (Poll::Ready(reply), _) => Ok(Next::Replies(reply)),
-            (Poll::Pending, Exchange::Asked(op)) => Ok(Next::Asks(op)),
-            (Poll::Pending, _) => Err(ExploreError::AwaitsSomethingElse { strategy }),
+    fn poll(&mut self, strategy: &dyn Strategy, brings: Option<Outcome>) -> Result<Next, ExploreError> {
+        HandOver::bring(brings);
+        match self.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(reply) => Ok(Next::Replies(reply)),
+            Poll::Pending => match HandOver::asked() {
+                Some(Op::Sql(sql)) => Err(Reason::OwnSql { strategy: strategy.name(), statement: sql.text() }.into()),
+                Some(op) => Ok(Next::Asks(op)),
+                None => Err(Reason::AwaitsSomethingElse { strategy: strategy.name() }.into()),
+            },
         }
     }
 }
@@ -106,7 +73,7 @@ impl<'a> Attempt<'a> {
 /// Does something that polls a strategy, which may panic.
 ///
 /// # Errors
-/// [`ExploreError::Panicked`] if it does.
+/// [`Reason::Panicked`] if it does.
 pub(super) fn guarded<T>(
     strategy: &'static str,
     polls: impl FnOnce() -> Result<T, ExploreError>,
@@ -114,6 +81,7 @@ pub(super) fn guarded<T>(
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(polls)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(ExploreError::Panicked { strategy, message: text.unwrap_or_else(|| "without a message".to_owned()) })
+        let message = text.unwrap_or_else(|| "without a message".to_owned());
+        Err(Reason::Panicked { strategy, message }.into())
     })
 }

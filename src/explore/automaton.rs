@@ -8,7 +8,7 @@ use crate::strategy::Strategy;
 use crate::world::{Op, Outcome, Request};
 
 use super::attempt::{Attempt, Next, guarded};
-use super::{ExploreError, in_words};
+use super::{ExploreError, Reason, in_words};
 
 /// A place in the tree. The first ones are the roots: one for each request.
 pub(super) type NodeId = u16;
@@ -79,7 +79,7 @@ impl<'s> Automaton<'s> {
     /// Where an outcome leads.
     ///
     /// # Errors
-    /// As [`new`](Automaton::new), and [`ExploreError::TooLarge`].
+    /// As [`new`](Automaton::new), and [`Reason::TooLarge`].
     #[inline]
     pub fn child(&mut self, node: NodeId, learned: Outcome) -> Result<NodeId, ExploreError> {
         let children = &self.nodes[usize::from(node)].children;
@@ -91,7 +91,7 @@ impl<'s> Automaton<'s> {
 
     #[cold]
     fn grow(&mut self, node: NodeId, learned: Outcome) -> Result<NodeId, ExploreError> {
-        let too_large = |what: &str| ExploreError::TooLarge { what: what.to_owned() };
+        let too_large = |what: &str| ExploreError::from(Reason::TooLarge { what: what.to_owned() });
         let depth = self.nodes[usize::from(node)].depth + 1;
         if depth > MAX_DEPTH {
             return Err(too_large("the strategy makes more than 63 operations for one delivery"));
@@ -129,7 +129,7 @@ impl<'s> Automaton<'s> {
                 let before = n.checked_sub(1).map(|before| ops[before]);
                 return Err(self.differs(&outcomes[..n], before, Next::Asks(*op), next));
             }
-            next = attempt.go_on(self.strategy.name(), *outcome)?;
+            next = attempt.go_on(self.strategy, *outcome)?;
         }
         Ok(next)
     }
@@ -151,6 +151,6 @@ impl<'s> Automaton<'s> {
             Next::Replies(_) => None,
         };
         let (first, then) = (in_words(asked(first)), in_words(asked(then)));
-        ExploreError::Nondeterministic { strategy: self.strategy.name(), after, first, then }
+        Reason::Nondeterministic { strategy: self.strategy.name(), after, first, then }.into()
     }
 }

@@ -16,7 +16,7 @@ use super::bound::{Bound, MAX_LANES};
 use super::engine::{Engine, State, Violations, Way};
 use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Step};
-use super::{ExploreError, Flaws};
+use super::{ExploreError, Flaws, Reason};
 
 /// How many schedules there are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -138,7 +138,7 @@ fn count(engine: &mut Engine<'_>, limits: Limits, watch: &mut dyn Watch) -> Resu
                     Place::Occupied(mut arrival) => arrival.get_mut().count += count,
                     Place::Vacant(place) => {
                         let link = u32::try_from(links.len())
-                            .map_err(|_| ExploreError::TooLarge { what: "more than 2^32 states".to_owned() })?;
+                            .map_err(|_| Reason::TooLarge { what: "more than 2^32 states".to_owned() })?;
                         links.push(Link { before: witness, step: *step, places });
                         place.insert(Arrival { count, witness: link });
                         kept += 1;

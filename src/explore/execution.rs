@@ -244,7 +244,7 @@ impl<'e> Execution<'e> {
         match effect {
             Effect::Made { learns } => {
                 let attempt = self.attempts[place].as_mut().expect("whoever made an operation is at work");
-                match attempt.go_on(self.of.strategy.name(), learns)? {
+                match attempt.go_on(self.of.strategy, learns)? {
                     Next::Asks(op) => self.pending[place] = Some(op),
                     Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
                 }

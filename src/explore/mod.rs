@@ -50,9 +50,28 @@ pub struct Flaws {
     pub lock: Option<lock_service::Flaw>,
 }
 
+/// A strategy cannot be explored. As small as can be, since every step could come back with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct ExploreError(Box<Reason>);
+
+impl ExploreError {
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> &Reason {
+        &self.0
+    }
+}
+
+impl From<Reason> for ExploreError {
+    fn from(reason: Reason) -> Self {
+        ExploreError(Box::new(reason))
+    }
+}
+
 /// Why a strategy cannot be explored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExploreError {
+pub enum Reason {
     /// The same responses led to another operation.
     #[error(
         "'{strategy}' is not deterministic: after {after}, it made `{first}` the first time and `{then}` the second; \
@@ -66,6 +85,12 @@ pub enum ExploreError {
          no timer, no task, no channel"
     )]
     AwaitsSomethingElse { strategy: &'static str },
+    /// It issues SQL of its own.
+    #[error(
+        "'{strategy}' issues SQL of its own, which no model knows: `{statement}`; run it on a real store \
+         (`oncelab run`), or say the same with the operations of World"
+    )]
+    OwnSql { strategy: &'static str, statement: &'static str },
     /// It has more states than the engine can number.
     #[error("bound too large: {what}; lower --lanes, --retries or --faults")]
     TooLarge { what: String },

@@ -16,7 +16,7 @@ use super::bound::Bound;
 use super::engine::{Engine, State, Violations, Way};
 use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Schedule, Step};
-use super::{ExploreError, Flaws};
+use super::{ExploreError, Flaws, Reason};
 
 /// The least schedule that shows a violation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ fn search(
             let switched = last.lane != u8::MAX && last.lane != step.lane;
             let cost = (to.faults, switches + u16::from(switched), steps + 1);
             let number = u32::try_from(nodes.len())
-                .map_err(|_| ExploreError::TooLarge { what: "more than 2^32 states".to_owned() })?;
+                .map_err(|_| Reason::TooLarge { what: "more than 2^32 states".to_owned() })?;
             nodes.push(Node { state: *to, before: at, step: *step });
             queue.push(Reverse((cost, number)));
         }

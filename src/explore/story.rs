@@ -194,6 +194,7 @@ fn operation(op: Op, several: bool) -> String {
         Op::Apply(request, None) => format!("apply X{}", number(request.id)),
         Op::Apply(request, Some(token)) => format!("apply X{} with token {}", number(request.id), token.0),
         Op::ClaimAndApply(request) => format!("claim K{0} and apply X{0}", number(request.id)),
+        Op::Sql(sql) => sql.text().to_owned(),
         Op::ReadBalance(_) => "read the balance".to_owned(),
         Op::Overwrite(request, base) => format!("apply X{} over {}", number(request.id), base.0),
         Op::CheckToken(_, token) => format!("check token {}", token.0),

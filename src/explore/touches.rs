@@ -51,6 +51,7 @@ fn bit(item: Item) -> u64 {
         Item::Fence(account) => 1 << (22 + account.0 % 4),
         Item::LockQueue(account) => 1 << (28 + account.0 % 4),
         // The ledger's order is the account's; leases and transactions are each lane's own.
+        Item::Store => STORE,
         Item::Ledger(_) | Item::Transaction | Item::AllLockQueues | Item::Lease(_) | Item::LeaseCounter => 0,
     }
 }

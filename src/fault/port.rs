@@ -443,7 +443,7 @@ impl FaultyPort {
 
 impl Port for FaultyPort {
     fn call(&mut self, op: Op) -> Call<'_> {
-        Box::pin(self.carry(op))
+        Call::Carried(Box::pin(self.carry(op)))
     }
 }
 

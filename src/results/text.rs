@@ -4,7 +4,7 @@ use std::num::NonZeroI64;
 
 use crate::world::{
     AccountId, Answer, Delivery, Failure, Isolation, LeaseId, LockKey, Op, OpKind, Outcome, Reply, Request, Response,
-    Token, Trouble,
+    Sql, Token, Trouble, lasting,
 };
 
 /// An operation from what its `Display` prints. The request gives what the text leaves out.
@@ -25,6 +25,7 @@ pub(super) fn parse_op(text: &str, request: &Request) -> Option<Op> {
         OpKind::Apply if rest.contains("token") => Op::Apply(*request, Some(token()?)),
         OpKind::Apply => Op::Apply(*request, None),
         OpKind::ClaimAndApply => Op::ClaimAndApply(*request),
+        OpKind::Sql => Op::Sql(parse_sql(rest, request)?),
         OpKind::ReadBalance => Op::ReadBalance(AccountId(rest.parse().ok()?)),
         OpKind::Overwrite => Op::Overwrite(*request, answer()?),
         OpKind::CheckToken => Op::CheckToken(AccountId(rest.split_once(' ')?.0.parse().ok()?), token()?),
@@ -33,6 +34,11 @@ pub(super) fn parse_op(text: &str, request: &Request) -> Option<Op> {
         OpKind::Release => Op::Release(parse_lock(rest)?),
         OpKind::Revoke => Op::Revoke(parse_lease(rest)?),
     })
+}
+
+fn parse_sql(text: &str, request: &Request) -> Option<Sql> {
+    let (head, statement) = text.split_once(": ")?;
+    Some(Sql::new(lasting(statement), request, head.rsplit_once("with ")?.1.parse().ok()?))
 }
 
 fn parse_isolation(text: &str) -> Option<Isolation> {
@@ -148,6 +154,7 @@ mod tests {
             (Op::Apply(request, None), Response::Applied(Some(answer))),
             (Op::Apply(request, Some(token)), Response::Applied(Some(answer))),
             (Op::ClaimAndApply(request), Response::Applied(None)),
+            (Op::Sql(Sql::new("SELECT 'a: b' WHERE $4 > 0", &request, -5)), Response::Found(Some(answer))),
             (Op::ReadBalance(request.effect.account), Response::Found(Some(Answer(-4)))),
             (Op::Overwrite(request, Answer(-4)), Response::Applied(Some(Answer(3)))),
             (Op::CheckToken(AccountId(3), token), Response::Done),

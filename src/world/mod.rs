@@ -3,15 +3,20 @@
 //! Each method of [`World`] makes exactly one [`Op`], except [`World::enter`] and [`World::leave`], which make two each.
 //! Invariant: a strategy's only inputs are its request and the responses to its own operations.
 
+mod hand_over;
 mod op;
 mod outcome;
 mod port;
 mod request;
+mod sql;
 
+pub use hand_over::HandOver;
 pub use op::{Footprint, Isolation, Item, LeaseId, Leg, LockKey, Op, OpKind, Response, Token};
 pub use outcome::{Failure, Outcome, Trouble};
 pub use port::{Call, Port};
 pub use request::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Reply, Request};
+pub use sql::Sql;
+pub(crate) use sql::lasting;
 
 /// A lock that is held, as far as its holder knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,6 +104,11 @@ impl<'p> World<'p> {
     operation! {
         /// Claim, effect and stored answer in one statement; nothing if the message id was there already.
         claim_and_apply(request: &Request) -> Option<Answer>, Op::ClaimAndApply(*request), Response::Applied(answer) => answer
+    }
+    operation! {
+        /// A statement of the strategy's own, inside the open transaction or else as one of its own: the first column of the first
+        /// row that it gives, if it gives any. No model knows what it does: `explore` rejects a strategy that uses it.
+        sql(statement: Sql) -> Option<Answer>, Op::Sql(statement), Response::Found(value) => value
     }
     operation! {
         /// `[read B]`: the balance of an account.

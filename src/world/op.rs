@@ -1,6 +1,7 @@
 //! Operations and responses: everything that passes between a strategy and the backends, as plain data.
 
 use super::request::{AccountId, Answer, MessageId, Request};
+use super::sql::Sql;
 
 /// How much a transaction is shielded from the others, as the SQL standard names it and PostgreSQL implements it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +56,8 @@ pub enum Op {
     Apply(Request, Option<Token>),
     /// `Claim`, `Apply` and `StoreAnswer` in one statement.
     ClaimAndApply(Request),
+    /// A statement of the strategy's own.
+    Sql(Sql),
     /// `[read B]`: reads the balance of an account.
     ReadBalance(AccountId),
     /// `[write B]`: sets the account's balance to this one plus the amount, whatever it is by now, and appends to the ledger,
@@ -77,7 +80,7 @@ pub enum Op {
 pub enum Response {
     /// It was done; there is nothing to tell.
     Done,
-    /// To `ReadMark` and `ReadAnswer`: the answer found, if any. To `ReadBalance`: the balance.
+    /// To `ReadMark` and `ReadAnswer`: the answer found, if any. To `ReadBalance`: the balance. To `Sql`: the first value, if any.
     Found(Option<Answer>),
     /// To `Claim`: whether the message id is new.
     Claimed(bool),
@@ -113,6 +116,7 @@ pub enum OpKind {
     ReadAnswer,
     Apply,
     ClaimAndApply,
+    Sql,
     ReadBalance,
     Overwrite,
     CheckToken,
@@ -124,7 +128,7 @@ pub enum OpKind {
 
 impl OpKind {
     /// Every kind, in the order of the declaration.
-    pub const ALL: [OpKind; 17] = [
+    pub const ALL: [OpKind; 18] = [
         OpKind::Begin,
         OpKind::Commit,
         OpKind::Rollback,
@@ -135,6 +139,7 @@ impl OpKind {
         OpKind::ReadAnswer,
         OpKind::Apply,
         OpKind::ClaimAndApply,
+        OpKind::Sql,
         OpKind::ReadBalance,
         OpKind::Overwrite,
         OpKind::CheckToken,
@@ -158,6 +163,7 @@ impl OpKind {
             OpKind::ReadAnswer => "read-answer",
             OpKind::Apply => "apply",
             OpKind::ClaimAndApply => "claim-and-apply",
+            OpKind::Sql => "sql",
             OpKind::ReadBalance => "read-balance",
             OpKind::Overwrite => "overwrite",
             OpKind::CheckToken => "check-token",
@@ -204,6 +210,8 @@ pub enum Item {
     Lease(LeaseId),
     /// The counter that gives leases their ids.
     LeaseCounter,
+    /// Whatever there is in the store: nobody knows what a statement of a strategy's own touches.
+    Store,
 }
 
 /// What an operation reads and writes. Two operations of different lanes commute if neither writes what the other
@@ -218,8 +226,10 @@ impl Footprint {
     /// Whether the order of two operations with these footprints can matter.
     #[must_use]
     pub fn conflicts_with(&self, other: &Footprint) -> bool {
-        let touches =
-            |writes: &[Item], it: &Footprint| writes.iter().any(|w| it.reads.contains(w) || it.writes.contains(w));
+        let meets = |one: &Item, other: &Item| one == other || [one, other].contains(&&Item::Store);
+        let touches = |writes: &[Item], it: &Footprint| {
+            writes.iter().any(|w| it.reads.iter().chain(&it.writes).any(|item| meets(w, item)))
+        };
         touches(&self.writes, other) || touches(&other.writes, self)
     }
 }
@@ -239,6 +249,7 @@ impl Op {
             Op::ReadAnswer(_) => OpKind::ReadAnswer,
             Op::Apply(..) => OpKind::Apply,
             Op::ClaimAndApply(_) => OpKind::ClaimAndApply,
+            Op::Sql(_) => OpKind::Sql,
             Op::ReadBalance(_) => OpKind::ReadBalance,
             Op::Overwrite(..) => OpKind::Overwrite,
             Op::CheckToken(..) => OpKind::CheckToken,
@@ -273,6 +284,7 @@ impl Op {
             Op::ClaimAndApply(Request { id, effect, .. }) => {
                 (vec![], vec![Item::Claim(id), Item::StoredAnswer(id), Item::Account(effect.account), Item::Ledger(id)])
             }
+            Op::Sql(_) => (vec![], vec![Item::Store]),
             Op::ReadBalance(account) => (vec![Item::Account(account)], vec![]),
             Op::Overwrite(request, _) => {
                 (vec![], vec![Item::Account(request.effect.account), Item::Ledger(request.id)])
@@ -319,6 +331,7 @@ impl std::fmt::Display for Op {
             Op::ClaimAndApply(request) => {
                 write!(f, "{name} m{} {:+} to {}", request.id.0, request.effect.amount, request.effect.account.0)
             }
+            Op::Sql(sql) => write!(f, "{name} m{} with {}: {}", sql.request.id.0, sql.value, sql.text()),
             Op::ReadBalance(account) => write!(f, "{name} {}", account.0),
             Op::Overwrite(request, base) => write!(
                 f,

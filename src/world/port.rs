@@ -1,12 +1,31 @@
 //! The port: what carries an operation to whatever stands behind it.
 
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use super::hand_over::HandOver;
 use super::op::Op;
 use super::outcome::Outcome;
 
 /// The future of one operation on its way.
-pub type Call<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+pub enum Call<'a> {
+    /// Something carries it.
+    Carried(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>),
+    /// It is left for whoever polls.
+    HandedOver(HandOver),
+}
+
+impl Future for Call<'_> {
+    type Output = Outcome;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        match &mut *self {
+            Call::Carried(call) => call.as_mut().poll(context),
+            Call::HandedOver(call) => Pin::new(call).poll(context),
+        }
+    }
+}
 
 /// Carries the operations of one delivery, one at a time and in order, to a model, a gate or a real backend.
 ///

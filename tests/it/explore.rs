@@ -97,8 +97,14 @@ fn bad_input_is_exit_code_2_with_the_place_and_a_remedy() {
     for (arguments, said) in [
         (&["chek-then-act"][..], "did you mean 'check-then-act'?"),
         (&["check-then-act", "--schedule", "a b% a"], "step 2 of the schedule, 'b%', is no token"),
-        (&["check-then-act", "--schedule", "a a+ a"], "step 2 of the schedule, 'a+', cannot be made there; what can: a a!"),
-        (&["check-then-act", "--schedule", "a* a"], "step 1 of the schedule, 'a*', cannot be made there; what can: a a!"),
+        (
+            &["check-then-act", "--schedule", "a a+ a"],
+            "step 2 of the schedule, 'a+', cannot be made there; what can: a a!",
+        ),
+        (
+            &["check-then-act", "--schedule", "a* a"],
+            "step 1 of the schedule, 'a*', cannot be made there; what can: a a!",
+        ),
         (&["at-most-once", "--schedule", "a b"], "step 2 of the schedule, 'b', comes after the end"),
         (&["check-then-act", "--schedule", "z"], "more than 6 lanes"),
         (&["check-then-act", "--lanes", "7"], "7 is not in 1..=6"),
@@ -153,7 +159,10 @@ fn diagrams_are_drawn_as_svg_and_as_text() {
         assert!(output.status.success());
         let drawn = std::fs::read_to_string(folder.path().join(file)).unwrap();
         assert!(drawn.contains(holds), "{drawn}");
-        assert!(!drawn.contains("http") || drawn.matches("http").count() == 1, "nothing is fetched but the namespace's name");
+        assert!(
+            !drawn.contains("http") || drawn.matches("http").count() == 1,
+            "nothing is fetched but the namespace's name"
+        );
     }
 }
 
@@ -163,8 +172,7 @@ fn the_drawings_of_the_readme_are_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let commands: Vec<&str> =
-        readme.lines().filter_map(|line| line.strip_prefix("<!-- oncelab explore ")).collect();
+    let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("<!-- oncelab explore ")).collect();
     assert_eq!(commands.len(), 3);
     for command in commands {
         let line = command.trim_end_matches(" -->");
@@ -183,7 +191,8 @@ fn walks_give_a_schedule_that_was_drawn_and_its_certified_minimum() {
     let (document, code) =
         explored(&["etcd-lock-marker", "--lanes", "3", "--walk", "pct", "--walks", "3000", "--seed", "5"]);
     assert_eq!(code, Some(0));
-    let duplicate = document["violations"].as_array().unwrap().iter().find(|found| found["kind"] == "duplicate").unwrap();
+    let duplicate =
+        document["violations"].as_array().unwrap().iter().find(|found| found["kind"] == "duplicate").unwrap();
     let (minimal, _) = explored(&["etcd-lock-marker", "--lanes", "3"]);
     let shortest = minimal["violations"].as_array().unwrap().iter().find(|found| found["kind"] == "duplicate").unwrap();
     assert_eq!(duplicate["minimal"], shortest["minimal"]);

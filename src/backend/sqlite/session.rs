@@ -73,6 +73,11 @@ impl SqliteSession {
                     applied => Response::Applied(applied),
                 }
             }
+            Op::Sql(sql) => {
+                let query = sql.values().into_iter().fold(sqlx::query(sql.text()), |query, value| query.bind(value));
+                let row = query.fetch_optional(&mut self.connection).await?;
+                Response::Found(row.map(|row| row.try_get(0).map(Answer)).transpose()?)
+            }
             Op::ReadBalance(account) => {
                 let query = sqlx::query("SELECT balance FROM account WHERE id = ?").bind(account.0);
                 let row = query.fetch_optional(&mut self.connection).await?;

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::check::Violation;
-use crate::explore::{Bound, Exploration, ExploreError, Flaws, Limits, Walk, census, count_classes, shorten, walk};
+use crate::explore::{
+    Bound, Exploration, ExploreError, Flaws, Limits, Reason, Walk, census, count_classes, shorten, walk,
+};
 use crate::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
-use crate::world::{Answer, MessageId, Reply, Request, World};
+use crate::world::{Answer, Isolation, MessageId, Reply, Request, Sql, World};
 
 /// A strategy for a test, by its `handle`.
 macro_rules! strategy {
@@ -67,6 +69,12 @@ strategy!(Panics, "panics", |world, request| {
     world.apply(request).await
 });
 
+strategy!(SpeaksSql, "speaks-sql", |world, request| {
+    let statement = "INSERT INTO mark (message, answer) VALUES ($1, 0) RETURNING answer";
+    world.sql(Sql::new(statement, request, 0)).await?;
+    world.apply(request).await
+});
+
 strategy!(NeverEnds, "never-ends", |world, request| {
     loop {
         world.read_mark(request.id).await?;
@@ -94,9 +102,13 @@ fn a_strategy_that_iterates_a_hash_map_is_rejected_with_the_place_named() {
 
 #[test]
 fn a_strategy_that_awaits_something_else_panics_or_never_ends_is_rejected() {
-    assert_eq!(error(&Sleeps), ExploreError::AwaitsSomethingElse { strategy: "sleeps" });
-    assert!(matches!(error(&Panics), ExploreError::Panicked { message, .. } if message.contains("there is no mark")));
-    assert!(matches!(error(&NeverEnds), ExploreError::TooLarge { .. }));
+    assert_eq!(error(&Sleeps).reason(), &Reason::AwaitsSomethingElse { strategy: "sleeps" });
+    assert!(
+        matches!(error(&Panics).reason(), Reason::Panicked { message, .. } if message.contains("there is no mark"))
+    );
+    let told = error(&SpeaksSql).to_string();
+    assert!(told.contains("'speaks-sql' issues SQL of its own") && told.contains("oncelab run"), "{told}");
+    assert!(matches!(error(&NeverEnds).reason(), Reason::TooLarge { .. }));
 }
 
 strategy!(ReadsThrice, "reads-thrice", |world, request| {
@@ -196,6 +208,44 @@ strategy!(AlwaysDuplicates, "always-duplicates", |world, request| {
     world.read_mark(request.id).await?;
     world.apply(request).await
 });
+
+/// T{read K; X; write K}.
+async fn in_a_transaction(world: &mut World<'_>, request: &Request, isolation: Isolation) -> Reply {
+    world.begin(isolation).await?;
+    if let Some(answer) = world.read_mark(request.id).await? {
+        world.rollback().await?;
+        return Ok(answer);
+    }
+    let answer = world.apply(request).await?;
+    world.write_mark(request.id, answer).await?;
+    world.commit().await?;
+    Ok(answer)
+}
+
+strategy!(AtReadCommitted, "at-read-committed", |world, request| {
+    in_a_transaction(world, request, Isolation::ReadCommitted).await
+});
+strategy!(AtRepeatableRead, "at-repeatable-read", |world, request| {
+    in_a_transaction(world, request, Isolation::RepeatableRead).await
+});
+strategy!(AtSerializable, "at-serializable", |world, request| {
+    in_a_transaction(world, request, Isolation::Serializable).await
+});
+
+#[test]
+fn check_then_act_in_a_transaction_needs_more_than_read_committed() {
+    // Both change the account's row, so that snapshots alone tell them apart: the second one to come fails and is retried.
+    let found = |strategy: &dyn Strategy, requests| {
+        let bound = Bound { requests, ..super::bound(2, 1, 2) };
+        let explored = Exploration::new(strategy, bound, Limits::default(), &mut ()).expect("explorable");
+        explored.census.violations.keys().copied().collect::<Vec<_>>()
+    };
+    assert_eq!(found(&AtReadCommitted, 1), [Violation::Duplicate, Violation::Deviating]);
+    for requests in [1, 2] {
+        assert_eq!(found(&AtRepeatableRead, requests), []);
+        assert_eq!(found(&AtSerializable, requests), []);
+    }
+}
 
 #[test]
 fn a_bound_that_is_too_large_ends_with_partial_figures() {

@@ -128,6 +128,7 @@ impl Store {
                 }
                 Response::Applied(balance)
             }
+            Op::Sql(_) => panic!("`{op}` is not modelled"),
             Op::Begin(_) | Op::Commit | Op::Rollback => unreachable!("`{op}` is no statement"),
             Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => panic!("`{op}` was sent to a store"),
         };
