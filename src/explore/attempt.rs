@@ -1,7 +1,8 @@
 //! One attempt: a strategy's future, polled one operation at a time.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+
+use tokio_util::sync::ReusableBoxFuture;
 
 use crate::strategy::Strategy;
 use crate::world::{Call, HandOver, Op, Outcome, Port, Reply, Request, World};
@@ -28,7 +29,14 @@ pub(super) enum Next {
 
 /// A strategy at work on one delivery.
 pub(super) struct Attempt<'a> {
-    future: Pin<Box<dyn Future<Output = Reply> + Send + 'a>>,
+    future: ReusableBoxFuture<'a, Reply>,
+}
+
+/// The strategy at work, with a port of its own.
+async fn handle(strategy: &dyn Strategy, request: &Request) -> Reply {
+    let mut port = EnginePort;
+    let mut world = World::new(&mut port);
+    strategy.handle(&mut world, request).await
 }
 
 impl<'a> Attempt<'a> {
@@ -37,14 +45,18 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// [`ExploreError`] if it awaits anything else than its operations, or issues SQL of its own. A panic goes on to the caller.
     pub fn begin(strategy: &'a dyn Strategy, request: &'a Request) -> Result<(Self, Next), ExploreError> {
-        let future = Box::pin(async move {
-            let mut port = EnginePort;
-            let mut world = World::new(&mut port);
-            strategy.handle(&mut world, request).await
-        });
-        let mut attempt = Attempt { future };
+        let mut attempt = Attempt { future: ReusableBoxFuture::new(handle(strategy, request)) };
         let next = attempt.poll(strategy, None)?;
         Ok((attempt, next))
+    }
+
+    /// Gives this one up, and begins another in its memory.
+    ///
+    /// # Errors
+    /// As [`begin`](Attempt::begin).
+    pub fn begin_another(&mut self, strategy: &'a dyn Strategy, request: &'a Request) -> Result<Next, ExploreError> {
+        self.future.set(handle(strategy, request));
+        self.poll(strategy, None)
     }
 
     /// Goes on with what became of the last operation.
@@ -59,7 +71,7 @@ impl<'a> Attempt<'a> {
     #[inline]
     fn poll(&mut self, strategy: &dyn Strategy, brings: Option<Outcome>) -> Result<Next, ExploreError> {
         HandOver::bring(brings);
-        match self.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        match self.future.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(reply) => Ok(Next::Replies(reply)),
             Poll::Pending => match HandOver::asked() {
                 Some(Op::Sql(sql)) => Err(Reason::OwnSql { strategy: strategy.name(), statement: sql.text() }.into()),

@@ -117,17 +117,20 @@ impl Bound {
 
     /// The number of the request that a lane carries.
     #[must_use]
+    #[inline]
     pub fn request_of(&self, lane: u8) -> u8 {
-        lane % self.requests.max(1)
+        // Divisions are slow, and mostly there is one request.
+        if self.requests <= 1 { 0 } else { lane % self.requests }
     }
 
     /// Which delivery of its request a lane's attempt is.
     #[must_use]
+    #[inline]
     pub fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
         if attempt == FINAL_ATTEMPT {
             return Delivery::FINAL;
         }
-        Delivery { attempt, copy: lane / self.requests.max(1) }
+        Delivery { attempt, copy: if self.requests <= 1 { lane } else { lane / self.requests } }
     }
 
     /// The requests: each adds another amount to the same account.

@@ -49,7 +49,14 @@ impl<'a> Executor<'a> {
     /// # Errors
     /// [`ExploreError`] if the strategy awaits anything else than its operations, or panics.
     pub fn begin(&self) -> Result<Execution<'_>, ExploreError> {
-        let mut execution = Execution {
+        let mut execution = self.execution();
+        execution.begin_again()?;
+        Ok(execution)
+    }
+
+    /// An execution that has not begun yet.
+    pub fn execution(&self) -> Execution<'_> {
+        Execution {
             of: self,
             records: true,
             backends: Direct::new(self.bound, self.flaws),
@@ -63,9 +70,7 @@ impl<'a> Executor<'a> {
             events: Vec::new(),
             success: 0,
             gave_up: 0,
-        };
-        execution.begin_attempts()?;
-        Ok(execution)
+        }
     }
 }
 
@@ -166,10 +171,6 @@ impl<'e> Execution<'e> {
         self.events.clear();
         self.success = 0;
         self.gave_up = 0;
-        self.begin_attempts()
-    }
-
-    fn begin_attempts(&mut self) -> Result<(), ExploreError> {
         for lane in 0..self.of.bound.lanes {
             self.begin_attempt(lane)?;
         }
@@ -325,8 +326,14 @@ impl<'e> Execution<'e> {
         self.note(lane, attempt, What::Sent { fault: None, delayed: false });
         self.note(lane, attempt, What::Arrived);
         let request = &self.of.requests[usize::from(self.of.bound.request_of(lane))];
-        let (begun, next) = Attempt::begin(self.of.strategy, request)?;
-        self.attempts[place] = Some(begun);
+        let next = match &mut self.attempts[place] {
+            Some(attempt) => attempt.begin_another(self.of.strategy, request)?,
+            none => {
+                let (begun, next) = Attempt::begin(self.of.strategy, request)?;
+                *none = Some(begun);
+                next
+            }
+        };
         match next {
             Next::Asks(op) => self.pending[place] = Some(op),
             Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
@@ -338,7 +345,6 @@ impl<'e> Execution<'e> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
         self.pending[place] = None;
-        self.attempts[place] = None;
         let request = self.of.bound.request_of(lane);
         if let Some(reply) = reply {
             self.note(lane, attempt, What::Answered { reply, heard: true });

@@ -114,7 +114,7 @@ pub(super) fn every_schedule(
     let mut steps: Vec<Step> = Vec::new();
     let mut schedules = 0;
     let mut resume = (0, None);
-    let mut execution = executor.begin()?;
+    let mut execution = executor.execution();
     execution.records = records;
     loop {
         execution.begin_again()?;

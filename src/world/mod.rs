@@ -18,6 +18,9 @@ pub use request::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Repl
 pub use sql::Sql;
 pub(crate) use sql::lasting;
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 /// A lock that is held, as far as its holder knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lock {
@@ -52,12 +55,9 @@ impl<'p> World<'p> {
         World { port }
     }
 
-    async fn call(&mut self, op: Op) -> Result<Response, Trouble> {
-        match self.port.call(op).await {
-            Outcome::Ok(response) => Ok(response),
-            Outcome::Failed(failure) => Err(Trouble::Failed(failure)),
-            Outcome::Unknown => Err(Trouble::Unknown),
-        }
+    #[inline]
+    fn call(&mut self, op: Op) -> Asked<'_> {
+        Asked(self.port.call(op))
     }
 
     operation! {
@@ -162,6 +162,23 @@ impl<'p> World<'p> {
     pub async fn leave(&mut self, lock: Lock) {
         let _ = self.release(lock.key).await;
         let _ = self.revoke(lock.key.lease).await;
+    }
+}
+
+/// An operation on its way: a response, or the trouble that there is instead. Not an `async fn`, which would copy the operation
+/// once more: an explorer makes millions of them a second.
+struct Asked<'a>(Call<'a>);
+
+impl Future for Asked<'_> {
+    type Output = Result<Response, Trouble>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|outcome| match outcome {
+            Outcome::Ok(response) => Ok(response),
+            Outcome::Failed(failure) => Err(Trouble::Failed(failure)),
+            Outcome::Unknown => Err(Trouble::Unknown),
+        })
     }
 }
 

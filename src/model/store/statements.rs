@@ -42,8 +42,8 @@ impl Store {
         if at.is_some_and(|at| self.open[at].failed) {
             return Ok(Outcome::Failed(Failure::NoTransaction));
         }
-        let reads = matches!(op.kind(), OpKind::ReadMark | OpKind::ReadAnswer | OpKind::ReadBalance);
-        if self.profile == Profile::Sqlite && !reads && at.is_none() && !self.open.is_empty() {
+        let reads = || matches!(op.kind(), OpKind::ReadMark | OpKind::ReadAnswer | OpKind::ReadBalance);
+        if self.profile == Profile::Sqlite && at.is_none() && !self.open.is_empty() && !reads() {
             return Err(Waits(self.open.iter().map(|transaction| transaction.session).collect()));
         }
         if let Some(at) = at {
