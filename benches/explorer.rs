@@ -38,7 +38,9 @@ fn rate(mut pass: impl FnMut() -> (u64, u64)) -> Rate {
         last = pass();
         total += last.0;
     }
-    Rate { per_second: total as f64 / began.elapsed().as_secs_f64(), schedules: last.0, duplicates: last.1 }
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let per_second = total as f64 / began.elapsed().as_secs_f64();
+    Rate { per_second, schedules: last.0, duplicates: last.1 }
 }
 
 /// The model of the store and its ledger, which shuttle's threads share.

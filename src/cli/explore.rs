@@ -88,7 +88,7 @@ enum WalkKind {
 }
 
 /// States that an exploration goes through while its classes are counted, before it says that there are too many.
-const CLASS_STATES: u64 = 2_000_000;
+const CLASS_STATES: u64 = 500_000;
 
 impl Explore {
     /// Explores, and prints what was found.

@@ -238,7 +238,7 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound, store
         output::wrap(&format!("{bound}: {}; the store is {store}; {}", kinds(&bound), took(elapsed)))
     );
     out.push_str(&to_text(&table, WIDTH));
-    out.push_str("\nIn brackets: part of what the strategy promises. 2r: only with two requests on one account.\n");
+    out.push_str("\nIn brackets: part of what it promises. 2r: only with two requests at once.\n");
     out.push_str(&notes);
     out.push_str(if notes.is_empty() {
         "Every strategy does what its claim says.\n"
@@ -274,7 +274,7 @@ fn fewest(row: &Row, claim: &Claim) -> Vec<String> {
 
 /// A count that fits a column.
 fn short(n: u128) -> String {
-    if n < 100_000_000 {
+    if n < 10_000_000_000 {
         return grouped(n);
     }
     let digits = n.to_string();

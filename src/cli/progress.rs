@@ -141,6 +141,7 @@ impl Spinner {
 
 impl explore::Watch for Spinner {
     fn goes_on(&mut self, states: u64, schedules: u128) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people to look at")]
         let rate = states as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
         let message = || format!("{}: {states} states, {schedules} schedules, {rate:.0} states/s", self.name);
         if let Some(spinner) = &self.spinner {

@@ -202,7 +202,8 @@ impl<'s> Engine<'s> {
             u32::from(attempts) * u32::from(MAX_DEPTH + 1) + u32::from(depth)
         };
         let lanes: u32 = state.lanes[..usize::from(self.bound.lanes)].iter().map(of).sum();
-        let flights = self.tables.flights(state.at.flights).len() as u32;
+        // As many requests are in flight as there were faults, at the most.
+        let flights = u32::try_from(self.tables.flights(state.at.flights).len()).unwrap_or(0);
         lanes + 2 * u32::from(state.faults) - flights
     }
 
@@ -507,11 +508,10 @@ impl<'s> Engine<'s> {
     pub fn canonical(&mut self, state: &State) -> (State, [u8; MAX_LANES as usize]) {
         let lanes = usize::from(self.bound.lanes);
         let requests = usize::from(self.bound.requests.max(1));
-        let identity = [0, 1, 2, 3, 4, 5];
         // The old lane at each new place. Lanes with different requests keep apart.
-        let mut order = identity;
+        let mut order = [0, 1, 2, 3, 4, 5];
         for request in 0..requests {
-            let mut of: Vec<u8> = (request..lanes).step_by(requests).map(|lane| lane as u8).collect();
+            let mut of: Vec<u8> = order[..lanes].iter().copied().skip(request).step_by(requests).collect();
             of.sort_by_key(|lane| state.lanes[usize::from(*lane)].bits());
             for (place, lane) in (request..lanes).step_by(requests).zip(of) {
                 order[place] = lane;
@@ -536,8 +536,8 @@ impl<'s> Engine<'s> {
 
     fn reordered(&mut self, state: &State, order: [u8; MAX_LANES as usize]) -> (State, [u8; MAX_LANES as usize]) {
         let mut places = [0_u8; MAX_LANES as usize];
-        for (place, lane) in order.iter().enumerate() {
-            places[usize::from(*lane)] = place as u8;
+        for (place, lane) in (0..).zip(order) {
+            places[usize::from(lane)] = place;
         }
         if places == [0, 1, 2, 3, 4, 5] {
             return (*state, places);

@@ -1,6 +1,8 @@
 //! The reference engine: every schedule, one after the other, each executed from the beginning with the strategy's own
 //! futures. Trivially right, and slow.
 
+use std::ops::Range;
+
 use super::attempt::guarded;
 use super::bound::Bound;
 use super::execution::{Execution, Executor};
@@ -60,52 +62,47 @@ fn take(execution: &mut Execution<'_>, fork: Fork, ways: &Ways) -> Result<Option
     }
 }
 
-/// Finds the first way from `start` on that can be taken, and takes it. `stuck` is known if the fork has been at before.
+/// Finds the first way of a fork from `start` on that can be taken, and takes it. A fork that has been at before is known.
 fn choose(
     execution: &mut Execution<'_>,
     (start, known): (u8, Option<Fork>),
     of: &Ways,
-    mut enters: impl FnMut(Step) -> bool,
 ) -> Result<Option<(Fork, Step)>, ExploreError> {
-    let mut stuck = known.is_some_and(|fork| fork.stuck);
-    let may_be_open = known.map_or_else(|| of.may_be_open(execution), |fork| fork.may_be_open);
     let (lanes, ways) = (of.lanes, of.len());
-    let mut way = start;
-    let mut left_out = false;
-    while way < ways {
-        if way == 2 * lanes && known.is_none() && !stuck && !left_out {
-            // No lane goes on and nothing lands: then they give way.
-            stuck = true;
-            way = 0;
+    let may_be_open = known.map_or_else(|| of.may_be_open(execution), |fork| fork.may_be_open);
+    let mut first_of = |among: Range<u8>, stuck: bool| {
+        for way in among {
+            let fork = Fork { way, stuck, may_be_open };
+            if may_be_open & 1 << way == 0 && !stuck {
+                continue;
+            }
+            if let Some(step) = take(execution, fork, of)? {
+                return Ok(Some((fork, step)));
+            }
         }
-        let fork = Fork { way, stuck, may_be_open };
-        let is_closed = may_be_open & 1 << way == 0 && !(stuck && way < lanes);
-        if !is_closed && !enters(of.steps[usize::from(way)]) {
-            left_out = true;
-        } else if !is_closed
-            && !(stuck && (lanes..2 * lanes).contains(&way))
-            && let Some(step) = take(execution, fork, of)?
-        {
-            return Ok(Some((fork, step)));
-        }
-        way += 1;
-        if way == ways && ways == 2 * lanes && known.is_none() && !stuck && !left_out {
-            stuck = true;
-            way = 0;
-        }
+        Ok::<_, ExploreError>(None)
+    };
+    if let Some(Fork { stuck, .. }) = known {
+        let moves = if stuck { lanes } else { 2 * lanes };
+        let taken = first_of(start..moves.max(start), stuck)?;
+        return if taken.is_some() { Ok(taken) } else { first_of(start.max(2 * lanes)..ways, stuck) };
     }
-    Ok(None)
+    let taken = first_of(0..2 * lanes, false)?;
+    if taken.is_some() {
+        return Ok(taken);
+    }
+    // No lane goes on and nothing lands: then they give way.
+    let taken = first_of(0..lanes, true)?;
+    if taken.is_some() { Ok(taken) } else { first_of(2 * lanes..ways, true) }
 }
 
-/// Executes every schedule within the executor's bound, depth first, and hands each to `visit` before it is settled. `enters`
-/// may leave out schedules by how they begin: it is asked before each step, with the steps so far. `records` says whether a history
-/// is kept. Says how many there were.
+/// Executes every schedule within the executor's bound, depth first, and hands each to `visit` before it is settled, with its
+/// steps. `records` says whether a history is kept. Says how many there were.
 ///
 /// # Errors
 /// [`ExploreError`] if the strategy awaits anything else than its operations, or panics.
 pub(super) fn every_schedule(
     executor: &Executor<'_>,
-    mut enters: impl FnMut(&[Step], Step) -> bool,
     mut visit: impl FnMut(&mut Execution<'_>, &[Step]) -> Result<(), ExploreError>,
     records: bool,
 ) -> Result<u64, ExploreError> {
@@ -125,7 +122,7 @@ pub(super) fn every_schedule(
             if execution.is_over() {
                 break true;
             }
-            let chosen = choose(&mut execution, resume, &ways, |step| enters(&steps, step))?;
+            let chosen = choose(&mut execution, resume, &ways)?;
             resume = (0, None);
             let Some((fork, step)) = chosen else { break false };
             forks.push(fork);
@@ -163,5 +160,5 @@ pub fn execute_all(
         visit(execution.ledger());
         Ok(())
     };
-    guarded(strategy.name(), || every_schedule(&executor, |_, _| true, visit, false))
+    guarded(strategy.name(), || every_schedule(&executor, visit, false))
 }

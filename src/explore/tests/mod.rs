@@ -26,7 +26,7 @@ fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violati
         }
         Ok(())
     };
-    let schedules = reference::every_schedule(&executor, |_, _| true, judge, true);
+    let schedules = reference::every_schedule(&executor, judge, true);
     (schedules.expect("the lab's strategies can be explored"), violations)
 }
 
