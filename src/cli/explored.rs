@@ -74,7 +74,7 @@ pub(super) fn as_text(
 ) -> String {
     let Exploration { census, bound, .. } = exploration;
     let claim = strategy.claim(bound.store_kind());
-    let mut out = format!("\n{}: {}\n\n", strategy.name(), strategy.steps());
+    let mut out = format!("\n{}\n", output::hanging(&format!("{}: ", strategy.name()), strategy.steps()));
     let mut say = |key: &str, text: &str| out.push_str(&output::hanging(&format!("{key:<9}"), text));
     say("promises", claim.promise);
     let never = if claim.retries == Retries::Never { " (it is never sent twice)" } else { "" };
@@ -141,11 +141,18 @@ fn violations(exploration: &Exploration) -> Table {
             grouped(*schedules),
             percent(*schedules, exploration.census.schedules),
             minimal.map_or("?".to_owned(), |minimal| minimal.schedule.faults().to_string()),
-            minimal.map_or(String::new(), |minimal| minimal.schedule.to_string()),
+            minimal.map_or(String::new(), |minimal| fitting(&minimal.schedule)),
         ];
         table.push(row.map(|value| vec![value]).to_vec());
     }
     table
+}
+
+/// A schedule as far as it fits into the table; all of it is told below.
+fn fitting(schedule: &Schedule) -> String {
+    const ROOM: usize = 32;
+    let line = schedule.to_string();
+    if line.len() <= ROOM { line } else { format!("{}…", line[..ROOM - 1].trim_end()) }
 }
 
 /// Whether what was found agrees with what the strategy claims.
