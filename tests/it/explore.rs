@@ -34,7 +34,7 @@ fn an_exploration_is_one_json_document_with_schedules_that_are_accepted_back() {
 
 #[test]
 fn counts_that_a_floating_point_number_cannot_hold_are_strings() {
-    let (document, _) = explored(&["check-then-act-transaction", "--lanes", "6", "--faults", "0"]);
+    let (document, _) = explored(&["check-then-act-transaction", "--lanes", "6", "--late=false"]);
     let schedules: u128 = document["schedules"].as_str().unwrap().parse().unwrap();
     assert!(schedules > 1 << 53);
 }
