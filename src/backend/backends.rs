@@ -184,6 +184,18 @@ impl Backends {
         }
     }
 
+    /// Where the lab reaches the lock service.
+    #[must_use]
+    pub fn lock_endpoints(&self) -> &[String] {
+        &self.own_endpoints
+    }
+
+    /// The URL of the store's server that was started for the run.
+    #[must_use]
+    pub fn started_store_url(&self) -> Option<String> {
+        self.servers.store.as_ref().and_then(|started| started.urls().into_iter().next())
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {

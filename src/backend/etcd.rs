@@ -197,7 +197,7 @@ async fn status(endpoint: &str) -> Result<etcd_client::StatusResponse, BackendEr
         .map_err(|error| trouble(format!("{endpoint}: {error}"), remedy))
 }
 
-async fn client(endpoint: &str, options: &EtcdOptions) -> Result<Client, etcd_client::Error> {
+pub(super) async fn client(endpoint: &str, options: &EtcdOptions) -> Result<Client, etcd_client::Error> {
     Client::connect([endpoint], Some(ConnectOptions::new().with_connect_timeout(options.connect_timeout))).await
 }
 
@@ -397,7 +397,7 @@ fn unsent_or_unknown(error: &(dyn std::error::Error + 'static)) -> Outcome {
     if refused { Outcome::Failed(Failure::Unavailable) } else { Outcome::Unknown }
 }
 
-fn trouble(what: String, remedy: &str) -> BackendError {
+pub(super) fn trouble(what: String, remedy: &str) -> BackendError {
     BackendError { backend: "etcd", what, remedy: Some(remedy.to_owned()) }
 }
 

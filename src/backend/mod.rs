@@ -3,6 +3,7 @@
 mod backends;
 mod embedded;
 mod etcd;
+mod etcd_overseer;
 mod ledger;
 mod null;
 mod postgres;
@@ -14,11 +15,12 @@ mod wired;
 pub use backends::{Backends, LockKind, Wanted};
 pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
 pub use etcd::{EtcdBackend, EtcdOptions, Probed};
+pub use etcd_overseer::EtcdOverseer;
 pub use ledger::Entry;
 pub use null::NullStore;
-pub use postgres::PostgresStore;
+pub use postgres::{PostgresOverseer, PostgresStore};
 pub use servers::Servers;
-pub use sqlite::{SqliteStore, StoreFlaw};
+pub use sqlite::{Immediate, ImmediateConnection, SqliteStore, StoreFlaw};
 pub use wired::Wired;
 
 use std::net::SocketAddr;

@@ -11,8 +11,8 @@ use super::progress::Spinner;
 use super::{Usage, explored, output};
 use crate::exit;
 use crate::explore::{
-    Bound, Exploration, Kinds, Limits, MAX_LANES, MAX_RETRIES, Schedule, Story, Walk, count_classes, shorten, tell,
-    unseen, walk,
+    Bound, Exploration, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Schedule, Story, Walk, count_classes, shorten,
+    tell, unseen, walk,
 };
 use crate::fault::FaultKind;
 use crate::model::store::Profile;
@@ -147,7 +147,7 @@ impl Explore {
         let mut watch = Spinner::new(strategy.name());
         let exploration = Exploration::new(strategy, bound, self.limits(), &mut watch)?;
         let classes = if exploration.census.complete {
-            count_classes(strategy, bound, self.limits(), &mut watch.with_limit(CLASS_STATES))?
+            count_classes(strategy, bound, Flaws::default(), self.limits(), &mut watch.with_limit(CLASS_STATES))?
         } else {
             None
         };
@@ -325,7 +325,7 @@ fn verdict_of(exploration: &Exploration, strategy: &dyn Strategy) -> u8 {
 }
 
 /// Writes a diagram into a file, in the form that its name asks for.
-fn draw(file: &Path, story: &Story) -> anyhow::Result<()> {
+pub(super) fn draw(file: &Path, story: &Story) -> anyhow::Result<()> {
     let text = if file.extension().is_some_and(|extension| extension == "txt") {
         report::to_diagram(story)
     } else {

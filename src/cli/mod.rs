@@ -2,12 +2,15 @@
 
 mod check;
 mod completions;
+mod conform;
 mod explore;
 mod explored;
 mod list;
 mod output;
 mod progress;
+mod replay;
 mod report;
+mod rig;
 mod run;
 mod servers;
 
@@ -40,6 +43,10 @@ enum Verb {
     Run(Box<run::Run>),
     /// Go through every schedule within a bound, and find the shortest way to break a strategy
     Explore(Box<explore::Explore>),
+    /// Run a schedule step by step on real backends
+    Replay(Box<replay::Replay>),
+    /// Hold real backends against the model: one schedule of each equivalence class
+    Conform(Box<conform::Conform>),
     /// Judge the saved histories of a run again
     Check(check::Check),
     /// Show a run as text, Markdown, CSV or JSON
@@ -80,6 +87,8 @@ pub fn main_with(registry: &Registry) -> ExitCode {
         match arguments.verb.unwrap_or_else(|| Arguments::parse_from(["oncelab", "run"]).verb.expect("it is there")) {
             Verb::Run(verb) => verb.execute(registry),
             Verb::Explore(verb) => verb.execute(registry),
+            Verb::Replay(verb) => verb.execute(registry),
+            Verb::Conform(verb) => verb.execute(registry),
             Verb::Check(verb) => verb.execute(registry),
             Verb::Report(verb) => verb.execute(registry),
             Verb::List(verb) => verb.execute(registry),
@@ -97,6 +106,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     use crate::backend::BackendError;
     use crate::explore::{ExploreError, MalformedToken, ScheduleError};
     use crate::load::{ExperimentError, RunError, TrialError};
+    use crate::replay::{ConformError, ReplayError};
     use crate::results::{FileError, OpenError};
     use crate::strategy::UnknownStrategy;
 
@@ -108,6 +118,16 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     if error.is::<BackendError>() {
         return exit::UNAVAILABLE;
+    }
+    match error.downcast_ref() {
+        Some(ReplayError::Schedule(_)) => return exit::USAGE,
+        Some(ReplayError::Backend { .. }) => return exit::UNAVAILABLE,
+        None => {}
+    }
+    match error.downcast_ref() {
+        Some(ConformError::Replay { source: ReplayError::Backend { .. }, .. }) => return exit::UNAVAILABLE,
+        Some(_) => return exit::USAGE,
+        None => {}
     }
     match error.downcast_ref() {
         Some(RunError::Strategy(_)) => return exit::USAGE,

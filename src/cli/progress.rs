@@ -166,3 +166,57 @@ impl explore::Watch for Limited<'_> {
         states <= self.states && self.spinner.goes_on(states, schedules)
     }
 }
+
+/// Shows how many of something are done. It can be told by several threads.
+pub(super) struct Counter {
+    name: &'static str,
+    bar: Option<ProgressBar>,
+    started: Instant,
+    /// When it was told last, in milliseconds since the start.
+    last_ms: std::sync::atomic::AtomicU64,
+}
+
+/// How often a bar is drawn again, in milliseconds.
+const DRAWN_EVERY_MS: u64 = 50;
+
+impl Counter {
+    /// A counter of this.
+    pub fn new(name: &'static str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar(0));
+        Counter { name, bar, started: Instant::now(), last_ms: std::sync::atomic::AtomicU64::new(0) }
+    }
+
+    /// So many are done, of so many.
+    pub fn tell(&self, done: usize, total: usize) {
+        use std::sync::atomic::Ordering;
+        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let every = if self.bar.is_some() {
+            DRAWN_EVERY_MS
+        } else {
+            u64::try_from(PLAIN_EVERY.as_millis()).unwrap_or(u64::MAX)
+        };
+        let last = self.last_ms.load(Ordering::Relaxed);
+        if now_ms < last + every
+            || self.last_ms.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        let rate = done as u64 * 1_000 / now_ms.max(1);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+                bar.set_message(format!("{} · {done} of {total} · {rate} a second", self.name));
+            }
+            None => eprintln!("{}: {done} of {total}, {rate} a second", self.name),
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

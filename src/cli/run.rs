@@ -42,6 +42,9 @@ pub(super) struct Run {
     lock: Option<String>,
     #[command(flatten)]
     servers: Servers,
+    /// Skip the rows whose backend cannot be had, and say so, instead of ending the run
+    #[arg(long)]
+    skip_unavailable: bool,
     /// The folder that runs are saved in
     #[arg(long, value_name = "DIR", default_value_os_t = default_results())]
     out: PathBuf,
@@ -61,7 +64,7 @@ impl Run {
             None => self.begin(registry)?,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let ending = runtime.block_on(run_to_the_end(&mut folder, registry, &self.servers));
+        let ending = runtime.block_on(run_to_the_end(&mut folder, registry, &self.servers, self.skip_unavailable));
         // Whatever still hangs in a backend's connection must not keep the process.
         runtime.shutdown_background();
         // Also after an error, so that what was finished can be read; but the error that came first is the one to tell.
@@ -132,7 +135,12 @@ impl Run {
     }
 }
 
-async fn run_to_the_end(folder: &mut RunFolder, registry: &Registry, servers: &Servers) -> anyhow::Result<Ending> {
+async fn run_to_the_end(
+    folder: &mut RunFolder,
+    registry: &Registry,
+    servers: &Servers,
+    skip_unavailable: bool,
+) -> anyhow::Result<Ending> {
     let (store, lock) = (folder.meta.store_kind(), folder.meta.lock_kind());
     let strategies = load::strategies(&folder.experiment, registry);
     let needing_lock = |name: &&String| registry.get(name).is_ok_and(|strategy| strategy.needs_lock_service());
@@ -142,7 +150,7 @@ async fn run_to_the_end(folder: &mut RunFolder, registry: &Registry, servers: &S
     let backends = match start(&wanted, folder, &stop).await {
         Some(Ok(backends)) => backends,
         None => return Ok(Ending::Interrupted),
-        Some(Err(error)) if servers.skip_unavailable => {
+        Some(Err(error)) if skip_unavailable => {
             // Without the lock service there are still the strategies that need none; without the store there are none.
             let is_lock = error.backend == "etcd";
             let skipped = strategies.iter().filter(|name| !is_lock || needing_lock(name));
@@ -204,7 +212,7 @@ fn save_summary(folder: &RunFolder, registry: &Registry) -> anyhow::Result<Summa
 }
 
 /// A token that is cancelled by the first SIGINT or SIGTERM; the second one ends the process as usual.
-fn stop_on_signals() -> CancellationToken {
+pub(super) fn stop_on_signals() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {

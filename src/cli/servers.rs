@@ -30,9 +30,6 @@ pub(super) struct Servers {
     /// The image that etcd containers are started from
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_ETCD_IMAGE", default_value = Images::ETCD)]
     etcd_image: String,
-    /// Skip the rows whose backend cannot be had, and say so, instead of ending the run
-    #[arg(long)]
-    pub skip_unavailable: bool,
 }
 
 impl Servers {
@@ -53,6 +50,64 @@ impl Servers {
             needs_lock: false,
             disturbances: experiment.faults.iter().flat_map(|level| level.backend.clone()).collect(),
         }
+    }
+}
+
+/// The real backends that schedules are replayed on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Real {
+    /// Where effects are kept: sqlite (in memory) or postgres
+    #[arg(long, value_name = "STORE", default_value = "sqlite", value_parser = ["sqlite", "postgres"])]
+    pub store: String,
+    /// The lock service: embedded or etcd
+    #[arg(long, value_name = "SERVICE", default_value = "embedded", value_parser = ["embedded", "etcd"])]
+    pub lock: String,
+    #[command(flatten)]
+    servers: Servers,
+    /// How many schedules are replayed at a time [default: one for each core]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: Option<u8>,
+}
+
+impl Real {
+    /// The backends that replays want.
+    pub fn wanted(&self, needs_lock: bool) -> Wanted {
+        let provision = self.servers.provision.as_deref().unwrap_or_default();
+        let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
+        Wanted {
+            store: if self.store == "postgres" { StoreKind::Postgres } else { StoreKind::Sqlite },
+            lock: if self.lock == "etcd" { LockKind::Etcd } else { LockKind::Embedded },
+            source: Source {
+                provision: provision.map(|(way, _)| *way).unwrap_or_default(),
+                images: Images { postgres: self.servers.postgres_image.clone(), etcd: self.servers.etcd_image.clone() },
+                restarts: false,
+                keeps: Keeps::InMemory,
+            },
+            store_url: self.servers.store_url.clone(),
+            lock_urls: self.servers.lock_url.clone(),
+            needs_lock,
+            disturbances: Vec::new(),
+        }
+    }
+
+    /// The options that say again what differs from the defaults, for a command to repeat.
+    pub fn options(&self) -> String {
+        let mut options = String::new();
+        let mut add = |name: &str, value: &str, default: &str| {
+            if value != default {
+                options.push_str(&format!(" --{name} {value}"));
+            }
+        };
+        add("store", &self.store, "sqlite");
+        add("lock", &self.lock, "embedded");
+        add("provision", self.servers.provision.as_deref().unwrap_or("auto"), "auto");
+        options
+    }
+
+    /// How many schedules are replayed at a time.
+    pub fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        self.workers.map_or_else(cores, usize::from)
     }
 }
 

@@ -127,10 +127,7 @@ impl Bound {
     #[must_use]
     #[inline]
     pub fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
-        if attempt == FINAL_ATTEMPT {
-            return Delivery::FINAL;
-        }
-        Delivery { attempt, copy: if self.requests <= 1 { lane } else { lane / self.requests } }
+        delivery_of(self.requests, lane, attempt)
     }
 
     /// The requests: each adds another amount to the same account.
@@ -138,6 +135,15 @@ impl Bound {
     pub fn all_requests(&self) -> Vec<Request> {
         (0..u32::from(self.requests.max(1))).map(request).collect()
     }
+}
+
+/// Which delivery of its request a lane's attempt is, where there are so many requests.
+#[inline]
+pub(crate) fn delivery_of(requests: u8, lane: u8, attempt: u8) -> Delivery {
+    if attempt == FINAL_ATTEMPT {
+        return Delivery::FINAL;
+    }
+    Delivery { attempt, copy: if requests <= 1 { lane } else { lane / requests } }
 }
 
 fn request(n: u32) -> Request {

@@ -57,10 +57,11 @@ fn awake(engine: &mut Engine<'_>, state: &State, sleep: Sleep) -> Result<Vec<(Wa
 pub fn count_classes(
     strategy: &dyn Strategy,
     bound: Bound,
+    flaws: Flaws,
     limits: Limits,
     watch: &mut dyn Watch,
 ) -> Result<Option<u128>, ExploreError> {
-    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), Flaws::default(), true)?;
+    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
     let mut waiting: BTreeMap<u32, FxHashMap<(State, Sleep), u128>> = BTreeMap::new();
     let first = engine.beginning()?;
     waiting.entry(engine.potential(&first)).or_default().insert((first, 0), 1);
@@ -99,9 +100,10 @@ pub fn count_classes(
 pub fn each_class(
     strategy: &dyn Strategy,
     bound: Bound,
+    flaws: Flaws,
     mut visit: impl FnMut(&Schedule) -> bool,
 ) -> Result<u64, ExploreError> {
-    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), Flaws::default(), true)?;
+    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
     let first = engine.beginning()?;
     let mut ways = vec![awake(&mut engine, &first, 0)?.into_iter()];
     let mut schedule = Schedule::default();
@@ -124,4 +126,40 @@ pub fn each_class(
         }
     }
     Ok(classes)
+}
+
+/// Draws a schedule of some class at random: at each step, every way that is awake is as likely as every other. Classes are not
+/// equally likely. None if the way led to where everything sleeps.
+pub(crate) struct ClassWalk<'s> {
+    engine: Engine<'s>,
+}
+
+impl<'s> ClassWalk<'s> {
+    /// Walks within a bound.
+    ///
+    /// # Errors
+    /// [`ExploreError`] if the strategy cannot be explored.
+    pub fn new(strategy: &'s dyn Strategy, bound: Bound, flaws: Flaws) -> Result<Self, ExploreError> {
+        Ok(ClassWalk { engine: Engine::new(strategy, bound.for_strategy(strategy), flaws, true)? })
+    }
+
+    /// One walk.
+    ///
+    /// # Errors
+    /// As [`ClassWalk::new`].
+    pub fn walk(&mut self, rng: &mut rand::rngs::ChaCha8Rng) -> Result<Option<Schedule>, ExploreError> {
+        use rand::RngExt;
+        let (mut state, mut sleep) = (self.engine.beginning()?, 0);
+        let mut schedule = Schedule::default();
+        while !self.engine.is_over(&state) {
+            let ways = awake(&mut self.engine, &state, sleep)?;
+            if ways.is_empty() {
+                return Ok(None);
+            }
+            let (way, after) = ways[rng.random_range(0..ways.len())];
+            schedule.0.push(way.step);
+            (state, sleep) = (way.to, after);
+        }
+        Ok(Some(schedule))
+    }
 }

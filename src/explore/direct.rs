@@ -3,7 +3,7 @@
 use crate::backend::Entry;
 use crate::model::lock_service::{LockService, Locking, Ticket, lock_key};
 use crate::model::store::{Session, Store, Waits};
-use crate::world::{LeaseId, LockKey, Op, Outcome, Token};
+use crate::world::{Failure, LeaseId, LockKey, Op, Outcome, Response, Token};
 
 use super::bound::Bound;
 use super::machine::{Acquired, Flight, Stage, lock_name};
@@ -11,10 +11,13 @@ use super::machine::{Acquired, Flight, Stage, lock_name};
 /// The seconds that leases are asked for. The explorer's leases end when the schedule says so.
 const TTL_S: i64 = 1;
 
+pub(super) const DONE: Outcome = Outcome::Ok(Response::Done);
+
 /// Store, lock service and ledger, and what is in flight to them.
 #[derive(Clone)]
-pub(super) struct Direct {
+pub(crate) struct Direct {
     pub bound: Bound,
+    flaws: super::Flaws,
     pub store: Store,
     pub lock: LockService,
     pub ledger: Vec<Entry>,
@@ -32,6 +35,7 @@ impl Direct {
         let lock = LockService::default();
         Direct {
             bound,
+            flaws,
             store: match flaws.store {
                 Some(flaw) => store.with_flaw(flaw),
                 None => store,
@@ -110,20 +114,33 @@ impl Stage for Direct {
         self.store.deadlock(session);
     }
 
-    fn grant(&mut self, lease: LeaseId) {
+    fn grant(&mut self, _: Session, lease: LeaseId) {
         grant(&mut self.lock, lease);
     }
 
-    fn acquire(&mut self, key: LockKey) -> Acquired {
+    fn acquire(&mut self, _: Session, key: LockKey) -> Acquired {
         acquire(&mut self.lock, key)
     }
 
-    fn release(&mut self, key: LockKey) {
+    fn release(&mut self, _: Session, key: LockKey) -> Outcome {
         release(&mut self.lock, key);
+        DONE
     }
 
-    fn end_lease(&mut self, lease: LeaseId) -> bool {
-        self.lock.revoke(lease).is_ok()
+    fn revoke(&mut self, _: Session, lease: LeaseId) -> Outcome {
+        if self.lock.revoke(lease).is_ok() { DONE } else { Outcome::Failed(Failure::LeaseExpired) }
+    }
+
+    fn forgets_landings(&self) -> bool {
+        self.flaws.no_landing
+    }
+
+    fn expire(&mut self, lease: LeaseId) {
+        if self.flaws.no_expiry {
+            return;
+        }
+        // One that is gone already need not go again.
+        let _ = self.lock.revoke(lease);
     }
 
     fn is_alive(&mut self, lease: LeaseId) -> bool {

@@ -13,7 +13,7 @@ use crate::world::{LeaseId, MessageId, Op, Outcome, Reply, Request, Response, To
 use super::attempt::{Attempt, Next};
 use super::bound::{Bound, MAX_LANES};
 use super::direct::Direct;
-use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, lease_id};
+use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, Stage, lease_id};
 use super::schedule::{Fate, Step};
 use super::{ExploreError, Flaws};
 
@@ -24,7 +24,7 @@ const LEASE_NS: u64 = 1_000_000_000;
 const STEP_NS: u64 = 1_000;
 
 /// What is needed to execute schedules of a strategy.
-pub(super) struct Executor<'a> {
+pub(crate) struct Executor<'a> {
     pub strategy: &'a dyn Strategy,
     pub bound: Bound,
     pub retries: Retries,
@@ -56,10 +56,15 @@ impl<'a> Executor<'a> {
 
     /// An execution that has not begun yet.
     pub fn execution(&self) -> Execution<'_> {
+        self.execution_on(Direct::new(self.bound, self.flaws))
+    }
+
+    /// An execution on these backends that has not begun yet.
+    pub fn execution_on<S: Backends>(&self, backends: S) -> Execution<'_, S> {
         Execution {
             of: self,
             records: true,
-            backends: Direct::new(self.bound, self.flaws),
+            backends,
             lanes: Lanes::default(),
             attempts: [const { None }; MAX_LANES as usize],
             pending: [None; MAX_LANES as usize],
@@ -87,6 +92,8 @@ pub struct Made {
     pub ended: bool,
     /// Whether time passed until a lease expired that nobody kept any more.
     pub waited: bool,
+    /// Whether a wait came to an end because nothing else could move.
+    pub gave_way: bool,
 }
 
 /// What a step was.
@@ -107,12 +114,42 @@ pub enum Did {
     },
 }
 
+/// What an execution asks of the backends beside its steps.
+pub(crate) trait Backends: Stage {
+    /// Makes them as they were before anything happened.
+    fn begin_again(&mut self, flaws: Flaws);
+    /// How often a lease has expired under its holder.
+    fn expired(&self) -> u64;
+    /// How often somebody has waited for leases to expire that nobody kept alive any more.
+    fn waits(&self) -> u64;
+    /// The effects that were committed, in their order, for the last time.
+    fn take_ledger(&mut self) -> Vec<Entry>;
+}
+
+impl Backends for Direct {
+    fn begin_again(&mut self, flaws: Flaws) {
+        self.begin_again(flaws);
+    }
+
+    fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    fn waits(&self) -> u64 {
+        self.waits
+    }
+
+    fn take_ledger(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.ledger)
+    }
+}
+
 /// A schedule on its way.
-pub(super) struct Execution<'e> {
+pub(crate) struct Execution<'e, S = Direct> {
     of: &'e Executor<'e>,
     /// Whether a history is kept.
     pub records: bool,
-    backends: Direct,
+    pub backends: S,
     lanes: Lanes,
     attempts: [Option<Attempt<'e>>; MAX_LANES as usize],
     pending: [Option<Op>; MAX_LANES as usize],
@@ -156,7 +193,7 @@ impl Executed {
     }
 }
 
-impl<'e> Execution<'e> {
+impl<S: Backends> Execution<'_, S> {
     /// Begins again, in the same memory.
     ///
     /// # Errors
@@ -179,12 +216,17 @@ impl<'e> Execution<'e> {
 
     /// Whether every lane has ended and nothing is in flight.
     pub fn is_over(&self) -> bool {
-        self.backends.flights.is_empty() && self.lanes().iter().all(|lane| lane.is_ended())
+        self.backends.flights().is_empty() && self.lanes().iter().all(|lane| lane.is_ended())
     }
 
-    /// The effects so far.
-    pub fn ledger(&self) -> &[Entry] {
-        &self.backends.ledger
+    /// The last step that was made.
+    pub fn last_made(&self) -> Option<&Made> {
+        self.made.last()
+    }
+
+    /// The operation that a lane is about to make, as its strategy knows it.
+    pub fn pending(&self, lane: u8) -> Option<Op> {
+        self.pending.get(usize::from(lane)).copied().flatten()
     }
 
     fn lanes(&self) -> &[Lane] {
@@ -198,7 +240,7 @@ impl<'e> Execution<'e> {
     #[inline]
     pub fn step(&mut self, step: Step) -> Result<bool, ExploreError> {
         let pending = self.pending.get(usize::from(step.lane)).copied().flatten();
-        let waits = self.backends.waits;
+        let waits = self.backends.waits();
         let mut machine = Machine {
             bound: &self.of.bound,
             stage: &mut self.backends,
@@ -209,8 +251,8 @@ impl<'e> Execution<'e> {
             Ok(effect) => effect,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
         };
-        let waited = self.backends.waits > waits;
-        self.follow(step, effect, waited)?;
+        let waited = self.backends.waits() > waits;
+        self.follow(step, effect, waited, false)?;
         Ok(true)
     }
 
@@ -228,18 +270,18 @@ impl<'e> Execution<'e> {
         };
         let Some(effect) = machine.give_way(lane, pending) else { return Ok(None) };
         let fate = if pending.is_some() { Fate::Arrives } else { Fate::Lands };
-        self.follow(Step { lane, fate }, effect, false)?;
+        self.follow(Step { lane, fate }, effect, false, true)?;
         Ok(Some(Step { lane, fate }))
     }
 
-    fn follow(&mut self, step: Step, effect: Effect, waited: bool) -> Result<(), ExploreError> {
+    fn follow(&mut self, step: Step, effect: Effect, waited: bool, gave_way: bool) -> Result<(), ExploreError> {
         let lane = step.lane;
         self.steps += 1;
         let place = usize::from(lane);
         self.last = Some(lane);
         let at = self.made.len();
         if self.records {
-            self.write_down(step, &effect, waited);
+            self.write_down(step, &effect, (waited, gave_way));
             self.note_effect(step, &effect);
         }
         match effect {
@@ -289,7 +331,7 @@ impl<'e> Execution<'e> {
         super::machine::globally(self.lanes[usize::from(lane)], lane, local)
     }
 
-    fn write_down(&mut self, step: Step, effect: &Effect, waited: bool) {
+    fn write_down(&mut self, step: Step, effect: &Effect, (waited, gave_way): (bool, bool)) {
         let place = usize::from(step.lane);
         let attempt = self.lanes[place].attempt;
         let did = match effect {
@@ -300,7 +342,7 @@ impl<'e> Execution<'e> {
             Effect::Expired { .. } => Did::Expired,
             Effect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
         };
-        self.made.push(Made { step, did, attempt, replied: None, ended: false, waited });
+        self.made.push(Made { step, did, attempt, replied: None, ended: false, waited, gave_way });
     }
 
     /// What a strategy learned, by the names that the backends know it by.
@@ -383,7 +425,7 @@ impl<'e> Execution<'e> {
         }
         // What the client notices comes after what the backends did in the same step.
         let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::GaveUp);
-        let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.expired * 2 * LEASE_NS;
+        let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.expired() * 2 * LEASE_NS;
         let bound = &self.of.bound;
         let message = super::machine::message(bound.request_of(lane));
         self.events.push(Event { at_ns, message, delivery: bound.delivery(lane, attempt), handler: lane.into(), what });
@@ -392,6 +434,13 @@ impl<'e> Execution<'e> {
     /// Whether this lane's request is still without an answer although it would be retried.
     fn is_unresolved(&self, request: u8) -> bool {
         self.of.retries != Retries::Never && self.gave_up & 1 << request != 0
+    }
+}
+
+impl Execution<'_> {
+    /// The effects so far.
+    pub fn ledger(&self) -> &[Entry] {
+        &self.backends.ledger
     }
 
     /// Makes one step of those that are left, without faults: the lane that moved last goes on if it can, else another does,
@@ -487,7 +536,9 @@ impl<'e> Execution<'e> {
             retried: Vec::new(),
         }
     }
+}
 
+impl<S: Backends> Execution<'_, S> {
     /// After everything has settled: retries each request once, without faults, whose client gave up.
     ///
     /// # Errors
@@ -518,7 +569,7 @@ impl<'e> Execution<'e> {
         Ok(Executed {
             requests: self.of.requests.clone(),
             events: std::mem::take(&mut self.events),
-            ledger: std::mem::take(&mut self.backends.ledger),
+            ledger: self.backends.take_ledger(),
             retries: self.of.retries,
             made,
             retried,

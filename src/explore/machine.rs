@@ -11,11 +11,11 @@ use super::bound::{Bound, MAX_LANES};
 use super::schedule::{Fate, Step};
 
 /// The lanes of a state. Lanes beyond the bound stay as they are.
-pub(super) type Lanes = [Lane; MAX_LANES as usize];
+pub(crate) type Lanes = [Lane; MAX_LANES as usize];
 
 /// Where one lane stands. Small, since engines keep millions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Lane {
+pub(crate) struct Lane {
     /// Where its strategy stands in the automaton, for the engine that has one.
     pub node: u16,
     pub attempt: u8,
@@ -39,7 +39,7 @@ const LEASED: u8 = 8;
 const MAX_LEASES: u8 = 8;
 const MAX_TOKENS: usize = 3;
 /// The attempt that the fault-free retry is, after everything has settled.
-pub(super) const FINAL_ATTEMPT: u8 = 15;
+pub(crate) const FINAL_ATTEMPT: u8 = 15;
 /// Where the sessions of requests in flight begin.
 const FLIGHTS: u8 = 16;
 
@@ -81,7 +81,7 @@ impl Lane {
 
 /// A request that a handler has stopped waiting for, and that will land.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Flight {
+pub(crate) struct Flight {
     pub lane: u8,
     pub attempt: u8,
     pub op: Op,
@@ -90,16 +90,21 @@ pub(super) struct Flight {
 }
 
 /// How the lock service answers to `Acquire`.
-pub(super) enum Acquired {
+pub(crate) enum Acquired {
     Held(Token),
     /// The lease is gone.
     Expired,
     /// These leases hold the lock, or were there before.
     Behind(Vec<LeaseId>),
+    /// Nobody heard what came of it.
+    Unheard,
 }
 
-/// Where the state of the backends is kept.
-pub(super) trait Stage {
+/// Where the state of the backends is kept: in a model, or in servers.
+///
+/// A step calls at most one of the operations. A connection is named by its [`Session`]: a lane's, or that of a request in
+/// flight, whose operation lands over it.
+pub(crate) trait Stage {
     /// Carries out an operation on the store. Waiting changes nothing.
     fn store(&mut self, session: Session, op: Op, by: (u8, u8)) -> Result<Outcome, Waits>;
     /// Cuts a connection to the store.
@@ -109,13 +114,25 @@ pub(super) trait Stage {
     /// Makes the transaction of a connection the victim of a deadlock.
     fn deadlock(&mut self, session: Session);
     /// Grants a lease under this id.
-    fn grant(&mut self, lease: LeaseId);
+    fn grant(&mut self, via: Session, lease: LeaseId);
     /// Takes the lock, if nobody is in the way.
-    fn acquire(&mut self, key: LockKey) -> Acquired;
-    fn release(&mut self, key: LockKey);
-    /// Ends a lease; false if there was none.
-    fn end_lease(&mut self, lease: LeaseId) -> bool;
+    fn acquire(&mut self, via: Session, key: LockKey) -> Acquired;
+    fn release(&mut self, via: Session, key: LockKey) -> Outcome;
+    /// Ends a lease because its holder asks for it.
+    fn revoke(&mut self, via: Session, lease: LeaseId) -> Outcome;
+    /// Ends a lease because its time has come.
+    fn expire(&mut self, lease: LeaseId);
     fn is_alive(&mut self, lease: LeaseId) -> bool;
+    /// The request for this operation is lost, and its connection with it.
+    fn lose_request(&mut self, _via: Session, _op: Op, _by: (u8, u8)) {}
+    /// The reply to the operation that comes next will be lost, and its connection with it.
+    fn lose_next_reply(&mut self, _via: Session) {}
+    /// Whether requests that land late change nothing, by mistake.
+    fn forgets_landings(&self) -> bool {
+        false
+    }
+    /// A handler is gone, and its connections with it.
+    fn crash(&mut self, _lane: u8) {}
     fn flights(&self) -> &[Flight];
     fn add_flight(&mut self, flight: Flight);
     fn remove_flight(&mut self, at: usize);
@@ -128,7 +145,7 @@ pub(super) trait Stage {
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     /// The strategy made its operation, and learns this.
     Made { learns: Outcome },
     /// The attempt is over; its operation was not made.
@@ -141,7 +158,7 @@ pub(super) enum Effect {
 
 /// The step cannot be made now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blocked {
+pub(crate) enum Blocked {
     /// There is nothing that could meet this fate.
     Disabled,
     /// The operation has to wait.
@@ -149,12 +166,12 @@ pub(super) enum Blocked {
 }
 
 /// The id of a lease by who asked for it: it does not depend on who asked first. Small, so that it is easy to read.
-pub(super) fn lease_id(lane: u8, attempt: u8, number: u8) -> LeaseId {
+pub(crate) fn lease_id(lane: u8, attempt: u8, number: u8) -> LeaseId {
     LeaseId(1 + i64::from(number) + i64::from(MAX_LEASES) * (i64::from(attempt) + 16 * i64::from(lane)))
 }
 
 /// Who asked for a lease, and in which attempt.
-pub(super) fn owner(lease: LeaseId) -> (u8, u8, u8) {
+pub(crate) fn owner(lease: LeaseId) -> (u8, u8, u8) {
     let number = u64::try_from(lease.0 - 1).unwrap_or(0);
     let part = |by: u64, of: u64| u8::try_from(number / by % of).unwrap_or(u8::MAX);
     (part(128, 256), part(8, 16), part(1, 8))
@@ -167,7 +184,7 @@ pub(super) fn of_lane(lease: LeaseId, lane: u8) -> LeaseId {
 }
 
 /// A step about to be made: the rules, over a stage.
-pub(super) struct Machine<'s, S> {
+pub(crate) struct Machine<'s, S> {
     pub bound: &'s Bound,
     pub stage: &'s mut S,
     pub lanes: &'s mut Lanes,
@@ -191,10 +208,13 @@ impl<S: Stage> Machine<'_, S> {
                     return Err(Blocked::Disabled);
                 }
                 self.stage.time_passes(false);
-                self.stage.end_lease(lease);
+                self.stage.expire(lease);
                 Effect::Expired { lease }
             }
-            (Fate::Crashes, _) => Effect::Crashed,
+            (Fate::Crashes, _) => {
+                self.stage.crash(lane);
+                Effect::Crashed
+            }
             (_, Some(local)) => {
                 let op = self.globally(lane, local);
                 let learns = self.meet(lane, fate, op)?;
@@ -209,10 +229,17 @@ impl<S: Stage> Machine<'_, S> {
     fn meet(&mut self, lane: u8, fate: Fate, op: Op) -> Result<Outcome, Blocked> {
         // Whoever asks to leave has left, whatever becomes of the request.
         let outcome = match fate {
-            Fate::RequestLost => Outcome::Unknown,
+            Fate::RequestLost => {
+                self.stage.lose_request(Session(lane), op, (lane, self.lanes[usize::from(lane)].attempt));
+                Outcome::Unknown
+            }
             Fate::TimesOut => {
                 self.hold(lane, op);
                 Outcome::Unknown
+            }
+            Fate::ReplyLost => {
+                self.stage.lose_next_reply(Session(lane));
+                self.execute(lane, op)?
             }
             _ => self.execute(lane, op)?,
         };
@@ -243,7 +270,6 @@ impl<S: Stage> Machine<'_, S> {
 
     #[inline]
     fn carry_out(&mut self, session: Session, by: (u8, u8), op: Op) -> Result<Outcome, Blocked> {
-        let done = Outcome::Ok(Response::Done);
         match op {
             Op::GrantLease => {
                 // A request that lands late takes a number that nobody else has.
@@ -253,23 +279,19 @@ impl<S: Stage> Machine<'_, S> {
                 assert!(is_late || number < MAX_LEASES - 1, "a strategy asks for too many leases in one delivery");
                 me.leases += u8::from(!is_late);
                 let lease = lease_id(by.0, by.1, number);
-                self.stage.grant(lease);
+                self.stage.grant(session, lease);
                 Ok(Outcome::Ok(Response::Granted(lease)))
             }
-            Op::Acquire(key) => self.acquire(key),
-            Op::Release(key) => {
-                self.stage.release(key);
-                Ok(done)
-            }
-            Op::Revoke(lease) if self.stage.end_lease(lease) => Ok(done),
-            Op::Revoke(_) => Ok(Outcome::Failed(Failure::LeaseExpired)),
+            Op::Acquire(key) => self.acquire(session, key),
+            Op::Release(key) => Ok(self.stage.release(session, key)),
+            Op::Revoke(lease) => Ok(self.stage.revoke(session, lease)),
             _ => self.stage.store(session, op, by).map_err(|Waits(_)| Blocked::Waits),
         }
     }
 
     /// Waits for the lock as long as only leases are in the way whose handlers are gone: they expire meanwhile.
-    fn acquire(&mut self, key: LockKey) -> Result<Outcome, Blocked> {
-        let ahead = match self.stage.acquire(key) {
+    fn acquire(&mut self, via: Session, key: LockKey) -> Result<Outcome, Blocked> {
+        let ahead = match self.stage.acquire(via, key) {
             Acquired::Behind(leases) => leases,
             acquired => return Ok(answer(&acquired)),
         };
@@ -278,9 +300,9 @@ impl<S: Stage> Machine<'_, S> {
         }
         self.stage.time_passes(true);
         for lease in ahead {
-            self.stage.end_lease(lease);
+            self.stage.expire(lease);
         }
-        match self.stage.acquire(key) {
+        match self.stage.acquire(via, key) {
             Acquired::Behind(_) => Err(Blocked::Waits),
             acquired => Ok(answer(&acquired)),
         }
@@ -314,7 +336,12 @@ impl<S: Stage> Machine<'_, S> {
             if flight.lane != lane {
                 continue;
             }
-            match self.carry_out(flight.session, (flight.lane, flight.attempt), flight.op) {
+            let landed = if self.stage.forgets_landings() {
+                Ok(Outcome::Ok(Response::Done))
+            } else {
+                self.carry_out(flight.session, (flight.lane, flight.attempt), flight.op)
+            };
+            match landed {
                 Ok(outcome) => {
                     self.stage.cut(flight.session);
                     self.stage.remove_flight(at);
@@ -406,22 +433,23 @@ pub(super) fn end_lane(bound: &Bound, lane: &mut Lane, reply: Option<Reply>) -> 
 fn answer(acquired: &Acquired) -> Outcome {
     match acquired {
         Acquired::Held(token) => Outcome::Ok(Response::Held(*token)),
+        Acquired::Unheard => Outcome::Unknown,
         Acquired::Expired | Acquired::Behind(_) => Outcome::Failed(Failure::LeaseExpired),
     }
 }
 
 /// The name of the lock on an account.
-pub(super) fn lock_name(account: AccountId) -> Vec<u8> {
+pub(crate) fn lock_name(account: AccountId) -> Vec<u8> {
     account.0.to_string().into_bytes()
 }
 
 /// The message that a request carries.
-pub(super) fn message(request: u8) -> MessageId {
+pub(crate) fn message(request: u8) -> MessageId {
     MessageId(u32::from(request))
 }
 
 /// The operation of a lane as the backends know it.
-pub(super) fn globally(me: Lane, lane: u8, op: Op) -> Op {
+pub(crate) fn globally(me: Lane, lane: u8, op: Op) -> Op {
     let lease = |LeaseId(local): LeaseId| lease_id(lane, me.attempt, u8::try_from(local - 1).unwrap_or(0));
     let token = |Token(local): Token| {
         let place = usize::try_from(local.get() - 1).unwrap_or(0);

@@ -12,23 +12,25 @@ mod census;
 mod classes;
 mod direct;
 mod engine;
-mod execution;
+pub(crate) mod execution;
 mod exploration;
 mod limits;
-mod machine;
+pub(crate) mod machine;
 mod reference;
 mod schedule;
 mod seen;
 mod shortest;
-mod story;
+pub(crate) mod story;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod touches;
 mod walks;
 
+pub(crate) use bound::delivery_of;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
 pub use census::{Census, census, one_by_one};
+pub(crate) use classes::ClassWalk;
 pub use classes::{count_classes, each_class};
 pub use engine::Violations;
 pub use execution::{Did, Executed, Made};
@@ -37,7 +39,7 @@ pub use limits::{Limits, Watch};
 pub use reference::execute_all;
 pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
 pub use shortest::{Minimal, Shortest, shortest};
-pub use story::{Line, ScheduleError, Story, meaning, tell};
+pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell};
 pub use walks::{Walk, Walked, shorten, walk};
 
 use crate::model::{lock_service, store};
@@ -48,6 +50,10 @@ use crate::world::Op;
 pub struct Flaws {
     pub store: Option<store::Flaw>,
     pub lock: Option<lock_service::Flaw>,
+    /// Leases live on when they have expired.
+    pub no_expiry: bool,
+    /// What lands late changes nothing.
+    pub no_landing: bool,
 }
 
 /// A strategy cannot be explored. As small as can be, since every step could come back with it.

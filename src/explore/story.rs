@@ -68,12 +68,7 @@ pub enum ScheduleError {
 /// # Errors
 /// [`ScheduleError`] if a step of it cannot be made, or the strategy cannot be explored.
 pub fn tell(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> Result<Story, ScheduleError> {
-    let named = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1);
-    if named > MAX_LANES {
-        return Err(ScheduleError::TooManyLanes);
-    }
-    let faults = u8::try_from(schedule.faults()).unwrap_or(u8::MAX).max(bound.faults);
-    let bound = Bound { lanes: bound.lanes.max(named), faults, kinds: Kinds::all(), ..bound }.for_strategy(strategy);
+    let bound = bound_of(strategy, bound, schedule)?;
     // A strategy that panics or awaits something else is found out before it is told of.
     let executor = Executor::new(strategy, bound, Flaws::default());
     guarded(strategy.name(), || executor.begin().map(drop))?;
@@ -110,6 +105,19 @@ pub fn tell(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> Resul
     })
 }
 
+/// A bound in which a schedule has as many lanes and faults as it names, of every kind.
+///
+/// # Errors
+/// [`ScheduleError::TooManyLanes`].
+pub fn bound_of(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> Result<Bound, ScheduleError> {
+    let named = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1);
+    if named > MAX_LANES {
+        return Err(ScheduleError::TooManyLanes);
+    }
+    let faults = u8::try_from(schedule.faults()).unwrap_or(u8::MAX).max(bound.faults);
+    Ok(Bound { lanes: bound.lanes.max(named), faults, kinds: Kinds::all(), ..bound }.for_strategy(strategy))
+}
+
 /// The last step in words. What it shows that was not there before is found by the checks, on everything up to it.
 fn line(
     executor: &Executor<'_>,
@@ -119,15 +127,13 @@ fn line(
 ) -> Result<Line, ExploreError> {
     let so_far = execution.so_far();
     let made = so_far.made.last().expect("a step was made");
-    let found = so_far.findings().into_iter().map(|finding| finding.violation);
-    let lasts = |violation: &Violation| !matches!(violation, Violation::Lost | Violation::Abandoned | Violation::Stuck);
-    let shows: Vec<Violation> = found.filter(lasts).filter(|violation| !shown.contains(violation)).collect();
+    let shows = so_far.lasting_violations(shown);
     shown.extend(&shows);
-    Ok(in_words(executor, made, shows, ran_on))
+    Ok(in_words(executor.bound.requests > 1, made, shows, ran_on))
 }
 
-fn in_words(executor: &Executor<'_>, made: &Made, shows: Vec<Violation>, ran_on: bool) -> Line {
-    let several = executor.bound.requests > 1;
+/// A step in words. `several` says whether there are several requests to be told apart.
+pub(crate) fn in_words(several: bool, made: &Made, shows: Vec<Violation>, ran_on: bool) -> Line {
     let (leg, did, learned) = match made.did {
         Did::Made { op, learned } => {
             let learned = match made.step.fate {
@@ -317,6 +323,15 @@ impl Story {
 }
 
 impl Executed {
+    /// The violations that are there before everything has settled, and will be afterwards, without those that were shown
+    /// already.
+    #[must_use]
+    pub fn lasting_violations(&self, shown: &[Violation]) -> Vec<Violation> {
+        let lasts =
+            |violation: &Violation| !matches!(violation, Violation::Lost | Violation::Abandoned | Violation::Stuck);
+        self.violations().into_iter().filter(lasts).filter(|violation| !shown.contains(violation)).collect()
+    }
+
     /// The kinds of violations, each once, in the order of reports.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {

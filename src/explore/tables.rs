@@ -12,7 +12,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use crate::backend::Entry;
 use crate::model::lock_service::LockService;
 use crate::model::store::{Session, Store, Waits};
-use crate::world::{Delivery, LeaseId, LockKey, Op, Outcome, Token};
+use crate::world::{Delivery, Failure, LeaseId, LockKey, Op, Outcome, Token};
 
 use super::Flaws;
 use super::bound::Bound;
@@ -61,6 +61,7 @@ enum LockAnswer {
 /// Every state that an exploration has come to, by component.
 pub(super) struct Tables {
     pub bound: Bound,
+    flaws: Flaws,
     /// Whether tokens matter. If they do not, neither do revisions.
     pub tokens: bool,
     /// An operation with a token was made although they do not matter: the exploration must begin again.
@@ -96,6 +97,7 @@ impl Tables {
         let lock = if tokens { beginning.lock } else { beginning.lock.with_revisions_forgotten() };
         Tables {
             bound,
+            flaws,
             tokens,
             tokens_needed: false,
             stores: [beginning.store].into_iter().collect(),
@@ -239,7 +241,7 @@ impl Tables {
             },
             LockCall::Acquire(key) => match direct::acquire(&mut after, key) {
                 Acquired::Held(token) => LockAnswer::Held(if self.tokens { token } else { Token(ONE) }),
-                Acquired::Expired => LockAnswer::Expired,
+                Acquired::Expired | Acquired::Unheard => LockAnswer::Expired,
                 Acquired::Behind(leases) => {
                     self.ahead.push(leases);
                     LockAnswer::Behind(u32::try_from(self.ahead.len() - 1).expect("there are fewer than 2^32"))
@@ -359,11 +361,11 @@ impl Stage for Cursor<'_> {
         self.call_store(session, StoreCall::Deadlock);
     }
 
-    fn grant(&mut self, lease: LeaseId) {
+    fn grant(&mut self, _: Session, lease: LeaseId) {
         self.call_lock(LockCall::Grant(lease));
     }
 
-    fn acquire(&mut self, key: LockKey) -> Acquired {
+    fn acquire(&mut self, _: Session, key: LockKey) -> Acquired {
         match self.call_lock(LockCall::Acquire(key)) {
             LockAnswer::Held(token) => Acquired::Held(token),
             LockAnswer::Behind(leases) => Acquired::Behind(self.tables.ahead[leases as usize].clone()),
@@ -371,12 +373,26 @@ impl Stage for Cursor<'_> {
         }
     }
 
-    fn release(&mut self, key: LockKey) {
+    fn release(&mut self, _: Session, key: LockKey) -> Outcome {
         self.call_lock(LockCall::Release(key));
+        direct::DONE
     }
 
-    fn end_lease(&mut self, lease: LeaseId) -> bool {
-        matches!(self.call_lock(LockCall::End(lease)), LockAnswer::Done)
+    fn revoke(&mut self, _: Session, lease: LeaseId) -> Outcome {
+        match self.call_lock(LockCall::End(lease)) {
+            LockAnswer::Done => direct::DONE,
+            _ => Outcome::Failed(Failure::LeaseExpired),
+        }
+    }
+
+    fn forgets_landings(&self) -> bool {
+        self.tables.flaws.no_landing
+    }
+
+    fn expire(&mut self, lease: LeaseId) {
+        if !self.tables.flaws.no_expiry {
+            self.call_lock(LockCall::End(lease));
+        }
     }
 
     fn is_alive(&mut self, lease: LeaseId) -> bool {

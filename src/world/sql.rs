@@ -39,6 +39,12 @@ impl Sql {
         Sql { request: *request, value, number }
     }
 
+    /// The same statement about another request.
+    #[must_use]
+    pub fn about(self, request: Request) -> Self {
+        Sql { request, ..self }
+    }
+
     /// Its text.
     #[must_use]
     pub fn text(&self) -> &'static str {

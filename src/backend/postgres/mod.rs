@@ -1,5 +1,6 @@
 //! PostgreSQL through sqlx: in a schema of its own, one connection per handler.
 
+mod overseer;
 mod session;
 mod statements;
 
@@ -13,6 +14,7 @@ use sqlx::{ConnectOptions, Connection, Executor, Row};
 use super::{Backend, BackendError, Entry, Pending, Session, Store, Way};
 use crate::fault::wire::Protocol;
 use crate::world::{AccountId, Delivery, MessageId, Token};
+pub use overseer::PostgresOverseer;
 use session::{PostgresSession, Unreachable};
 
 /// How long to wait for a connection.
@@ -105,6 +107,35 @@ impl PostgresStore {
     #[must_use]
     pub fn schema(&self) -> &str {
         &self.schema
+    }
+
+    /// Opens a connection through something that listens at this address, and tells the id of the server's process behind it.
+    ///
+    /// # Errors
+    /// [`BackendError`] if it cannot be opened.
+    pub async fn connect_pinned(&self, address: SocketAddr) -> Result<(Box<dyn Session>, i32), BackendError> {
+        let mut connection = open(&at(&self.handlers, address)).await?;
+        let asked = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await;
+        let pid = asked.map_err(|error| broken(&error))?;
+        Ok((Box::new(PostgresSession::new(connection)), pid))
+    }
+
+    /// Opens a connection that watches over the others.
+    ///
+    /// # Errors
+    /// [`BackendError`] if it cannot be opened.
+    pub async fn overseer(&self) -> Result<PostgresOverseer, BackendError> {
+        Ok(PostgresOverseer::new(open(&self.options).await?))
+    }
+
+    /// Gives the schema a name under which no later run drops it, and tells that name.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the server is gone.
+    pub async fn keep(&self) -> Result<String, BackendError> {
+        let kept = self.schema.replacen("oncelab_", "oncelab_kept_", 1);
+        run(&mut open(&self.options).await?, &format!("ALTER SCHEMA {} RENAME TO {kept}", self.schema)).await?;
+        Ok(kept)
     }
 
     /// Drops the schema of this run.

@@ -29,6 +29,19 @@ pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, f
 /// The number of accounts.
 pub(super) const FILL: &str = "INSERT INTO account SELECT id, 0 FROM generate_series(0::bigint, $1 - 1) id";
 
+/// The first account, and the one after the last.
+pub(super) const OPEN_ACCOUNTS: &str =
+    "INSERT INTO account SELECT id, 0 FROM generate_series($1::bigint, $2::bigint - 1) id";
+
+/// Account.
+pub(super) const LEDGER_OF: &str = "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger WHERE account = $1 ORDER BY number";
+
+/// Process id: the processes that it waits for.
+pub(super) const BLOCKING: &str = "SELECT pg_blocking_pids($1)";
+
+/// Process id: whether the server still has it.
+pub(super) const IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
+
 pub(super) const LEDGER: &str =
     "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger ORDER BY number";
 

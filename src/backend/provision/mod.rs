@@ -185,7 +185,7 @@ pub async fn remove_leftovers(source: Option<&Source>) {
 ///
 /// # Errors
 /// [`BackendError`] if there is no place for it.
-pub(super) fn temporary_folder(backend: &'static str, keeps: Keeps) -> Result<tempfile::TempDir, BackendError> {
+pub(crate) fn temporary_folder(backend: &'static str, keeps: Keeps) -> Result<tempfile::TempDir, BackendError> {
     let mut builder = tempfile::Builder::new();
     let builder = builder.prefix(leftovers::PREFIX);
     let folder = match leftovers::memory().filter(|_| keeps == Keeps::InMemory) {

@@ -38,6 +38,38 @@ macro_rules! change {
     };
 }
 
+/// The tables. The last one is that of claims, which is where a mistake can be.
+pub(super) const TABLES: [&str; 8] = [
+    "CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
+    "CREATE TABLE ledger (number INTEGER PRIMARY KEY, message INTEGER NOT NULL, account INTEGER NOT NULL,
+     amount INTEGER NOT NULL, balance INTEGER NOT NULL, token INTEGER, attempt INTEGER NOT NULL, copy INTEGER NOT NULL)",
+    "CREATE TABLE mark (message INTEGER NOT NULL, answer INTEGER NOT NULL)",
+    "CREATE INDEX mark_by_message ON mark (message)",
+    "CREATE TABLE answer (message INTEGER NOT NULL, answer INTEGER NOT NULL)",
+    "CREATE INDEX answer_by_message ON answer (message)",
+    "CREATE TABLE fence (account INTEGER PRIMARY KEY, token INTEGER NOT NULL)",
+    "CREATE TABLE claim (message INTEGER PRIMARY KEY)",
+];
+
+/// The first account, and the one after the last.
+pub(super) const FILL: &str =
+    "WITH RECURSIVE each (id) AS (SELECT ?1 UNION ALL SELECT id + 1 FROM each WHERE id + 1 < ?2)
+     INSERT INTO account SELECT id, 0 FROM each";
+
+pub(super) const EMPTY: &str =
+    "BEGIN IMMEDIATE; DELETE FROM account; DELETE FROM ledger; DELETE FROM mark; DELETE FROM answer;
+     DELETE FROM fence; DELETE FROM claim; COMMIT";
+
+/// Account.
+pub(super) const LEDGER_OF: &str = "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger WHERE account = ? ORDER BY number";
+
+pub(super) const LEDGER: &str =
+    "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger ORDER BY number";
+
+pub(super) const READ_MARK: &str = "SELECT answer FROM mark WHERE message = ? LIMIT 1";
+pub(super) const READ_ANSWER: &str = "SELECT answer FROM answer WHERE message = ? LIMIT 1";
+pub(super) const READ_BALANCE: &str = "SELECT balance FROM account WHERE id = ?";
+
 /// Message, answer.
 pub(super) const MARK: Statements = statements!("INSERT INTO mark (message, answer) VALUES (?, ?)");
 

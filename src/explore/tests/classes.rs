@@ -10,7 +10,7 @@ use crate::strategy::{Registry, Strategy};
 use crate::world::Outcome;
 
 fn classes(strategy: &dyn Strategy, bound: Bound) -> u128 {
-    count_classes(strategy, bound, Limits::default(), &mut ()).expect("explorable").expect("small")
+    count_classes(strategy, bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable").expect("small")
 }
 
 /// What a schedule comes to: what each lane made and learned, and what is in the ledger. The same for every schedule of a class.
@@ -116,7 +116,9 @@ fn of_each_class_one_schedule_is_gone_through() {
                 }
                 let all = schedules(strategy.as_ref(), bound);
                 let mut visited = HashSet::new();
-                let count = each_class(strategy.as_ref(), bound, |schedule| visited.insert(schedule.0.clone()));
+                let count = each_class(strategy.as_ref(), bound, Flaws::default(), |schedule| {
+                    visited.insert(schedule.0.clone())
+                });
                 let count = count.expect("explorable");
                 assert_eq!(visited.len() as u64, count, "{name} {bound:?}: one of them twice");
                 assert_eq!(by_changing_places(strategy.as_ref(), bound, &all) as u64, count, "{name} {bound:?}");

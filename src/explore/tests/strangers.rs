@@ -130,7 +130,7 @@ fn schedules(strategy: &dyn Strategy, bound: Bound) -> u128 {
 }
 
 fn classes(strategy: &dyn Strategy, bound: Bound) -> u128 {
-    count_classes(strategy, bound, Limits::default(), &mut ()).expect("explorable").expect("small")
+    count_classes(strategy, bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable").expect("small")
 }
 
 #[test]

@@ -1,0 +1,210 @@
+//! `oncelab conform`: holds real backends against the model.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+
+use super::explore::count;
+use super::output;
+use super::progress::Counter;
+use super::rig::Mounted;
+use super::servers::Real;
+use crate::exit;
+use crate::explore::{Bound, Flaws, Kinds, MAX_LANES, MAX_RETRIES};
+use crate::replay::{ConformError, Conformance, Conformed, conform};
+use crate::report::{Align, Table, to_text};
+use crate::strategy::Registry;
+
+#[derive(Debug, Args)]
+pub(super) struct Conform {
+    /// The strategies [default: all of them]
+    strategies: Vec<String>,
+    #[command(flatten)]
+    real: Real,
+    /// Copies of the request that are on their way at once
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
+    lanes: u8,
+    /// How often the client of a lane tries again
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
+    retries: u8,
+    /// Faults in one schedule, at the most
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
+    faults: u8,
+    /// Distinct requests on one account; the lanes carry them in turn
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
+    requests: u8,
+    /// At most so many schedules of each strategy, drawn from its classes
+    #[arg(long, value_name = "NUMBER")]
+    sample: Option<usize>,
+    /// Refuse a strategy that has more classes, unless a sample is drawn
+    #[arg(long, value_name = "NUMBER", default_value_t = 100_000)]
+    max_classes: usize,
+    /// What the sample and the order are drawn from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Wait until leases expire by themselves, instead of revoking them
+    #[arg(long)]
+    natural_expiry: bool,
+    /// Print one JSON document, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+impl Conform {
+    /// Holds the backends against the model.
+    pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
+        if self.requests > self.lanes {
+            let (requests, lanes) = (self.requests, self.lanes);
+            return Err(super::Usage(format!(
+                "--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower it"
+            ))
+            .into());
+        }
+        let strategies: Vec<_> = if self.strategies.is_empty() {
+            registry.iter().cloned().collect()
+        } else {
+            self.strategies.iter().map(|name| registry.get(name)).collect::<Result<_, _>>()?
+        };
+        let began = Instant::now();
+        let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
+        let mounted = Mounted::start(&self.real, needs_lock, self.natural_expiry)?;
+        let bound = Bound {
+            requests: self.requests,
+            kinds: Kinds::all(),
+            store: mounted.rig().profile(),
+            ..Bound::new(self.lanes, self.retries, self.faults)
+        };
+        let of = Conformance {
+            bound,
+            flaws: Flaws::default(),
+            sample: self.sample,
+            max_classes: self.max_classes,
+            seed: self.seed,
+            workers: self.real.workers(),
+            until_divergence: false,
+        };
+        let mut rows = Vec::new();
+        let mut failed = None;
+        for strategy in &strategies {
+            let counter = Counter::new(strategy.name());
+            let goes_on = |done, total| {
+                counter.tell(done, total);
+                !mounted.is_stopped()
+            };
+            match conform(mounted.rig(), strategy.as_ref(), &of, &goes_on) {
+                Ok(row) => rows.push(row),
+                Err(ConformError::Replay { source, so_far }) => {
+                    rows.push(*so_far);
+                    failed = Some(source);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if mounted.is_stopped() {
+                break;
+            }
+        }
+        let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        output::print(&if self.json {
+            serde_json::to_string_pretty(&self.as_json(&rows, elapsed_ms))? + "\n"
+        } else {
+            self.as_text(&rows, &of, elapsed_ms)
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        Ok(ExitCode::from(if mounted.is_stopped() {
+            exit::INTERRUPTED
+        } else if rows.iter().any(|row| row.divergences > 0) {
+            exit::BROKEN
+        } else {
+            exit::MET
+        }))
+    }
+
+    fn command(&self, strategy: &str, schedule: &crate::explore::Schedule) -> String {
+        let mut options = self.real.options();
+        for (name, value, default) in [("retries", self.retries, 1), ("requests", self.requests, 1)] {
+            if value != default {
+                options.push_str(&format!(" --{name} {value}"));
+            }
+        }
+        format!("oncelab replay {strategy}{options} \"{schedule}\"")
+    }
+
+    fn as_json(&self, rows: &[Conformed], elapsed_ms: u64) -> serde_json::Value {
+        let row = |row: &Conformed| {
+            json!({
+                "strategy": row.strategy,
+                "classes": row.classes.map(count),
+                "replayed": row.replayed,
+                "divergences": row.divergences,
+                "elapsed_ms": u64::try_from(row.elapsed.as_millis()).unwrap_or(u64::MAX),
+                "smallest": row.smallest.as_ref().map(|(schedule, divergence)| json!({
+                    "schedule": schedule.to_string(),
+                    "divergence": divergence.to_string(),
+                    "replay": self.command(row.strategy, schedule),
+                })),
+            })
+        };
+        json!({
+            "store": self.real.store,
+            "lock": self.real.lock,
+            "bound": { "lanes": self.lanes, "retries": self.retries, "faults": self.faults, "requests": self.requests },
+            "sample": self.sample,
+            "seed": self.seed,
+            "strategies": rows.iter().map(row).collect::<Vec<_>>(),
+            "elapsed_ms": elapsed_ms,
+        })
+    }
+
+    fn as_text(&self, rows: &[Conformed], of: &Conformance, elapsed_ms: u64) -> String {
+        let columns = [
+            ("strategy", Align::Left),
+            ("classes", Align::Right),
+            ("replayed", Align::Right),
+            ("divergences", Align::Right),
+            ("s", Align::Right),
+            ("a second", Align::Right),
+        ];
+        let mut table = Table::new(&columns);
+        for row in rows {
+            let seconds = row.elapsed.as_secs_f64();
+            #[expect(clippy::cast_precision_loss, reason = "a rate for people to look at")]
+            let rate = row.replayed as f64 / seconds.max(1e-6);
+            let values = [
+                row.strategy.to_owned(),
+                row.classes.map_or_else(|| "?".to_owned(), |classes| classes.to_string()),
+                row.replayed.to_string(),
+                row.divergences.to_string(),
+                format!("{seconds:.1}"),
+                format!("{rate:.0}"),
+            ];
+            table.push(values.map(|value| vec![value]).to_vec());
+        }
+        let mut out = format!("\n{} and {}: {}\n\n", self.real.store, self.real.lock, of.bound);
+        out.push_str(&to_text(&table, 80));
+        for row in rows {
+            if let Some((schedule, divergence)) = &row.smallest {
+                out.push_str(&format!("\n{}\n", output::wrap(&format!("{}: {divergence}", row.strategy))));
+                out.push_str(&format!("  {}\n", output::here(&self.command(row.strategy, schedule))));
+            }
+        }
+        let replayed: usize = rows.iter().map(|row| row.replayed).sum();
+        let divergences: usize = rows.iter().map(|row| row.divergences).sum();
+        let sampled = rows.iter().any(|row| row.classes.is_none_or(|classes| classes > row.replayed as u128));
+        let of_which = if sampled { format!(" (a sample, --seed {})", self.seed) } else { String::new() };
+        #[expect(clippy::cast_precision_loss, reason = "seconds for people to look at")]
+        let seconds = elapsed_ms as f64 / 1e3;
+        out.push_str(&format!(
+            "\n{replayed} schedules{of_which}, one of a class, in {seconds:.1} s: {}\n",
+            match divergences {
+                0 => "the real backends did what the model says, each time.".to_owned(),
+                n => format!("{n} of them DIVERGE from the model."),
+            }
+        ));
+        out
+    }
+}

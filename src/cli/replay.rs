@@ -1,0 +1,303 @@
+//! `oncelab replay`: a schedule, step by step, on real backends.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::explore::draw;
+use super::output;
+use super::progress::Counter;
+use super::rig::Mounted;
+use super::servers::Real;
+use crate::backend::Entry;
+use crate::check::Violation;
+use crate::exit;
+use crate::explore::{Bound, Flaws, MAX_LANES, MAX_RETRIES, Schedule, bound_of, tell};
+use crate::replay::{Divergence, Kept, ReplayError, Replayed, Told, Work, replay_all, replay_and_tell};
+use crate::report;
+use crate::strategy::{Registry, Strategy};
+
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// The strategy: a name of `oncelab list strategies`
+    strategy: String,
+    /// The schedule, e.g. "a b b a"
+    schedule: String,
+    #[command(flatten)]
+    real: Real,
+    /// How often it is replayed
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    times: u32,
+    /// Copies of the request, if there are more than the schedule names
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
+    lanes: u8,
+    /// How often the client of a lane tries again
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
+    retries: u8,
+    /// Distinct requests on one account; the lanes carry them in turn
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
+    requests: u8,
+    /// Wait until leases expire by themselves, instead of revoking them
+    #[arg(long)]
+    natural_expiry: bool,
+    /// Leave the database for inspection, and say how to connect
+    #[arg(long)]
+    keep: bool,
+    /// Draw what happened as a space-time diagram: SVG, or text if the name ends in .txt
+    #[arg(long, value_name = "FILE")]
+    diagram: Option<PathBuf>,
+    /// Print one JSON document, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// What many replays came to.
+#[derive(Default)]
+struct Count {
+    times: u32,
+    /// Those that show every violation which the model shows.
+    reproduced: u32,
+    divergences: u32,
+    first: Option<Divergence>,
+    violations: BTreeMap<Violation, u32>,
+}
+
+impl Count {
+    fn add(&mut self, replayed: Replayed, expected: &[Violation]) {
+        self.times += 1;
+        self.reproduced += u32::from(!expected.is_empty() && expected.iter().all(|kind| replayed.shows(*kind)));
+        for violation in Violation::ALL {
+            if replayed.shows(violation) {
+                *self.violations.entry(violation).or_default() += 1;
+            }
+        }
+        if let Some(divergence) = replayed.divergence {
+            self.divergences += 1;
+            self.first.get_or_insert(divergence);
+        }
+    }
+}
+
+impl Replay {
+    /// Replays, and prints what happened.
+    pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
+        let strategy = registry.get(&self.strategy)?;
+        let strategy = strategy.as_ref();
+        let schedule: Schedule = self.schedule.parse()?;
+        let needs_lock = strategy.needs_lock_service();
+        let store = if self.real.store == "postgres" {
+            crate::model::store::Profile::Postgres
+        } else {
+            crate::model::store::Profile::Sqlite
+        };
+        let bound =
+            Bound { requests: self.requests, store, ..Bound::new(self.lanes.max(self.requests), self.retries, 0) };
+        let bound = bound_of(strategy, bound, &schedule)?;
+        // Whatever is wrong with the schedule is said before a server is started.
+        let expected = kinds(&tell(strategy, bound, &schedule)?.findings);
+        let mounted = Mounted::start(&self.real, needs_lock, self.natural_expiry)?;
+        let schedules = [schedule];
+        let work = Work {
+            strategy,
+            bound,
+            flaws: Flaws::default(),
+            schedules: &schedules,
+            times: self.times as usize,
+            workers: self.real.workers(),
+        };
+        let folder = std::env::current_dir()?;
+        let told = replay_and_tell(mounted.rig(), work, self.keep.then_some(folder.as_path()))?;
+        let mut count = Count::default();
+        let began = Instant::now();
+        let ended = if self.times == 1 {
+            count.add(told.replayed.clone(), &expected);
+            Ok(())
+        } else {
+            self.replay_many(&mounted, work, &expected, &mut count)
+        };
+        let elapsed = began.elapsed();
+        if let Some(file) = &self.diagram {
+            draw(file, &told.story)?;
+        }
+        output::print(&if self.json {
+            serde_json::to_string_pretty(&self.as_json(&told, &count, &expected, elapsed))? + "\n"
+        } else {
+            self.as_text(&told, &count, &expected, elapsed)
+        })?;
+        if let Some(kept) = &told.kept {
+            self.say_how_to_connect(kept, &mounted);
+        }
+        ended?;
+        Ok(ExitCode::from(if mounted.is_stopped() && !self.keep {
+            exit::INTERRUPTED
+        } else {
+            self.code(strategy, &count, &expected)
+        }))
+    }
+
+    fn replay_many(
+        &self,
+        mounted: &Mounted,
+        work: Work<'_>,
+        expected: &[Violation],
+        count: &mut Count,
+    ) -> Result<(), ReplayError> {
+        let counter = Counter::new(work.strategy.name());
+        let counted = Mutex::new(count);
+        replay_all(mounted.rig(), work, &|_, replayed| {
+            let mut count = counted.lock().unwrap_or_else(PoisonError::into_inner);
+            count.add(replayed, expected);
+            counter.tell(count.times as usize, work.times);
+            !mounted.is_stopped()
+        })
+    }
+
+    fn code(&self, strategy: &dyn Strategy, count: &Count, expected: &[Violation]) -> u8 {
+        let kind = if self.real.store == "postgres" {
+            crate::strategy::StoreKind::Postgres
+        } else {
+            crate::strategy::StoreKind::Sqlite
+        };
+        let claim = strategy.claim(kind);
+        let is_ruled_out = |violation: &Violation| claim.rules_out.contains(violation);
+        let misses = !expected.is_empty() && count.reproduced < count.times;
+        if count.divergences > 0 || misses || count.violations.keys().any(is_ruled_out) {
+            exit::BROKEN
+        } else {
+            exit::MET
+        }
+    }
+
+    /// The command that does this again.
+    fn command(&self) -> String {
+        let mut options = self.real.options();
+        for (name, value, default) in
+            [("lanes", self.lanes, 1), ("retries", self.retries, 1), ("requests", self.requests, 1)]
+        {
+            if value != default {
+                options.push_str(&format!(" --{name} {value}"));
+            }
+        }
+        if self.times > 1 {
+            options.push_str(&format!(" --times {}", self.times));
+        }
+        format!("oncelab replay {}{options} \"{}\"", self.strategy, self.schedule)
+    }
+
+    fn as_json(&self, told: &Told, count: &Count, expected: &[Violation], elapsed: Duration) -> Value {
+        let names = |kinds: &[Violation]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
+        let violations: BTreeMap<_, _> = count.violations.iter().map(|(kind, times)| (kind.name(), times)).collect();
+        json!({
+            "strategy": self.strategy,
+            "schedule": self.schedule,
+            "store": self.real.store,
+            "lock": self.real.lock,
+            "times": count.times,
+            "expected": names(expected),
+            "reproduced": count.reproduced,
+            "violations": violations,
+            "divergences": count.divergences,
+            "first_divergence": count.first.as_ref().map(ToString::to_string),
+            "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "per_second": per_second(count.times, elapsed).round(),
+            "steps": told.story.lines.iter().map(|line| json!({
+                "step": line.step.to_string(),
+                "did": line.did,
+                "learned": line.learned,
+                "told": line.told,
+                "shows": names(&line.shows),
+            })).collect::<Vec<_>>(),
+            "ledger": told.rows.iter().map(|row| json!({
+                "number": row.number,
+                "message": row.message.0,
+                "account": row.account.0,
+                "amount": row.amount,
+                "balance": row.balance,
+                "token": row.token.map(|token| token.0.get()),
+                "attempt": row.by.attempt,
+                "copy": row.by.copy,
+            })).collect::<Vec<_>>(),
+        })
+    }
+
+    fn as_text(&self, told: &Told, count: &Count, expected: &[Violation], elapsed: Duration) -> String {
+        let mut out = format!("\n{}\n", report::to_diagram(&told.story));
+        if told.replayed.divergence.is_none() {
+            out.push_str(&format!("{}\n", told.story.as_text()));
+        }
+        out.push_str(&ledger(&told.rows));
+        if let Some(divergence) = &count.first {
+            out.push_str(&format!("\n{}\n", output::wrap(&format!("DIVERGES: {divergence}"))));
+        }
+        let what = match expected {
+            [] => "shows no violation, says the model".to_owned(),
+            kinds => {
+                let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                format!("{}: {} of {} times", names.join(", "), count.reproduced, count.times)
+            }
+        };
+        let rate = if count.times > 1 {
+            format!(", {:.0} replays a second", per_second(count.times, elapsed))
+        } else {
+            String::new()
+        };
+        let on = if told.story.has_lock {
+            format!("{} and {}", self.real.store, self.real.lock)
+        } else {
+            self.real.store.clone()
+        };
+        out.push_str(&format!("\non {on}, {what}; {} divergences{rate}\n", count.divergences));
+        out.push_str(&format!("again: {}\n", output::here(&self.command())));
+        out
+    }
+
+    /// Tells where the database is, and waits with it if it goes with this process.
+    fn say_how_to_connect(&self, kept: &Kept, mounted: &Mounted) {
+        match kept {
+            Kept::File(path) => eprintln!("kept: sqlite3 {}", path.display()),
+            Kept::Schema(schema) => {
+                let started = mounted.rig().backends().started_store_url();
+                let url = started.clone().unwrap_or_else(|| "(the URL of --store-url)".to_owned());
+                eprintln!("kept: psql '{url}' -c 'SET search_path = {schema}' -c 'TABLE ledger'");
+                match started {
+                    None => eprintln!("      when you have seen enough: DROP SCHEMA {schema} CASCADE"),
+                    Some(_) => {
+                        eprintln!("      the server was started for this replay: it stays until Ctrl-C");
+                        mounted.wait_for_signal();
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn per_second(times: u32, elapsed: Duration) -> f64 {
+    f64::from(times) / elapsed.as_secs_f64().max(1e-6)
+}
+
+/// The kinds of these findings, each once.
+fn kinds(findings: &[crate::check::Finding]) -> Vec<Violation> {
+    Violation::ALL.into_iter().filter(|kind| findings.iter().any(|finding| finding.violation == *kind)).collect()
+}
+
+/// The ledger's rows as they stand in the database.
+fn ledger(rows: &[Entry]) -> String {
+    if rows.is_empty() {
+        return "the ledger is empty\n".to_owned();
+    }
+    let mut out = "the ledger:  number  message  account  amount  balance         token  delivery\n".to_owned();
+    for row in rows {
+        let token = row.token.map_or_else(String::new, |token| token.0.to_string());
+        let (number, message, account) = (row.number, row.message.0, row.account.0);
+        let (amount, balance, by) = (row.amount, row.balance, row.by);
+        out.push_str(&format!(
+            "             {number:>6}  {message:>7}  {account:>7}  {amount:>+6}  {balance:>7}  {token:>12}  {by}\n"
+        ));
+    }
+    out
+}

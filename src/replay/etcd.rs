@@ -1,0 +1,164 @@
+//! A lock service before the gate: etcd or the embedded server, a connection for each lane, each through a proxy of its own.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::sides::{LockSide, Ran};
+use super::wires::{no_proxy, stuck};
+use crate::backend::{Backend, BackendError, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way};
+use crate::fault::wire::{Landing, Wire, WireFault};
+use crate::model::store::Session;
+use crate::world::{AccountId, Delivery, LeaseId, Op, Outcome};
+
+/// How long a call may take that waits for nobody.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether a lease has expired.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Locks under a prefix of its own.
+pub(crate) struct EtcdSide {
+    runtime: Rc<Runtime>,
+    backend: EtcdBackend,
+    prefix: String,
+    overseer: EtcdOverseer,
+    links: HashMap<Session, Link>,
+    flights: HashMap<Session, Option<Arc<Wire>>>,
+    /// Leases expire by themselves instead of being revoked.
+    natural_expiry: bool,
+}
+
+struct Link {
+    connection: Box<dyn Connection>,
+    wire: Arc<Wire>,
+}
+
+impl EtcdSide {
+    /// `lease_ttl_s` is how long leases live that nobody ends.
+    pub fn new(
+        runtime: Rc<Runtime>,
+        endpoints: Vec<String>,
+        prefix: String,
+        lease_ttl_s: i64,
+        natural_expiry: bool,
+    ) -> Result<Self, BackendError> {
+        let options = EtcdOptions { endpoints, lease_ttl_s, prefix, timeout: TIMEOUT, ..EtcdOptions::default() };
+        let overseer = runtime.block_on(EtcdOverseer::connect(&options))?;
+        let prefix = options.prefix.clone();
+        let backend = EtcdBackend::new(options)?;
+        let (links, flights) = (HashMap::new(), HashMap::new());
+        Ok(EtcdSide { runtime, backend, prefix, overseer, links, flights, natural_expiry })
+    }
+
+    fn link(&mut self, on: Session) -> Result<Link, BackendError> {
+        match self.links.remove(&on) {
+            Some(link) => Ok(link),
+            None => self.runtime.block_on(async {
+                let Some(Way { host, port, protocol }) = self.backend.way() else {
+                    unreachable!("the endpoint was asked already")
+                };
+                let wire = Wire::start(&host, port, protocol).await.map_err(|error| no_proxy(&host, port, &error))?;
+                let connection = self.backend.connect_through(wire.address()).await?;
+                Ok(Link { connection, wire: Arc::new(wire) })
+            }),
+        }
+    }
+
+    fn call(&self, link: &mut Link, op: Op) -> Result<Outcome, BackendError> {
+        self.runtime.block_on(link.connection.execute(op, Delivery::FIRST))
+    }
+}
+
+impl LockSide for EtcdSide {
+    fn close(&mut self) {
+        self.links.clear();
+        self.flights.clear();
+    }
+
+    fn execute(&mut self, on: Session, op: Op, loses_reply: bool) -> Result<Ran, BackendError> {
+        let mut link = self.link(on)?;
+        if loses_reply {
+            link.wire.arm(WireFault::LoseReply);
+        }
+        let outcome = self.call(&mut link, op)?;
+        if loses_reply {
+            return Ok(Ran::Unheard);
+        }
+        if matches!(outcome, Outcome::Unknown | Outcome::Failed(crate::world::Failure::Unavailable)) {
+            return Err(stuck("etcd", &format!("`{op}`"), TIMEOUT));
+        }
+        self.links.insert(on, link);
+        Ok(Ran::Came(outcome))
+    }
+
+    fn lose_request(&mut self, on: Session, op: Op) -> Result<(), BackendError> {
+        let mut link = self.link(on)?;
+        link.wire.arm(WireFault::LoseRequest);
+        self.call(&mut link, op).map(drop)
+    }
+
+    fn hold(&mut self, on: Session, flight: Session, op: Op) -> Result<(), BackendError> {
+        let mut link = self.link(on)?;
+        link.wire.arm(WireFault::Hold);
+        self.call(&mut link, op)?;
+        let wire = if link.wire.disarm() { None } else { Some(link.wire) };
+        self.flights.insert(flight, wire);
+        Ok(())
+    }
+
+    fn land(&mut self, flight: Session) -> Result<Ran, BackendError> {
+        let Some(wire) = self.flights.remove(&flight).flatten() else { return Ok(Ran::Unheard) };
+        let landing = async { tokio::time::timeout(TIMEOUT, wire.release()).await };
+        match self.runtime.block_on(landing) {
+            Ok(Landing::Finished { .. }) => Ok(Ran::Unheard),
+            Ok(Landing::Broken | Landing::NothingHeld) => Err(BackendError {
+                backend: "etcd",
+                what: "the connection was gone when a request was to land".to_owned(),
+                remedy: Some("see the server's log".to_owned()),
+            }),
+            Err(_elapsed) => Ok(Ran::Waits),
+        }
+    }
+
+    fn cut(&mut self, on: Session) {
+        self.links.remove(&on);
+        self.flights.remove(&on);
+    }
+
+    fn expire(&mut self, lease: LeaseId, others: &[LeaseId]) -> Result<(), BackendError> {
+        let overseer = &mut self.overseer;
+        self.runtime.block_on(async {
+            if !self.natural_expiry {
+                return overseer.revoke(lease).await;
+            }
+            while overseer.is_alive(lease).await? {
+                for other in others {
+                    overseer.keep_alive(*other).await?;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok(())
+        })
+    }
+
+    fn is_alive(&mut self, lease: LeaseId) -> Result<bool, BackendError> {
+        self.runtime.block_on(self.overseer.is_alive(lease))
+    }
+
+    fn queue(&mut self, account: AccountId) -> Result<Vec<LeaseId>, BackendError> {
+        let lock = format!("{}/{}", self.prefix, account.0);
+        self.runtime.block_on(self.overseer.queue(&lock))
+    }
+}
+
+impl Drop for EtcdSide {
+    fn drop(&mut self) {
+        self.close();
+        // What stays goes with its lease.
+        let _ = self.runtime.block_on(self.backend.remove_keys());
+    }
+}

@@ -1,0 +1,418 @@
+//! The gate: the stage on which a schedule's steps are made on real backends, one at a time.
+//!
+//! The rules of a step are the explorer's own ([`Machine`](crate::explore::machine)); where the explorer asks its model, the
+//! gate asks the servers. Each replay has messages, an account and a lock of its own, so that what one leaves behind is in
+//! nobody's way, and the tables need not be emptied in between: operations are translated on their way.
+
+use std::num::NonZeroI64;
+
+use super::sides::{LockSide, Ran, StoreSide};
+use crate::backend::{BackendError, Entry};
+use crate::explore::Flaws;
+use crate::explore::execution::Backends;
+use crate::explore::machine::{Acquired, Flight, Stage};
+use crate::model::store::{Session, Sessions, Waits};
+use crate::world::{AccountId, Delivery, Failure, LeaseId, Leg, LockKey, MessageId, Op, Outcome, Response, Token};
+
+/// How many replays there are between two times that the tables are emptied.
+const ACCOUNTS: u32 = 64;
+
+/// How many messages a replay may have.
+const MESSAGES: u32 = 8;
+
+/// The highest number of a token: what contradicts the order of the others.
+const CONTRADICTION: i64 = 255;
+
+/// The stage on real backends.
+pub(crate) struct Gate {
+    store: Box<dyn StoreSide>,
+    lock: Option<Box<dyn LockSide>>,
+    requests: u8,
+    /// How many replays there were.
+    number: u32,
+    /// Whether every replay begins with empty tables.
+    always_resets: bool,
+    flights: Vec<Flight>,
+    /// The leases of this replay, by the names that the machine has for them.
+    leases: Vec<(LeaseId, LeaseId)>,
+    /// The tokens of this replay, by the numbers that the machine has for them.
+    tokens: Vec<(i64, i64)>,
+    /// The number that the next token has in the model, if one is followed.
+    expected_token: Option<i64>,
+    loses_reply: bool,
+    expired: u64,
+    waits: u64,
+    trouble: Option<BackendError>,
+    /// What the servers said of the last step that the machine has no words for.
+    remarks: Vec<String>,
+}
+
+impl Gate {
+    /// A gate before these backends.
+    pub fn new(store: Box<dyn StoreSide>, lock: Option<Box<dyn LockSide>>, requests: u8, always_resets: bool) -> Self {
+        Gate {
+            store,
+            lock,
+            requests: requests.max(1),
+            number: 0,
+            always_resets,
+            flights: Vec::new(),
+            leases: Vec::new(),
+            tokens: Vec::new(),
+            expected_token: None,
+            loses_reply: false,
+            expired: 0,
+            waits: 0,
+            trouble: None,
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Takes the trouble that a backend is in, if it is.
+    pub fn take_trouble(&mut self) -> Option<BackendError> {
+        self.trouble.take()
+    }
+
+    /// The next token should have this number: the model gave it.
+    pub fn expect_token(&mut self, number: Option<i64>) {
+        self.expected_token = number;
+    }
+
+    /// What the servers said beside the responses since it was asked last.
+    pub fn take_remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
+    }
+
+    /// The number of the first message of this replay, and its account.
+    pub fn place(&self) -> (MessageId, AccountId) {
+        (MessageId(self.base()), AccountId(self.number))
+    }
+
+    /// The effects of this replay, as they stand in the store.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the store is gone.
+    pub fn rows(&mut self) -> Result<Vec<Entry>, BackendError> {
+        let (_, account) = self.place();
+        self.store.ledger(account)
+    }
+
+    /// Gives the store back.
+    pub fn into_store(self) -> Box<dyn StoreSide> {
+        self.store
+    }
+
+    /// Lets go of everything after a replay that was not finished.
+    pub fn abandon(&mut self) {
+        self.flights.clear();
+        let closed = self.store.close();
+        self.note(closed);
+        if let Some(lock) = &mut self.lock {
+            lock.close();
+        }
+    }
+
+    fn base(&self) -> u32 {
+        self.number * MESSAGES
+    }
+
+    fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
+        crate::explore::delivery_of(self.requests, lane, attempt)
+    }
+
+    /// Keeps the first trouble.
+    fn note<T>(&mut self, result: Result<T, BackendError>) -> Option<T> {
+        match result {
+            Ok(it) => Some(it),
+            Err(error) => {
+                self.trouble.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    fn really(&self, lease: LeaseId) -> Option<LeaseId> {
+        self.leases.iter().find(|(name, _)| *name == lease).map(|(_, real)| *real)
+    }
+
+    fn name_of(&self, real: LeaseId) -> Option<LeaseId> {
+        self.leases.iter().find(|(_, its)| *its == real).map(|(name, _)| *name)
+    }
+
+    /// An operation as the servers know it.
+    fn translated(&self, op: Op) -> Op {
+        let message = |id: MessageId| MessageId(self.base() + id.0);
+        let account = |_: AccountId| AccountId(self.number);
+        let request = |mut request: crate::world::Request| {
+            request.id = message(request.id);
+            request.effect.account = account(request.effect.account);
+            request
+        };
+        let token = |token: Token| {
+            let known = self.tokens.iter().find(|(number, _)| *number == token.0.get());
+            known.and_then(|(_, real)| NonZeroI64::new(*real)).map_or(token, Token)
+        };
+        // One that was never granted is known to nobody.
+        let lease = |lease: LeaseId| self.really(lease).unwrap_or(LeaseId(i64::MAX - lease.0));
+        let key = |key: LockKey| LockKey { account: account(key.account), lease: lease(key.lease) };
+        match op {
+            Op::Begin(_) | Op::Commit | Op::Rollback | Op::GrantLease => op,
+            Op::ReadMark(id) => Op::ReadMark(message(id)),
+            Op::WriteMark(id, answer) => Op::WriteMark(message(id), answer),
+            Op::Claim(id) => Op::Claim(message(id)),
+            Op::StoreAnswer(id, answer) => Op::StoreAnswer(message(id), answer),
+            Op::ReadAnswer(id) => Op::ReadAnswer(message(id)),
+            Op::Apply(of, its) => Op::Apply(request(of), its.map(token)),
+            Op::ClaimAndApply(of) => Op::ClaimAndApply(request(of)),
+            Op::Sql(sql) => Op::Sql(sql.about(request(sql.request))),
+            Op::ReadBalance(of) => Op::ReadBalance(account(of)),
+            Op::Overwrite(of, base) => Op::Overwrite(request(of), base),
+            Op::CheckToken(of, its) => Op::CheckToken(account(of), token(its)),
+            Op::Acquire(it) => Op::Acquire(key(it)),
+            Op::Release(it) => Op::Release(key(it)),
+            Op::Revoke(it) => Op::Revoke(lease(it)),
+        }
+    }
+
+    /// The number of a token. Tokens must have the order that they have in the model.
+    fn number_of(&mut self, real: i64) -> i64 {
+        if let Some((number, _)) = self.tokens.iter().find(|(_, its)| *its == real) {
+            return *number;
+        }
+        let next = self.tokens.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+        let number = self.expected_token.unwrap_or(next);
+        let fits = self.tokens.iter().all(|(other, its)| (*other < number) == (*its < real) && *other != number);
+        let number = if fits { number } else { CONTRADICTION };
+        self.tokens.push((number, real));
+        number
+    }
+
+    /// Sends an operation to the lock service, over a lane's connection or from where it was held.
+    fn call_lock(&mut self, via: Session, op: Op) -> Outcome {
+        let real = self.translated(op);
+        let loses_reply = std::mem::take(&mut self.loses_reply);
+        let lands = self.flights.iter().any(|flight| flight.session == via);
+        if self.trouble.is_some() {
+            return Outcome::Unknown;
+        }
+        let Some(lock) = &mut self.lock else { unreachable!("a strategy that needs a lock service has one") };
+        let ran = if lands { lock.land(via) } else { lock.execute(via, real, loses_reply) };
+        match self.note(ran) {
+            Some(Ran::Came(outcome)) => outcome,
+            Some(Ran::Unheard) | None => Outcome::Unknown,
+            Some(Ran::Waits) => {
+                self.trouble = Some(BackendError {
+                    backend: "etcd",
+                    what: format!("`{op}` waits although nobody is in the way"),
+                    remedy: None,
+                });
+                Outcome::Unknown
+            }
+        }
+    }
+}
+
+impl Stage for Gate {
+    fn store(&mut self, session: Session, op: Op, (lane, attempt): (u8, u8)) -> Result<Outcome, Waits> {
+        let loses_reply = std::mem::take(&mut self.loses_reply);
+        if self.trouble.is_some() {
+            return Ok(Outcome::Unknown);
+        }
+        let by = self.delivery(lane, attempt);
+        let real = self.translated(op);
+        let lands = self.flights.iter().any(|flight| flight.session == session);
+        let ran =
+            if lands { self.store.land(session, real, by) } else { self.store.execute(session, real, by, loses_reply) };
+        self.remarks.extend(self.store.name_of(session));
+        match self.note(ran) {
+            Some(Ran::Came(outcome)) => Ok(outcome),
+            Some(Ran::Unheard) | None => Ok(Outcome::Unknown),
+            // Whom it waits for is for nobody to know here.
+            Some(Ran::Waits) => Err(Waits(Sessions::NONE)),
+        }
+    }
+
+    fn cut(&mut self, session: Session) {
+        let cut = self.store.cut(session);
+        self.note(cut);
+    }
+
+    /// What was held has taken its connection along already.
+    fn move_session(&mut self, _: Session, _: Session) {}
+
+    fn deadlock(&mut self, _: Session) {
+        self.trouble.get_or_insert(BackendError {
+            backend: "replay",
+            what: "the schedule makes a transaction the victim of a deadlock, and which one it is the server decides"
+                .to_owned(),
+            remedy: Some("replay a schedule that ends before the deadlock".to_owned()),
+        });
+    }
+
+    fn grant(&mut self, via: Session, lease: LeaseId) {
+        if let Outcome::Ok(Response::Granted(real)) = self.call_lock(via, Op::GrantLease) {
+            self.leases.push((lease, real));
+            self.remarks.push(format!("lease {:x}", real.0));
+        }
+    }
+
+    fn acquire(&mut self, via: Session, key: LockKey) -> Acquired {
+        if self.trouble.is_some() {
+            return Acquired::Unheard;
+        }
+        let (_, account) = self.place();
+        let Some(lock) = &mut self.lock else { unreachable!("a strategy that needs a lock service has one") };
+        let asked = lock.queue(account);
+        let Some(queue) = self.note(asked) else { return Acquired::Unheard };
+        let own = self.really(key.lease);
+        let ahead: Vec<LeaseId> = queue.into_iter().take_while(|lease| Some(*lease) != own).collect();
+        let is_alive = own.is_some_and(|own| {
+            let Some(lock) = &mut self.lock else { return false };
+            // Whoever has no lease does not queue: etcd says so at once.
+            !ahead.is_empty() && lock.is_alive(own).unwrap_or(false)
+        });
+        if is_alive {
+            let named = ahead.into_iter().map(|lease| self.name_of(lease).unwrap_or(lease)).collect();
+            return Acquired::Behind(named);
+        }
+        match self.call_lock(via, Op::Acquire(key)) {
+            Outcome::Ok(Response::Held(Token(revision))) => {
+                self.remarks.push(format!("revision {revision}"));
+                let number = self.number_of(revision.get());
+                Acquired::Held(Token(NonZeroI64::new(number).unwrap_or(NonZeroI64::MIN)))
+            }
+            Outcome::Failed(Failure::LeaseExpired) => Acquired::Expired,
+            _ => Acquired::Unheard,
+        }
+    }
+
+    fn release(&mut self, via: Session, key: LockKey) -> Outcome {
+        self.call_lock(via, Op::Release(key))
+    }
+
+    fn revoke(&mut self, via: Session, lease: LeaseId) -> Outcome {
+        self.call_lock(via, Op::Revoke(lease))
+    }
+
+    fn expire(&mut self, lease: LeaseId) {
+        // A lease of which nobody heard can have no key either.
+        let Some(real) = self.really(lease) else { return };
+        let others: Vec<LeaseId> = self.leases.iter().map(|(_, its)| *its).filter(|its| *its != real).collect();
+        let Some(lock) = &mut self.lock else { return };
+        let expired = lock.expire(real, &others);
+        self.note(expired);
+        self.remarks.push(format!("lease {:x}", real.0));
+    }
+
+    fn is_alive(&mut self, lease: LeaseId) -> bool {
+        let Some(real) = self.really(lease) else { return false };
+        let Some(lock) = &mut self.lock else { return false };
+        let alive = lock.is_alive(real);
+        self.note(alive).unwrap_or(false)
+    }
+
+    fn lose_request(&mut self, via: Session, op: Op, (lane, attempt): (u8, u8)) {
+        if self.trouble.is_some() {
+            return;
+        }
+        let (real, by) = (self.translated(op), self.delivery(lane, attempt));
+        let lost = match (op.leg(), &mut self.lock) {
+            (Leg::Lock, Some(lock)) => lock.lose_request(via, real),
+            _ => self.store.lose_request(via, real, by),
+        };
+        self.note(lost);
+    }
+
+    fn lose_next_reply(&mut self, _: Session) {
+        self.loses_reply = true;
+    }
+
+    fn crash(&mut self, lane: u8) {
+        let cut = self.store.cut(Session(lane));
+        self.note(cut);
+        if let Some(lock) = &mut self.lock {
+            lock.cut(Session(lane));
+        }
+    }
+
+    fn flights(&self) -> &[Flight] {
+        &self.flights
+    }
+
+    fn add_flight(&mut self, flight: Flight) {
+        if self.trouble.is_none() {
+            let by = self.delivery(flight.lane, flight.attempt);
+            let (on, real) = (Session(flight.lane), self.translated(flight.op));
+            let held = match (flight.op.leg(), &mut self.lock) {
+                (Leg::Lock, Some(lock)) => lock.hold(on, flight.session, real),
+                _ => self.store.hold(on, flight.session, real, by),
+            };
+            self.note(held);
+        }
+        self.flights.push(flight);
+    }
+
+    fn remove_flight(&mut self, at: usize) {
+        let flight = self.flights.remove(at);
+        if let (Leg::Lock, Some(lock)) = (flight.op.leg(), &mut self.lock) {
+            lock.cut(flight.session);
+        }
+    }
+
+    fn time_passes(&mut self, waiting: bool) {
+        self.waits += u64::from(waiting);
+        self.expired += u64::from(!waiting);
+    }
+
+    // The history tells.
+    fn overlap(&mut self, _: u8) {}
+}
+
+impl Backends for Gate {
+    fn begin_again(&mut self, _: Flaws) {
+        self.number += 1;
+        self.flights.clear();
+        self.leases.clear();
+        self.tokens.clear();
+        self.expected_token = None;
+        self.loses_reply = false;
+        (self.expired, self.waits) = (0, 0);
+        self.remarks.clear();
+        if self.trouble.is_none() && (self.always_resets || self.number % ACCOUNTS == 1) {
+            let reset = self.store.reset(self.number, ACCOUNTS);
+            self.note(reset);
+        }
+    }
+
+    fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    fn waits(&self) -> u64 {
+        self.waits
+    }
+
+    /// As the model would have it: with the messages, the account and the tokens as the machine knows them.
+    fn take_ledger(&mut self) -> Vec<Entry> {
+        let (first, account) = self.place();
+        if self.trouble.is_some() {
+            return Vec::new();
+        }
+        let read = self.store.ledger(account);
+        let entries = self.note(read).unwrap_or_default();
+        let numbered = entries.into_iter().zip(1..).map(|(entry, number)| {
+            let number_of = |token: Token| {
+                let known = self.tokens.iter().find(|(_, real)| *real == token.0.get());
+                Token(known.and_then(|(number, _)| NonZeroI64::new(*number)).unwrap_or(token.0))
+            };
+            Entry {
+                number,
+                message: MessageId(entry.message.0.wrapping_sub(first.0)),
+                account: AccountId(0),
+                token: entry.token.map(number_of),
+                ..entry
+            }
+        });
+        numbered.collect()
+    }
+}

@@ -1,0 +1,238 @@
+//! A schedule on the model and on real backends at once: after every step, both must have said the same.
+
+use crate::backend::BackendError;
+use crate::check::{Finding, Violation};
+use crate::explore::execution::{Execution, Executor};
+use crate::explore::{Did, Executed, ExploreError, Fate, Made, Schedule, ScheduleError, Step};
+use crate::world::{Outcome, Response};
+
+use super::gate::Gate;
+
+/// A schedule cannot be replayed to its end.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// A server has broken down, in the step with this number.
+    #[error("in step {position}, {error}")]
+    Backend { position: usize, error: BackendError },
+}
+
+impl From<ExploreError> for ReplayError {
+    fn from(error: ExploreError) -> Self {
+        ReplayError::Schedule(error.into())
+    }
+}
+
+/// The first difference between the model and the real backends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divergence {
+    /// The step, from 1.
+    pub position: usize,
+    pub step: Option<Step>,
+    pub model: String,
+    pub real: String,
+}
+
+impl std::fmt::Display for Divergence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.step {
+            Some(step) => write!(f, "step {}, {step}: ", self.position)?,
+            None => write!(f, "after {} steps: ", self.position)?,
+        }
+        write!(f, "the model says {}, the real one {}", self.model, self.real)
+    }
+}
+
+/// A step that was made on both sides.
+#[derive(Debug, Clone)]
+pub struct Both {
+    pub model: Made,
+    pub real: Made,
+    /// What the servers said beside the response: process ids, revisions, leases.
+    pub remarks: Vec<String>,
+    /// The violations that are there from now on.
+    pub shows: Vec<Violation>,
+    /// It was not asked for: the lanes ran on.
+    pub ran_on: bool,
+}
+
+/// One replay.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// What happened on the real backends; as far as it went, if there is a divergence.
+    pub executed: Option<Executed>,
+    pub findings: Vec<Finding>,
+    pub divergence: Option<Divergence>,
+}
+
+impl Replayed {
+    /// Whether it shows this violation.
+    #[must_use]
+    pub fn shows(&self, violation: Violation) -> bool {
+        self.findings.iter().any(|finding| finding.violation == violation)
+    }
+}
+
+/// The two executions side by side.
+pub(crate) struct Lockstep<'e> {
+    model: Execution<'e>,
+    real: Execution<'e, Gate>,
+}
+
+impl<'e> Lockstep<'e> {
+    /// `executor` says what the model is, mistakes included.
+    pub fn new(executor: &'e Executor<'e>, gate: Gate) -> Self {
+        Lockstep { model: executor.execution(), real: executor.execution_on(gate) }
+    }
+
+    /// The gate, which stands before the backends.
+    pub fn gate(&mut self) -> &mut Gate {
+        &mut self.real.backends
+    }
+
+    /// Gives the gate back.
+    pub fn into_gate(self) -> Gate {
+        self.real.backends
+    }
+
+    /// Replays a schedule, with new messages and a new account, to its end.
+    ///
+    /// # Errors
+    /// [`ReplayError`] if the schedule is none, or a server breaks down.
+    pub fn replay(&mut self, schedule: &Schedule, mut tell: Option<&mut Vec<Both>>) -> Result<Replayed, ReplayError> {
+        self.model.begin_again()?;
+        self.real.begin_again()?;
+        self.check(0)?;
+        let mut shown = Vec::new();
+        let mut position = 0;
+        let mut wanted = schedule.0.iter();
+        loop {
+            let (ran_on, before) = (wanted.len() == 0, position);
+            position += 1;
+            match wanted.next() {
+                Some(step) if self.model.is_over() => {
+                    return Err(ScheduleError::AfterTheEnd { position, step: *step }.into());
+                }
+                Some(step) => self.follow_model(*step, position)?,
+                None if self.model.is_over() => return self.settle(before),
+                None => self.model.run_on_once()?,
+            }
+            let model = *self.model.last_made().expect("a step was made");
+            if let Some(divergence) = self.follow_really(&model, position)? {
+                self.gate().abandon();
+                return Ok(Replayed { executed: None, findings: Vec::new(), divergence: Some(divergence) });
+            }
+            if let Some(told) = &mut tell {
+                let shows = newly_shown(&self.model, &mut shown);
+                let real = *self.real.last_made().expect("a step was made");
+                told.push(Both { model, real, remarks: self.real.backends.take_remarks(), shows, ran_on });
+            }
+        }
+    }
+
+    /// Makes a step on the model.
+    fn follow_model(&mut self, step: Step, position: usize) -> Result<(), ReplayError> {
+        if self.model.step(step)? {
+            return Ok(());
+        }
+        let enabled = self.model.enabled();
+        if !enabled.contains(&step) {
+            let enabled = enabled.iter().map(ToString::to_string).collect();
+            return Err(ScheduleError::Disabled { position, step, enabled }.into());
+        }
+        Ok(self.model.must_step(step)?)
+    }
+
+    /// Makes the step on the real backends that the model has just made.
+    fn follow_really(&mut self, model: &Made, position: usize) -> Result<Option<Divergence>, ReplayError> {
+        let step = model.step;
+        let token = match model.did {
+            Did::Made { learned: Outcome::Ok(Response::Held(token)), .. } => Some(token.0.get()),
+            _ => None,
+        };
+        self.real.backends.expect_token(token);
+        let made = if model.gave_way { self.real.give_way(step.lane)?.is_some() } else { self.real.step(step)? };
+        self.check(position)?;
+        let diverges = |model: String, real: String| Ok(Some(Divergence { position, step: Some(step), model, real }));
+        let real = match self.real.last_made() {
+            Some(real) if made => *real,
+            _ if step.fate == Fate::Expires => {
+                return diverges(in_words(model), "there is no lease to expire".to_owned());
+            }
+            _ => return diverges(in_words(model), "it has to wait for another transaction or lock".to_owned()),
+        };
+        if is_same(model, &real) { Ok(None) } else { diverges(in_words(model), in_words(&real)) }
+    }
+
+    fn check(&mut self, position: usize) -> Result<(), ReplayError> {
+        match self.gate().take_trouble() {
+            Some(error) => Err(ReplayError::Backend { position, error }),
+            None => Ok(()),
+        }
+    }
+
+    /// Retries what was given up, on both sides, and compares what is in the ledgers.
+    fn settle(&mut self, position: usize) -> Result<Replayed, ReplayError> {
+        let model = self.model.settle()?;
+        // The tokens of the fault-free retry are compared by their order alone.
+        self.real.backends.expect_token(None);
+        let real = self.real.settle()?;
+        self.check(position)?;
+        let entries = |executed: &Executed| {
+            let entry = |entry: &crate::backend::Entry| {
+                format!("m{} {:+} by {} = {}", entry.message.0, entry.amount, entry.by, entry.balance)
+            };
+            executed.ledger.iter().map(entry).collect::<Vec<_>>().join(", ")
+        };
+        let retried = |executed: &Executed| format!("{:?}", executed.retried);
+        let differ = |model: String, real: String| Some(Divergence { position, step: None, model, real });
+        let divergence = if !is_same_ledger(&model, &real) {
+            differ(format!("that the ledger holds [{}]", entries(&model)), format!("[{}]", entries(&real)))
+        } else if model.retried != real.retried {
+            differ(format!("that a fault-free retry gets {}", retried(&model)), retried(&real))
+        } else {
+            None
+        };
+        Ok(Replayed { findings: real.findings(), executed: Some(real), divergence })
+    }
+}
+
+/// What is there to be seen now that was not before.
+fn newly_shown(model: &Execution<'_>, shown: &mut Vec<Violation>) -> Vec<Violation> {
+    let shows = model.so_far().lasting_violations(shown);
+    shown.extend(&shows);
+    shows
+}
+
+/// Whether both sides did the same, and learned the same. What a held request came to, nobody hears on a wire.
+fn is_same(model: &Made, real: &Made) -> bool {
+    let same = match (model.did, real.did) {
+        (Did::Landed { op, outcome: _ }, Did::Landed { op: its, outcome: Outcome::Unknown }) => op == its,
+        (one, other) => one == other,
+    };
+    same && Made { did: real.did, ..*model } == *real
+}
+
+fn is_same_ledger(model: &Executed, real: &Executed) -> bool {
+    let same = |(one, other): (&crate::backend::Entry, &crate::backend::Entry)| {
+        crate::backend::Entry { token: None, ..*one } == crate::backend::Entry { token: None, ..*other }
+            && one.token.is_some() == other.token.is_some()
+    };
+    model.ledger.len() == real.ledger.len() && model.ledger.iter().zip(&real.ledger).all(same)
+}
+
+/// What a step came to.
+fn in_words(made: &Made) -> String {
+    let outcome = |outcome: Outcome| match outcome {
+        Outcome::Ok(response) => response.to_string(),
+        Outcome::Failed(failure) => format!("failed: {failure}"),
+        Outcome::Unknown => "unknown".to_owned(),
+    };
+    match made.did {
+        Did::Made { op, learned } => format!("`{op}` comes back with `{}`", outcome(learned)),
+        Did::Landed { op, outcome: came } => format!("`{op}` lands with `{}`", outcome(came)),
+        Did::Crashed { op } => format!("a crash before `{op}`"),
+        Did::Expired => "the lease expires".to_owned(),
+    }
+}

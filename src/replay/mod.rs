@@ -1,0 +1,20 @@
+//! Replaying: the schedule that broke the model, step by step on the real backends.
+//!
+//! A gate stands before each operation of each lane, and releases one at a time in the schedule's order; faults are physical,
+//! as far as there is a wire. The model goes along, and the first response that differs from the model's is a divergence. So a
+//! violation that an exploration found is shown on a real database, and whole families of schedules show that the model may be
+//! trusted.
+
+mod conform;
+mod etcd;
+mod gate;
+mod lockstep;
+mod postgres;
+mod rig;
+mod sides;
+mod sqlite;
+mod wires;
+
+pub use conform::{ConformError, Conformance, Conformed, conform};
+pub use lockstep::{Both, Divergence, ReplayError, Replayed};
+pub use rig::{Kept, Rig, Told, Work, replay_all, replay_and_tell};

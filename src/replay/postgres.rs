@@ -1,0 +1,212 @@
+//! PostgreSQL before the gate: a pinned connection for each lane, each through a proxy of its own that loses what is to be lost.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::rig::Kept;
+use super::sides::{Ran, StoreSide};
+use super::wires::{no_proxy, stuck};
+use crate::backend::{Backend, BackendError, Entry, PostgresOverseer, PostgresStore, Session as Connection, Way};
+use crate::fault::wire::{Landing, Wire, WireFault};
+use crate::model::store::Session;
+use crate::world::{AccountId, Delivery, Op, Outcome};
+
+/// How long a statement may take that waits for nobody.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// When a statement has not come back after this long, the server is asked whether it waits for a lock.
+const FIRST_LOOK: Duration = Duration::from_millis(2);
+
+/// A schema of its own.
+pub(crate) struct PostgresSide {
+    runtime: Rc<Runtime>,
+    store: PostgresStore,
+    overseer: PostgresOverseer,
+    links: HashMap<Session, Link>,
+    flights: HashMap<Session, Held>,
+}
+
+struct Link {
+    connection: Box<dyn Connection>,
+    wire: Arc<Wire>,
+    pid: i32,
+}
+
+/// A request that is held back; without a wire, one that the driver would not send at all.
+struct Held {
+    wire: Option<Arc<Wire>>,
+    pid: i32,
+}
+
+impl PostgresSide {
+    pub fn new(runtime: Rc<Runtime>, url: &str) -> Result<Self, BackendError> {
+        let (store, overseer) = runtime.block_on(async {
+            let store = PostgresStore::connect(url).await?;
+            let overseer = store.overseer().await?;
+            Ok::<_, BackendError>((store, overseer))
+        })?;
+        Ok(PostgresSide { runtime, store, overseer, links: HashMap::new(), flights: HashMap::new() })
+    }
+
+    fn link(&mut self, on: Session) -> Result<Link, BackendError> {
+        match self.links.remove(&on) {
+            Some(link) => Ok(link),
+            None => self.runtime.block_on(async {
+                let Some(Way { host, port, protocol }) = self.store.way() else {
+                    unreachable!("a PostgreSQL server is somewhere")
+                };
+                let wire = Wire::start(&host, port, protocol).await.map_err(|error| no_proxy(&host, port, &error))?;
+                let (connection, pid) = self.store.connect_pinned(wire.address()).await?;
+                Ok(Link { connection, wire: Arc::new(wire), pid })
+            }),
+        }
+    }
+
+    /// Waits for something that a server process is at, and asks the server whether it waits for another one if that takes
+    /// long. None if it does.
+    fn watch<T>(&mut self, pid: i32, doing: impl Future<Output = T>) -> Result<Option<T>, BackendError> {
+        let overseer = &mut self.overseer;
+        self.runtime.block_on(async {
+            tokio::pin!(doing);
+            let mut look = FIRST_LOOK;
+            let deadline = tokio::time::Instant::now() + TIMEOUT;
+            loop {
+                tokio::select! {
+                    biased;
+                    done = &mut doing => return Ok(Some(done)),
+                    () = tokio::time::sleep(look) => {}
+                }
+                if !overseer.blocking(pid).await?.is_empty() {
+                    return Ok(None);
+                }
+                if tokio::time::Instant::now() > deadline {
+                    return Err(stuck("postgres", &format!("process {pid}"), TIMEOUT));
+                }
+                look *= 2;
+            }
+        })
+    }
+
+    /// Closes the connection, and waits until the server has noticed.
+    fn end(&mut self, link: Link) -> Result<(), BackendError> {
+        let pid = link.pid;
+        drop(link);
+        self.runtime.block_on(self.overseer.wait_until_gone(pid))
+    }
+}
+
+impl StoreSide for PostgresSide {
+    fn reset(&mut self, first: u32, accounts: u32) -> Result<(), BackendError> {
+        self.runtime.block_on(self.overseer.begin_again(first, accounts))
+    }
+
+    fn close(&mut self) -> Result<(), BackendError> {
+        let links: Vec<Link> = self.links.drain().map(|(_, link)| link).collect();
+        links.into_iter().try_for_each(|link| self.end(link))?;
+        let flights: Vec<Held> = self.flights.drain().map(|(_, held)| held).collect();
+        for Held { wire, pid } in flights {
+            drop(wire);
+            self.runtime.block_on(self.overseer.wait_until_gone(pid))?;
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, on: Session, op: Op, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
+        let mut link = self.link(on)?;
+        if loses_reply {
+            link.wire.arm(WireFault::LoseReply);
+        }
+        let done = self.watch(link.pid, link.connection.execute(op, by))?;
+        match done {
+            None => {
+                self.end(link)?;
+                Ok(Ran::Waits)
+            }
+            Some(_) if loses_reply => {
+                self.end(link)?;
+                Ok(Ran::Unheard)
+            }
+            Some(Ok(Outcome::Unknown)) => {
+                let what = format!("process {} is gone in the middle of `{op}`", link.pid);
+                Err(BackendError { backend: "postgres", what, remedy: Some("see the server's log".to_owned()) })
+            }
+            Some(outcome) => {
+                self.links.insert(on, link);
+                Ok(Ran::Came(outcome?))
+            }
+        }
+    }
+
+    fn lose_request(&mut self, on: Session, op: Op, by: Delivery) -> Result<(), BackendError> {
+        let mut link = self.link(on)?;
+        link.wire.arm(WireFault::LoseRequest);
+        self.watch(link.pid, link.connection.execute(op, by))?;
+        self.end(link)
+    }
+
+    fn hold(&mut self, on: Session, flight: Session, op: Op, by: Delivery) -> Result<(), BackendError> {
+        let Link { mut connection, wire, pid } = self.link(on)?;
+        wire.arm(WireFault::Hold);
+        self.watch(pid, connection.execute(op, by))?;
+        // The driver may have refused without a request: then nothing is in flight, and the connection is closed.
+        let wire = if wire.disarm() { None } else { Some(wire) };
+        if wire.is_none() {
+            drop(connection);
+            self.runtime.block_on(self.overseer.wait_until_gone(pid))?;
+        }
+        self.flights.insert(flight, Held { wire, pid });
+        Ok(())
+    }
+
+    fn land(&mut self, flight: Session, op: Op, _: Delivery) -> Result<Ran, BackendError> {
+        let Some(Held { wire, pid }) = self.flights.remove(&flight) else { return Ok(Ran::Unheard) };
+        let Some(wire) = wire else { return Ok(Ran::Unheard) };
+        let landed = self.watch(pid, wire.release())?;
+        drop(wire);
+        self.runtime.block_on(self.overseer.wait_until_gone(pid))?;
+        match landed {
+            None => Ok(Ran::Waits),
+            Some(Landing::Finished { .. }) => Ok(Ran::Unheard),
+            Some(Landing::Broken | Landing::NothingHeld) => Err(BackendError {
+                backend: "postgres",
+                what: format!("process {pid} was gone when `{op}` was to land"),
+                remedy: Some("see the server's log".to_owned()),
+            }),
+        }
+    }
+
+    fn cut(&mut self, on: Session) -> Result<(), BackendError> {
+        match self.links.remove(&on) {
+            Some(link) => self.end(link),
+            None => Ok(()),
+        }
+    }
+
+    fn ledger(&mut self, account: AccountId) -> Result<Vec<Entry>, BackendError> {
+        self.runtime.block_on(self.overseer.ledger(account))
+    }
+
+    fn name_of(&self, on: Session) -> Option<String> {
+        let held = || self.flights.get(&on).map(|held| held.pid);
+        self.links.get(&on).map(|link| link.pid).or_else(held).map(|pid| format!("pid {pid}"))
+    }
+
+    fn keep(mut self: Box<Self>, _: &Path) -> Result<Kept, BackendError> {
+        self.close()?;
+        self.runtime.block_on(self.store.keep()).map(Kept::Schema)
+    }
+}
+
+impl Drop for PostgresSide {
+    fn drop(&mut self) {
+        self.links.clear();
+        self.flights.clear();
+        // A server that is gone has nothing to be removed; what stays, the next run removes.
+        let _ = self.runtime.block_on(self.store.remove());
+    }
+}

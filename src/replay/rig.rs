@@ -1,0 +1,228 @@
+//! The backends that replays run on, and the workers that replay: each with connections, tables and locks of its own.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::etcd::EtcdSide;
+use super::gate::Gate;
+use super::lockstep::{Both, Lockstep, ReplayError, Replayed};
+use super::postgres::PostgresSide;
+use super::sides::{LockSide, StoreSide};
+use super::sqlite::SqliteSide;
+use crate::backend::{BackendError, Backends, Entry, Wanted};
+use crate::explore::execution::Executor;
+use crate::explore::story::in_words;
+use crate::explore::{Bound, Flaws, Line, Schedule, Story};
+use crate::load::BackendSettings;
+use crate::model::store::Profile;
+use crate::strategy::{StoreKind, Strategy};
+
+/// How long a lease lives that nobody ends: longer than any replay.
+const LEASE_TTL_S: u8 = 120;
+
+/// How long it lives where expiry is waited for: as short as a lock service makes it.
+const SHORT_TTL_S: u8 = 2;
+
+/// The backends, for as long as this lives.
+pub struct Rig {
+    backends: Backends,
+    store: StoreKind,
+    store_url: Option<String>,
+    lock_endpoints: Vec<String>,
+    prefix: String,
+    natural_expiry: bool,
+    /// How many gates there were.
+    gates: AtomicUsize,
+}
+
+impl Rig {
+    /// Starts the backends that are wanted, or connects to them. With `natural_expiry`, leases are waited for until they
+    /// expire; otherwise they are revoked.
+    ///
+    /// # Errors
+    /// [`BackendError`] if one of them cannot be had.
+    pub async fn start(wanted: &Wanted, natural_expiry: bool) -> Result<Self, BackendError> {
+        let ttl = if natural_expiry { SHORT_TTL_S } else { LEASE_TTL_S };
+        let settings = BackendSettings {
+            durable: false,
+            lease_ttl_s: std::num::NonZeroU8::new(ttl).unwrap_or(std::num::NonZeroU8::MIN),
+            ..BackendSettings::default()
+        };
+        let backends = Backends::start(wanted, &settings).await?;
+        let store_url = backends.started_store_url().or_else(|| wanted.store_url.clone());
+        Ok(Rig {
+            store: wanted.store,
+            store_url,
+            lock_endpoints: backends.lock_endpoints().to_vec(),
+            prefix: format!("oncelab/{:x}-{:08x}", std::process::id(), rand::random::<u32>()),
+            natural_expiry,
+            gates: AtomicUsize::new(0),
+            backends,
+        })
+    }
+
+    /// The backends.
+    #[must_use]
+    pub fn backends(&self) -> &Backends {
+        &self.backends
+    }
+
+    /// Which model goes along with the store.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        if self.store == StoreKind::Postgres { Profile::Postgres } else { Profile::Sqlite }
+    }
+
+    /// Removes what the replays have left in servers that were not started for them.
+    ///
+    /// # Errors
+    /// [`BackendError`] if a server is gone.
+    pub async fn remove_traces(&self) -> Result<(), BackendError> {
+        self.backends.remove_traces(&self.prefix).await
+    }
+
+    /// A gate before connections of its own, to be used and dropped on this thread, which must not be one of an asynchronous
+    /// runtime's.
+    pub(crate) fn gate(&self, needs_lock: bool, requests: u8, always_resets: bool) -> Result<Gate, BackendError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = Rc::new(runtime.map_err(|error| BackendError {
+            backend: "replay",
+            what: format!("a thread cannot wait for connections: {error}"),
+            remedy: Some("raise the number of open files (ulimit -n)".to_owned()),
+        })?);
+        let store: Box<dyn StoreSide> = match (self.store, &self.store_url) {
+            (StoreKind::Postgres, Some(url)) => Box::new(PostgresSide::new(Rc::clone(&runtime), url)?),
+            _ => Box::new(SqliteSide::new()?),
+        };
+        let lock = if needs_lock { Some(self.lock_side(runtime)?) } else { None };
+        Ok(Gate::new(store, lock, requests, always_resets))
+    }
+
+    fn lock_side(&self, runtime: Rc<tokio::runtime::Runtime>) -> Result<Box<dyn LockSide>, BackendError> {
+        let number = self.gates.fetch_add(1, Ordering::Relaxed);
+        let ttl_s = if self.natural_expiry { SHORT_TTL_S } else { LEASE_TTL_S };
+        let prefix = format!("{}/{number}", self.prefix);
+        let endpoints = self.lock_endpoints.clone();
+        Ok(Box::new(EtcdSide::new(runtime, endpoints, prefix, ttl_s.into(), self.natural_expiry)?))
+    }
+}
+
+/// What is to be replayed.
+#[derive(Clone, Copy)]
+pub struct Work<'w> {
+    pub strategy: &'w dyn Strategy,
+    /// Requests, retries and store are its affair; lanes and faults must be enough for the schedules.
+    pub bound: Bound,
+    /// The mistakes that the model is to have.
+    pub flaws: Flaws,
+    pub schedules: &'w [Schedule],
+    /// How often each of them.
+    pub times: usize,
+    pub workers: usize,
+}
+
+/// Replays schedules, several at a time, and hands each result to `done` with the place of its schedule; until that says stop,
+/// or a server breaks down.
+///
+/// # Errors
+/// The first [`ReplayError`]; what was done before was handed over.
+pub fn replay_all(
+    rig: &Rig,
+    work: Work<'_>,
+    done: &(dyn Fn(usize, Replayed) -> bool + Sync),
+) -> Result<(), ReplayError> {
+    let next = AtomicUsize::new(0);
+    let stops = AtomicBool::new(false);
+    let failed: Mutex<Option<ReplayError>> = Mutex::new(None);
+    let total = work.schedules.len() * work.times;
+    let worker = || {
+        let executor = Executor::new(work.strategy, work.bound, work.flaws);
+        let gate = rig.gate(work.strategy.needs_lock_service(), work.bound.requests, false);
+        let gate = gate.map_err(|error| ReplayError::Backend { position: 0, error })?;
+        let mut lockstep = Lockstep::new(&executor, gate);
+        while !stops.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= total {
+                break;
+            }
+            let place = number % work.schedules.len();
+            let replayed = lockstep.replay(&work.schedules[place], None)?;
+            if !done(place, replayed) {
+                stops.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..work.workers.clamp(1, total.max(1)) {
+            scope.spawn(|| {
+                if let Err(error) = worker() {
+                    stops.store(true, Ordering::Relaxed);
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+/// Where a database was left that is to stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// A file.
+    File(std::path::PathBuf),
+    /// A schema in the database at this URL.
+    Schema(String),
+}
+
+/// A replay with all that can be told of it.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub replayed: Replayed,
+    /// What happened, with the responses of the real backends.
+    pub story: Story,
+    /// The effects as they stand in the store.
+    pub rows: Vec<Entry>,
+    pub kept: Option<Kept>,
+}
+
+/// Replays a schedule once and tells every step; then lets the database stay, in this folder if it is a file.
+///
+/// # Errors
+/// [`ReplayError`] if the schedule is none, or a server breaks down.
+pub fn replay_and_tell(rig: &Rig, work: Work<'_>, keep: Option<&Path>) -> Result<Told, ReplayError> {
+    let in_the_beginning = |error| ReplayError::Backend { position: 0, error };
+    let executor = Executor::new(work.strategy, work.bound, work.flaws);
+    let gate = rig.gate(work.strategy.needs_lock_service(), work.bound.requests, false).map_err(in_the_beginning)?;
+    let mut lockstep = Lockstep::new(&executor, gate);
+    let mut told = Vec::new();
+    let schedule = work.schedules.first().cloned().unwrap_or_default();
+    let replayed = lockstep.replay(&schedule, Some(&mut told))?;
+    let rows = lockstep.gate().rows().map_err(in_the_beginning)?;
+    let kept = match keep {
+        Some(folder) => Some(lockstep.into_gate().into_store().keep(folder).map_err(in_the_beginning)?),
+        None => None,
+    };
+    let story = Story {
+        strategy: work.strategy.name(),
+        bound: work.bound,
+        schedule,
+        lines: told.iter().map(|both| line(both, work.bound.requests > 1)).collect(),
+        retried: replayed.executed.iter().flat_map(|executed| executed.retried.clone()).collect(),
+        findings: replayed.findings.clone(),
+        has_lock: work.strategy.needs_lock_service(),
+    };
+    Ok(Told { replayed, story, rows, kept })
+}
+
+/// A step in words, with what the servers said.
+fn line(both: &Both, several: bool) -> Line {
+    let mut line = in_words(several, &both.real, both.shows.clone(), both.ran_on);
+    if !both.remarks.is_empty() {
+        let between = if line.learned.is_empty() { "" } else { " " };
+        line.learned = format!("{}{between}({})", line.learned, both.remarks.join(", "));
+    }
+    line
+}

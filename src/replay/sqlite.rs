@@ -1,0 +1,105 @@
+//! SQLite before the gate: a file in memory, write-ahead log, a connection for each lane. It has no wire: faults are logical.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::rig::Kept;
+use super::sides::{Ran, StoreSide};
+use crate::backend::provision::{Keeps, temporary_folder};
+use crate::backend::{BackendError, Entry, Immediate, ImmediateConnection};
+use crate::model::store::Session;
+use crate::world::{AccountId, Delivery, Op};
+
+/// A database of its own.
+pub(crate) struct SqliteSide {
+    path: PathBuf,
+    /// The gate's own connection.
+    own: ImmediateConnection,
+    open: HashMap<Session, ImmediateConnection, rustc_hash::FxBuildHasher>,
+    spare: Vec<ImmediateConnection>,
+    /// Goes last, and the database with it.
+    _folder: tempfile::TempDir,
+}
+
+impl SqliteSide {
+    pub fn new() -> Result<Self, BackendError> {
+        let folder = temporary_folder("sqlite", Keeps::InMemory)?;
+        let path = folder.path().join("replay.db");
+        let own = ImmediateConnection::open(&path)?;
+        own.make_tables()?;
+        Ok(SqliteSide { path, own, open: HashMap::default(), spare: Vec::new(), _folder: folder })
+    }
+
+    fn connection(&mut self, on: Session) -> Result<&mut ImmediateConnection, BackendError> {
+        let SqliteSide { path, open, spare, .. } = self;
+        match open.entry(on) {
+            std::collections::hash_map::Entry::Occupied(there) => Ok(there.into_mut()),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                let connection = spare.pop().map_or_else(|| ImmediateConnection::open(path), Ok)?;
+                Ok(place.insert(connection))
+            }
+        }
+    }
+}
+
+impl StoreSide for SqliteSide {
+    fn reset(&mut self, first: u32, accounts: u32) -> Result<(), BackendError> {
+        self.own.begin_again(first, accounts)
+    }
+
+    fn close(&mut self) -> Result<(), BackendError> {
+        let all: Vec<Session> = self.open.keys().copied().collect();
+        all.into_iter().try_for_each(|session| self.cut(session))
+    }
+
+    fn execute(&mut self, on: Session, op: Op, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
+        match self.connection(on)?.execute(op, by)? {
+            Immediate::Busy => Ok(Ran::Waits),
+            Immediate::Came(outcome) if !loses_reply => Ok(Ran::Came(outcome)),
+            Immediate::Came(_) => {
+                self.cut(on)?;
+                Ok(Ran::Unheard)
+            }
+        }
+    }
+
+    fn lose_request(&mut self, on: Session, _: Op, _: Delivery) -> Result<(), BackendError> {
+        self.cut(on)
+    }
+
+    fn hold(&mut self, on: Session, flight: Session, _: Op, _: Delivery) -> Result<(), BackendError> {
+        self.connection(on)?;
+        if let Some(connection) = self.open.remove(&on) {
+            self.open.insert(flight, connection);
+        }
+        Ok(())
+    }
+
+    fn land(&mut self, flight: Session, op: Op, by: Delivery) -> Result<Ran, BackendError> {
+        self.execute(flight, op, by, false)
+    }
+
+    /// A connection that is closed undoes its transaction; what is left of it can serve another.
+    fn cut(&mut self, on: Session) -> Result<(), BackendError> {
+        if let Some(mut connection) = self.open.remove(&on) {
+            connection.cut()?;
+            self.spare.push(connection);
+        }
+        Ok(())
+    }
+
+    fn ledger(&mut self, account: AccountId) -> Result<Vec<Entry>, BackendError> {
+        self.own.ledger(account)
+    }
+
+    fn name_of(&self, _: Session) -> Option<String> {
+        None
+    }
+
+    fn keep(self: Box<Self>, folder: &Path) -> Result<Kept, BackendError> {
+        let name = |n: u32| folder.join(if n == 0 { "replay.db".to_owned() } else { format!("replay-{n}.db") });
+        let path = (0..).map(name).find(|path| !path.exists()).expect("some name is free");
+        self.own.copy_to(&path)?;
+        Ok(Kept::File(path))
+    }
+}
