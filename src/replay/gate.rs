@@ -149,7 +149,7 @@ impl Gate {
             request
         };
         let token = |token: Token| {
-            let known = self.tokens.iter().find(|(number, _)| *number == token.0.get());
+            let known = self.tokens.iter().rev().find(|(number, _)| *number == token.0.get());
             known.and_then(|(_, real)| NonZeroI64::new(*real)).map_or(token, Token)
         };
         // One that was never granted is known to nobody.
@@ -174,15 +174,20 @@ impl Gate {
         }
     }
 
-    /// The number of a token. Tokens must have the order that they have in the model.
+    /// The number of a token: the model's, if the token has the place among the others that it has in the model.
+    ///
+    /// A token is the revision of the whole lock service, which others raise too: two that are the same in the model may
+    /// differ.
     fn number_of(&mut self, real: i64) -> i64 {
-        if let Some((number, _)) = self.tokens.iter().find(|(_, its)| *its == real) {
-            return *number;
-        }
-        let next = self.tokens.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
-        let number = self.expected_token.unwrap_or(next);
-        let fits = self.tokens.iter().all(|(other, its)| (*other < number) == (*its < real) && *other != number);
-        let number = if fits { number } else { CONTRADICTION };
+        let known = self.tokens.iter().find(|(_, its)| *its == real).map(|(number, _)| *number);
+        let next = || self.tokens.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+        let number = self.expected_token.or(known).unwrap_or_else(next);
+        let in_order = |(other, its): &(i64, i64)| match other.cmp(&number) {
+            std::cmp::Ordering::Less => *its < real,
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Greater => *its > real,
+        };
+        let number = if self.tokens.iter().all(in_order) { number } else { CONTRADICTION };
         self.tokens.push((number, real));
         number
     }
