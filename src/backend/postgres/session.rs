@@ -4,9 +4,10 @@ use sqlx::postgres::{PgArguments, PgConnection, Postgres};
 use sqlx::query::Query;
 use sqlx::{Executor, Row};
 
-use super::{broken, statements};
+use super::broken;
+use super::statements::{self, Parameter};
 use crate::backend::{BackendError, Pending, Session};
-use crate::world::{Answer, Delivery, Failure, Isolation, MessageId, Op, Outcome, Request, Response, Token};
+use crate::world::{Answer, Delivery, Failure, Op, Outcome, Response};
 
 /// One connection.
 pub(super) struct PostgresSession {
@@ -34,7 +35,7 @@ impl PostgresSession {
     async fn run(&mut self, op: Op, by: Delivery) -> Result<Outcome, sqlx::Error> {
         let response = match op {
             Op::Begin(isolation) => {
-                self.connection.execute(begin(isolation)).await?;
+                self.connection.execute(statements::begin(isolation)).await?;
                 self.transaction = Transaction::Open;
                 Response::Done
             }
@@ -42,49 +43,29 @@ impl PostgresSession {
                 return Ok(Outcome::Failed(Failure::NoTransaction));
             }
             Op::Commit if self.transaction == Transaction::Aborted => {
-                self.end("ROLLBACK").await?;
+                self.end(statements::ROLLBACK).await?;
                 return Ok(Outcome::Failed(Failure::NoTransaction));
             }
-            Op::Commit => self.end("COMMIT").await?,
-            Op::Rollback => self.end("ROLLBACK").await?,
-            Op::ReadMark(id) => self.read(statements::READ_MARK, id).await?,
-            Op::ReadAnswer(id) => self.read(statements::READ_ANSWER, id).await?,
-            Op::WriteMark(id, answer) => self.put(statements::WRITE_MARK, id, answer).await?,
-            Op::StoreAnswer(id, answer) => self.put(statements::STORE_ANSWER, id, answer).await?,
-            Op::Claim(id) => {
-                let query = sqlx::query(statements::CLAIM).bind(i64::from(id.0));
-                Response::Claimed(query.execute(&mut self.connection).await?.rows_affected() == 1)
+            Op::Commit => self.end(statements::COMMIT).await?,
+            Op::Rollback => self.end(statements::ROLLBACK).await?,
+            Op::ReadMark(_) | Op::ReadAnswer(_) | Op::ReadBalance(_) | Op::Sql(_) => {
+                Response::Found(self.first_value(op, by).await?)
             }
-            Op::CheckToken(account, token) => {
-                let query = sqlx::query(statements::CHECK_TOKEN).bind(i64::from(account.0)).bind(token.0.get());
-                if query.execute(&mut self.connection).await?.rows_affected() == 0 {
-                    return Ok(Outcome::Failed(Failure::StaleToken));
-                }
+            Op::WriteMark(..) | Op::StoreAnswer(..) => {
+                self.rows_changed(op, by).await?;
                 Response::Done
             }
-            Op::Apply(request, None) => Response::Applied(self.apply(statements::APPLY, &request, None, by).await?),
-            Op::Apply(request, token) => match self.apply(statements::APPLY_FENCED, &request, token, by).await? {
+            Op::Claim(_) => Response::Claimed(self.rows_changed(op, by).await? == 1),
+            Op::CheckToken(..) => match self.rows_changed(op, by).await? {
+                0 => return Ok(Outcome::Failed(Failure::StaleToken)),
+                _ => Response::Done,
+            },
+            Op::Apply(_, Some(_)) => match self.first_value(op, by).await? {
                 None => return Ok(Outcome::Failed(Failure::StaleToken)),
                 applied => Response::Applied(applied),
             },
-            Op::Sql(sql) => {
-                let query = sql.values().into_iter().fold(sqlx::query(sql.text()), |query, value| query.bind(value));
-                let row = query.fetch_optional(&mut self.connection).await?;
-                Response::Found(row.map(|row| row.try_get(0).map(Answer)).transpose()?)
-            }
-            Op::ReadBalance(account) => {
-                let query = sqlx::query(statements::READ_BALANCE).bind(i64::from(account.0));
-                let row = query.fetch_optional(&mut self.connection).await?;
-                Response::Found(row.map(|row| row.try_get(0).map(Answer)).transpose()?)
-            }
-            Op::Overwrite(request, base) => {
-                let query = bind_effect(sqlx::query(statements::OVERWRITE), &request, None, by);
-                let query = query.bind(base.0 + i64::from(request.effect.amount));
-                let row = query.fetch_optional(&mut self.connection).await?;
-                Response::Applied(row.map(|row| row.try_get(0).map(Answer)).transpose()?)
-            }
-            Op::ClaimAndApply(request) => {
-                Response::Applied(self.apply(statements::CLAIM_AND_APPLY, &request, None, by).await?)
+            Op::Apply(_, None) | Op::Overwrite(..) | Op::ClaimAndApply(_) => {
+                Response::Applied(self.first_value(op, by).await?)
             }
             Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => panic!("`{op}` was sent to a store"),
         };
@@ -97,47 +78,24 @@ impl PostgresSession {
         Ok(Response::Done)
     }
 
-    async fn read(&mut self, query: &'static str, id: MessageId) -> Result<Response, sqlx::Error> {
-        let row = sqlx::query(query).bind(i64::from(id.0)).fetch_optional(&mut self.connection).await?;
-        Ok(Response::Found(row.map(|row| row.try_get(0).map(Answer)).transpose()?))
-    }
-
-    async fn put(&mut self, query: &'static str, id: MessageId, answer: Answer) -> Result<Response, sqlx::Error> {
-        sqlx::query(query).bind(i64::from(id.0)).bind(answer.0).execute(&mut self.connection).await?;
-        Ok(Response::Done)
-    }
-
-    async fn apply(
-        &mut self,
-        query: &'static str,
-        request: &Request,
-        token: Option<Token>,
-        by: Delivery,
-    ) -> Result<Option<Answer>, sqlx::Error> {
-        let query = bind_effect(sqlx::query(query), request, token, by);
-        let row = query.fetch_optional(&mut self.connection).await?;
+    async fn first_value(&mut self, op: Op, by: Delivery) -> Result<Option<Answer>, sqlx::Error> {
+        let row = query(op, by).fetch_optional(&mut self.connection).await?;
         row.map(|row| row.try_get(0).map(Answer)).transpose()
     }
-}
 
-fn begin(isolation: Isolation) -> &'static str {
-    match isolation {
-        Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
-        Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ",
-        Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    async fn rows_changed(&mut self, op: Op, by: Delivery) -> Result<u64, sqlx::Error> {
+        Ok(query(op, by).execute(&mut self.connection).await?.rows_affected())
     }
 }
 
-/// Binds what [`statements::APPLY`] takes.
-fn bind_effect<'q>(
-    query: Query<'q, Postgres, PgArguments>,
-    request: &Request,
-    token: Option<Token>,
-    by: Delivery,
-) -> Query<'q, Postgres, PgArguments> {
-    let effect = request.effect;
-    let query = query.bind(effect.amount).bind(i64::from(effect.account.0)).bind(i64::from(request.id.0));
-    query.bind(token.map(|token| token.0.get())).bind(i16::from(by.attempt)).bind(i16::from(by.copy))
+/// The statement of an operation, with its parameters bound.
+fn query(op: Op, by: Delivery) -> Query<'static, Postgres, PgArguments> {
+    let (text, parameters) = statements::statement(op, by);
+    parameters.into_iter().fold(sqlx::query(text), |query, parameter| match parameter {
+        Parameter::Bigint(value) => query.bind(value),
+        Parameter::Int(value) => query.bind(value),
+        Parameter::Smallint(value) => query.bind(value),
+    })
 }
 
 impl Session for PostgresSession {

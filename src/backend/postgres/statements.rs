@@ -1,4 +1,6 @@
-//! The SQL of each operation. Every one of them is a single statement: one round trip.
+//! The SQL of each operation, and its parameters. Every one of them is a single statement: one round trip.
+
+use crate::world::{Delivery, Isolation, Op, Request, Token};
 
 /// The tables, in the schema of the run.
 pub(super) const TABLES: [&str; 8] = [
@@ -49,6 +51,9 @@ pub(super) const SETTINGS: &str = "SELECT version(), current_setting('fsync'), c
      current_setting('default_transaction_isolation'), current_setting('shared_buffers'),
      current_setting('server_version_num')::int";
 
+pub(super) const COMMIT: &str = "COMMIT";
+pub(super) const ROLLBACK: &str = "ROLLBACK";
+
 pub(super) const READ_MARK: &str = "SELECT answer FROM mark WHERE message = $1 LIMIT 1";
 pub(super) const READ_ANSWER: &str = "SELECT answer FROM answer WHERE message = $1 LIMIT 1";
 
@@ -63,7 +68,7 @@ pub(super) const CLAIM: &str = "INSERT INTO claim (message) VALUES ($1) ON CONFL
 pub(super) const CHECK_TOKEN: &str = "INSERT INTO fence (account, token) VALUES ($1, $2) ON CONFLICT (account)
      DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token";
 
-/// Amount, account, message, token, attempt, copy. Gives the balance.
+/// Amount, account, message, token, attempt, copy ([`effect`]). Gives the balance.
 pub(super) const APPLY: &str =
     "WITH changed AS (UPDATE account SET balance = balance + $1 WHERE id = $2 RETURNING balance)
      INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
@@ -92,3 +97,62 @@ pub(super) const CLAIM_AND_APPLY: &str =
      answered AS (INSERT INTO answer (message, answer) SELECT $3, balance FROM changed)
      INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
      SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+/// A parameter of a statement, by the type that PostgreSQL takes it for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parameter {
+    Bigint(Option<i64>),
+    Int(i32),
+    Smallint(i16),
+}
+
+/// Begins a transaction.
+pub(super) fn begin(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    }
+}
+
+/// What an operation reads or changes, and the parameters in their order.
+///
+/// # Panics
+/// If it begins or ends a transaction, or is none of a store's.
+pub(super) fn statement(op: Op, by: Delivery) -> (&'static str, Vec<Parameter>) {
+    let id = |number: u32| Parameter::Bigint(Some(number.into()));
+    let big = |number: i64| Parameter::Bigint(Some(number));
+    match op {
+        Op::ReadMark(message) => (READ_MARK, vec![id(message.0)]),
+        Op::ReadAnswer(message) => (READ_ANSWER, vec![id(message.0)]),
+        Op::WriteMark(message, answer) => (WRITE_MARK, vec![id(message.0), big(answer.0)]),
+        Op::StoreAnswer(message, answer) => (STORE_ANSWER, vec![id(message.0), big(answer.0)]),
+        Op::Claim(message) => (CLAIM, vec![id(message.0)]),
+        Op::CheckToken(account, token) => (CHECK_TOKEN, vec![id(account.0), big(token.0.get())]),
+        Op::Apply(request, None) => (APPLY, effect(&request, None, by)),
+        Op::Apply(request, token) => (APPLY_FENCED, effect(&request, token, by)),
+        Op::ClaimAndApply(request) => (CLAIM_AND_APPLY, effect(&request, None, by)),
+        Op::Sql(sql) => (sql.text(), sql.values().into_iter().map(big).collect()),
+        Op::ReadBalance(account) => (READ_BALANCE, vec![id(account.0)]),
+        Op::Overwrite(request, base) => {
+            let mut parameters = effect(&request, None, by);
+            parameters.push(big(base.0 + i64::from(request.effect.amount)));
+            (OVERWRITE, parameters)
+        }
+        Op::Begin(_) | Op::Commit | Op::Rollback => unreachable!("`{op}` is no statement"),
+        Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => panic!("`{op}` was sent to a store"),
+    }
+}
+
+/// What [`APPLY`] takes.
+fn effect(request: &Request, token: Option<Token>, by: Delivery) -> Vec<Parameter> {
+    let Request { id, effect, .. } = request;
+    vec![
+        Parameter::Int(effect.amount),
+        Parameter::Bigint(Some(effect.account.0.into())),
+        Parameter::Bigint(Some(id.0.into())),
+        Parameter::Bigint(token.map(|token| token.0.get())),
+        Parameter::Smallint(by.attempt.into()),
+        Parameter::Smallint(by.copy.into()),
+    ]
+}
