@@ -6,7 +6,7 @@ mod etcd;
 mod etcd_overseer;
 mod ledger;
 mod null;
-mod postgres;
+pub(crate) mod postgres;
 pub mod provision;
 mod servers;
 mod sqlite;

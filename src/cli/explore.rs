@@ -54,6 +54,9 @@ pub(super) struct Explore {
     /// Draw the shortest schedule, or that of --schedule, as a space-time diagram: SVG, or text if the name ends in .txt
     #[arg(long, value_name = "FILE")]
     diagram: Option<PathBuf>,
+    /// Print the story of --schedule in another form, and nothing else
+    #[arg(long, value_enum, value_name = "FORM", requires = "schedule", conflicts_with = "json")]
+    export: Option<Export>,
     /// Draw schedules at random instead of going through all of them: for bounds that are too large
     #[arg(long, value_enum)]
     walk: Option<WalkKind>,
@@ -75,6 +78,14 @@ pub(super) struct Explore {
 enum StoreModel {
     Sqlite,
     Postgres,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Export {
+    /// A sequence diagram of Mermaid
+    Mermaid,
+    /// A specification for PostgreSQL's isolation tester; for strategies that talk to the store only
+    Isolationtester,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -203,11 +214,14 @@ impl Explore {
         if let Some(file) = &self.diagram {
             draw(file, &story)?;
         }
-        output::print(&if self.json {
-            serde_json::to_string_pretty(&explored::story_as_json(&story))? + "\n"
-        } else {
-            let again = self.command(strategy.name(), &schedule);
-            format!("\n{}\n{}\nagain: {}\n", report::to_diagram(&story), story.as_text(), output::here(&again))
+        output::print(&match self.export {
+            Some(Export::Mermaid) => report::to_mermaid(&story),
+            Some(Export::Isolationtester) => report::to_isolationtester(&story)?,
+            None if self.json => serde_json::to_string_pretty(&explored::story_as_json(&story))? + "\n",
+            None => {
+                let again = self.command(strategy.name(), &schedule);
+                format!("\n{}\n{}\nagain: {}\n", report::to_diagram(&story), story.as_text(), output::here(&again))
+            }
         })?;
         let claim = strategy.claim(bound.store_kind());
         let broken = story.findings.iter().any(|finding| claim.rules_out.contains(&finding.violation));

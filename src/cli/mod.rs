@@ -107,13 +107,17 @@ fn code_of(error: &anyhow::Error) -> u8 {
     use crate::explore::{ExploreError, MalformedToken, ScheduleError};
     use crate::load::{ExperimentError, RunError, TrialError};
     use crate::replay::{ConformError, ReplayError};
+    use crate::report::NoIsolationTest;
     use crate::results::{FileError, OpenError};
     use crate::strategy::UnknownStrategy;
 
     if error.is::<ExploreError>() || error.is::<ScheduleError>() || error.is::<MalformedToken>() {
         return exit::USAGE;
     }
-    if error.is::<ExperimentError>() || error.is::<UnknownStrategy>() || error.is::<Usage>() {
+    if error.is::<ExperimentError>() || error.is::<UnknownStrategy>() || error.is::<NoIsolationTest>() {
+        return exit::USAGE;
+    }
+    if error.is::<Usage>() {
         return exit::USAGE;
     }
     if error.is::<BackendError>() {

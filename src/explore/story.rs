@@ -31,13 +31,17 @@ pub struct Story {
 #[derive(Debug, Clone)]
 pub struct Line {
     pub step: Step,
+    /// The same as data: the operation, and what came of it.
+    pub event: Did,
+    /// The attempt that the lane was at, from 0.
+    pub attempt: u8,
     /// Where the lane's request went, or its lease.
     pub leg: Leg,
     /// What it did, e.g. `read K`.
     pub did: String,
     /// What came back, e.g. `nothing`.
     pub learned: String,
-    /// What its client was told after it.
+    /// What its client was told after it, or does of its own accord: the attempt is over.
     pub told: Option<String>,
     /// The violations that are there from now on.
     pub shows: Vec<Violation>,
@@ -160,7 +164,8 @@ pub(crate) fn in_words(several: bool, made: &Made, shows: Vec<Violation>, ran_on
         (None, false) if matches!(made.did, Did::Crashed { .. }) => Some("its client retries".to_owned()),
         _ => None,
     };
-    Line { step: made.step, leg, did, learned, told, shows, ran_on, waited: made.waited }
+    let Made { step, did: event, attempt, waited, .. } = *made;
+    Line { step, event, attempt, leg, did, learned, told, shows, ran_on, waited }
 }
 
 fn trouble_in_words(trouble: Trouble) -> String {

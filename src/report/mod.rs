@@ -2,6 +2,7 @@
 
 mod csv;
 mod diagram;
+mod isolationtester;
 mod markdown;
 mod references;
 mod table;
@@ -9,7 +10,8 @@ mod tables;
 mod text;
 
 pub use self::csv::to_csv;
-pub use diagram::{to_diagram, to_svg};
+pub use diagram::{to_diagram, to_mermaid, to_svg};
+pub use isolationtester::{NoIsolationTest, to_isolationtester};
 pub use markdown::{document, to_markdown};
 pub use references::references;
 pub use table::{Align, Column, Table};

@@ -111,6 +111,16 @@ fn bad_input_is_exit_code_2_with_the_place_and_a_remedy() {
         (&["check-then-act", "--requests", "3"], "--requests 3 needs as many lanes at least"),
         (&["check-then-act", "--fault-kinds", "delayed"], "--fault-kinds: 'delayed' is none that a schedule can show"),
         (&["check-then-act", "--diagram", "no/such/folder/x.svg"], "--diagram: no/such/folder/x.svg cannot be written"),
+        (
+            &["etcd-lock", "--schedule", "a", "--export", "isolationtester"],
+            "--export isolationtester: 'etcd-lock' needs the lock service, of which PostgreSQL knows nothing; use --export mermaid",
+        ),
+        (
+            &["check-then-act", "--store-model", "sqlite", "--schedule", "a", "--export", "isolationtester"],
+            "use --store-model postgres",
+        ),
+        (&["check-then-act", "--export", "mermaid"], "--schedule <TOKENS>"),
+        (&["check-then-act", "--schedule", "a", "--export", "mermaid", "--json"], "cannot be used with '--json'"),
         (&[], "required arguments were not provided"),
     ] {
         let output = oncelab(folder.path(), &[&["explore"], arguments].concat());
@@ -163,6 +173,21 @@ fn diagrams_are_drawn_as_svg_and_as_text() {
             !drawn.contains("http") || drawn.matches("http").count() == 1,
             "nothing is fetched but the namespace's name"
         );
+    }
+}
+
+/// A schedule in another form is all that stands on stdout, and the exit code is that of the story.
+#[test]
+fn a_schedule_is_exported_as_a_sequence_diagram_and_as_an_isolation_test() {
+    let folder = tempfile::tempdir().unwrap();
+    for (form, begins, ends) in [
+        ("mermaid", "sequenceDiagram\n", "two answers to the same request differ\n"),
+        ("isolationtester", "# check-then-act: a b b a\n", "\n  \"ledger\"\n"),
+    ] {
+        let output = oncelab(folder.path(), &["explore", "check-then-act", "--schedule", "a b b a", "--export", form]);
+        assert_eq!(output.status.code(), Some(0), "as its claim says");
+        let exported = text(&output.stdout);
+        assert!(exported.starts_with(begins) && exported.ends_with(ends), "{exported}");
     }
 }
 

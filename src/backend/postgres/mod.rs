@@ -1,5 +1,6 @@
 //! PostgreSQL through sqlx: in a schema of its own, one connection per handler.
 
+pub(crate) mod literal;
 mod overseer;
 mod session;
 mod statements;

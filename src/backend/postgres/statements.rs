@@ -28,6 +28,9 @@ pub(super) const ORPHANS: &str = "SELECT nspname::text FROM pg_namespace
 
 pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, fence RESTART IDENTITY";
 
+/// Undoes [`TABLES`].
+pub(super) const DROP: &str = "DROP TABLE account, ledger, mark, claim, answer, fence";
+
 /// The number of accounts.
 pub(super) const FILL: &str = "INSERT INTO account SELECT id, 0 FROM generate_series(0::bigint, $1 - 1) id";
 

@@ -2,9 +2,11 @@
 //! moment marked at which it goes wrong. After L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed
 //! System" (1978).
 
+mod mermaid;
 mod svg;
 mod text;
 
+pub use mermaid::to_mermaid;
 pub use svg::to_svg;
 pub use text::to_diagram;
 
