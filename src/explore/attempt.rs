@@ -30,6 +30,8 @@ pub(super) enum Next {
 /// A strategy at work on one delivery.
 pub(super) struct Attempt<'a> {
     future: ReusableBoxFuture<'a, Reply>,
+    /// Whether it may issue SQL of its own: there is a database, and not only a model.
+    has_database: bool,
 }
 
 /// The strategy at work, with a port of its own.
@@ -44,8 +46,12 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// [`ExploreError`] if it awaits anything else than its operations, or issues SQL of its own. A panic goes on to the caller.
-    pub fn begin(strategy: &'a dyn Strategy, request: &'a Request) -> Result<(Self, Next), ExploreError> {
-        let mut attempt = Attempt { future: ReusableBoxFuture::new(handle(strategy, request)) };
+    pub fn begin(
+        strategy: &'a dyn Strategy,
+        request: &'a Request,
+        has_database: bool,
+    ) -> Result<(Self, Next), ExploreError> {
+        let mut attempt = Attempt { future: ReusableBoxFuture::new(handle(strategy, request)), has_database };
         let next = attempt.poll(strategy, None)?;
         Ok((attempt, next))
     }
@@ -74,7 +80,7 @@ impl<'a> Attempt<'a> {
         match self.future.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(reply) => Ok(Next::Replies(reply)),
             Poll::Pending => match HandOver::asked() {
-                Some(Op::Sql(sql)) => Err(Reason::OwnSql { strategy: strategy.name(), statement: sql.text() }.into()),
+                Some(Op::Sql(sql)) if !self.has_database => Err(Reason::OwnSql { strategy: strategy.name(), statement: sql.text() }.into()),
                 Some(op) => Ok(Next::Asks(op)),
                 None => Err(Reason::AwaitsSomethingElse { strategy: strategy.name() }.into()),
             },

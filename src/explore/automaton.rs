@@ -123,7 +123,7 @@ impl<'s> Automaton<'s> {
     }
 
     fn run_once(&self, request: usize, ops: &[Op], outcomes: &[Outcome]) -> Result<Next, ExploreError> {
-        let (mut attempt, mut next) = Attempt::begin(self.strategy, &self.requests[request])?;
+        let (mut attempt, mut next) = Attempt::begin(self.strategy, &self.requests[request], false)?;
         for (n, (op, outcome)) in ops.iter().zip(outcomes).enumerate() {
             if next != Next::Asks(*op) {
                 let before = n.checked_sub(1).map(|before| ops[before]);

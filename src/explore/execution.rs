@@ -116,6 +116,8 @@ pub enum Did {
 
 /// What an execution asks of the backends beside its steps.
 pub(crate) trait Backends: Stage {
+    /// Whether it knows SQL, and not only the operations of the model.
+    const IS_REAL: bool;
     /// Makes them as they were before anything happened.
     fn begin_again(&mut self, flaws: Flaws);
     /// How often a lease has expired under its holder.
@@ -127,6 +129,8 @@ pub(crate) trait Backends: Stage {
 }
 
 impl Backends for Direct {
+    const IS_REAL: bool = false;
+
     fn begin_again(&mut self, flaws: Flaws) {
         self.begin_again(flaws);
     }
@@ -371,7 +375,7 @@ impl<S: Backends> Execution<'_, S> {
         let next = match &mut self.attempts[place] {
             Some(attempt) => attempt.begin_another(self.of.strategy, request)?,
             none => {
-                let (begun, next) = Attempt::begin(self.of.strategy, request)?;
+                let (begun, next) = Attempt::begin(self.of.strategy, request, S::IS_REAL)?;
                 *none = Some(begun);
                 next
             }

@@ -374,6 +374,8 @@ impl Stage for Gate {
 }
 
 impl Backends for Gate {
+    const IS_REAL: bool = true;
+
     fn begin_again(&mut self, _: Flaws) {
         self.number += 1;
         self.flights.clear();
