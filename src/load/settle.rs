@@ -9,7 +9,7 @@ use crate::history::{LONG, What};
 use crate::strategy::Retries;
 use crate::world::{Delivery, Reply, Request, Trouble, World};
 
-/// How often a retry is made that fails for a reason that may pass, such as a deadlock, and how long is waited before.
+/// How often a retry is made that fails for a reason that may pass, such as a deadlock, and how long is waited before the next.
 const ATTEMPTS: u8 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -29,18 +29,25 @@ pub(super) async fn retry_unresolved(
         resolved[end.message.0 as usize] = true;
     }
     let mut port = FaultyPort::new(Arc::clone(around), 0, around.recorders.recorder(LONG));
-    for request in requests.iter().filter(|request| !resolved[request.id.0 as usize]) {
-        let mut reply = retry(setting, &mut port, request).await;
-        for _ in 1..ATTEMPTS {
+    let mut open: Vec<&Request> = requests.iter().filter(|request| !resolved[request.id.0 as usize]).collect();
+    for attempt in 1..=ATTEMPTS {
+        let mut troubled = Vec::new();
+        for request in open {
+            let reply = retry(setting, &mut port, request).await;
             // After an unknown outcome another attempt would be one more fault.
-            if !matches!(reply, Err(Trouble::Failed(_) | Trouble::InProgress)) {
-                break;
+            if attempt < ATTEMPTS && matches!(reply, Err(Trouble::Failed(_) | Trouble::InProgress)) {
+                troubled.push(request);
+                continue;
             }
-            tokio::time::sleep(PAUSE).await;
-            reply = retry(setting, &mut port, request).await;
+            port.note(What::Answered { reply, heard: true });
+            port.note(What::Received { reply });
         }
-        port.note(What::Answered { reply, heard: true });
-        port.note(What::Received { reply });
+        if troubled.is_empty() {
+            return;
+        }
+        // Once for all of them: a strategy whose claims get stuck leaves many.
+        tokio::time::sleep(PAUSE).await;
+        open = troubled;
     }
 }
 
