@@ -48,8 +48,10 @@ impl Span {
                         span.stored_ns = Some(event.ended_ns());
                     }
                     match (op, outcome) {
-                        (Op::ReadMark(_), Some(Outcome::Ok(_))) => span.checked_ns = Some(event.at_ns),
-                        (Op::WriteMark(..) | Op::Commit, Some(Outcome::Ok(_))) => {
+                        (Op::ReadMark(_) | Op::ReadAnswer(_), Some(Outcome::Ok(_))) => {
+                            span.checked_ns = Some(event.at_ns)
+                        }
+                        (Op::WriteMark(..) | Op::StoreAnswer(..) | Op::Commit, Some(Outcome::Ok(_))) => {
                             span.marked_ns = Some(event.ended_ns())
                         }
                         _ => {}

@@ -2,11 +2,13 @@
 //!
 //! Invariant: no strategy knows which driver runs it, and no driver names a strategy.
 
+mod act_then_mark;
 mod at_least_once;
 mod at_most_once;
 mod check_then_act;
 mod check_then_act_transaction;
 mod claim;
+mod claim_then_act;
 mod dedup_table;
 mod dedup_table_statement;
 mod etcd_lock;

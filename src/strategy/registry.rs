@@ -27,6 +27,8 @@ impl Default for Registry {
         registry.register(super::at_least_once::AtLeastOnce);
         registry.register(super::check_then_act::CheckThenAct);
         registry.register(super::check_then_act_transaction::CheckThenActTransaction);
+        registry.register(super::claim_then_act::ClaimThenAct);
+        registry.register(super::act_then_mark::ActThenMark);
         registry.register(super::etcd_lock::EtcdLock);
         registry.register(super::etcd_lock_marker::EtcdLockMarker);
         registry.register(super::etcd_lock_fenced::EtcdLockFenced);

@@ -65,7 +65,7 @@ fn quick_meets_every_expectation() {
     let stderr = text(&output.stderr);
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{stderr}"));
     let cells = summary["cells"].as_array().unwrap();
-    assert_eq!(cells.len(), 11);
+    assert_eq!(cells.len(), 13);
     for cell in cells {
         assert_eq!(cell["met"], true, "{cell:#}");
         if cell["verdict"] == "valid" {

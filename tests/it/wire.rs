@@ -158,7 +158,7 @@ fn the_wire_and_the_port_show_the_same() {
             .filter(|cell| cell["faults"] == "port")
             .map(|cell| cell["strategy"].as_str().unwrap())
             .collect();
-        assert_eq!(strategies.len(), 11);
+        assert_eq!(strategies.len(), 13);
         for strategy in strategies {
             let (port, wire) = (cell(strategy, "port"), cell(strategy, "wire"));
             let ((a, b), (c, d)) = (interval(port), interval(wire));

@@ -95,6 +95,18 @@ fn a_single_fault_does_to_a_single_lane_what_the_literature_says() {
 }
 
 #[test]
+fn whoever_claims_first_chooses_one_loss_and_whoever_marks_last_the_other() {
+    for store in [Profile::Sqlite, Profile::Postgres] {
+        let shows = |name: &str, violation: Violation| {
+            let strategy = Registry::default().get(name).expect("it is there");
+            both(strategy.as_ref(), store).iter().any(|exploration| exploration.shows(violation))
+        };
+        assert!(shows("claim-then-act", Violation::Stuck) && !shows("claim-then-act", Violation::Duplicate));
+        assert!(shows("act-then-mark", Violation::Duplicate) && !shows("act-then-mark", Violation::Stuck));
+    }
+}
+
+#[test]
 fn a_store_that_runs_one_writer_at_a_time_saves_check_then_act_in_a_transaction() {
     let strategy = Registry::default().get("check-then-act-transaction").expect("it is there");
     let [on_sqlite, _] = both(strategy.as_ref(), Profile::Sqlite);
