@@ -42,7 +42,9 @@ impl Session for NullSession {
             Op::ReadMark(_) | Op::ReadAnswer(_) | Op::Sql(_) => Response::Found(None),
             Op::Claim(_) => Response::Claimed(true),
             Op::Apply(request, token) => self.apply(&request, token, by),
-            Op::ClaimAndApply(request) | Op::Overwrite(request, _) => self.apply(&request, None, by),
+            Op::ClaimAndApply(request) | Op::ApplyUnderLease(request, _) | Op::Overwrite(request, _) => {
+                self.apply(&request, None, by)
+            }
             Op::ReadBalance(_) => Response::Found(Some(Answer(0))),
             _ => Response::Done,
         };

@@ -81,7 +81,7 @@ impl Span {
 }
 
 fn writes_effects(op: &Op) -> bool {
-    matches!(op.kind(), OpKind::Apply | OpKind::ClaimAndApply | OpKind::Commit)
+    matches!(op.kind(), OpKind::Apply | OpKind::ApplyUnderLease | OpKind::ClaimAndApply | OpKind::Commit)
 }
 
 /// Why an effect that had been applied by the first entry was applied again by the second.

@@ -34,7 +34,7 @@ fn may_apply(event: &Event) -> bool {
         What::Called { op, .. } | What::Landed { op, .. } => op.kind(),
         _ => return false,
     };
-    matches!(kind, OpKind::Apply | OpKind::ClaimAndApply | OpKind::Commit)
+    matches!(kind, OpKind::Apply | OpKind::ApplyUnderLease | OpKind::ClaimAndApply | OpKind::Commit)
 }
 
 #[cfg(test)]

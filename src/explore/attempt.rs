@@ -80,7 +80,9 @@ impl<'a> Attempt<'a> {
         match self.future.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(reply) => Ok(Next::Replies(reply)),
             Poll::Pending => match HandOver::asked() {
-                Some(Op::Sql(sql)) if !self.has_database => Err(Reason::OwnSql { strategy: strategy.name(), statement: sql.text() }.into()),
+                Some(Op::Sql(sql)) if !self.has_database => {
+                    Err(Reason::OwnSql { strategy: strategy.name(), statement: sql.text() }.into())
+                }
                 Some(op) => Ok(Next::Asks(op)),
                 None => Err(Reason::AwaitsSomethingElse { strategy: strategy.name() }.into()),
             },

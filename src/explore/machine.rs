@@ -461,6 +461,7 @@ pub(crate) fn globally(me: Lane, lane: u8, op: Op) -> Op {
         Op::Release(key) => Op::Release(LockKey { lease: lease(key.lease), ..key }),
         Op::Revoke(id) => Op::Revoke(lease(id)),
         Op::Apply(request, Some(local)) => Op::Apply(request, Some(token(local))),
+        Op::ApplyUnderLease(request, local) => Op::ApplyUnderLease(request, lease(local)),
         Op::CheckToken(account, local) => Op::CheckToken(account, token(local)),
         other => other,
     }

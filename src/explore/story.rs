@@ -2,7 +2,7 @@
 
 use crate::check::{Cause, Finding, Violation};
 use crate::strategy::Strategy;
-use crate::world::{Failure, Isolation, Leg, MessageId, Op, Outcome, Reply, Response, Trouble};
+use crate::world::{Failure, Isolation, LeaseId, Leg, MessageId, Op, Outcome, Reply, Response, Trouble};
 
 use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};
@@ -184,6 +184,7 @@ fn failure_in_words(failure: Failure) -> &'static str {
         Failure::Busy => "busy",
         Failure::NoTransaction => "no transaction",
         Failure::StaleToken => "stale token",
+        Failure::OtherLease => "other lease",
         Failure::LeaseExpired => "lease expired",
         Failure::Unavailable => "unavailable",
     }
@@ -204,6 +205,7 @@ fn operation(op: Op, several: bool) -> String {
         Op::ReadAnswer(id) => format!("read R{}", number(id)),
         Op::Apply(request, None) => format!("apply X{}", number(request.id)),
         Op::Apply(request, Some(token)) => format!("apply X{} with token {}", number(request.id), token.0),
+        Op::ApplyUnderLease(request, lease) => format!("apply X{} under {}", number(request.id), lease_name(lease)),
         Op::ClaimAndApply(request) => format!("claim K{0} and apply X{0}", number(request.id)),
         Op::Sql(sql) => sql.text().to_owned(),
         Op::ReadBalance(_) => "read the balance".to_owned(),
@@ -230,12 +232,15 @@ fn outcome(op: Op, outcome: Outcome) -> String {
         (_, Response::Claimed(true)) => "fresh".to_owned(),
         (_, Response::Claimed(false) | Response::Applied(None)) => "taken".to_owned(),
         (_, Response::Applied(Some(balance))) => format!("balance {}", balance.0),
-        (_, Response::Granted(lease)) => {
-            let (lane, attempt, _) = owner(lease);
-            format!("lease {}{}", lane_name(lane), attempt + 1)
-        }
+        (_, Response::Granted(lease)) => lease_name(lease),
         (_, Response::Held(token)) => format!("held, token {}", token.0),
     }
+}
+
+/// A lease by the lane and the attempt that asked for it, e.g. `lease a1`.
+fn lease_name(lease: LeaseId) -> String {
+    let (lane, attempt, _) = owner(lease);
+    format!("lease {}{}", lane_name(lane), attempt + 1)
 }
 
 /// What it means that a schedule shows a violation, in a few words.

@@ -256,18 +256,19 @@ impl Tables {
 
     /// The components' states with the lanes under other names. `to` gives each lane's new place; `code` stands for it.
     pub fn permute(&mut self, at: Place, code: u32, to: impl Fn(u8) -> u8) -> Place {
+        let rename = |lease: LeaseId| of_lane(lease, to(owner(lease).0));
         let store = self.permute_one(0, at.store, code, |tables| {
             let store = &tables.stores[at.store as usize];
-            if !store.has_open_transactions() {
+            if !store.has_open_transactions() && !store.remembers_leases() {
                 return at.store;
             }
             let mut renamed = store.clone();
             let lanes = tables.bound.lanes;
             renamed.rename_all(|session| if session.0 < lanes { Session(to(session.0)) } else { session });
+            renamed.rename_leases(rename);
             number(&mut tables.stores, renamed)
         });
         let lock = self.permute_one(1, at.lock, code, |tables| {
-            let rename = |lease: LeaseId| of_lane(lease, to(owner(lease).0));
             let renamed = tables.locks[at.lock as usize].with_leases_renamed(rename);
             number(&mut tables.locks, renamed)
         });
@@ -275,11 +276,11 @@ impl Tables {
             let mut renamed = tables.flights[at.flights as usize].clone();
             for flight in &mut renamed {
                 flight.lane = to(flight.lane);
-                let rename = |lease: LeaseId| of_lane(lease, to(owner(lease).0));
                 flight.op = match flight.op {
                     Op::Acquire(key) => Op::Acquire(LockKey { lease: rename(key.lease), ..key }),
                     Op::Release(key) => Op::Release(LockKey { lease: rename(key.lease), ..key }),
                     Op::Revoke(lease) => Op::Revoke(rename(lease)),
+                    Op::ApplyUnderLease(request, lease) => Op::ApplyUnderLease(request, rename(lease)),
                     other => other,
                 };
             }

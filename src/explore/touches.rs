@@ -34,7 +34,8 @@ impl Touch {
     }
 }
 
-const STORE: u64 = (1 << 28) - 1;
+const STORE: u64 = ((1 << 28) - 1) | OWNERS;
+const OWNERS: u64 = 0b1111 << 32;
 /// SQLite's place for a writer.
 const WRITER: u64 = 1 << 26;
 /// The watch over serializable transactions.
@@ -49,6 +50,7 @@ fn bit(item: Item) -> u64 {
         Item::StoredAnswer(id) => message(12, id.0),
         Item::Account(account) => 1 << (18 + account.0 % 4),
         Item::Fence(account) => 1 << (22 + account.0 % 4),
+        Item::Owner(account) => 1 << (32 + account.0 % 4),
         Item::LockQueue(account) => 1 << (28 + account.0 % 4),
         // The ledger's order is the account's; leases and transactions are each lane's own.
         Item::Store => STORE,

@@ -163,6 +163,7 @@ impl Gate {
             Op::StoreAnswer(id, answer) => Op::StoreAnswer(message(id), answer),
             Op::ReadAnswer(id) => Op::ReadAnswer(message(id)),
             Op::Apply(of, its) => Op::Apply(request(of), its.map(token)),
+            Op::ApplyUnderLease(of, its) => Op::ApplyUnderLease(request(of), lease(its)),
             Op::ClaimAndApply(of) => Op::ClaimAndApply(request(of)),
             Op::Sql(sql) => Op::Sql(sql.about(request(sql.request))),
             Op::ReadBalance(of) => Op::ReadBalance(account(of)),

@@ -103,6 +103,7 @@ fn tables(op: Op) -> (Vec<Table>, Vec<Table>) {
             Item::Ledger(id) => of("ledger", Some(*id)),
             Item::Account(_) => of("account", None),
             Item::Fence(_) => of("fence", None),
+            Item::Owner(_) => of("owner", None),
             Item::Transaction => None,
             _ => of(ANY, None),
         }

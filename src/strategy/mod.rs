@@ -15,6 +15,7 @@ mod etcd_lock;
 mod etcd_lock_fenced;
 mod etcd_lock_fenced_marker;
 mod etcd_lock_fenced_transaction;
+mod etcd_lock_lease_id;
 mod etcd_lock_marker;
 mod etcd_lock_overwrite;
 mod etcd_lock_twice;

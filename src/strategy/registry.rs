@@ -38,6 +38,7 @@ impl Default for Registry {
         registry.register(super::dedup_table_statement::DedupTableStatement);
         registry.register(super::etcd_lock_overwrite::EtcdLockOverwrite);
         registry.register(super::etcd_lock_twice::EtcdLockTwice);
+        registry.register(super::etcd_lock_lease_id::EtcdLockLeaseId);
         registry
     }
 }

@@ -102,6 +102,12 @@ impl<'p> World<'p> {
         Op::Apply(*request, Some(token)), Response::Applied(Some(answer)) => answer
     }
     operation! {
+        /// `[X]` under a lease: the store refuses with [`Failure::OtherLease`] if the first lease that it saw for the account is
+        /// another one.
+        apply_under_lease(request: &Request, lease: LeaseId) -> Answer,
+        Op::ApplyUnderLease(*request, lease), Response::Applied(Some(answer)) => answer
+    }
+    operation! {
         /// Claim, effect and stored answer in one statement; nothing if the message id was there already.
         claim_and_apply(request: &Request) -> Option<Answer>, Op::ClaimAndApply(*request), Response::Applied(answer) => answer
     }

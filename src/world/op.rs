@@ -54,6 +54,8 @@ pub enum Op {
     /// `[X]`: adds the amount to the account and appends to the ledger, both or neither. With a token, the store
     /// refuses if it has seen a higher one for the account.
     Apply(Request, Option<Token>),
+    /// `[X]` under a lease: the store remembers the first lease that it sees for an account, and refuses every other one.
+    ApplyUnderLease(Request, LeaseId),
     /// `Claim`, `Apply` and `StoreAnswer` in one statement.
     ClaimAndApply(Request),
     /// A statement of the strategy's own.
@@ -84,7 +86,7 @@ pub enum Response {
     Found(Option<Answer>),
     /// To `Claim`: whether the message id is new.
     Claimed(bool),
-    /// To `Apply` and `Overwrite`: the balance after it. To `ClaimAndApply`: the same, or nothing if the message id was there already.
+    /// To `Apply`, `ApplyUnderLease` and `Overwrite`: the balance after it. To `ClaimAndApply`: the same, or nothing if the message id was there already.
     Applied(Option<Answer>),
     /// To `GrantLease`.
     Granted(LeaseId),
@@ -124,11 +126,13 @@ pub enum OpKind {
     Acquire,
     Release,
     Revoke,
+    // New kinds go to the end: a kind's number decides what a seed does to it.
+    ApplyUnderLease,
 }
 
 impl OpKind {
     /// Every kind, in the order of the declaration.
-    pub const ALL: [OpKind; 18] = [
+    pub const ALL: [OpKind; 19] = [
         OpKind::Begin,
         OpKind::Commit,
         OpKind::Rollback,
@@ -147,6 +151,7 @@ impl OpKind {
         OpKind::Acquire,
         OpKind::Release,
         OpKind::Revoke,
+        OpKind::ApplyUnderLease,
     ];
 
     /// The name of this kind in experiments, files and tables.
@@ -162,6 +167,7 @@ impl OpKind {
             OpKind::StoreAnswer => "store-answer",
             OpKind::ReadAnswer => "read-answer",
             OpKind::Apply => "apply",
+            OpKind::ApplyUnderLease => "apply-under-lease",
             OpKind::ClaimAndApply => "claim-and-apply",
             OpKind::Sql => "sql",
             OpKind::ReadBalance => "read-balance",
@@ -201,6 +207,8 @@ pub enum Item {
     Ledger(MessageId),
     /// The highest fencing token seen for an account.
     Fence(AccountId),
+    /// The first lease seen for an account.
+    Owner(AccountId),
     /// Everything the open transaction has read and written so far: only its port knows what that is.
     Transaction,
     /// The queue for the lock on an account.
@@ -248,6 +256,7 @@ impl Op {
             Op::StoreAnswer(..) => OpKind::StoreAnswer,
             Op::ReadAnswer(_) => OpKind::ReadAnswer,
             Op::Apply(..) => OpKind::Apply,
+            Op::ApplyUnderLease(..) => OpKind::ApplyUnderLease,
             Op::ClaimAndApply(_) => OpKind::ClaimAndApply,
             Op::Sql(_) => OpKind::Sql,
             Op::ReadBalance(_) => OpKind::ReadBalance,
@@ -280,6 +289,9 @@ impl Op {
                 let mut writes = vec![Item::Account(request.effect.account), Item::Ledger(request.id)];
                 writes.extend(token.map(|_| Item::Fence(request.effect.account)));
                 (vec![], writes)
+            }
+            Op::ApplyUnderLease(Request { id, effect, .. }, _) => {
+                (vec![], vec![Item::Account(effect.account), Item::Ledger(id), Item::Owner(effect.account)])
             }
             Op::ClaimAndApply(Request { id, effect, .. }) => {
                 (vec![], vec![Item::Claim(id), Item::StoredAnswer(id), Item::Account(effect.account), Item::Ledger(id)])
@@ -328,6 +340,11 @@ impl std::fmt::Display for Op {
                 write!(f, "{name} m{} {:+} to {}", request.id.0, request.effect.amount, request.effect.account.0)?;
                 token.map_or(Ok(()), |token| write!(f, " token {}", token.0))
             }
+            Op::ApplyUnderLease(request, lease) => write!(
+                f,
+                "{name} m{} {:+} to {} lease {:x}",
+                request.id.0, request.effect.amount, request.effect.account.0, lease.0
+            ),
             Op::ClaimAndApply(request) => {
                 write!(f, "{name} m{} {:+} to {}", request.id.0, request.effect.amount, request.effect.account.0)
             }

@@ -26,6 +26,8 @@ pub enum Failure {
     NoTransaction,
     /// The store has seen a higher fencing token for this account.
     StaleToken,
+    /// The store has seen another lease first for this account.
+    OtherLease,
     /// The lock service no longer knows the lease: the session is expired.
     LeaseExpired,
     /// The backend cannot be reached; nothing was sent.
@@ -34,12 +36,13 @@ pub enum Failure {
 
 impl Failure {
     /// Every failure with the name that it has in files.
-    pub const NAMES: [(Failure, &'static str); 7] = [
+    pub const NAMES: [(Failure, &'static str); 8] = [
         (Failure::SerializationFailure, "serialization_failure"),
         (Failure::Deadlock, "deadlock"),
         (Failure::Busy, "busy"),
         (Failure::NoTransaction, "no_transaction"),
         (Failure::StaleToken, "stale_token"),
+        (Failure::OtherLease, "other_lease"),
         (Failure::LeaseExpired, "lease_expired"),
         (Failure::Unavailable, "unavailable"),
     ];

@@ -45,7 +45,7 @@ fn all_strategies_are_held_to_their_claims() {
         let (document, code) = explored(&["--all", "--faults", "2", "--store-model", store]);
         assert_eq!(code, Some(0), "{document}");
         let strategies = document["strategies"].as_array().unwrap();
-        assert!(strategies.len() >= 15 && strategies.iter().all(|strategy| strategy["agrees"] == true));
+        assert!(strategies.len() >= 16 && strategies.iter().all(|strategy| strategy["agrees"] == true));
     }
 }
 

@@ -11,6 +11,7 @@ mod disturbances;
 mod experiments;
 mod explore;
 mod interrupted;
+mod leases;
 mod lock_server;
 mod open_loop;
 mod own_strategy;

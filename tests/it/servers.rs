@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use oncelab::backend::provision;
 use oncelab::backend::{Backend, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
 use oncelab::fault::Target;
-use oncelab::world::{AccountId, Answer, Failure, Isolation, LockKey, MessageId, Op, Outcome, Response, Token};
+use oncelab::world::{
+    AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Op, Outcome, Response, Token,
+};
 
 use crate::backends::{DONE, block_on, containers, on_etcd, on_postgres, or_skip, processes, request, run};
 use crate::common::{command, oncelab, text};
@@ -44,12 +46,14 @@ fn postgres_carries_out_every_operation() {
             (Op::Apply(request(2), Some(token(4))), Outcome::Failed(Failure::StaleToken)),
             (Op::Apply(request(2), Some(token(6))), applied(30)),
             (Op::Apply(request(3), Some(token(5))), Outcome::Failed(Failure::StaleToken)),
+            (Op::ApplyUnderLease(request(4), LeaseId(5)), applied(40)),
+            (Op::ApplyUnderLease(request(5), LeaseId(6)), Outcome::Failed(Failure::OtherLease)),
         ] {
             assert_eq!(run(&mut session, op).await, expected, "{op}");
         }
-        // Three effects were applied outside of the transaction that was rolled back: 10, 20 and 30.
+        // Three effects were applied outside of the transaction that was rolled back, and one under a lease: 10 to 40.
         let balances: Vec<i64> = store.ledger().await.unwrap().iter().map(|entry| entry.balance).collect();
-        assert_eq!(balances, [10, 20, 30]);
+        assert_eq!(balances, [10, 20, 30, 40]);
         store.remove().await.unwrap();
     });
 }

@@ -64,6 +64,10 @@ impl PostgresSession {
                 None => return Ok(Outcome::Failed(Failure::StaleToken)),
                 applied => Response::Applied(applied),
             },
+            Op::ApplyUnderLease(..) => match self.first_value(op, by).await? {
+                None => return Ok(Outcome::Failed(Failure::OtherLease)),
+                applied => Response::Applied(applied),
+            },
             Op::Apply(_, None) | Op::Overwrite(..) | Op::ClaimAndApply(_) => {
                 Response::Applied(self.first_value(op, by).await?)
             }

@@ -3,7 +3,7 @@
 use crate::world::{Delivery, Isolation, Op, Request, Token};
 
 /// The tables, in the schema of the run.
-pub(super) const TABLES: [&str; 8] = [
+pub(super) const TABLES: [&str; 9] = [
     "CREATE TABLE account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)",
     "CREATE TABLE ledger (number BIGSERIAL PRIMARY KEY, message BIGINT NOT NULL, account BIGINT NOT NULL, amount INT NOT NULL,
      balance BIGINT NOT NULL, token BIGINT, attempt SMALLINT NOT NULL, copy SMALLINT NOT NULL)",
@@ -13,6 +13,7 @@ pub(super) const TABLES: [&str; 8] = [
     "CREATE TABLE answer (message BIGINT NOT NULL, answer BIGINT NOT NULL)",
     "CREATE INDEX ON answer (message)",
     "CREATE TABLE fence (account BIGINT PRIMARY KEY, token BIGINT NOT NULL)",
+    "CREATE TABLE owner (account BIGINT PRIMARY KEY, lease BIGINT NOT NULL)",
 ];
 
 pub(super) const END_OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -26,7 +27,7 @@ pub(super) const ORPHANS: &str = "SELECT nspname::text FROM pg_namespace
      WHERE nspname ~ '^oncelab_[0-9a-f]+_[0-9a-f]{8}$' AND pg_has_role(nspowner, 'USAGE')
      AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name IN (nspname, nspname || '_keeper'))";
 
-pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, fence RESTART IDENTITY";
+pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, fence, owner RESTART IDENTITY";
 
 /// Undoes [`TABLES`].
 pub(super) const DROP: &str = "DROP TABLE account, ledger, mark, claim, answer, fence";
@@ -93,6 +94,14 @@ pub(super) const APPLY_FENCED: &str = "WITH fenced AS (
      INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
      SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
 
+/// As [`APPLY`]; then the lease. Gives nothing if another lease was seen first.
+pub(super) const APPLY_UNDER_LEASE: &str = "WITH owned AS (
+       INSERT INTO owner (account, lease) VALUES ($2, $7) ON CONFLICT (account)
+       DO UPDATE SET lease = excluded.lease WHERE owner.lease = excluded.lease RETURNING account),
+     changed AS (UPDATE account SET balance = balance + $1 FROM owned WHERE id = owned.account RETURNING balance)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
 /// As [`APPLY`]. Gives nothing if the message was there already.
 pub(super) const CLAIM_AND_APPLY: &str =
     "WITH fresh AS (INSERT INTO claim (message) VALUES ($3) ON CONFLICT DO NOTHING RETURNING message),
@@ -134,6 +143,11 @@ pub(super) fn statement(op: Op, by: Delivery) -> (&'static str, Vec<Parameter>) 
         Op::CheckToken(account, token) => (CHECK_TOKEN, vec![id(account.0), big(token.0.get())]),
         Op::Apply(request, None) => (APPLY, effect(&request, None, by)),
         Op::Apply(request, token) => (APPLY_FENCED, effect(&request, token, by)),
+        Op::ApplyUnderLease(request, lease) => {
+            let mut parameters = effect(&request, None, by);
+            parameters.push(big(lease.0));
+            (APPLY_UNDER_LEASE, parameters)
+        }
         Op::ClaimAndApply(request) => (CLAIM_AND_APPLY, effect(&request, None, by)),
         Op::Sql(sql) => (sql.text(), sql.values().into_iter().map(big).collect()),
         Op::ReadBalance(account) => (READ_BALANCE, vec![id(account.0)]),

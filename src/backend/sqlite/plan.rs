@@ -29,6 +29,7 @@ enum Answers {
     Claimed,
     Applied,
     AppliedOrStale,
+    AppliedOrOther,
 }
 
 impl Plan {
@@ -66,6 +67,11 @@ impl Plan {
                 values.extend(change(request.effect.amount.into(), &request, Some(token), by));
                 plan(How::Write(apply), Answers::AppliedOrStale, values)
             }
+            Op::ApplyUnderLease(request, lease) => {
+                let mut values = vec![whole(request.effect.account.0), Some(lease.0)];
+                values.extend(change(request.effect.amount.into(), &request, None, by));
+                plan(How::Write(statements::APPLY_UNDER_LEASE), Answers::AppliedOrOther, values)
+            }
             Op::Overwrite(request, base) => {
                 let after = base.0 + i64::from(request.effect.amount);
                 plan(How::Write(statements::OVERWRITE), Answers::Applied, change(after, &request, None, by))
@@ -87,10 +93,11 @@ impl Plan {
         let value = row.flatten().map(Answer);
         let response = match (self.answers, row) {
             (Answers::DoneOrStale | Answers::AppliedOrStale, None) => return Outcome::Failed(Failure::StaleToken),
+            (Answers::AppliedOrOther, None) => return Outcome::Failed(Failure::OtherLease),
             (Answers::Done | Answers::DoneOrStale, _) => Response::Done,
             (Answers::Found, _) => Response::Found(value),
             (Answers::Claimed, row) => Response::Claimed(row.is_some()),
-            (Answers::Applied | Answers::AppliedOrStale, _) => Response::Applied(value),
+            (Answers::Applied | Answers::AppliedOrStale | Answers::AppliedOrOther, _) => Response::Applied(value),
         };
         Outcome::Ok(response)
     }

@@ -39,7 +39,7 @@ macro_rules! change {
 }
 
 /// The tables. The last one is that of claims, which is where a mistake can be.
-pub(super) const TABLES: [&str; 8] = [
+pub(super) const TABLES: [&str; 9] = [
     "CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
     "CREATE TABLE ledger (number INTEGER PRIMARY KEY, message INTEGER NOT NULL, account INTEGER NOT NULL,
      amount INTEGER NOT NULL, balance INTEGER NOT NULL, token INTEGER, attempt INTEGER NOT NULL, copy INTEGER NOT NULL)",
@@ -48,6 +48,7 @@ pub(super) const TABLES: [&str; 8] = [
     "CREATE TABLE answer (message INTEGER NOT NULL, answer INTEGER NOT NULL)",
     "CREATE INDEX answer_by_message ON answer (message)",
     "CREATE TABLE fence (account INTEGER PRIMARY KEY, token INTEGER NOT NULL)",
+    "CREATE TABLE owner (account INTEGER PRIMARY KEY, lease INTEGER NOT NULL)",
     "CREATE TABLE claim (message INTEGER PRIMARY KEY)",
 ];
 
@@ -58,7 +59,7 @@ pub(super) const FILL: &str =
 
 pub(super) const EMPTY: &str =
     "BEGIN IMMEDIATE; DELETE FROM account; DELETE FROM ledger; DELETE FROM mark; DELETE FROM answer;
-     DELETE FROM fence; DELETE FROM claim; COMMIT";
+     DELETE FROM fence; DELETE FROM owner; DELETE FROM claim; COMMIT";
 
 /// Account.
 pub(super) const LEDGER_OF: &str = "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger WHERE account = ? ORDER BY number";
@@ -107,6 +108,13 @@ pub(super) const APPLY_FENCED: Statements = statements!(
 /// The mistake in its place: any token is accepted.
 pub(super) const APPLY_FENCED_BLINDLY: Statements = statements!(
     "INSERT INTO fence (account, token) VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET token = excluded.token; ",
+    apply_if!(" AND changes() > 0")
+);
+
+/// Account, lease; then as [`apply_if`].
+pub(super) const APPLY_UNDER_LEASE: Statements = statements!(
+    "INSERT INTO owner (account, lease) VALUES (?, ?) ON CONFLICT (account)
+     DO UPDATE SET lease = excluded.lease WHERE owner.lease = excluded.lease; ",
     apply_if!(" AND changes() > 0")
 );
 

@@ -107,6 +107,21 @@ fn whoever_claims_first_chooses_one_loss_and_whoever_marks_last_the_other() {
 }
 
 #[test]
+fn a_store_that_compares_lease_ids_lets_in_the_zombie_and_keeps_out_the_holder() {
+    let strategy = Registry::default().get("etcd-lock-lease-id").expect("it is there");
+    // Lane a holds the lock until its lease expires; b holds it when a writes, and is refused then and ever after.
+    let schedule: Schedule = "a a a* b b a b".parse().expect("it is well formed");
+    let bound = Bound { requests: 2, ..Bound::new(2, 1, 1) };
+    let story = tell(strategy.as_ref(), bound, &schedule).expect("it can be executed");
+    assert_eq!(
+        (story.lines[5].learned.as_str(), story.lines[6].learned.as_str()),
+        ("balance 10", "refused: other lease")
+    );
+    let lost = story.findings.iter().find(|finding| finding.violation == Violation::Lost).expect("b is never let in");
+    assert_eq!(lost.message.0, 1);
+}
+
+#[test]
 fn a_store_that_runs_one_writer_at_a_time_saves_check_then_act_in_a_transaction() {
     let strategy = Registry::default().get("check-then-act-transaction").expect("it is there");
     let [on_sqlite, _] = both(strategy.as_ref(), Profile::Sqlite);

@@ -111,6 +111,38 @@ fn a_strategy_that_awaits_something_else_panics_or_never_ends_is_rejected() {
     assert!(matches!(error(&NeverEnds).reason(), Reason::TooLarge { .. }));
 }
 
+// Who was first under which lease decides what becomes of the second: lanes cannot change places without their leases.
+strategy!(AppliesTwiceUnderItsLease, "applies-twice-under-its-lease", |world, request| {
+    let lease = world.grant_lease().await?;
+    world.apply_under_lease(request, lease).await?;
+    world.apply_under_lease(request, lease).await
+});
+
+strategy!(AppliesTwiceUnderItsLeaseAtOnce, "applies-twice-under-its-lease-at-once", |world, request| {
+    let lease = world.grant_lease().await?;
+    world.begin(Isolation::ReadCommitted).await?;
+    world.apply_under_lease(request, lease).await?;
+    let answer = world.apply_under_lease(request, lease).await?;
+    world.commit().await?;
+    Ok(answer)
+});
+
+#[test]
+fn the_engines_agree_on_what_a_store_makes_of_leases() {
+    let strategies: [(&dyn Strategy, &[_]); 2] = [
+        (&AppliesTwiceUnderItsLease, &[(2, 0, 1), (2, 1, 1), (3, 0, 0)]),
+        (&AppliesTwiceUnderItsLeaseAtOnce, &[(2, 0, 1), (2, 1, 0)]),
+    ];
+    for (strategy, bounds) in strategies {
+        for (lanes, retries, faults) in bounds.iter().copied() {
+            let bound = super::bound(lanes, retries, faults);
+            let (schedules, violations) = super::by_reference(strategy, bound);
+            let counted = census(strategy, bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable");
+            assert_eq!((counted.schedules, counted.violations), (schedules.into(), violations), "{bound:?}");
+        }
+    }
+}
+
 strategy!(ReadsThrice, "reads-thrice", |world, request| {
     for _ in 0..3 {
         world.read_mark(request.id).await?;

@@ -25,7 +25,7 @@ use serializable::Serializable;
 use transaction::Transaction;
 
 use crate::backend::Entry;
-use crate::world::{Delivery, MessageId, Op, Outcome, Token};
+use crate::world::{Delivery, LeaseId, MessageId, Op, Outcome, Token};
 
 /// Which database is modelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +61,8 @@ pub struct Store {
     balances: Vec<Row<i64>>,
     /// The highest token seen for each account.
     fences: Vec<Row<Option<Token>>>,
+    /// The first lease seen for each account.
+    owners: Vec<Row<Option<LeaseId>>>,
     claims: Vec<(MessageId, Insertion)>,
     /// In the order in which they were inserted, which is the order in which they are found.
     marks: Vec<Note>,
@@ -80,6 +82,7 @@ impl Store {
             flaw: None,
             balances: vec![Row::new(0); count],
             fences: vec![Row::new(None); count],
+            owners: vec![Row::new(None); count],
             claims: Vec::new(),
             marks: Vec::new(),
             answers: Vec::new(),
@@ -99,6 +102,7 @@ impl Store {
     pub fn begin_again(&mut self) {
         self.balances.fill(Row::new(0));
         self.fences.fill(Row::new(None));
+        self.owners.fill(Row::new(None));
         self.claims.clear();
         self.marks.clear();
         self.answers.clear();
@@ -156,9 +160,24 @@ impl Store {
         self.open.sort_unstable_by_key(|transaction| transaction.session);
         self.balances.iter_mut().for_each(|row| row.rename(&to));
         self.fences.iter_mut().for_each(|row| row.rename(&to));
+        self.owners.iter_mut().for_each(|row| row.rename(&to));
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.rename(&to));
         self.marks.iter_mut().chain(&mut self.answers).for_each(|note| note.insertion.rename(&to));
         self.serializable.rename(&to);
+    }
+
+    /// Gives every lease that it remembers the name that the function says.
+    pub fn rename_leases(&mut self, to: impl Fn(LeaseId) -> LeaseId) {
+        for row in &mut self.owners {
+            row.committed = row.committed.map(&to);
+            row.changed = row.changed.map(|changed| changed.map(&to));
+        }
+    }
+
+    /// Whether it remembers any lease.
+    #[must_use]
+    pub fn remembers_leases(&self) -> bool {
+        self.owners.iter().any(|row| row.committed.is_some() || row.changed.is_some())
     }
 
     /// Whether a connection has a transaction open, failed or not.

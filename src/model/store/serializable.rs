@@ -17,6 +17,7 @@ use super::rows::{Session, Sessions};
 pub(super) enum Table {
     Accounts,
     Fences,
+    Owners,
     Claims,
     Marks,
     Answers,

@@ -4,9 +4,12 @@ use super::rows::{Insertion, Note, Row, Session, Sessions};
 use super::serializable::Table;
 use super::{Flaw, Profile, Store, Waits};
 use crate::backend::Entry;
-use crate::world::{AccountId, Answer, Delivery, Failure, MessageId, Op, OpKind, Outcome, Request, Response, Token};
+use crate::world::{
+    AccountId, Answer, Delivery, Failure, LeaseId, MessageId, Op, OpKind, Outcome, Request, Response, Token,
+};
 
 const STALE: Outcome = Outcome::Failed(Failure::StaleToken);
+const OTHER_LEASE: Outcome = Outcome::Failed(Failure::OtherLease);
 
 /// Why a statement has no outcome yet, or a bad one.
 enum Halt {
@@ -104,11 +107,18 @@ impl Store {
             Op::Apply(request, None) => Response::Applied(self.add(maker, &request, None, ledger)?),
             Op::Apply(request, Some(token)) => {
                 // Both rows must be free before either is touched.
-                self.wait_for(maker, request.effect.account, true)?;
+                self.wait_for(maker, request.effect.account, &self.fences)?;
                 if !self.check_token(maker, request.effect.account, token)? {
                     return Ok(STALE);
                 }
                 Response::Applied(self.add(maker, &request, Some(token), ledger)?)
+            }
+            Op::ApplyUnderLease(request, lease) => {
+                self.wait_for(maker, request.effect.account, &self.owners)?;
+                if !self.check_owner(maker, request.effect.account, lease)? {
+                    return Ok(OTHER_LEASE);
+                }
+                Response::Applied(self.add(maker, &request, None, ledger)?)
             }
             Op::Overwrite(request, base) => {
                 let balance = base.0 + i64::from(request.effect.amount);
@@ -118,7 +128,7 @@ impl Store {
                 if !self.is_fresh(maker, request.id)? {
                     return Ok(Outcome::Ok(Response::Applied(None)));
                 }
-                self.wait_for(maker, request.effect.account, false)?;
+                self.wait_for::<()>(maker, request.effect.account, &[])?;
                 self.claim(maker, request.id)?;
                 let balance = self.add(maker, &request, None, ledger)?;
                 if let Some(answer) = balance {
@@ -175,15 +185,14 @@ impl Store {
         Ok(())
     }
 
-    /// Waits for the rows of an account: its balance, and its fence too.
-    fn wait_for(&self, maker: Maker, account: AccountId, fenced: bool) -> Result<(), Halt> {
+    /// Waits for the rows of an account: its balance, and its row of another table too.
+    fn wait_for<T: Copy>(&self, maker: Maker, account: AccountId, also: &[Row<T>]) -> Result<(), Halt> {
         if self.has_flaw(Flaw::NoRowLocks) {
             return Ok(());
         }
         let place = account.0 as usize;
         let balance = self.balances.get(place).map_or(Sessions::NONE, |row| row.held_by_other(maker.session));
-        let fence = self.fences.get(place).filter(|_| fenced);
-        let waits = balance.and(fence.map_or(Sessions::NONE, |row| row.held_by_other(maker.session)));
+        let waits = balance.and(also.get(place).map_or(Sessions::NONE, |row| row.held_by_other(maker.session)));
         if waits.is_empty() { Ok(()) } else { Err(Waits(waits).into()) }
     }
 
@@ -202,6 +211,24 @@ impl Store {
             self.writes(maker, Table::Fences)?;
             let snapshots = self.snapshots();
             change(&mut self.fences[place], maker, Some(token), snapshots);
+        }
+        Ok(accepted)
+    }
+
+    /// Compares a lease with the first one seen, and remembers it if there was none.
+    fn check_owner(&mut self, maker: Maker, account: AccountId, lease: LeaseId) -> Result<bool, Halt> {
+        let place = account.0 as usize;
+        self.check_row(maker, &self.owners[place])?;
+        let row = &mut self.owners[place];
+        let accepted = row.current(maker.session).is_none_or(|first| first == lease);
+        if maker.at.is_some() {
+            // As the fence's row: locked also if it is left as it is.
+            row.locked = Some(maker.session);
+        }
+        if accepted {
+            self.writes(maker, Table::Owners)?;
+            let snapshots = self.snapshots();
+            change(&mut self.owners[place], maker, Some(lease), snapshots);
         }
         Ok(accepted)
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::world::{AccountId, Answer, ClientId, Effect, Failure, Isolation, Request, Response};
+use crate::world::{AccountId, Answer, ClientId, Effect, Failure, Isolation, LeaseId, Request, Response};
 use std::num::NonZeroI64;
 
 const A: Session = Session(0);
@@ -36,6 +36,11 @@ impl Lab {
 fn apply_to(account: u32) -> Op {
     let effect = Effect { account: AccountId(account), amount: 10 };
     Op::Apply(Request { id: K, client: ClientId(0), sequence: 0, effect }, None)
+}
+
+fn apply_under(lease: i64) -> Op {
+    let Op::Apply(request, _) = apply_to(0) else { unreachable!() };
+    Op::ApplyUnderLease(request, LeaseId(lease))
 }
 
 fn applied(balance: i64) -> Result<Outcome, Waits> {
@@ -147,6 +152,52 @@ fn a_lower_token_is_refused_and_its_row_stays_locked() {
     assert_eq!(lab.does(B, check(6)), DONE);
 }
 
+const OTHER_LEASE: Result<Outcome, Waits> = Ok(Outcome::Failed(Failure::OtherLease));
+
+#[test]
+fn only_the_lease_that_was_first_may_apply_and_no_newer_one() {
+    let mut lab = Lab::postgres();
+    assert_eq!(lab.does(A, apply_under(5)), applied(10));
+    for other in [4, 6] {
+        assert_eq!(lab.does(B, apply_under(other)), OTHER_LEASE);
+    }
+    assert_eq!(lab.does(B, apply_under(5)), applied(20));
+    assert_eq!(lab.ledger.len(), 2);
+}
+
+#[test]
+fn a_lease_that_is_rolled_back_was_never_seen_and_one_that_is_refused_locks_the_row() {
+    let mut lab = Lab::postgres();
+    lab.begins(A, Isolation::ReadCommitted);
+    assert_eq!(lab.does(A, apply_under(5)), applied(10));
+    assert_eq!(lab.does(B, apply_under(6)), waits_for(A));
+    assert_eq!(lab.does(A, Op::Rollback), DONE);
+    assert_eq!(lab.store, Lab::postgres().store, "nothing is left of it");
+    assert_eq!(lab.does(B, apply_under(6)), applied(10));
+    lab.begins(A, Isolation::ReadCommitted);
+    assert_eq!(lab.does(A, apply_under(5)), OTHER_LEASE);
+    assert_eq!(lab.does(B, apply_to(0)), applied(20), "the account's own row is free");
+    assert_eq!(lab.does(B, apply_under(6)), waits_for(A));
+    assert_eq!(lab.does(A, Op::Commit), DONE);
+    assert_eq!(lab.does(B, apply_under(6)), applied(30));
+}
+
+#[test]
+fn renaming_leases_renames_those_that_are_remembered_committed_or_not() {
+    for open in [false, true] {
+        let mut lab = Lab::postgres();
+        if open {
+            lab.begins(A, Isolation::ReadCommitted);
+        }
+        assert!(!lab.store.remembers_leases());
+        assert_eq!(lab.does(A, apply_under(5)), applied(10));
+        assert!(lab.store.remembers_leases());
+        lab.store.rename_leases(|LeaseId(lease)| LeaseId(lease + 10));
+        assert_eq!(lab.does(A, apply_under(5)), OTHER_LEASE);
+        assert_eq!(lab.does(A, apply_under(15)), applied(20));
+    }
+}
+
 /// Write skew: each reads what the other writes. Snapshot isolation lets both commit.
 fn write_skew(isolation: Isolation) -> [Result<Outcome, Waits>; 2] {
     let mut lab = Lab::postgres();
@@ -213,6 +264,7 @@ fn what_waits_changes_nothing() {
     let Op::Apply(request, _) = apply_to(0) else { unreachable!() };
     assert_eq!(lab.does(B, Op::ClaimAndApply(request)), waits_for(A));
     assert_eq!(lab.does(B, Op::Apply(request, NonZeroI64::new(3).map(Token))), waits_for(A));
+    assert_eq!(lab.does(B, apply_under(5)), waits_for(A));
     assert_eq!(lab.store, before);
 }
 
@@ -220,7 +272,7 @@ fn what_waits_changes_nothing() {
 fn renaming_connections_renames_all_that_is_theirs() {
     let mut lab = Lab::postgres();
     lab.begins(A, Isolation::RepeatableRead);
-    for op in [Op::Claim(K), apply_to(0), check(1), Op::WriteMark(K, Answer(1))] {
+    for op in [Op::Claim(K), apply_to(0), check(1), apply_under(5), Op::WriteMark(K, Answer(1))] {
         assert!(lab.does(A, op).is_ok());
     }
     lab.store.rename(A, B);

@@ -51,6 +51,7 @@ impl Store {
         let snapshots = self.snapshots();
         self.balances.iter_mut().for_each(|row| row.commit(session, snapshots));
         self.fences.iter_mut().for_each(|row| row.commit(session, snapshots));
+        self.owners.iter_mut().for_each(|row| row.commit(session, snapshots));
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.commit(session, snapshots));
         self.marks.iter_mut().chain(&mut self.answers).for_each(|note| note.insertion.commit(session, snapshots));
         self.serializable.committed(session);
@@ -81,6 +82,7 @@ impl Store {
     pub(super) fn undo(&mut self, session: Session) {
         self.balances.iter_mut().for_each(|row| row.undo(session));
         self.fences.iter_mut().for_each(|row| row.undo(session));
+        self.owners.iter_mut().for_each(|row| row.undo(session));
         self.claims.retain(|(_, insertion)| !insertion.is_pending_of(session));
         self.marks.retain(|note| !note.insertion.is_pending_of(session));
         self.answers.retain(|note| !note.insertion.is_pending_of(session));

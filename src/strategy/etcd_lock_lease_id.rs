@@ -1,0 +1,49 @@
+//! etcd-lock-lease-id: a distributed lock, and a store that lets in only the lease that it has seen first, as in etcd's own example
+//! (`contrib/lock`). An id can be compared for equality only: it does not tell who came later.
+
+use super::{Break, Claim, REDELIVERY, Retries, StoreKind, Strategy};
+use crate::check::Violation;
+use crate::world::{Leg, Reply, Request, World};
+
+pub(super) struct EtcdLockLeaseId;
+
+#[async_trait::async_trait]
+impl Strategy for EtcdLockLeaseId {
+    fn name(&self) -> &'static str {
+        "etcd-lock-lease-id"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[grant lease] [acquire] [X if the lease is the one seen first] [release] [revoke]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "nothing",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &[Violation::Abandoned, Violation::Stuck, Violation::Stale],
+            tolerates: &[],
+            breaks: &[Break {
+                faults: REDELIVERY,
+                legs: &[Leg::Client, Leg::Store, Leg::Lock],
+                shows: &[Violation::Lost],
+                because: "whoever writes first keeps out every later holder for ever, be it a zombie, and also without a fault",
+            }],
+        }
+    }
+
+    fn needs_lock_service(&self) -> bool {
+        true
+    }
+
+    fn belongs_to_a_scenario(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        let lock = world.enter(request.effect.account).await?;
+        let answer = world.apply_under_lease(request, lock.key.lease).await;
+        world.leave(lock).await;
+        answer
+    }
+}

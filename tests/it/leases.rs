@@ -1,0 +1,67 @@
+//! An effect under a lease: SQLite, PostgreSQL and the model of each answer alike.
+
+use oncelab::backend::{PostgresStore, SqliteStore, Store};
+use oncelab::model::store::{self, Profile};
+use oncelab::world::{Answer, Delivery, Failure, Isolation, LeaseId, Op, Outcome, Response};
+
+use crate::backends::{DONE, block_on, on_postgres, request, run};
+
+const OTHER_LEASE: Outcome = Outcome::Failed(Failure::OtherLease);
+
+fn applied(balance: i64) -> Outcome {
+    Outcome::Ok(Response::Applied(Some(Answer(balance))))
+}
+
+fn under(n: u32, lease: i64) -> Op {
+    Op::ApplyUnderLease(request(n), LeaseId(lease))
+}
+
+/// Operations of two connections, one after the other, with what comes back.
+fn script() -> [(u8, Op, Outcome); 12] {
+    let begin = Op::Begin(Isolation::ReadCommitted);
+    [
+        (0, begin, DONE),
+        (0, under(0, 7), applied(10)),
+        (0, under(1, 8), OTHER_LEASE),
+        (0, Op::Rollback, DONE),
+        // What was rolled back was never seen: now 6 is the first.
+        (1, under(1, 6), applied(10)),
+        (0, under(0, 7), OTHER_LEASE),
+        (0, under(2, 5), OTHER_LEASE),
+        (0, under(2, 6), applied(20)),
+        (1, begin, DONE),
+        (1, under(3, 6), applied(30)),
+        (1, Op::Commit, DONE),
+        (0, under(4, i64::MAX), OTHER_LEASE),
+    ]
+}
+
+async fn agrees_with(real: &dyn Store, profile: Profile) {
+    real.reset(1).await.unwrap();
+    let mut sessions = [real.connect().await.unwrap(), real.connect().await.unwrap()];
+    let (mut model, mut ledger) = (store::Store::new(profile, 1), Vec::new());
+    for (n, (session, op, expected)) in script().into_iter().enumerate() {
+        let modelled = model.execute(store::Session(session), op, Delivery::FIRST, &mut ledger);
+        assert_eq!(modelled, Ok(expected), "the model of {profile:?}, step {n}: {op}");
+        assert_eq!(run(&mut sessions[usize::from(session)], op).await, expected, "{profile:?}, step {n}: {op}");
+    }
+    let outline = |entries: &[oncelab::backend::Entry]| {
+        entries.iter().map(|entry| (entry.message, entry.balance, entry.token)).collect::<Vec<_>>()
+    };
+    assert_eq!(outline(&real.ledger().await.unwrap()), outline(&ledger));
+    assert_eq!(ledger.len(), 3, "messages 1, 2 and 3");
+}
+
+#[test]
+fn sqlite_and_its_model_agree_on_effects_under_leases() {
+    block_on(async { agrees_with(&SqliteStore::new().unwrap(), Profile::Sqlite).await });
+}
+
+#[test]
+fn postgres_and_its_model_agree_on_effects_under_leases() {
+    on_postgres(|url| async move {
+        let store = PostgresStore::connect(&url).await.unwrap();
+        agrees_with(&store, Profile::Postgres).await;
+        store.remove().await.unwrap();
+    });
+}
