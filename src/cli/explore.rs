@@ -7,15 +7,18 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::progress::Spinner;
+use super::progress::{Counter, Spinner};
+use super::rig::Mounted;
+use super::servers::Real;
 use super::{Usage, explored, output};
 use crate::exit;
 use crate::explore::{
-    Bound, Exploration, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Schedule, Story, Walk, count_classes, shorten,
-    tell, unseen, walk,
+    Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
+    count_classes, shorten, tell, unseen, walk,
 };
 use crate::fault::FaultKind;
 use crate::model::store::Profile;
+use crate::replay::{How, search};
 use crate::report;
 use crate::strategy::{Registry, Strategy};
 
@@ -66,6 +69,14 @@ pub(super) struct Explore {
     /// The seed that walks follow from [default: drawn]
     #[arg(long, value_name = "NUMBER", requires = "walk")]
     seed: Option<u64>,
+    /// Search on real backends, although a model knows the strategy. For one with SQL of its own there is no other way
+    #[arg(long, conflicts_with_all = ["all", "schedule", "export"])]
+    on_real: bool,
+    /// Of a search on real backends: how many runs of steps at the most
+    #[arg(long, value_name = "NUMBER", default_value_t = 20_000)]
+    runs: u64,
+    #[command(flatten)]
+    real: Real,
     /// The memory for states, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     memory: usize,
@@ -109,11 +120,84 @@ impl Explore {
             return self.explore_all(registry, bound);
         }
         let strategy = registry.get(self.strategy.as_deref().unwrap_or_default())?;
-        match (&self.schedule, self.walk) {
-            (Some(schedule), _) => self.tell_one(strategy.as_ref(), bound, schedule),
+        if self.on_real {
+            return self.search_really(strategy.as_ref(), bound);
+        }
+        let explored = match (&self.schedule, self.walk) {
+            (Some(schedule), _) => return self.tell_one(strategy.as_ref(), bound, schedule),
             (None, Some(kind)) => self.walk_at_random(strategy.as_ref(), bound, kind),
             (None, None) => self.explore_one(strategy.as_ref(), bound),
+        };
+        match explored {
+            Err(error) if has_own_sql(&error) => {
+                let store = &self.real.store;
+                eprintln!(
+                    "{} issues SQL of its own, which no model knows: searching on the real {store}",
+                    strategy.name()
+                );
+                self.search_really(strategy.as_ref(), bound)
+            }
+            explored => explored,
         }
+    }
+
+    /// Searches on real backends.
+    fn search_really(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
+        let mounted = Mounted::start(&self.real, strategy.needs_lock_service(), false)?;
+        let bound = Bound { store: mounted.rig().profile(), ..bound };
+        let seed = self.seed.unwrap_or_else(rand::random);
+        let how = if self.walk.is_some() { How::AtRandom { seed } } else { How::Every };
+        let counter = Counter::new(strategy.name());
+        let most = usize::try_from(self.runs).unwrap_or(usize::MAX);
+        let searched = search(mounted.rig(), strategy, bound, how, self.runs, &|runs| {
+            counter.tell(usize::try_from(runs).unwrap_or(usize::MAX), most);
+            !mounted.is_stopped()
+        })?;
+        drop(counter);
+        let command = |schedule: &Schedule| self.replay_command(strategy.name(), schedule);
+        let drawn = self.walk.map(|_| seed);
+        let on = if strategy.needs_lock_service() {
+            format!("{} and {}", self.real.store, self.real.lock)
+        } else {
+            self.real.store.clone()
+        };
+        output::print(&if self.json {
+            let document = explored::searched_as_json(
+                strategy.name(),
+                &bound,
+                (&self.real.store, &self.real.lock),
+                drawn,
+                &searched,
+                &command,
+            );
+            serde_json::to_string_pretty(&document)? + "\n"
+        } else {
+            explored::searched_as_text(strategy.name(), &bound, &on, drawn, &searched, &command)
+        })?;
+        let claim = strategy.claim(bound.store_kind());
+        let broken = searched.violations.keys().any(|violation| claim.rules_out.contains(violation));
+        let verdict = if broken {
+            exit::BROKEN
+        } else if searched.complete {
+            exit::MET
+        } else {
+            exit::INCONCLUSIVE
+        };
+        Ok(ExitCode::from(self.code(&[verdict], mounted.is_stopped())))
+    }
+
+    /// The command that replays a schedule that was found on real backends.
+    fn replay_command(&self, strategy: &str, schedule: &Schedule) -> String {
+        let mut options = self.real.options();
+        for (name, value, default) in
+            [("lanes", self.lanes, 1), ("retries", self.retries, 1), ("requests", self.requests, 1)]
+        {
+            let named = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1);
+            if value != default && !(name == "lanes" && named >= value) {
+                options.push_str(&format!(" --{name} {value}"));
+            }
+        }
+        format!("oncelab replay {strategy}{options} \"{schedule}\"")
     }
 
     fn bound(&self) -> anyhow::Result<Bound> {
@@ -325,6 +409,12 @@ fn explore_both(
         Some(Exploration::new(strategy.as_ref(), Bound { requests: 2, ..bound }, limits, watch)?)
     };
     Ok(Row { one, two })
+}
+
+/// Whether an exploration has ended because the strategy issues SQL of its own.
+fn has_own_sql(error: &anyhow::Error) -> bool {
+    let explored = error.downcast_ref::<ExploreError>();
+    explored.is_some_and(|error| matches!(error.reason(), Reason::OwnSql { .. }))
 }
 
 fn verdict_of(exploration: &Exploration, strategy: &dyn Strategy) -> u8 {

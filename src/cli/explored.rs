@@ -10,6 +10,7 @@ use super::output;
 use crate::check::Violation;
 use crate::exit;
 use crate::explore::{Bound, Exploration, Schedule, Story, Walked, unseen};
+use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Retries, Strategy};
 
@@ -398,4 +399,78 @@ pub(super) fn walked_as_json(strategy: &str, bound: Bound, seed: u64, walked: &W
         "walks": walked.walks,
         "violations": found.iter().map(violation).collect::<Vec<_>>(),
     })
+}
+
+/// What a search on real backends has found, as JSON.
+pub(super) fn searched_as_json(
+    strategy: &str,
+    bound: &Bound,
+    (store, lock): (&str, &str),
+    seed: Option<u64>,
+    searched: &Searched,
+    command: &dyn Fn(&Schedule) -> String,
+) -> Value {
+    let violation = |(kind, schedules): (&Violation, &u64)| {
+        let found = searched.found.get(kind);
+        json!({
+            "kind": kind.name(),
+            "schedules": schedules,
+            "faults": found.map(|(schedule, _)| schedule.faults()),
+            "minimal": found.map(|(schedule, _)| schedule.to_string()),
+            "found_after_ms": found.map(|(_, after)| millis(*after)),
+            "replay": found.map(|(schedule, _)| command(schedule)),
+        })
+    };
+    json!({
+        "strategy": strategy,
+        "store": store,
+        "lock": lock,
+        "bound": { "lanes": bound.lanes, "retries": bound.retries, "faults": bound.faults, "requests": bound.requests },
+        "seed": seed,
+        "schedules": searched.schedules,
+        "runs": searched.runs,
+        "deadlocks": searched.deadlocks,
+        "complete": searched.complete,
+        "elapsed_ms": millis(searched.elapsed),
+        "violations": searched.violations.iter().map(violation).collect::<Vec<_>>(),
+    })
+}
+
+/// What a search on real backends has found, for a terminal.
+pub(super) fn searched_as_text(
+    strategy: &str,
+    bound: &Bound,
+    on: &str,
+    seed: Option<u64>,
+    searched: &Searched,
+    command: &dyn Fn(&Schedule) -> String,
+) -> String {
+    let mut out = format!("\n{strategy} on the real {on}: {bound}\n\n");
+    let how = match seed {
+        Some(seed) => format!("drawn at random, seed {seed}"),
+        None if searched.complete => "every one within the bound, one of a class".to_owned(),
+        None => "fewest faults first, and not all of them: raise --runs".to_owned(),
+    };
+    let runs = format!(
+        "{} schedules in {} ({} runs of steps): {how}",
+        grouped(searched.schedules.into()),
+        took(searched.elapsed),
+        grouped(searched.runs.into()),
+    );
+    out.push_str(&format!("{}\n", output::wrap(&runs)));
+    if searched.deadlocks > 0 {
+        out.push_str(&format!("{} times every lane waited for another\n", searched.deadlocks));
+    }
+    for (violation, schedules) in &searched.violations {
+        let count = grouped((*schedules).into());
+        out.push_str(&format!("\n  ✗  {violation} in {count} of them: {}\n", crate::explore::meaning(*violation)));
+        if let Some((schedule, after)) = searched.found.get(violation) {
+            out.push_str(&format!("     first after {}: {schedule}\n", took(*after)));
+            out.push_str(&format!("     {}\n", output::here(&command(schedule))));
+        }
+    }
+    if searched.violations.is_empty() {
+        out.push_str("\n  no violation\n");
+    }
+    out
 }

@@ -124,7 +124,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         return exit::UNAVAILABLE;
     }
     match error.downcast_ref() {
-        Some(ReplayError::Schedule(_)) => return exit::USAGE,
+        Some(ReplayError::Schedule(_) | ReplayError::Differs { .. }) => return exit::USAGE,
         Some(ReplayError::Backend { .. }) => return exit::UNAVAILABLE,
         None => {}
     }

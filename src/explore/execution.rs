@@ -233,6 +233,16 @@ impl<S: Backends> Execution<'_, S> {
         self.pending.get(usize::from(lane)).copied().flatten()
     }
 
+    /// Whether there is something that a step could be made of, whether or not it has to wait.
+    pub fn has_cause_for(&self, step: Step) -> bool {
+        let has_operation = self.pending[usize::from(step.lane)].is_some();
+        match step.fate {
+            Fate::Arrives => has_operation,
+            Fate::Lands => self.backends.flights().iter().any(|flight| flight.lane == step.lane),
+            fault => has_operation && self.faults < self.of.bound.faults && self.of.bound.kinds.contains(fault),
+        }
+    }
+
     fn lanes(&self) -> &[Lane] {
         &self.lanes[..usize::from(self.of.bound.lanes)]
     }
@@ -490,16 +500,6 @@ impl Execution<'_> {
         let ways = (0..self.of.bound.lanes)
             .flat_map(|lane| [Step { lane, fate: Fate::Arrives }, Step { lane, fate: Fate::Lands }]);
         !ways.into_iter().any(|step| self.can(step))
-    }
-
-    /// Whether there is something that a step could be made of, whether or not it has to wait.
-    pub fn has_cause_for(&self, step: Step) -> bool {
-        let has_operation = self.pending[usize::from(step.lane)].is_some();
-        match step.fate {
-            Fate::Arrives => has_operation,
-            Fate::Lands => self.backends.flights.iter().any(|flight| flight.lane == step.lane),
-            fault => has_operation && self.faults < self.of.bound.faults && self.of.bound.kinds.contains(fault),
-        }
     }
 
     /// Whether a step can be made now: it is tried on a copy.

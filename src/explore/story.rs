@@ -60,6 +60,12 @@ pub enum ScheduleError {
         "step {position} of the schedule, '{step}', comes after the end: every lane has its reply, and nothing is in flight"
     )]
     AfterTheEnd { position: usize, step: Step },
+    #[error(
+        "step {position} of the schedule, '{step}', cannot be made on the real backends: it waits for another, or there is nothing for it to do"
+    )]
+    WaitsReally { position: usize, step: Step },
+    #[error("before step {position} every lane waits for another, and the schedule cannot go on")]
+    Stuck { position: usize },
     #[error("the schedule has more than {} lanes; lanes are named a to {}", MAX_LANES, lane_name(MAX_LANES - 1))]
     TooManyLanes,
     #[error(transparent)]

@@ -126,8 +126,15 @@ pub fn conform(
     let (schedules, classes) = schedules(strategy, &of)?;
     let replayed = AtomicUsize::new(0);
     let found: Mutex<Vec<(usize, usize, Divergence)>> = Mutex::new(Vec::new());
-    let work =
-        Work { strategy, bound: of.bound, flaws: of.flaws, schedules: &schedules, times: 1, workers: of.workers };
+    let work = Work {
+        strategy,
+        bound: of.bound,
+        flaws: of.flaws,
+        schedules: &schedules,
+        times: 1,
+        workers: of.workers,
+        has_model: true,
+    };
     let ended = replay_all(rig, work, &|place, it| {
         let done = replayed.fetch_add(1, Ordering::Relaxed) + 1;
         let diverges = it.divergence.is_some();

@@ -3,7 +3,8 @@
 use crate::backend::BackendError;
 use crate::check::{Finding, Violation};
 use crate::explore::execution::{Execution, Executor};
-use crate::explore::{Did, Executed, ExploreError, Fate, Made, Schedule, ScheduleError, Step};
+use crate::explore::story::in_words;
+use crate::explore::{Did, Executed, ExploreError, Fate, Line, Made, Schedule, ScheduleError, Step};
 use crate::world::{Outcome, Response};
 
 use super::gate::Gate;
@@ -13,6 +14,11 @@ use super::gate::Gate;
 pub enum ReplayError {
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// The same steps came to something else.
+    #[error(
+        "step {position}, {step}, could be made before and cannot be made now: the strategy or the server is not deterministic"
+    )]
+    Differs { position: usize, step: Step },
     /// A server has broken down, in the step with this number.
     #[error("in step {position}, {error}")]
     Backend { position: usize, error: BackendError },
@@ -44,19 +50,6 @@ impl std::fmt::Display for Divergence {
     }
 }
 
-/// A step that was made on both sides.
-#[derive(Debug, Clone)]
-pub struct Both {
-    pub model: Made,
-    pub real: Made,
-    /// What the servers said beside the response: process ids, revisions, leases.
-    pub remarks: Vec<String>,
-    /// The violations that are there from now on.
-    pub shows: Vec<Violation>,
-    /// It was not asked for: the lanes ran on.
-    pub ran_on: bool,
-}
-
 /// One replay.
 #[derive(Debug, Clone)]
 pub struct Replayed {
@@ -78,12 +71,15 @@ impl Replayed {
 pub(crate) struct Lockstep<'e> {
     model: Execution<'e>,
     real: Execution<'e, Gate>,
+    /// There are several requests.
+    several: bool,
 }
 
 impl<'e> Lockstep<'e> {
     /// `executor` says what the model is, mistakes included.
     pub fn new(executor: &'e Executor<'e>, gate: Gate) -> Self {
-        Lockstep { model: executor.execution(), real: executor.execution_on(gate) }
+        let several = executor.bound.requests > 1;
+        Lockstep { model: executor.execution(), real: executor.execution_on(gate), several }
     }
 
     /// The gate, which stands before the backends.
@@ -100,7 +96,7 @@ impl<'e> Lockstep<'e> {
     ///
     /// # Errors
     /// [`ReplayError`] if the schedule is none, or a server breaks down.
-    pub fn replay(&mut self, schedule: &Schedule, mut tell: Option<&mut Vec<Both>>) -> Result<Replayed, ReplayError> {
+    pub fn replay(&mut self, schedule: &Schedule, mut tell: Option<&mut Vec<Line>>) -> Result<Replayed, ReplayError> {
         self.model.begin_again()?;
         self.real.begin_again()?;
         self.check(0)?;
@@ -126,7 +122,8 @@ impl<'e> Lockstep<'e> {
             if let Some(told) = &mut tell {
                 let shows = newly_shown(&self.model, &mut shown);
                 let real = *self.real.last_made().expect("a step was made");
-                told.push(Both { model, real, remarks: self.real.backends.take_remarks(), shows, ran_on });
+                let remarks = self.real.backends.take_remarks();
+                told.push(with_remarks(in_words(self.several, &real, shows, ran_on), &remarks));
             }
         }
     }
@@ -158,11 +155,11 @@ impl<'e> Lockstep<'e> {
         let real = match self.real.last_made() {
             Some(real) if made => *real,
             _ if step.fate == Fate::Expires => {
-                return diverges(in_words(model), "there is no lease to expire".to_owned());
+                return diverges(said(model), "there is no lease to expire".to_owned());
             }
-            _ => return diverges(in_words(model), "it has to wait for another transaction or lock".to_owned()),
+            _ => return diverges(said(model), "it has to wait for another transaction or lock".to_owned()),
         };
-        if is_same(model, &real) { Ok(None) } else { diverges(in_words(model), in_words(&real)) }
+        if is_same(model, &real) { Ok(None) } else { diverges(said(model), said(&real)) }
     }
 
     fn check(&mut self, position: usize) -> Result<(), ReplayError> {
@@ -222,8 +219,17 @@ fn is_same_ledger(model: &Executed, real: &Executed) -> bool {
     model.ledger.len() == real.ledger.len() && model.ledger.iter().zip(&real.ledger).all(same)
 }
 
+/// A step's words, with what the servers said beside the response: process ids, revisions, leases.
+pub(super) fn with_remarks(mut line: Line, remarks: &[String]) -> Line {
+    if !remarks.is_empty() {
+        let between = if line.learned.is_empty() { "" } else { " " };
+        line.learned = format!("{}{between}({})", line.learned, remarks.join(", "));
+    }
+    line
+}
+
 /// What a step came to.
-fn in_words(made: &Made) -> String {
+pub(super) fn said(made: &Made) -> String {
     let outcome = |outcome: Outcome| match outcome {
         Outcome::Ok(response) => response.to_string(),
         Outcome::Failed(failure) => format!("failed: {failure}"),

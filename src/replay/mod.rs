@@ -5,16 +5,20 @@
 //! violation that an exploration found is shown on a real database, and whole families of schedules show that the model may be
 //! trusted.
 
+mod alone;
 mod conform;
 mod etcd;
 mod gate;
 mod lockstep;
 mod postgres;
 mod rig;
+mod search;
 mod sides;
 mod sqlite;
+mod touches;
 mod wires;
 
 pub use conform::{ConformError, Conformance, Conformed, conform};
-pub use lockstep::{Both, Divergence, ReplayError, Replayed};
+pub use lockstep::{Divergence, ReplayError, Replayed};
 pub use rig::{Kept, Rig, Told, Work, replay_all, replay_and_tell};
+pub use search::{How, Searched, search};

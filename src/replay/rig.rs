@@ -5,16 +5,17 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::alone::Alone;
 use super::etcd::EtcdSide;
 use super::gate::Gate;
-use super::lockstep::{Both, Lockstep, ReplayError, Replayed};
+use super::lockstep::{Lockstep, ReplayError, Replayed};
 use super::postgres::PostgresSide;
+use super::search::steps_of;
 use super::sides::{LockSide, StoreSide};
 use super::sqlite::SqliteSide;
 use crate::backend::{BackendError, Backends, Entry, Wanted};
 use crate::explore::execution::Executor;
-use crate::explore::story::in_words;
-use crate::explore::{Bound, Flaws, Line, Schedule, Story};
+use crate::explore::{Bound, Executed, Flaws, Line, Schedule, Step, Story};
 use crate::load::BackendSettings;
 use crate::model::store::Profile;
 use crate::strategy::{StoreKind, Strategy};
@@ -121,6 +122,70 @@ pub struct Work<'w> {
     /// How often each of them.
     pub times: usize,
     pub workers: usize,
+    /// The model goes along. It cannot where a strategy has SQL of its own: then a replay is held against the first one.
+    pub has_model: bool,
+}
+
+/// Either way to replay.
+enum Replayer<'e> {
+    Beside(Box<Lockstep<'e>>),
+    /// With the steps of each schedule to its end, and what they came to the first time.
+    Alone(Box<Alone<'e>>, Vec<Option<(Vec<Step>, Executed)>>),
+}
+
+impl<'e> Replayer<'e> {
+    fn new(rig: &Rig, work: &Work<'_>, executor: &'e Executor<'e>) -> Result<Self, ReplayError> {
+        let gate = rig.gate(work.strategy.needs_lock_service(), work.bound.requests, !work.has_model);
+        let gate = gate.map_err(|error| ReplayError::Backend { position: 0, error })?;
+        Ok(if work.has_model {
+            Replayer::Beside(Box::new(Lockstep::new(executor, gate)))
+        } else {
+            Replayer::Alone(Box::new(Alone::new(executor, gate)), vec![None; work.schedules.len()])
+        })
+    }
+
+    fn replay(&mut self, place: usize, schedule: &Schedule) -> Result<Replayed, ReplayError> {
+        match self {
+            Replayer::Beside(lockstep) => lockstep.replay(schedule, None),
+            Replayer::Alone(alone, known) => {
+                if let Some((steps, first)) = &known[place] {
+                    return alone.replay(steps, Some(first));
+                }
+                let steps = steps_of(alone, schedule)?;
+                let replayed = alone.replay(&steps, None)?;
+                known[place] = replayed.executed.clone().map(|first| (steps, first));
+                Ok(replayed)
+            }
+        }
+    }
+
+    fn tell(&mut self, schedule: &Schedule) -> Result<(Replayed, Vec<Line>), ReplayError> {
+        match self {
+            Replayer::Beside(lockstep) => {
+                let mut lines = Vec::new();
+                let replayed = lockstep.replay(schedule, Some(&mut lines))?;
+                Ok((replayed, lines))
+            }
+            Replayer::Alone(alone, _) => {
+                let steps = steps_of(alone, schedule)?;
+                alone.tell(&steps, schedule.0.len())
+            }
+        }
+    }
+
+    fn gate(&mut self) -> &mut Gate {
+        match self {
+            Replayer::Beside(lockstep) => lockstep.gate(),
+            Replayer::Alone(alone, _) => alone.gate(),
+        }
+    }
+
+    fn into_gate(self) -> Gate {
+        match self {
+            Replayer::Beside(lockstep) => lockstep.into_gate(),
+            Replayer::Alone(alone, _) => alone.into_gate(),
+        }
+    }
 }
 
 /// Replays schedules, several at a time, and hands each result to `done` with the place of its schedule; until that says stop,
@@ -139,16 +204,14 @@ pub fn replay_all(
     let total = work.schedules.len() * work.times;
     let worker = || {
         let executor = Executor::new(work.strategy, work.bound, work.flaws);
-        let gate = rig.gate(work.strategy.needs_lock_service(), work.bound.requests, false);
-        let gate = gate.map_err(|error| ReplayError::Backend { position: 0, error })?;
-        let mut lockstep = Lockstep::new(&executor, gate);
+        let mut replayer = Replayer::new(rig, &work, &executor)?;
         while !stops.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= total {
                 break;
             }
             let place = number % work.schedules.len();
-            let replayed = lockstep.replay(&work.schedules[place], None)?;
+            let replayed = replayer.replay(place, &work.schedules[place])?;
             if !done(place, replayed) {
                 stops.store(true, Ordering::Relaxed);
             }
@@ -195,34 +258,22 @@ pub struct Told {
 pub fn replay_and_tell(rig: &Rig, work: Work<'_>, keep: Option<&Path>) -> Result<Told, ReplayError> {
     let in_the_beginning = |error| ReplayError::Backend { position: 0, error };
     let executor = Executor::new(work.strategy, work.bound, work.flaws);
-    let gate = rig.gate(work.strategy.needs_lock_service(), work.bound.requests, false).map_err(in_the_beginning)?;
-    let mut lockstep = Lockstep::new(&executor, gate);
-    let mut told = Vec::new();
+    let mut replayer = Replayer::new(rig, &work, &executor)?;
     let schedule = work.schedules.first().cloned().unwrap_or_default();
-    let replayed = lockstep.replay(&schedule, Some(&mut told))?;
-    let rows = lockstep.gate().rows().map_err(in_the_beginning)?;
+    let (replayed, lines) = replayer.tell(&schedule)?;
+    let rows = replayer.gate().rows().map_err(in_the_beginning)?;
     let kept = match keep {
-        Some(folder) => Some(lockstep.into_gate().into_store().keep(folder).map_err(in_the_beginning)?),
+        Some(folder) => Some(replayer.into_gate().into_store().keep(folder).map_err(in_the_beginning)?),
         None => None,
     };
     let story = Story {
         strategy: work.strategy.name(),
         bound: work.bound,
         schedule,
-        lines: told.iter().map(|both| line(both, work.bound.requests > 1)).collect(),
+        lines,
         retried: replayed.executed.iter().flat_map(|executed| executed.retried.clone()).collect(),
         findings: replayed.findings.clone(),
         has_lock: work.strategy.needs_lock_service(),
     };
     Ok(Told { replayed, story, rows, kept })
-}
-
-/// A step in words, with what the servers said.
-fn line(both: &Both, several: bool) -> Line {
-    let mut line = in_words(several, &both.real, both.shows.clone(), both.ran_on);
-    if !both.remarks.is_empty() {
-        let between = if line.learned.is_empty() { "" } else { " " };
-        line.learned = format!("{}{between}({})", line.learned, both.remarks.join(", "));
-    }
-    line
 }

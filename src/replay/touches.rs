@@ -152,7 +152,8 @@ fn is_of_one_message(text: &str) -> bool {
         })
     };
     let inserts_its = flat.starts_with("insert into ") && flat.contains("(message") && flat.contains("values ($1");
-    (inserts_its && conditions.is_empty()) || (!conditions.is_empty() && conditions.iter().all(is_its) && !flat.contains(" join "))
+    (inserts_its && conditions.is_empty())
+        || (!conditions.is_empty() && conditions.iter().all(is_its) && !flat.contains(" join "))
 }
 
 #[cfg(test)]

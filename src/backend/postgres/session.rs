@@ -1,6 +1,6 @@
 //! One connection to PostgreSQL.
 
-use sqlx::postgres::{PgArguments, PgConnection, Postgres};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{Executor, Row};
 
@@ -84,12 +84,23 @@ impl PostgresSession {
 
     async fn first_value(&mut self, op: Op, by: Delivery) -> Result<Option<Answer>, sqlx::Error> {
         let row = query(op, by).fetch_optional(&mut self.connection).await?;
-        row.map(|row| row.try_get(0).map(Answer)).transpose()
+        let Some(row) = row else { return Ok(None) };
+        // The first column of a statement of the strategy's own may be of any type.
+        match row.try_get(0) {
+            Err(sqlx::Error::ColumnDecode { .. }) if matches!(op, Op::Sql(_)) => Ok(Some(whole(&row))),
+            value => Ok(Some(Answer(value?))),
+        }
     }
 
     async fn rows_changed(&mut self, op: Op, by: Delivery) -> Result<u64, sqlx::Error> {
         Ok(query(op, by).execute(&mut self.connection).await?.rows_affected())
     }
+}
+
+/// The first column as a whole number; 0 if it is none.
+fn whole(row: &PgRow) -> Answer {
+    let small = || row.try_get::<i16, _>(0).map(i64::from).or_else(|_| row.try_get::<bool, _>(0).map(i64::from));
+    Answer(row.try_get::<i32, _>(0).map(i64::from).or_else(|_| small()).unwrap_or(0))
 }
 
 /// The statement of an operation, with its parameters bound.

@@ -159,14 +159,14 @@ fn a_deliberately_wrong_model_is_caught() {
         assert!(found.complete);
         !found.minimal.is_empty()
     };
-    let store = |flaw| Flaws { store: Some(flaw), lock: None };
+    let store = |flaw| Flaws { store: Some(flaw), ..Flaws::default() };
     for (name, flaws, violation, faults) in [
         ("dedup-table", store(NoUniqueConstraint), Violation::Duplicate, 0),
         ("dedup-table-statement", store(NoUniqueConstraint), Violation::Duplicate, 0),
         ("etcd-lock-fenced", store(NoTokenComparison), Violation::Stale, 1),
         ("etcd-lock-fenced-transaction", store(NoRowLocks), Violation::Duplicate, 1),
         ("check-then-act-transaction", store(ReadsUncommitted), Violation::Lost, 1),
-        ("etcd-lock-marker", Flaws { store: None, lock: Some(GrantsTwice) }, Violation::Overlap, 0),
+        ("etcd-lock-marker", Flaws { lock: Some(GrantsTwice), ..Flaws::default() }, Violation::Overlap, 0),
     ] {
         assert!(!shows(name, Flaws::default(), violation, faults), "the sound model shows {violation} of {name}");
         assert!(shows(name, flaws, violation, faults), "{flaws:?} is not caught by {name}");
