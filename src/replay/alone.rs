@@ -46,6 +46,11 @@ impl<'e> Alone<'e> {
 
     /// Begins again, in a store without anything.
     pub fn begin(&mut self) -> Result<(), ReplayError> {
+        // What a run has left open would stand in the way.
+        if !self.real.is_over() {
+            self.gate().abandon();
+            self.check(0)?;
+        }
         self.real.begin_again()?;
         self.check(0)
     }

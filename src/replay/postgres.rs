@@ -124,7 +124,9 @@ impl StoreSide for PostgresSide {
         let done = self.watch(link.pid, link.connection.execute(op, by))?;
         match done {
             None => {
-                self.end(link)?;
+                let pid = link.pid;
+                drop(link);
+                self.runtime.block_on(self.overseer.terminate(pid))?;
                 Ok(Ran::Waits)
             }
             Some(_) if loses_reply => {
@@ -168,11 +170,14 @@ impl StoreSide for PostgresSide {
         let Some(wire) = wire else { return Ok(Ran::Unheard) };
         let landed = self.watch(pid, wire.release())?;
         drop(wire);
+        let Some(landed) = landed else {
+            self.runtime.block_on(self.overseer.terminate(pid))?;
+            return Ok(Ran::Waits);
+        };
         self.runtime.block_on(self.overseer.wait_until_gone(pid))?;
         match landed {
-            None => Ok(Ran::Waits),
-            Some(Landing::Finished { .. }) => Ok(Ran::Unheard),
-            Some(Landing::Broken | Landing::NothingHeld) => Err(BackendError {
+            Landing::Finished { .. } => Ok(Ran::Unheard),
+            Landing::Broken | Landing::NothingHeld => Err(BackendError {
                 backend: "postgres",
                 what: format!("process {pid} was gone when `{op}` was to land"),
                 remedy: Some("see the server's log".to_owned()),

@@ -126,7 +126,9 @@ impl PostgresStore {
     /// # Errors
     /// [`BackendError`] if it cannot be opened.
     pub async fn overseer(&self) -> Result<PostgresOverseer, BackendError> {
-        Ok(PostgresOverseer::new(open(&self.options).await?))
+        // Whoever watches waits for nobody: what stands in the way for so long is a mistake.
+        let options = self.options.clone().options([("lock_timeout", "10s")]);
+        Ok(PostgresOverseer::new(open(&options).await?))
     }
 
     /// Gives the schema a name under which no later run drops it, and tells that name.

@@ -31,6 +31,16 @@ impl PostgresOverseer {
         asked.map_err(|error| broken(&error))
     }
 
+    /// Ends a process that waits for a lock: it would not notice that its client has gone.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the server is gone.
+    pub async fn terminate(&mut self, pid: i32) -> Result<(), BackendError> {
+        let asked = sqlx::query(statements::TERMINATE).bind(pid).execute(&mut self.connection).await;
+        asked.map_err(|error| broken(&error))?;
+        self.wait_until_gone(pid).await
+    }
+
     /// Waits until the server has ended a process, and with it the process's transaction and locks.
     ///
     /// # Errors

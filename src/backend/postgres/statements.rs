@@ -45,6 +45,9 @@ pub(super) const LEDGER_OF: &str = "SELECT number, message, account, amount, bal
 /// Process id: the processes that it waits for.
 pub(super) const BLOCKING: &str = "SELECT pg_blocking_pids($1)";
 
+/// Process id.
+pub(super) const TERMINATE: &str = "SELECT pg_terminate_backend($1)";
+
 /// Process id: whether the server still has it.
 pub(super) const IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
 
