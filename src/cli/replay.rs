@@ -17,7 +17,7 @@ use super::servers::Real;
 use crate::backend::Entry;
 use crate::check::Violation;
 use crate::exit;
-use crate::explore::{Bound, Flaws, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleError, bound_of, tell};
+use crate::explore::{Bound, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleError, bound_of, tell, tell_with};
 use crate::replay::{Divergence, Kept, ReplayError, Replayed, Told, Work, replay_all, replay_and_tell};
 use crate::report;
 use crate::strategy::{Registry, Strategy};
@@ -105,11 +105,17 @@ impl Replay {
             Err(error) => return Err(error.into()),
         };
         let mounted = Mounted::start(&self.real, needs_lock, self.natural_expiry)?;
+        // An old server does what the model has forgiven it.
+        let flaws = mounted.rig().known_flaws();
+        let expected = match expected {
+            Some(_) => Some(kinds(&tell_with(strategy, bound, &schedule, flaws)?.findings)),
+            None => None,
+        };
         let schedules = [schedule];
         let work = Work {
             strategy,
             bound,
-            flaws: Flaws::default(),
+            flaws,
             schedules: &schedules,
             times: self.times as usize,
             workers: self.real.workers(),

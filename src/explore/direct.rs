@@ -1,7 +1,9 @@
 //! The backends' state, kept as it is.
 
+use std::num::NonZeroI64;
+
 use crate::backend::Entry;
-use crate::model::lock_service::{LockService, Locking, Ticket, lock_key};
+use crate::model::lock_service::{LockService, Locking, Settled, Ticket, lock_key};
 use crate::model::store::{Session, Store, Waits};
 use crate::world::{Failure, LeaseId, LockKey, Op, Outcome, Response, Token};
 
@@ -24,6 +26,8 @@ pub(crate) struct Direct {
     pub flights: Vec<Flight>,
     /// How often a lease has expired under its holder.
     pub expired: u64,
+    /// The answers to requests for locks that have waited for their turn.
+    turns: Vec<Settled>,
     /// How often somebody has waited for leases to expire that nobody kept alive any more.
     pub waits: u64,
 }
@@ -46,6 +50,7 @@ impl Direct {
             },
             ledger: Vec::new(),
             flights: Vec::new(),
+            turns: Vec::new(),
             expired: 0,
             waits: 0,
         }
@@ -61,6 +66,7 @@ impl Direct {
         }
         self.ledger.clear();
         self.flights.clear();
+        self.turns.clear();
         self.expired = 0;
         self.waits = 0;
     }
@@ -120,6 +126,23 @@ impl Stage for Direct {
 
     fn acquire(&mut self, _: Session, key: LockKey) -> Acquired {
         acquire(&mut self.lock, key)
+    }
+
+    fn queue(&mut self, via: Session, key: LockKey) -> bool {
+        let name = lock_name(key.account);
+        let waits = self.lock.is_alive(key.lease) && !self.lock.leases_ahead(&name, key.lease).is_empty();
+        waits && matches!(self.lock.lock(&name, Some(key.lease), Ticket(via.0.into())), Ok(Locking::Waiting))
+    }
+
+    fn take_turn(&mut self, via: Session, _: LockKey) -> Acquired {
+        self.turns.extend(self.lock.take_settled());
+        let Some(at) = self.turns.iter().position(|(ticket, _)| *ticket == Ticket(via.0.into())) else {
+            return Acquired::Behind(Vec::new());
+        };
+        match self.turns.remove(at).1 {
+            Ok(held) => Acquired::Held(Token(NonZeroI64::new(held.revision).expect("revisions begin at 1"))),
+            Err(_) => Acquired::Expired,
+        }
     }
 
     fn release(&mut self, _: Session, key: LockKey) -> Outcome {

@@ -373,7 +373,7 @@ impl<'s> Engine<'s> {
                 }
             }
             Effect::Crashed => self.end_attempt(&mut to, lane, None),
-            Effect::Expired { .. } | Effect::Landed(_) => {}
+            Effect::Expired { .. } | Effect::Landed(_) | Effect::Queued => {}
         }
         Ok(to)
     }

@@ -108,6 +108,10 @@ pub enum Did {
         op: Op,
     },
     Expired,
+    /// The request for a lock waits in the lock service's queue.
+    Queued {
+        op: Op,
+    },
     Landed {
         op: Op,
         outcome: Outcome,
@@ -238,6 +242,7 @@ impl<S: Backends> Execution<'_, S> {
         let has_operation = self.pending[usize::from(step.lane)].is_some();
         match step.fate {
             Fate::Arrives => has_operation,
+            Fate::Queues => has_operation && self.of.bound.kinds.contains(Fate::Queues),
             Fate::Lands => self.backends.flights().iter().any(|flight| flight.lane == step.lane),
             fault => has_operation && self.faults < self.of.bound.faults && self.of.bound.kinds.contains(fault),
         }
@@ -307,7 +312,7 @@ impl<S: Backends> Execution<'_, S> {
                 }
             }
             Effect::Crashed => self.end_attempt(lane, None)?,
-            Effect::Expired { .. } | Effect::Landed(_) => {}
+            Effect::Expired { .. } | Effect::Landed(_) | Effect::Queued => {}
         }
         if let Some(made) = self.made.get_mut(at) {
             made.ended = self.lanes[place].is_ended();
@@ -331,7 +336,7 @@ impl<S: Backends> Execution<'_, S> {
                 self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
             }
             Effect::Crashed => self.note(step.lane, attempt, What::Crashed),
-            Effect::Expired { .. } => {}
+            Effect::Expired { .. } | Effect::Queued => {}
             Effect::Landed(landed) => {
                 let (flight, outcome) = **landed;
                 self.note(flight.lane, flight.attempt, What::Landed { op: flight.op, outcome: Some(outcome) });
@@ -354,6 +359,7 @@ impl<S: Backends> Execution<'_, S> {
             }
             Effect::Crashed => Did::Crashed { op: self.operation_of(step.lane) },
             Effect::Expired { .. } => Did::Expired,
+            Effect::Queued => Did::Queued { op: self.operation_of(step.lane) },
             Effect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
         };
         self.made.push(Made { step, did, attempt, replied: None, ended: false, waited, gave_way });
@@ -512,7 +518,8 @@ impl Execution<'_> {
 
     /// Every step that can be made now, in the order of lanes and fates.
     pub fn enabled(&self) -> Vec<Step> {
-        let every = || (0..self.of.bound.lanes).flat_map(|lane| Fate::ALL.map(|fate| Step { lane, fate }));
+        let of = |lane| Fate::named().map(move |fate| Step { lane, fate });
+        let every = || (0..self.of.bound.lanes).flat_map(of);
         let enabled: Vec<Step> = every().filter(|step| self.can(*step)).collect();
         if enabled.iter().any(|step| !step.fate.is_fault()) || self.is_over() {
             return enabled;

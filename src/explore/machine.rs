@@ -34,6 +34,8 @@ const IN_TRANSACTION: u8 = 2;
 const INSIDE: u8 = 4;
 /// The strategy was given a lease.
 const LEASED: u8 = 8;
+/// Its request for a lock waits in the lock service's queue.
+const QUEUED: u8 = 16;
 
 /// The leases and locks of one delivery are numbered below these.
 const MAX_LEASES: u8 = 8;
@@ -118,6 +120,14 @@ pub(crate) trait Stage {
     /// Takes the lock, if nobody is in the way.
     fn acquire(&mut self, via: Session, key: LockKey) -> Acquired;
     fn release(&mut self, via: Session, key: LockKey) -> Outcome;
+    /// Queues for the lock; false, and nothing has changed, if it would not have to wait.
+    fn queue(&mut self, _via: Session, _key: LockKey) -> bool {
+        false
+    }
+    /// What a request for a lock that is queued has come to; [`Acquired::Behind`] if it still waits.
+    fn take_turn(&mut self, _via: Session, _key: LockKey) -> Acquired {
+        Acquired::Behind(Vec::new())
+    }
     /// Ends a lease because its holder asks for it.
     fn revoke(&mut self, via: Session, lease: LeaseId) -> Outcome;
     /// Ends a lease because its time has come.
@@ -152,6 +162,8 @@ pub(crate) enum Effect {
     Crashed,
     /// The lease is gone.
     Expired { lease: LeaseId },
+    /// The strategy's operation waits in the lock service's queue.
+    Queued,
     /// A request in flight has landed. In a box, since it is rare and large.
     Landed(Box<(Flight, Outcome)>),
 }
@@ -201,6 +213,29 @@ impl<S: Stage> Machine<'_, S> {
         let effect = match (fate, pending) {
             (Fate::Lands, _) => return self.land(lane),
             (_, None) => return Err(Blocked::Disabled),
+            (Fate::Queues, Some(local)) => return self.queue(lane, local),
+            (Fate::Arrives | Fate::Expires, _) => self.go_on(lane, fate, pending)?,
+            _ if self.lanes[usize::from(lane)].has(QUEUED) => return Err(Blocked::Disabled),
+            _ => self.go_on(lane, fate, pending)?,
+        };
+        *self.faults += u8::from(fate.is_fault());
+        Ok(effect)
+    }
+
+    /// Sends a request for a lock that must wait for others.
+    fn queue(&mut self, lane: u8, local: Op) -> Result<Effect, Blocked> {
+        let Op::Acquire(key) = self.globally(lane, local) else { return Err(Blocked::Disabled) };
+        let may_be = self.bound.kinds.contains(Fate::Queues) && !self.lanes[usize::from(lane)].has(QUEUED);
+        if !may_be || !self.stage.queue(Session(lane), key) {
+            return Err(Blocked::Disabled);
+        }
+        self.lanes[usize::from(lane)].set(QUEUED, true);
+        Ok(Effect::Queued)
+    }
+
+    fn go_on(&mut self, lane: u8, fate: Fate, pending: Option<Op>) -> Result<Effect, Blocked> {
+        Ok(match (fate, pending) {
+            (_, None) => return Err(Blocked::Disabled),
             (Fate::Expires, _) => {
                 let me = self.lanes[usize::from(lane)];
                 let lease = lease_id(lane, me.attempt, me.leases.saturating_sub(1));
@@ -220,9 +255,7 @@ impl<S: Stage> Machine<'_, S> {
                 let learns = self.meet(lane, fate, op)?;
                 Effect::Made { learns }
             }
-        };
-        *self.faults += u8::from(fate.is_fault());
-        Ok(effect)
+        })
     }
 
     #[inline]
@@ -281,6 +314,15 @@ impl<S: Stage> Machine<'_, S> {
                 let lease = lease_id(by.0, by.1, number);
                 self.stage.grant(session, lease);
                 Ok(Outcome::Ok(Response::Granted(lease)))
+            }
+            Op::Acquire(key) if session == Session(by.0) && self.lanes[usize::from(by.0)].has(QUEUED) => {
+                match self.stage.take_turn(session, key) {
+                    Acquired::Behind(_) => Err(Blocked::Waits),
+                    acquired => {
+                        self.lanes[usize::from(by.0)].set(QUEUED, false);
+                        Ok(answer(&acquired))
+                    }
+                }
             }
             Op::Acquire(key) => self.acquire(session, key),
             Op::Release(key) => Ok(self.stage.release(session, key)),

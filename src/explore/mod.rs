@@ -39,7 +39,7 @@ pub use limits::{Limits, Watch};
 pub use reference::execute_all;
 pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
 pub use shortest::{Minimal, Shortest, shortest};
-pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell};
+pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell, tell_with};
 pub use walks::{Walk, Walked, shorten, walk};
 
 use crate::model::{lock_service, store};

@@ -19,12 +19,20 @@ pub enum Fate {
     Crashes,
     /// The lease that the lane holds expires.
     Expires,
+    /// The request for a lock that others hold is sent, and waits in the lock service's queue. What comes of it, the lane's next
+    /// step tells. An exploration does not go through these steps; a schedule that is written down may have them.
+    Queues,
 }
 
 impl Fate {
-    /// Every fate, in the order of the declaration, which is the order in which they are tried.
+    /// Every fate that is explored, in the order of the declaration, which is the order in which they are tried.
     pub const ALL: [Fate; 7] =
         [Fate::Arrives, Fate::RequestLost, Fate::ReplyLost, Fate::TimesOut, Fate::Lands, Fate::Crashes, Fate::Expires];
+
+    /// Every fate that a schedule can name.
+    pub(crate) fn named() -> impl Iterator<Item = Fate> {
+        Self::ALL.into_iter().chain([Fate::Queues])
+    }
 
     /// What follows the lane's letter in a schedule.
     #[must_use]
@@ -37,13 +45,14 @@ impl Fate {
             Fate::Lands => "+",
             Fate::Crashes => "x",
             Fate::Expires => "*",
+            Fate::Queues => "&",
         }
     }
 
     /// Whether it is one of the faults that a bound limits. That a request lands late is the end of a fault, not another.
     #[must_use]
     pub fn is_fault(self) -> bool {
-        !matches!(self, Fate::Arrives | Fate::Lands)
+        !matches!(self, Fate::Arrives | Fate::Lands | Fate::Queues)
     }
 }
 
@@ -107,7 +116,7 @@ impl std::fmt::Display for Schedule {
 /// A token that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "step {position} of the schedule, '{token}', is no token: a token is a lane's letter and nothing, or one of ! ? ~ + x * after it"
+    "step {position} of the schedule, '{token}', is no token: a token is a lane's letter and nothing, or one of ! ? ~ + x * & after it"
 )]
 pub struct MalformedToken {
     /// The place in the schedule, from 1.
@@ -122,7 +131,7 @@ impl FromStr for Schedule {
         let step = |(n, token): (usize, &str)| {
             let malformed = || MalformedToken { position: n + 1, token: token.to_owned() };
             let letter = token.bytes().next().filter(u8::is_ascii_lowercase).ok_or_else(malformed)?;
-            let fate = Fate::ALL.into_iter().find(|fate| fate.suffix() == &token[1..]).ok_or_else(malformed)?;
+            let fate = Fate::named().find(|fate| fate.suffix() == &token[1..]).ok_or_else(malformed)?;
             Ok(Step { lane: letter - b'a', fate })
         };
         text.split_whitespace().enumerate().map(step).collect::<Result<_, _>>().map(Schedule)
@@ -135,10 +144,10 @@ mod tests {
 
     #[test]
     fn a_schedule_reads_as_it_is_printed() {
-        let line = "a b! a? c~ ax b* c+ a";
+        let line = "a b! a? c~ ax b* c+ b& a";
         let schedule: Schedule = line.parse().expect("it is well formed");
         assert_eq!(schedule.to_string(), line);
-        assert_eq!(schedule.cost(), (5, 7, 8));
+        assert_eq!(schedule.cost(), (5, 8, 9));
     }
 
     #[test]

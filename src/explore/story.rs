@@ -78,9 +78,22 @@ pub enum ScheduleError {
 /// # Errors
 /// [`ScheduleError`] if a step of it cannot be made, or the strategy cannot be explored.
 pub fn tell(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> Result<Story, ScheduleError> {
+    tell_with(strategy, bound, schedule, Flaws::default())
+}
+
+/// As [`tell`], with mistakes in the model.
+///
+/// # Errors
+/// As [`tell`].
+pub fn tell_with(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    schedule: &Schedule,
+    flaws: Flaws,
+) -> Result<Story, ScheduleError> {
     let bound = bound_of(strategy, bound, schedule)?;
     // A strategy that panics or awaits something else is found out before it is told of.
-    let executor = Executor::new(strategy, bound, Flaws::default());
+    let executor = Executor::new(strategy, bound, flaws);
     guarded(strategy.name(), || executor.begin().map(drop))?;
     let mut execution = executor.begin()?;
     let mut shown = Vec::new();
@@ -125,7 +138,8 @@ pub fn bound_of(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> R
         return Err(ScheduleError::TooManyLanes);
     }
     let faults = u8::try_from(schedule.faults()).unwrap_or(u8::MAX).max(bound.faults);
-    Ok(Bound { lanes: bound.lanes.max(named), faults, kinds: Kinds::all(), ..bound }.for_strategy(strategy))
+    Ok(Bound { lanes: bound.lanes.max(named), faults, kinds: Kinds::all().with(Fate::Queues), ..bound }
+        .for_strategy(strategy))
 }
 
 /// The last step in words. What it shows that was not there before is found by the checks, on everything up to it.
@@ -161,6 +175,7 @@ pub(crate) fn in_words(several: bool, made: &Made, shows: Vec<Violation>, ran_on
         ),
         Did::Crashed { op } => (op.leg(), format!("crash before {}", operation(op, several)), String::new()),
         Did::Expired => (Leg::Lock, "lease expires".to_owned(), String::new()),
+        Did::Queued { op } => (op.leg(), operation(op, several), "waits in the queue".to_owned()),
     };
     let told = match (made.replied, made.ended) {
         (Some(Ok(answer)), _) => Some(format!("its client is told {}", answer.0)),
@@ -213,7 +228,7 @@ fn operation(op: Op, several: bool) -> String {
         Op::Apply(request, Some(token)) => format!("apply X{} with token {}", number(request.id), token.0),
         Op::ApplyUnderLease(request, lease) => format!("apply X{} under {}", number(request.id), lease_name(lease)),
         Op::ClaimAndApply(request) => format!("claim K{0} and apply X{0}", number(request.id)),
-        Op::Sql(sql) => sql.text().to_owned(),
+        Op::Sql(sql) => shortened(sql.text()),
         Op::ReadBalance(_) => "read the balance".to_owned(),
         Op::Overwrite(request, base) => format!("apply X{} over {}", number(request.id), base.0),
         Op::CheckToken(_, token) => format!("check token {}", token.0),
@@ -221,6 +236,15 @@ fn operation(op: Op, several: bool) -> String {
         Op::Acquire(_) => "acquire".to_owned(),
         Op::Release(_) => "release".to_owned(),
         Op::Revoke(_) => "revoke the lease".to_owned(),
+    }
+}
+
+/// A statement on a part of a line.
+fn shortened(statement: &str) -> String {
+    let flat = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    match flat.char_indices().nth(40) {
+        Some((at, _)) => format!("{}…", flat[..at].trim_end()),
+        None => flat,
     }
 }
 

@@ -12,10 +12,13 @@ use super::wires::{no_proxy, stuck};
 use crate::backend::{Backend, BackendError, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way};
 use crate::fault::wire::{Landing, Wire, WireFault};
 use crate::model::store::Session;
-use crate::world::{AccountId, Delivery, LeaseId, Op, Outcome};
+use crate::world::{AccountId, Delivery, LeaseId, LockKey, Op, Outcome};
 
 /// How long a call may take that waits for nobody.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a lock service may take from writing a waiter's key to waiting for those before it.
+const SETTLED: Duration = Duration::from_millis(5);
 
 /// How often it is looked whether a lease has expired.
 const LOOK: Duration = Duration::from_millis(50);
@@ -28,8 +31,21 @@ pub(crate) struct EtcdSide {
     overseer: EtcdOverseer,
     links: HashMap<Session, Link>,
     flights: HashMap<Session, Option<Arc<Wire>>>,
+    waiting: HashMap<Session, Waiting>,
     /// Leases expire by themselves instead of being revoked.
     natural_expiry: bool,
+}
+
+/// A request for a lock in the queue.
+struct Waiting {
+    answer: tokio::task::JoinHandle<(Box<dyn Connection>, Result<Outcome, BackendError>)>,
+    wire: Arc<Wire>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.answer.abort();
+    }
 }
 
 struct Link {
@@ -50,8 +66,16 @@ impl EtcdSide {
         let overseer = runtime.block_on(EtcdOverseer::connect(&options))?;
         let prefix = options.prefix.clone();
         let backend = EtcdBackend::new(options)?;
-        let (links, flights) = (HashMap::new(), HashMap::new());
-        Ok(EtcdSide { runtime, backend, prefix, overseer, links, flights, natural_expiry })
+        Ok(EtcdSide {
+            runtime,
+            backend,
+            prefix,
+            overseer,
+            links: HashMap::new(),
+            flights: HashMap::new(),
+            waiting: HashMap::new(),
+            natural_expiry,
+        })
     }
 
     fn link(&mut self, on: Session) -> Result<Link, BackendError> {
@@ -77,6 +101,7 @@ impl LockSide for EtcdSide {
     fn close(&mut self) {
         self.links.clear();
         self.flights.clear();
+        self.waiting.clear();
     }
 
     fn execute(&mut self, on: Session, op: Op, loses_reply: bool) -> Result<Ran, BackendError> {
@@ -108,6 +133,41 @@ impl LockSide for EtcdSide {
         let wire = if link.wire.disarm() { None } else { Some(link.wire) };
         self.flights.insert(flight, wire);
         Ok(())
+    }
+
+    fn queue_up(&mut self, on: Session, key: LockKey) -> Result<(), BackendError> {
+        let Link { mut connection, wire } = self.link(on)?;
+        let lock = format!("{}/{}", self.prefix, key.account.0);
+        let overseer = &mut self.overseer;
+        let waiting = self.runtime.block_on(async {
+            let waiting = tokio::spawn(async move {
+                let outcome = connection.execute(Op::Acquire(key), Delivery::FIRST).await;
+                (connection, outcome)
+            });
+            let deadline = tokio::time::Instant::now() + TIMEOUT;
+            while !overseer.queue(&lock).await?.contains(&key.lease) {
+                if tokio::time::Instant::now() > deadline {
+                    return Err(stuck("etcd", &format!("`{}`", Op::Acquire(key)), TIMEOUT));
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // The key is there before the call begins to wait for others.
+            tokio::time::sleep(SETTLED).await;
+            Ok(waiting)
+        })?;
+        self.waiting.insert(on, Waiting { answer: waiting, wire });
+        Ok(())
+    }
+
+    fn take_turn(&mut self, on: Session) -> Result<Ran, BackendError> {
+        let Some(mut waiting) = self.waiting.remove(&on) else { return Ok(Ran::Unheard) };
+        match self.runtime.block_on(async { tokio::time::timeout(TIMEOUT, &mut waiting.answer).await }) {
+            Ok(Ok((connection, outcome))) => {
+                self.links.insert(on, Link { connection, wire: Arc::clone(&waiting.wire) });
+                Ok(Ran::Came(outcome?))
+            }
+            _ => Err(stuck("etcd", "a request for a lock", TIMEOUT)),
+        }
     }
 
     fn land(&mut self, flight: Session) -> Result<Ran, BackendError> {

@@ -39,6 +39,8 @@ pub(crate) struct Gate {
     tokens: Vec<(i64, i64)>,
     /// The number that the next token has in the model, if one is followed.
     expected_token: Option<i64>,
+    /// By connection that waits in a queue: the leases that were there before.
+    queued: Vec<(Session, Vec<LeaseId>)>,
     loses_reply: bool,
     expired: u64,
     waits: u64,
@@ -60,6 +62,7 @@ impl Gate {
             leases: Vec::new(),
             tokens: Vec::new(),
             expected_token: None,
+            queued: Vec::new(),
             loses_reply: false,
             expired: 0,
             waits: 0,
@@ -193,6 +196,19 @@ impl Gate {
         number
     }
 
+    /// What a request for a lock has come to.
+    fn held(&mut self, outcome: Outcome) -> Acquired {
+        match outcome {
+            Outcome::Ok(Response::Held(Token(revision))) => {
+                self.remarks.push(format!("revision {revision}"));
+                let number = self.number_of(revision.get());
+                Acquired::Held(Token(NonZeroI64::new(number).unwrap_or(NonZeroI64::MIN)))
+            }
+            Outcome::Failed(Failure::LeaseExpired) => Acquired::Expired,
+            _ => Acquired::Unheard,
+        }
+    }
+
     /// Sends an operation to the lock service, over a lane's connection or from where it was held.
     fn call_lock(&mut self, via: Session, op: Op) -> Outcome {
         let real = self.translated(op);
@@ -281,13 +297,40 @@ impl Stage for Gate {
             let named = ahead.into_iter().map(|lease| self.name_of(lease).unwrap_or(lease)).collect();
             return Acquired::Behind(named);
         }
-        match self.call_lock(via, Op::Acquire(key)) {
-            Outcome::Ok(Response::Held(Token(revision))) => {
-                self.remarks.push(format!("revision {revision}"));
-                let number = self.number_of(revision.get());
-                Acquired::Held(Token(NonZeroI64::new(number).unwrap_or(NonZeroI64::MIN)))
-            }
-            Outcome::Failed(Failure::LeaseExpired) => Acquired::Expired,
+        let outcome = self.call_lock(via, Op::Acquire(key));
+        self.held(outcome)
+    }
+
+    fn queue(&mut self, via: Session, key: LockKey) -> bool {
+        let (_, account) = self.place();
+        let (Some(lease), Some(lock)) = (self.really(key.lease), &mut self.lock) else { return false };
+        let asked = lock.queue(account);
+        let Some(ahead) = self.note(asked) else { return false };
+        if ahead.is_empty() {
+            return false;
+        }
+        self.queued.retain(|(session, _)| *session != via);
+        self.queued.push((via, ahead));
+        let Some(lock) = &mut self.lock else { return false };
+        let queued = lock.queue_up(via, LockKey { account, lease });
+        self.note(queued).is_some()
+    }
+
+    fn take_turn(&mut self, via: Session, _: LockKey) -> Acquired {
+        let (_, account) = self.place();
+        let before: Vec<LeaseId> =
+            self.queued.iter().filter(|(session, _)| *session == via).flat_map(|(_, ahead)| ahead.clone()).collect();
+        let Some(lock) = &mut self.lock else { return Acquired::Unheard };
+        let asked = lock.queue(account);
+        let Some(queue) = self.note(asked) else { return Acquired::Unheard };
+        let ahead: Vec<LeaseId> = queue.into_iter().filter(|lease| before.contains(lease)).collect();
+        if !ahead.is_empty() {
+            return Acquired::Behind(ahead);
+        }
+        let Some(lock) = &mut self.lock else { return Acquired::Unheard };
+        let ran = lock.take_turn(via);
+        match self.note(ran) {
+            Some(Ran::Came(outcome)) => self.held(outcome),
             _ => Acquired::Unheard,
         }
     }
@@ -382,6 +425,7 @@ impl Backends for Gate {
         self.flights.clear();
         self.leases.clear();
         self.tokens.clear();
+        self.queued.clear();
         self.expected_token = None;
         self.loses_reply = false;
         (self.expired, self.waits) = (0, 0);

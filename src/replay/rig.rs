@@ -17,6 +17,7 @@ use crate::backend::{BackendError, Backends, Entry, Wanted};
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Executed, Flaws, Line, Schedule, Step, Story};
 use crate::load::BackendSettings;
+use crate::model::lock_service;
 use crate::model::store::Profile;
 use crate::strategy::{StoreKind, Strategy};
 
@@ -74,6 +75,15 @@ impl Rig {
     #[must_use]
     pub fn profile(&self) -> Profile {
         if self.store == StoreKind::Postgres { Profile::Postgres } else { Profile::Sqlite }
+    }
+
+    /// What the lock service is known to do otherwise than the model, by its version: the model does the same then.
+    #[must_use]
+    pub fn known_flaws(&self) -> Flaws {
+        let described = self.backends.describe();
+        let is_old = described.iter().any(|(key, value)| key == "lock_server" && value.starts_with("etcd 3.4"));
+        // etcd#11456, mended in 3.5.
+        Flaws { lock: is_old.then_some(lock_service::Flaw::GrantsDeadWaiters), ..Flaws::default() }
     }
 
     /// Removes what the replays have left in servers that were not started for them.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::rig::Kept;
 use crate::backend::{BackendError, Entry};
 use crate::model::store::Session;
-use crate::world::{AccountId, Delivery, LeaseId, Op, Outcome};
+use crate::world::{AccountId, Delivery, LeaseId, LockKey, Op, Outcome};
 
 /// What became of an operation on the real thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,12 @@ pub(crate) trait LockSide {
 
     /// The request is held back under another number; its sender is cut off.
     fn hold(&mut self, on: Session, flight: Session, op: Op) -> Result<(), BackendError>;
+
+    /// Sends a request for the lock on an account under a lease, and comes back when it is in the queue.
+    fn queue_up(&mut self, on: Session, key: LockKey) -> Result<(), BackendError>;
+
+    /// Waits for the answer to a request whose turn has come.
+    fn take_turn(&mut self, on: Session) -> Result<Ran, BackendError>;
 
     /// What was held is sent, finished and closed.
     fn land(&mut self, flight: Session) -> Result<Ran, BackendError>;

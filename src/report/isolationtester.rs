@@ -110,7 +110,7 @@ impl<'s> Test<'s> {
         match line.event {
             Did::Made { op, learned } => self.made(position, line, op, learned)?,
             Did::Landed { op, outcome } => self.landed(position, line, op, outcome)?,
-            Did::Crashed { .. } | Did::Expired => self.comment(line, ""),
+            Did::Crashed { .. } | Did::Expired | Did::Queued { .. } => self.comment(line, ""),
         }
         if let Some(told) = &line.told {
             self.order.push(format!("  # {}: {}", lane_name(lane), one_line(told)));
