@@ -13,6 +13,7 @@ mod report;
 mod rig;
 mod run;
 mod servers;
+mod track_record;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Verb {
     Replay(Box<replay::Replay>),
     /// Hold real backends against the model: one schedule of each equivalence class
     Conform(Box<conform::Conform>),
+    /// Show the famous bugs on real backends, each with its command and hit rate
+    TrackRecord(track_record::TrackRecord),
     /// Judge the saved histories of a run again
     Check(check::Check),
     /// Show a run as text, Markdown, CSV or JSON
@@ -89,6 +92,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
             Verb::Explore(verb) => verb.execute(registry),
             Verb::Replay(verb) => verb.execute(registry),
             Verb::Conform(verb) => verb.execute(registry),
+            Verb::TrackRecord(verb) => verb.execute(),
             Verb::Check(verb) => verb.execute(registry),
             Verb::Report(verb) => verb.execute(registry),
             Verb::List(verb) => verb.execute(registry),
@@ -120,7 +124,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<Usage>() {
         return exit::USAGE;
     }
-    if error.is::<BackendError>() {
+    if error.is::<BackendError>() || error.is::<track_record::Lacking>() {
         return exit::UNAVAILABLE;
     }
     match error.downcast_ref() {
