@@ -19,7 +19,7 @@ use crate::explore::{
 use crate::fault::FaultKind;
 use crate::model::store::Profile;
 use crate::replay::{How, search};
-use crate::report;
+use crate::report::{self, NoIsolationTest};
 use crate::strategy::{Registry, Strategy};
 
 #[derive(Debug, Args)]
@@ -92,11 +92,24 @@ enum StoreModel {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Export {
+pub(super) enum Export {
     /// A sequence diagram of Mermaid
     Mermaid,
     /// A specification for PostgreSQL's isolation tester; for strategies that talk to the store only
     Isolationtester,
+}
+
+impl Export {
+    /// A story in this form.
+    ///
+    /// # Errors
+    /// [`NoIsolationTest`] if the story has what the isolation tester has no words for.
+    pub fn of(self, story: &Story) -> Result<String, NoIsolationTest> {
+        match self {
+            Export::Mermaid => Ok(report::to_mermaid(story)),
+            Export::Isolationtester => report::to_isolationtester(story),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -299,12 +312,13 @@ impl Explore {
             draw(file, &story)?;
         }
         output::print(&match self.export {
-            Some(Export::Mermaid) => report::to_mermaid(&story),
-            Some(Export::Isolationtester) => report::to_isolationtester(&story)?,
+            Some(form) => form.of(&story)?,
             None if self.json => serde_json::to_string_pretty(&explored::story_as_json(&story))? + "\n",
             None => {
-                let again = self.command(strategy.name(), &schedule);
-                format!("\n{}\n{}\nagain: {}\n", report::to_diagram(&story), story.as_text(), output::here(&again))
+                let again = output::here(&self.command(strategy.name(), &schedule));
+                let really = output::here(&self.really(strategy, &schedule));
+                let (diagram, told) = (report::to_diagram(&story), story.as_text());
+                format!("\n{diagram}\n{told}\nagain:  {again}\nreally: {really}\n")
             }
         })?;
         let claim = strategy.claim(bound.store_kind());
@@ -338,6 +352,20 @@ impl Explore {
         let broken = walked.violations.keys().any(|violation| claim.rules_out.contains(violation));
         let verdict = if broken { exit::BROKEN } else { exit::MET };
         Ok(ExitCode::from(self.code(&[verdict], watch.is_stopped())))
+    }
+
+    /// The command that shows a schedule on the real database that the model stands for.
+    fn really(&self, strategy: &dyn Strategy, schedule: &Schedule) -> String {
+        let postgres = self.store_model == StoreModel::Postgres;
+        let store = if postgres { " --store postgres" } else { "" };
+        let lock = if postgres && strategy.needs_lock_service() { " --lock etcd" } else { "" };
+        let mut options = String::new();
+        for (name, value, default) in [("retries", self.retries, 1), ("requests", self.requests, 1)] {
+            if value != default {
+                options.push_str(&format!(" --{name} {value}"));
+            }
+        }
+        format!("oncelab replay {}{store}{lock}{options} \"{schedule}\"", strategy.name())
     }
 
     /// The command that tells the story of a schedule.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::explore::draw;
+use super::explore::{Export, draw};
 use super::output;
 use super::progress::Counter;
 use super::rig::Mounted;
@@ -51,6 +51,9 @@ pub(super) struct Replay {
     /// Draw what happened as a space-time diagram: SVG, or text if the name ends in .txt
     #[arg(long, value_name = "FILE")]
     diagram: Option<PathBuf>,
+    /// Print what happened as something else: a Mermaid sequence diagram, or a specification for PostgreSQL's isolationtester
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "json")]
+    export: Option<Export>,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
     json: bool,
@@ -137,7 +140,9 @@ impl Replay {
         if let Some(file) = &self.diagram {
             draw(file, &told.story)?;
         }
-        output::print(&if self.json {
+        output::print(&if let Some(form) = self.export {
+            form.of(&told.story)?
+        } else if self.json {
             serde_json::to_string_pretty(&self.as_json(&told, &count, &expected, elapsed))? + "\n"
         } else {
             self.as_text(&told, &count, &expected, elapsed)
@@ -254,17 +259,17 @@ impl Replay {
                 format!("{}: {} of {} times", names.join(", "), count.reproduced, count.times)
             }
         };
-        let rate = if count.times > 1 {
-            format!(", {:.0} replays a second", per_second(count.times, elapsed))
-        } else {
-            String::new()
-        };
         let on = if told.story.has_lock {
             format!("{} and {}", self.real.store, self.real.lock)
         } else {
             self.real.store.clone()
         };
-        out.push_str(&format!("\non {on}, {what}; {} divergences{rate}\n", count.divergences));
+        let divergences =
+            if count.divergences == 1 { "1 divergence" } else { &format!("{} divergences", count.divergences) };
+        out.push_str(&format!("\n{}\n", output::wrap(&format!("on {on}, {what}; {divergences}"))));
+        if count.times > 1 {
+            out.push_str(&format!("{:.0} replays a second\n", per_second(count.times, elapsed)));
+        }
         out.push_str(&format!("again: {}\n", output::here(&self.command())));
         out
     }

@@ -3,14 +3,14 @@
 
 use std::io::Write;
 
-use oncelab::backend::provision::{self, EtcdShape, Images, Provision, Source, Started};
+use oncelab::backend::provision::{self, EtcdShape, Images, Provision, Source};
 use oncelab::backend::{BackendError, Session};
 use oncelab::world::{AccountId, ClientId, Delivery, Effect, MessageId, Op, Outcome, Request, Response};
 
 pub const DONE: Outcome = Outcome::Ok(Response::Done);
 
 /// The servers, or nothing if they cannot be had here and need not be.
-pub fn or_skip(started: Result<Started, BackendError>) -> Option<Started> {
+pub fn or_skip<T>(started: Result<T, BackendError>) -> Option<T> {
     match started {
         Ok(started) => Some(started),
         Err(error) if is_absent(&error) && std::env::var_os("ONCELAB_REQUIRE_BACKENDS").is_none() => {

@@ -15,6 +15,7 @@ mod leases;
 mod lock_server;
 mod open_loop;
 mod own_strategy;
+mod replay;
 mod resume;
 mod saved_runs;
 mod scenarios;
