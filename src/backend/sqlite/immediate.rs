@@ -28,6 +28,9 @@ pub struct ImmediateConnection {
     in_transaction: bool,
 }
 
+/// The size of a page in bytes: the smallest that SQLite knows.
+const PAGE: u32 = 512;
+
 /// How many statements a connection keeps prepared: more than there are.
 const PREPARED: usize = 64;
 
@@ -40,6 +43,8 @@ impl ImmediateConnection {
     pub fn open(path: &Path) -> Result<Self, BackendError> {
         let opening = || {
             let connection = Connection::open(path)?;
+            // A commit writes whole pages, and small ones hold all that there is.
+            connection.pragma_update(None, "page_size", PAGE)?;
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "off")?;
             connection.busy_timeout(Duration::ZERO)?;
