@@ -140,6 +140,7 @@ impl Conform {
                 "strategy": row.strategy,
                 "classes": row.classes.map(count),
                 "replayed": row.replayed,
+                "waits": row.waits,
                 "divergences": row.divergences,
                 "elapsed_ms": u64::try_from(row.elapsed.as_millis()).unwrap_or(u64::MAX),
                 "smallest": row.smallest.as_ref().map(|(schedule, divergence)| json!({
@@ -165,7 +166,8 @@ impl Conform {
             ("strategy", Align::Left),
             ("classes", Align::Right),
             ("replayed", Align::Right),
-            ("divergences", Align::Right),
+            ("waits", Align::Right),
+            ("diverge", Align::Right),
             ("s", Align::Right),
             ("a second", Align::Right),
         ];
@@ -178,6 +180,7 @@ impl Conform {
                 row.strategy.to_owned(),
                 row.classes.map_or_else(|| "?".to_owned(), |classes| classes.to_string()),
                 row.replayed.to_string(),
+                row.waits.to_string(),
                 row.divergences.to_string(),
                 format!("{seconds:.1}"),
                 format!("{rate:.0}"),

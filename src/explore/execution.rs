@@ -516,6 +516,11 @@ impl Execution<'_> {
         machine.step(step, self.pending.get(usize::from(step.lane)).copied().flatten()).is_ok()
     }
 
+    /// Whether a lane's operation has to wait for another's.
+    pub fn waits(&self, lane: u8) -> bool {
+        self.pending[usize::from(lane)].is_some() && !self.can(Step { lane, fate: Fate::Arrives })
+    }
+
     /// Every step that can be made now, in the order of lanes and fates.
     pub fn enabled(&self) -> Vec<Step> {
         let of = |lane| Fate::named().map(move |fate| Step { lane, fate });

@@ -9,10 +9,12 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rustc_hash::FxHashSet;
 
-use super::lockstep::{Divergence, ReplayError};
+use super::lockstep::{Divergence, Lockstep, ReplayError};
 use super::rig::{Rig, Work, replay_all};
+use crate::explore::execution::Executor;
 use crate::explore::{Bound, ClassWalk, ExploreError, Flaws, Limits, Schedule, Watch, count_classes, each_class};
 use crate::strategy::Strategy;
+use crate::world::Op;
 
 /// So many classes are gone through to draw a sample from them; of more, the sample is drawn by walking at random.
 const TO_DRAW_FROM: u128 = 200_000;
@@ -42,6 +44,8 @@ pub struct Conformed {
     /// The classes within the bound; none if they could not be counted.
     pub classes: Option<u128>,
     pub replayed: usize,
+    /// Places in which an operation waits, says the model: sent there, it did wait or is a divergence.
+    pub waits: usize,
     pub divergences: usize,
     /// The smallest schedule that diverges, and how.
     pub smallest: Option<(Schedule, Divergence)>,
@@ -143,13 +147,25 @@ pub fn conform(
         }
         watch(done, schedules.len()) && !(diverges && of.until_divergence)
     });
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut waits = 0;
+    let mut ended = ended;
+    if ended.is_ok() && !(of.until_divergence && !found.is_empty()) {
+        match probe_all(rig, strategy, &of, &schedules, &|| watch(schedules.len(), schedules.len())) {
+            Ok((sent, diverging)) => {
+                waits = sent;
+                found.extend(diverging.into_iter().map(|(place, divergence)| (place, schedules.len(), divergence)));
+            }
+            Err(error) => ended = Err(error),
+        }
+    }
     let smallest = found.iter().min_by_key(|(place, ..)| (schedules[*place].cost(), *place));
     let replayed = replayed.into_inner();
     let conformed = Conformed {
         strategy: strategy.name(),
         classes,
         replayed,
+        waits,
         divergences: found.len(),
         smallest: smallest.map(|(place, _, divergence)| (schedules[*place].clone(), divergence.clone())),
         first_after: found.iter().map(|(_, done, _)| *done).min(),
@@ -160,4 +176,60 @@ pub fn conform(
         Ok(()) => Ok(conformed),
         Err(source) => Err(ConformError::Replay { source, so_far: Box::new(conformed) }),
     }
+}
+
+/// The most places of a strategy in which it is looked whether what waits in the model waits.
+const MOST_PROBES: usize = 64;
+
+/// Where an operation waits, says the model: the schedule, how many of its steps come before, and the lane. One for each
+/// situation that the lanes can be in.
+fn places_to_probe(
+    strategy: &dyn Strategy,
+    of: &Conformance,
+    schedules: &[Schedule],
+) -> Result<Vec<(usize, usize, u8)>, ExploreError> {
+    let executor = Executor::new(strategy, of.bound, of.flaws);
+    let mut model = executor.execution();
+    let mut known: FxHashSet<Vec<Option<Op>>> = FxHashSet::default();
+    let mut probes = Vec::new();
+    for (place, schedule) in schedules.iter().enumerate() {
+        model.begin_again()?;
+        for (n, step) in schedule.0.iter().enumerate() {
+            model.must_step(*step)?;
+            let waiting = (0..of.bound.lanes).filter(|lane| model.waits(*lane)).collect::<Vec<_>>();
+            let lanes = || (0..of.bound.lanes).map(|lane| model.pending(lane));
+            if !waiting.is_empty() && waiting.len() < usize::from(of.bound.lanes) && known.insert(lanes().collect()) {
+                probes.push((place, n + 1, waiting[0]));
+            }
+            if probes.len() >= MOST_PROBES {
+                return Ok(probes);
+            }
+        }
+    }
+    Ok(probes)
+}
+
+/// Sends what waits in the model, and sees whether it waits. Says how often that was done, and where it did not.
+fn probe_all(
+    rig: &Rig,
+    strategy: &dyn Strategy,
+    of: &Conformance,
+    schedules: &[Schedule],
+    goes_on: &dyn Fn() -> bool,
+) -> Result<(usize, Vec<(usize, Divergence)>), ReplayError> {
+    let probes = places_to_probe(strategy, of, schedules)?;
+    let executor = Executor::new(strategy, of.bound, of.flaws);
+    let gate = rig.gate(strategy.needs_lock_service(), of.bound.requests, false);
+    let mut lockstep = Lockstep::new(&executor, gate.map_err(|error| ReplayError::Backend { position: 0, error })?);
+    let (mut sent, mut diverging) = (0, Vec::new());
+    for (place, steps, lane) in probes {
+        if !goes_on() {
+            break;
+        }
+        sent += 1;
+        if let Some(divergence) = lockstep.probe(&schedules[place].0[..steps], lane)? {
+            diverging.push((place, divergence));
+        }
+    }
+    Ok((sent, diverging))
 }

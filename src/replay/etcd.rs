@@ -214,11 +214,3 @@ impl LockSide for EtcdSide {
         self.runtime.block_on(self.overseer.queue(&lock))
     }
 }
-
-impl Drop for EtcdSide {
-    fn drop(&mut self) {
-        self.close();
-        // What stays goes with its lease.
-        let _ = self.runtime.block_on(self.backend.remove_keys());
-    }
-}

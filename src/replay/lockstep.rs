@@ -128,6 +128,34 @@ impl<'e> Lockstep<'e> {
         }
     }
 
+    /// Replays the first steps of a schedule, and sends the operation of a lane that waits then, says the model. Nothing if it does
+    /// wait, says the server.
+    ///
+    /// # Errors
+    /// As [`replay`](Lockstep::replay).
+    pub fn probe(&mut self, steps: &[Step], lane: u8) -> Result<Option<Divergence>, ReplayError> {
+        self.model.begin_again()?;
+        self.real.begin_again()?;
+        self.check(0)?;
+        for (n, step) in steps.iter().enumerate() {
+            let position = n + 1;
+            self.follow_model(*step, position)?;
+            let model = *self.model.last_made().expect("a step was made");
+            if let Some(divergence) = self.follow_really(&model, position)? {
+                self.gate().abandon();
+                return Ok(Some(divergence));
+            }
+        }
+        let (position, step) = (steps.len() + 1, Step { lane, fate: Fate::Arrives });
+        let went = self.real.step(step)?;
+        self.check(position)?;
+        self.gate().abandon();
+        self.check(position)?;
+        let made = self.real.last_made().filter(|_| went);
+        let model = "it has to wait for another transaction or lock".to_owned();
+        Ok(made.map(|made| Divergence { position, step: Some(step), model, real: said(made) }))
+    }
+
     /// Makes a step on the model.
     fn follow_model(&mut self, step: Step, position: usize) -> Result<(), ReplayError> {
         if self.model.step(step)? {

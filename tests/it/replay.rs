@@ -136,10 +136,13 @@ fn conforms(mounted: &Mounted, sample: usize) {
     for strategy in Registry::default().iter() {
         let of = conformance(mounted, Flaws::default(), sample);
         let conformed = conform(mounted.rig(), strategy.as_ref(), &of, &|_, _| true).unwrap();
-        let Conformed { smallest, replayed, classes, .. } = conformed;
+        let Conformed { smallest, replayed, classes, waits, .. } = conformed;
         assert_eq!(smallest, None, "{}", strategy.name());
         let classes = usize::try_from(classes.unwrap()).unwrap();
         assert_eq!(replayed, classes.min(sample), "{}", strategy.name());
+        // Whoever takes a lock, or begins to write on SQLite, is waited for.
+        let locks = ["dedup-table", "check-then-act-transaction"].contains(&strategy.name());
+        assert!(waits > 0 || !(locks || strategy.needs_lock_service()), "{}", strategy.name());
     }
 }
 
