@@ -150,7 +150,8 @@ pub fn conform(
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut waits = 0;
     let mut ended = ended;
-    if ended.is_ok() && !(of.until_divergence && !found.is_empty()) {
+    let has_enough = of.until_divergence && !found.is_empty();
+    if ended.is_ok() && !has_enough {
         match probe_all(rig, strategy, &of, &schedules, &|| watch(schedules.len(), schedules.len())) {
             Ok((sent, diverging)) => {
                 waits = sent;
