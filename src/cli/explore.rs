@@ -7,8 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::progress::{Counter, Spinner};
-use super::rig::Mounted;
+use super::progress::Spinner;
 use super::servers::Real;
 use super::{Usage, explored, output};
 use crate::exit;
@@ -18,7 +17,6 @@ use crate::explore::{
 };
 use crate::fault::FaultKind;
 use crate::model::store::Profile;
-use crate::replay::{How, search};
 use crate::report::{self, NoIsolationTest};
 use crate::strategy::{Registry, Strategy};
 
@@ -32,16 +30,16 @@ pub(super) struct Explore {
     all: bool,
     /// Copies of the request that are on their way at once
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
-    lanes: u8,
+    pub(super) lanes: u8,
     /// How often the client of a lane tries again
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
-    retries: u8,
+    pub(super) retries: u8,
     /// Faults in one schedule, at the most
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
     faults: u8,
     /// Distinct requests on one account; the lanes carry them in turn
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
-    requests: u8,
+    pub(super) requests: u8,
     /// Whether a request that has timed out may land later
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     late: bool,
@@ -62,27 +60,27 @@ pub(super) struct Explore {
     export: Option<Export>,
     /// Draw schedules at random instead of going through all of them: for bounds that are too large
     #[arg(long, value_enum)]
-    walk: Option<WalkKind>,
+    pub(super) walk: Option<WalkKind>,
     /// How many schedules to draw
     #[arg(long, value_name = "NUMBER", default_value_t = 100_000, requires = "walk")]
     walks: u64,
     /// The seed that walks follow from [default: drawn]
     #[arg(long, value_name = "NUMBER", requires = "walk")]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Search on real backends, although a model knows the strategy. For one with SQL of its own there is no other way
     #[arg(long, conflicts_with_all = ["all", "schedule", "export"])]
     on_real: bool,
     /// Of a search on real backends: how many runs of steps at the most
     #[arg(long, value_name = "NUMBER", default_value_t = 20_000)]
-    runs: u64,
+    pub(super) runs: u64,
     #[command(flatten)]
-    real: Real,
+    pub(super) real: Real,
     /// The memory for states, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     memory: usize,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,7 +111,7 @@ impl Export {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum WalkKind {
+pub(super) enum WalkKind {
     /// Every step as likely as every other
     Random,
     /// Priorities with a few changes (probabilistic concurrency testing)
@@ -152,65 +150,6 @@ impl Explore {
             }
             explored => explored,
         }
-    }
-
-    /// Searches on real backends.
-    fn search_really(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
-        let mounted = Mounted::start(&self.real, strategy.needs_lock_service(), false)?;
-        let bound = Bound { store: mounted.rig().profile(), ..bound };
-        let seed = self.seed.unwrap_or_else(rand::random);
-        let how = if self.walk.is_some() { How::AtRandom { seed } } else { How::Every };
-        let counter = Counter::new(strategy.name());
-        let most = usize::try_from(self.runs).unwrap_or(usize::MAX);
-        let searched = search(mounted.rig(), strategy, bound, how, self.runs, &|runs| {
-            counter.tell(usize::try_from(runs).unwrap_or(usize::MAX), most);
-            !mounted.is_stopped()
-        })?;
-        drop(counter);
-        let command = |schedule: &Schedule| self.replay_command(strategy.name(), schedule);
-        let drawn = self.walk.map(|_| seed);
-        let on = if strategy.needs_lock_service() {
-            format!("{} and {}", self.real.store, self.real.lock)
-        } else {
-            self.real.store.clone()
-        };
-        output::print(&if self.json {
-            let document = explored::searched_as_json(
-                strategy.name(),
-                &bound,
-                (&self.real.store, &self.real.lock),
-                drawn,
-                &searched,
-                &command,
-            );
-            serde_json::to_string_pretty(&document)? + "\n"
-        } else {
-            explored::searched_as_text(strategy.name(), &bound, &on, drawn, &searched, &command)
-        })?;
-        let claim = strategy.claim(bound.store_kind());
-        let broken = searched.violations.keys().any(|violation| claim.rules_out.contains(violation));
-        let verdict = if broken {
-            exit::BROKEN
-        } else if searched.complete {
-            exit::MET
-        } else {
-            exit::INCONCLUSIVE
-        };
-        Ok(ExitCode::from(self.code(&[verdict], mounted.is_stopped())))
-    }
-
-    /// The command that replays a schedule that was found on real backends.
-    fn replay_command(&self, strategy: &str, schedule: &Schedule) -> String {
-        let mut options = self.real.options();
-        for (name, value, default) in
-            [("lanes", self.lanes, 1), ("retries", self.retries, 1), ("requests", self.requests, 1)]
-        {
-            let named = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1);
-            if value != default && !(name == "lanes" && named >= value) {
-                options.push_str(&format!(" --{name} {value}"));
-            }
-        }
-        format!("oncelab replay {strategy}{options} \"{schedule}\"")
     }
 
     fn bound(&self) -> anyhow::Result<Bound> {
@@ -383,7 +322,7 @@ impl Explore {
         format!("oncelab explore {strategy}{options} --schedule \"{schedule}\"")
     }
 
-    fn code(&self, verdicts: &[u8], stopped: bool) -> u8 {
+    pub(super) fn code(&self, verdicts: &[u8], stopped: bool) -> u8 {
         if stopped {
             return exit::INTERRUPTED;
         }

@@ -12,6 +12,7 @@ mod replay;
 mod report;
 mod rig;
 mod run;
+mod search;
 mod servers;
 mod track_record;
 

@@ -1,0 +1,73 @@
+//! `oncelab explore` on real backends: for strategies with SQL of their own.
+
+use std::process::ExitCode;
+
+use super::explore::Explore;
+use super::progress::Counter;
+use super::rig::Mounted;
+use super::{explored, output};
+use crate::exit;
+use crate::explore::{Bound, Schedule};
+use crate::replay::{How, search};
+use crate::strategy::Strategy;
+
+impl Explore {
+    /// Searches on real backends.
+    pub(super) fn search_really(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
+        let mounted = Mounted::start(&self.real, strategy.needs_lock_service(), false)?;
+        let bound = Bound { store: mounted.rig().profile(), ..bound };
+        let seed = self.seed.unwrap_or_else(rand::random);
+        let how = if self.walk.is_some() { How::AtRandom { seed } } else { How::Every };
+        let counter = Counter::new(strategy.name());
+        let most = usize::try_from(self.runs).unwrap_or(usize::MAX);
+        let searched = search(mounted.rig(), strategy, bound, how, self.runs, &|runs| {
+            counter.tell(usize::try_from(runs).unwrap_or(usize::MAX), most);
+            !mounted.is_stopped()
+        })?;
+        drop(counter);
+        let command = |schedule: &Schedule| self.replay_command(strategy.name(), schedule);
+        let drawn = self.walk.map(|_| seed);
+        let on = if strategy.needs_lock_service() {
+            format!("{} and {}", self.real.store, self.real.lock)
+        } else {
+            self.real.store.clone()
+        };
+        output::print(&if self.json {
+            let document = explored::searched_as_json(
+                strategy.name(),
+                &bound,
+                (&self.real.store, &self.real.lock),
+                drawn,
+                &searched,
+                &command,
+            );
+            serde_json::to_string_pretty(&document)? + "\n"
+        } else {
+            explored::searched_as_text(strategy.name(), &bound, &on, drawn, &searched, &command)
+        })?;
+        let claim = strategy.claim(bound.store_kind());
+        let broken = searched.violations.keys().any(|violation| claim.rules_out.contains(violation));
+        let verdict = if broken {
+            exit::BROKEN
+        } else if searched.complete {
+            exit::MET
+        } else {
+            exit::INCONCLUSIVE
+        };
+        Ok(ExitCode::from(self.code(&[verdict], mounted.is_stopped())))
+    }
+
+    /// The command that replays a schedule that was found on real backends.
+    fn replay_command(&self, strategy: &str, schedule: &Schedule) -> String {
+        let mut options = self.real.options();
+        for (name, value, default) in
+            [("lanes", self.lanes, 1), ("retries", self.retries, 1), ("requests", self.requests, 1)]
+        {
+            let named = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1);
+            if value != default && !(name == "lanes" && named >= value) {
+                options.push_str(&format!(" --{name} {value}"));
+            }
+        }
+        format!("oncelab replay {strategy}{options} \"{schedule}\"")
+    }
+}
