@@ -15,7 +15,7 @@ mod stale;
 mod stuck;
 mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod verdict;
 mod violation;
 

@@ -14,24 +14,24 @@ use crate::world::{
 };
 
 /// How long a lease lives in these stories: 100 µs.
-pub(super) const LEASE_US: u64 = 100;
+pub(crate) const LEASE_US: u64 = 100;
 
 /// The first attempt, the second, and the duplicate of the first.
-pub(super) const FIRST: Delivery = Delivery::FIRST;
-pub(super) const RETRY: Delivery = Delivery { attempt: 1, copy: 0 };
-pub(super) const COPY: Delivery = Delivery { attempt: 0, copy: 1 };
+pub(crate) const FIRST: Delivery = Delivery::FIRST;
+pub(crate) const RETRY: Delivery = Delivery { attempt: 1, copy: 0 };
+pub(crate) const COPY: Delivery = Delivery { attempt: 0, copy: 1 };
 
 /// What happened in a trial whose messages all add 10 to account 0.
-pub(super) struct Story {
+pub(crate) struct Story {
     requests: Vec<Request>,
     events: Vec<Event>,
     ledger: Vec<Entry>,
-    pub(super) retries: Retries,
+    pub(crate) retries: Retries,
 }
 
 impl Story {
     /// A trial of this many messages in which nothing has happened yet.
-    pub(super) fn of(messages: u32) -> Self {
+    pub(crate) fn of(messages: u32) -> Self {
         Story {
             requests: (0..messages).map(request).collect(),
             events: Vec::new(),
@@ -41,35 +41,35 @@ impl Story {
     }
 
     /// Something happens at this microsecond. Events are told in the order of time.
-    pub(super) fn at(&mut self, us: u64, message: u32, delivery: Delivery, what: What) -> &mut Self {
+    pub(crate) fn at(&mut self, us: u64, message: u32, delivery: Delivery, what: What) -> &mut Self {
         self.events.push(Event { at_ns: us * 1_000, message: MessageId(message), delivery, handler: 0, what });
         self
     }
 
     /// An operation that takes a microsecond succeeds.
-    pub(super) fn done(&mut self, us: u64, message: u32, by: Delivery, op: Op, response: Response) -> &mut Self {
+    pub(crate) fn done(&mut self, us: u64, message: u32, by: Delivery, op: Op, response: Response) -> &mut Self {
         self.at(us, message, by, called(op, Some(Outcome::Ok(response))))
     }
 
     /// An operation's outcome remains unknown.
-    pub(super) fn unknown(&mut self, us: u64, message: u32, by: Delivery, op: Op) -> &mut Self {
+    pub(crate) fn unknown(&mut self, us: u64, message: u32, by: Delivery, op: Op) -> &mut Self {
         self.at(us, message, by, called(op, Some(Outcome::Unknown)))
     }
 
     /// The ledger gets an entry, without a token.
-    pub(super) fn entry(&mut self, message: u32, by: Delivery) -> &mut Self {
+    pub(crate) fn entry(&mut self, message: u32, by: Delivery) -> &mut Self {
         self.fenced_entry(message, by, None)
     }
 
     /// The ledger gets an entry with a token.
-    pub(super) fn fenced_entry(&mut self, message: u32, by: Delivery, token: Option<i64>) -> &mut Self {
+    pub(crate) fn fenced_entry(&mut self, message: u32, by: Delivery, token: Option<i64>) -> &mut Self {
         let balance = self.ledger.last().map_or(0, |entry| entry.balance) + 10;
         let token = token.and_then(NonZeroI64::new).map(Token);
         self.entry_with(message, by, token, balance)
     }
 
     /// The ledger gets an entry that leaves this balance.
-    pub(super) fn entry_with(&mut self, message: u32, by: Delivery, token: Option<Token>, balance: i64) -> &mut Self {
+    pub(crate) fn entry_with(&mut self, message: u32, by: Delivery, token: Option<Token>, balance: i64) -> &mut Self {
         let number = self.ledger.len() as u64 + 1;
         let entry =
             Entry { number, message: MessageId(message), account: AccountId(0), amount: 10, balance, token, by };
@@ -78,7 +78,7 @@ impl Story {
     }
 
     /// A delivery that arrives, applies in a microsecond, and is answered and heard in another, from this time on.
-    pub(super) fn smooth(&mut self, us: u64, message: u32, by: Delivery) -> &mut Self {
+    pub(crate) fn smooth(&mut self, us: u64, message: u32, by: Delivery) -> &mut Self {
         let balance = self.ledger.last().map_or(0, |entry| entry.balance) + 10;
         self.at(us, message, by, What::Arrived)
             .done(us + 1, message, by, apply(message), Response::Applied(Some(Answer(balance))))
@@ -87,12 +87,12 @@ impl Story {
     }
 
     /// The handler answers, and the client hears it.
-    pub(super) fn answer(&mut self, us: u64, message: u32, by: Delivery, reply: Reply) -> &mut Self {
+    pub(crate) fn answer(&mut self, us: u64, message: u32, by: Delivery, reply: Reply) -> &mut Self {
         self.at(us, message, by, What::Answered { reply, heard: true }).at(us, message, by, What::Received { reply })
     }
 
     /// The trial's evidence.
-    pub(super) fn evidence(&self) -> Evidence<'_> {
+    pub(crate) fn evidence(&self) -> Evidence<'_> {
         Evidence {
             requests: &self.requests,
             events: &self.events,
@@ -104,7 +104,7 @@ impl Story {
     }
 
     /// The messages that show a violation, with the causes found.
-    pub(super) fn found(&self, violation: Violation) -> Vec<(u32, Cause)> {
+    pub(crate) fn found(&self, violation: Violation) -> Vec<(u32, Cause)> {
         let found = findings(&Case::new(self.evidence()));
         let of_kind = found.into_iter().filter(|finding| finding.violation == violation);
         of_kind.map(|finding| (finding.message.0, finding.cause)).collect()
@@ -112,32 +112,32 @@ impl Story {
 }
 
 /// A request for ten.
-pub(super) fn request(n: u32) -> Request {
+pub(crate) fn request(n: u32) -> Request {
     let effect = Effect { account: AccountId(0), amount: 10 };
     Request { id: MessageId(n), client: ClientId(0), sequence: n, effect }
 }
 
 /// `apply` of a message.
-pub(super) fn apply(message: u32) -> Op {
+pub(crate) fn apply(message: u32) -> Op {
     Op::Apply(request(message), None)
 }
 
 /// The lock on account 0 under this lease.
-pub(super) fn lock(lease: i64) -> LockKey {
+pub(crate) fn lock(lease: i64) -> LockKey {
     LockKey { account: AccountId(0), lease: LeaseId(lease) }
 }
 
 /// A token.
-pub(super) fn token(value: i64) -> Token {
+pub(crate) fn token(value: i64) -> Token {
     Token(NonZeroI64::new(value).expect("a token is not zero"))
 }
 
 /// An operation that takes a microsecond.
-pub(super) fn called(op: Op, outcome: Option<Outcome>) -> What {
+pub(crate) fn called(op: Op, outcome: Option<Outcome>) -> What {
     What::Called { op, outcome, fault: None, delayed: false, took_us: 1 }
 }
 
 /// A delivery is sent, with this fault in store for it.
-pub(super) fn sent(fault: Option<FaultKind>) -> What {
+pub(crate) fn sent(fault: Option<FaultKind>) -> What {
     What::Sent { fault, delayed: false }
 }

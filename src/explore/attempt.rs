@@ -94,7 +94,7 @@ impl<'a> Attempt<'a> {
 ///
 /// # Errors
 /// [`Reason::Panicked`] if it does.
-pub(super) fn guarded<T>(
+pub(crate) fn guarded<T>(
     strategy: &'static str,
     polls: impl FnOnce() -> Result<T, ExploreError>,
 ) -> Result<T, ExploreError> {

@@ -27,6 +27,7 @@ mod tests;
 mod touches;
 mod walks;
 
+pub(crate) use attempt::guarded;
 pub(crate) use bound::delivery_of;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
 pub use census::{Census, census, one_by_one};

@@ -9,6 +9,7 @@ mod alone;
 mod conform;
 mod etcd;
 mod gate;
+mod lift;
 mod lockstep;
 mod postgres;
 mod rig;
@@ -19,6 +20,7 @@ mod touches;
 mod wires;
 
 pub use conform::{ConformError, Conformance, Conformed, conform};
+pub use lift::{LiftError, Lifted, Shortener, lift};
 pub use lockstep::{Divergence, ReplayError, Replayed};
 pub use rig::{Kept, Rig, Told, Work, replay_all, replay_and_tell};
 pub use search::{How, Searched, search};

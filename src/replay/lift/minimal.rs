@@ -1,0 +1,68 @@
+//! The least schedule that shows what a lifted one shows.
+
+use std::collections::BTreeMap;
+
+use crate::check::Violation;
+use crate::explore::{Bound, ExploreError, Flaws, Kinds, Limits, Schedule, Watch, shortest};
+use crate::model::store::Profile;
+use crate::strategy::Strategy;
+
+use super::Lifted;
+
+/// Finds the shortest schedules of a strategy, and remembers them: what is found within the usual bound does not depend on what
+/// was lifted.
+pub struct Shortener<'s> {
+    strategy: &'s dyn Strategy,
+    /// Two lanes, one retry and two faults: what `explore` goes through unless it is told otherwise.
+    usual: Bound,
+    limits: Limits,
+    found: BTreeMap<Violation, Option<Lifted>>,
+}
+
+impl<'s> Shortener<'s> {
+    /// A shortener on a model of this store.
+    #[must_use]
+    pub fn new(strategy: &'s dyn Strategy, store: Profile, limits: Limits) -> Self {
+        let usual = Bound { kinds: Kinds::all(), store, ..Bound::new(2, 1, 2) }.for_strategy(strategy);
+        Shortener { strategy, usual, limits, found: BTreeMap::new() }
+    }
+
+    /// The shortest schedule that shows a violation: as `explore` finds it within the usual bound; if the violation cannot be seen
+    /// there, or the lifted schedule has fewer faults, within the lifted schedule's own bound. None if the search ran out of memory.
+    ///
+    /// # Errors
+    /// [`ExploreError`] if the strategy cannot be explored.
+    pub fn shorten(
+        &mut self,
+        lifted: &Lifted,
+        violation: Violation,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Lifted>, ExploreError> {
+        let least = match self.found.get(&violation) {
+            Some(found) => found.clone(),
+            None => {
+                let found = self.search(self.usual, violation, watch)?;
+                self.found.insert(violation, found.clone());
+                found
+            }
+        };
+        // Faults come first in a cost. Steps cannot be compared: what a lifted schedule leaves to run on, it does not count.
+        if least.as_ref().is_some_and(|least| least.schedule.faults() <= lifted.schedule.faults()) {
+            return Ok(least);
+        }
+        let own = self.search(lifted.bound, violation, watch)?;
+        Ok(least.into_iter().chain(own).min_by_key(|found| found.schedule.cost()))
+    }
+
+    fn search(
+        &self,
+        bound: Bound,
+        violation: Violation,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Lifted>, ExploreError> {
+        let wanted = [violation].into_iter().collect();
+        let found = shortest(self.strategy, bound, Flaws::default(), wanted, self.limits, watch)?;
+        let minimal: Option<Schedule> = found.minimal.into_iter().next().map(|minimal| minimal.schedule);
+        Ok(minimal.map(|schedule| Lifted { schedule, bound }))
+    }
+}
