@@ -5,6 +5,7 @@ mod completions;
 mod conform;
 mod explore;
 mod explored;
+mod lift;
 mod list;
 mod output;
 mod progress;
@@ -51,6 +52,8 @@ enum Verb {
     Conform(Box<conform::Conform>),
     /// Show the famous bugs on real backends, each with its command and hit rate
     TrackRecord(track_record::TrackRecord),
+    /// Turn violations of a run into schedules, replay them on real backends, and shorten them
+    Lift(Box<lift::Lift>),
     /// Judge the saved histories of a run again
     Check(check::Check),
     /// Show a run as text, Markdown, CSV or JSON
@@ -94,6 +97,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
             Verb::Replay(verb) => verb.execute(registry),
             Verb::Conform(verb) => verb.execute(registry),
             Verb::TrackRecord(verb) => verb.execute(),
+            Verb::Lift(verb) => verb.execute(registry),
             Verb::Check(verb) => verb.execute(registry),
             Verb::Report(verb) => verb.execute(registry),
             Verb::List(verb) => verb.execute(registry),

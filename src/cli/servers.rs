@@ -70,6 +70,11 @@ pub(super) struct Real {
 }
 
 impl Real {
+    /// These backends, of servers that are had so.
+    pub fn new(store: &str, lock: &str, servers: &Servers, workers: Option<u8>) -> Self {
+        Real { store: store.to_owned(), lock: lock.to_owned(), servers: servers.clone(), workers }
+    }
+
     /// The backends that replays want.
     pub fn wanted(&self, needs_lock: bool) -> Wanted {
         let provision = self.servers.provision.as_deref().unwrap_or_default();
