@@ -6,6 +6,7 @@ mod conform;
 mod explore;
 mod explored;
 mod lift;
+mod lifts;
 mod list;
 mod output;
 mod progress;

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::load::Experiment;
-use crate::report::{foremost_causes, matrix, references, to_text};
+use crate::report::{Shortened, foremost_causes, matrix, references, to_text};
 use crate::results::{CellSummary, Meta, Summary};
 
 /// The width of tables, on a terminal and elsewhere.
@@ -27,7 +27,7 @@ pub(super) fn here(command: &str) -> String {
 }
 
 /// A run for a terminal.
-pub(super) fn run_as_text(summary: &Summary, experiment: &Experiment, meta: &Meta) -> String {
+pub(super) fn run_as_text(summary: &Summary, experiment: &Experiment, meta: &Meta, lifts: &[Shortened]) -> String {
     let mut out = String::from("\n");
     let mut say = |line: &str| {
         out.push_str(&wrap(line));
@@ -46,6 +46,12 @@ pub(super) fn run_as_text(summary: &Summary, experiment: &Experiment, meta: &Met
     if !why.rows.is_empty() {
         out.push('\n');
         out.push_str(&to_text(&why, WIDTH));
+    }
+    if !lifts.is_empty() {
+        out.push_str("\nstep by step, the shortest way to the same on real backends:\n");
+    }
+    for Shortened { strategy, violation, command, .. } in lifts {
+        out.push_str(&format!("  {strategy}, {violation}:\n    {}\n", here(command)));
     }
     let mut say = |line: &str| {
         out.push_str(&wrap(line));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Format, output};
+use super::{Format, lifts, output};
 use crate::exit;
 use crate::report;
 use crate::results::{RunFolder, Summary};
@@ -29,8 +29,14 @@ impl Report {
         let dir = self.dir.display().to_string();
         let summary = Summary::new(dir, &folder.meta, &folder.experiment, folder.rows(), registry)?;
         output::print(&match if self.json { Format::Json } else { self.format } {
-            Format::Text => output::run_as_text(&summary, &folder.experiment, &folder.meta),
-            Format::Md => report::document(&summary, &folder.experiment, &folder.meta),
+            Format::Text => {
+                let lifts = lifts::shortened(&folder, &summary, registry);
+                output::run_as_text(&summary, &folder.experiment, &folder.meta, &lifts)
+            }
+            Format::Md => {
+                let lifts = lifts::shortened(&folder, &summary, registry);
+                report::document(&summary, &folder.experiment, &folder.meta, &lifts)
+            }
             Format::Csv => report::to_csv(&summary),
             Format::Json => serde_json::to_string_pretty(&summary)? + "\n",
         })?;

@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::servers::{self, Servers};
-use super::{Usage, default_results, output};
+use super::{Usage, default_results, lifts, output};
 use crate::backend::provision::Provision;
 use crate::backend::{BackendError, Backends, LockKind, Wanted};
 use crate::exit;
 use crate::load::{self, Ending, Experiment};
-use crate::report;
+use crate::report::{self, Shortened};
 use crate::results::{Files, Meta, RunFolder, Summary};
 use crate::strategy::{Registry, StoreKind};
 use crate::suggest::{did_you_mean, nearest};
@@ -69,8 +69,8 @@ impl Run {
         runtime.shutdown_background();
         // Also after an error, so that what was finished can be read; but the error that came first is the one to tell.
         let summary = save_summary(&folder, registry);
-        let (ending, summary) = (ending?, summary?);
-        self.print(&summary, &folder)?;
+        let (ending, (summary, lifts)) = (ending?, summary?);
+        self.print(&summary, &folder, &lifts)?;
         Ok(ExitCode::from(code(&summary, ending)))
     }
 
@@ -127,11 +127,11 @@ impl Run {
         Ok(())
     }
 
-    fn print(&self, summary: &Summary, folder: &RunFolder) -> anyhow::Result<()> {
+    fn print(&self, summary: &Summary, folder: &RunFolder, lifts: &[Shortened]) -> anyhow::Result<()> {
         if self.json {
             return output::print(&(serde_json::to_string_pretty(summary)? + "\n"));
         }
-        output::print(&output::run_as_text(summary, &folder.experiment, &folder.meta))
+        output::print(&output::run_as_text(summary, &folder.experiment, &folder.meta, lifts))
     }
 }
 
@@ -202,13 +202,14 @@ async fn start(
 }
 
 /// Writes `summary.json` and `report.md`: also after an interruption, and after an error.
-fn save_summary(folder: &RunFolder, registry: &Registry) -> anyhow::Result<Summary> {
+fn save_summary(folder: &RunFolder, registry: &Registry) -> anyhow::Result<(Summary, Vec<Shortened>)> {
     let dir = folder.path().display().to_string();
     let summary = Summary::new(dir, &folder.meta, &folder.experiment, folder.rows(), registry)?;
     folder.write_json(Files::SUMMARY, &summary)?;
-    let document = report::document(&summary, &folder.experiment, &folder.meta);
+    let lifts = lifts::shortened(folder, &summary, registry);
+    let document = report::document(&summary, &folder.experiment, &folder.meta, &lifts);
     folder.write(Files::REPORT, document.as_bytes())?;
-    Ok(summary)
+    Ok((summary, lifts))
 }
 
 /// A token that is cancelled by the first SIGINT or SIGTERM; the second one ends the process as usual.

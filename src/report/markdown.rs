@@ -1,5 +1,6 @@
 //! Tables and whole reports in Markdown.
 
+use super::lifts::{Shortened, lifts_to_markdown};
 use super::references::references;
 use super::table::{Align, Table};
 use super::tables::{causes, matrix};
@@ -27,7 +28,7 @@ fn escape(text: &str) -> String {
 
 /// The report of a run: what was asked, the answers, why, and how to repeat it.
 #[must_use]
-pub fn document(summary: &Summary, experiment: &Experiment, meta: &Meta) -> String {
+pub fn document(summary: &Summary, experiment: &Experiment, meta: &Meta, lifts: &[Shortened]) -> String {
     let analysis = &experiment.analysis;
     let mut out = format!("# {}\n\n{}\n\n", escape(&summary.experiment), escape(&summary.question));
     if summary.trials < summary.trials_planned {
@@ -51,8 +52,10 @@ pub fn document(summary: &Summary, experiment: &Experiment, meta: &Meta) -> Stri
     }
     out.push_str("## Why\n\n");
     out.push_str(&to_markdown(&causes(summary)));
+    out.push('\n');
+    out.push_str(&lifts_to_markdown(lifts));
     out.push_str(&format!(
-        "\n## Again\n\n`{}` makes this run again: the same requests, and the same fault for each operation. A single row: the \
+        "## Again\n\n`{}` makes this run again: the same requests, and the same fault for each operation. A single row: the \
          same command with `--strategies NAME --faults LEVEL`.\n\n",
         meta.command()
     ));

@@ -12,6 +12,7 @@ mod experiments;
 mod explore;
 mod interrupted;
 mod leases;
+mod lift;
 mod lock_server;
 mod open_loop;
 mod own_strategy;
