@@ -82,7 +82,7 @@ impl Conform {
             sample: self.sample,
             max_classes: self.max_classes,
             seed: self.seed,
-            workers: self.real.workers(),
+            workers: 1,
             until_divergence: false,
         };
         let mut rows = Vec::new();
@@ -93,7 +93,8 @@ impl Conform {
                 counter.tell(done, total);
                 !mounted.is_stopped()
             };
-            match conform(mounted.rig(), strategy.as_ref(), &of, &goes_on) {
+            let workers = self.real.workers(strategy.needs_lock_service());
+            match conform(mounted.rig(), strategy.as_ref(), &Conformance { workers, ..of }, &goes_on) {
                 Ok(row) => rows.push(row),
                 Err(ConformError::Replay { source, so_far }) => {
                     rows.push(*so_far);

@@ -275,7 +275,7 @@ fn replay_each(real: &Real, times: u32, outcomes: &mut [Outcome]) -> anyhow::Res
             has_model: true,
             schedules: &schedules,
             times: times as usize,
-            workers: real.workers(),
+            workers: real.workers(strategy.needs_lock_service()),
         };
         let counted = Mutex::new((&mut *outcomes, &mut done));
         replay_all(mounted.rig(), work, &|at, replayed: Replayed| {

@@ -121,7 +121,7 @@ impl Replay {
             flaws,
             schedules: &schedules,
             times: self.times as usize,
-            workers: self.real.workers(),
+            workers: self.real.workers(needs_lock),
             has_model: expected.is_some(),
         };
         let folder = std::env::current_dir()?;

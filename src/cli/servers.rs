@@ -64,7 +64,7 @@ pub(super) struct Real {
     pub lock: String,
     #[command(flatten)]
     servers: Servers,
-    /// How many schedules are replayed at a time [default: one for each core]
+    /// How many schedules are replayed at a time [default: one for each core, or one on SQLite alone]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
 }
@@ -109,10 +109,12 @@ impl Real {
         options
     }
 
-    /// How many schedules are replayed at a time.
-    pub fn workers(&self) -> usize {
+    /// How many schedules are replayed at a time. On SQLite alone one worker is faster than two: they would share one cache of
+    /// pages under one lock, since the library is one.
+    pub fn workers(&self, needs_lock: bool) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        self.workers.map_or_else(cores, usize::from)
+        let useful = if self.store == "sqlite" && !needs_lock { 1 } else { cores() };
+        self.workers.map_or(useful, usize::from)
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct SqliteSide {
     own: ImmediateConnection,
     open: HashMap<Session, ImmediateConnection, rustc_hash::FxBuildHasher>,
     spare: Vec<ImmediateConnection>,
+    /// The connection that was used last.
+    last: Option<Session>,
     /// Goes last, and the database with it.
     _folder: tempfile::TempDir,
 }
@@ -27,7 +29,7 @@ impl SqliteSide {
         let path = folder.path().join("replay.db");
         let own = ImmediateConnection::open(&path)?;
         own.make_tables()?;
-        Ok(SqliteSide { path, own, open: HashMap::default(), spare: Vec::new(), _folder: folder })
+        Ok(SqliteSide { path, own, open: HashMap::default(), spare: Vec::new(), last: None, _folder: folder })
     }
 
     fn connection(&mut self, on: Session) -> Result<&mut ImmediateConnection, BackendError> {
@@ -53,6 +55,7 @@ impl StoreSide for SqliteSide {
     }
 
     fn execute(&mut self, on: Session, op: Op, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
+        self.last = Some(on);
         match self.connection(on)?.execute(op, by)? {
             Immediate::Busy => Ok(Ran::Waits),
             Immediate::Came(outcome) if !loses_reply => Ok(Ran::Came(outcome)),
@@ -89,7 +92,8 @@ impl StoreSide for SqliteSide {
     }
 
     fn ledger(&mut self, account: AccountId) -> Result<Vec<Entry>, BackendError> {
-        self.own.ledger(account)
+        // Whoever wrote last has the pages at hand.
+        self.last.and_then(|last| self.open.get(&last)).unwrap_or(&self.own).ledger(account)
     }
 
     fn name_of(&self, _: Session) -> Option<String> {
