@@ -60,7 +60,7 @@ fn a_table_fits_eighty_columns_and_ends_with_the_judgement() {
     ] {
         let output = oncelab(folder.path(), arguments);
         let printed = text(&output.stdout);
-        let is_command = |line: &&str| line.contains("oncelab explore");
+        let is_command = |line: &&str| line.contains("oncelab explore") || line.contains("oncelab replay");
         let wide: Vec<&str> =
             printed.lines().filter(|line| !is_command(line)).filter(|line| line.chars().count() > 80).collect();
         assert_eq!(wide, [""; 0], "{arguments:?}");
