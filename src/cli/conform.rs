@@ -12,7 +12,7 @@ use super::progress::Counter;
 use super::rig::Mounted;
 use super::servers::Real;
 use crate::exit;
-use crate::explore::{Bound, Flaws, Kinds, MAX_LANES, MAX_RETRIES};
+use crate::explore::{Bound, ExploreError, Flaws, Kinds, MAX_LANES, MAX_RETRIES, Reason};
 use crate::replay::{ConformError, Conformance, Conformed, conform};
 use crate::report::{Align, Table, to_text};
 use crate::strategy::Registry;
@@ -50,6 +50,10 @@ pub(super) struct Conform {
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
     json: bool,
+}
+
+fn has_own_sql(error: &ExploreError) -> bool {
+    matches!(error.reason(), Reason::OwnSql { .. })
 }
 
 impl Conform {
@@ -100,6 +104,10 @@ impl Conform {
                     rows.push(*so_far);
                     failed = Some(source);
                     break;
+                }
+                // Where all are wanted, those that no model knows are left out.
+                Err(ConformError::Explore(error)) if self.strategies.is_empty() && has_own_sql(&error) => {
+                    eprintln!("skipped: {error}");
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -227,8 +227,15 @@ impl Explore {
         let mut stopped = false;
         for strategy in registry.iter() {
             let mut watch = Spinner::new(strategy.name());
-            let row = explore_both(strategy, bound, self.limits(), &mut watch)?;
+            let row = explore_both(strategy, bound, self.limits(), &mut watch);
             watch.finish();
+            let row = match row {
+                Err(error) if has_own_sql(&error) => {
+                    eprintln!("skipped: {error}");
+                    continue;
+                }
+                row => row?,
+            };
             stopped |= watch.is_stopped();
             verdicts.push(row.verdict(strategy.as_ref()));
             rows.push((Arc::clone(strategy), row));

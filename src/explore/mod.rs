@@ -94,8 +94,9 @@ pub enum Reason {
     AwaitsSomethingElse { strategy: &'static str },
     /// It issues SQL of its own.
     #[error(
-        "'{strategy}' issues SQL of its own, which no model knows: `{statement}`; run it on a real store \
-         (`oncelab run`), or say the same with the operations of World"
+        "'{strategy}' issues SQL of its own, which no model knows: `{statement}`; search on a real store \
+         (`oncelab explore {strategy} --store …`), replay a schedule there (`oncelab replay`), or say the same with the \
+         operations of World"
     )]
     OwnSql { strategy: &'static str, statement: &'static str },
     /// It has more states than the engine can number.

@@ -396,4 +396,8 @@ fn the_example_with_sql_of_its_own_says_what_it_does_instead() {
     assert!(said.contains("issues SQL of its own, which no model knows: searching on the real sqlite"), "{said}");
     let document: serde_json::Value = serde_json::from_slice(&searched.stdout).unwrap();
     assert_eq!((&document["complete"], searched.status.code()), (&true.into(), Some(0)), "{document}");
+    // Among all the others it is left out, and said to be.
+    let all = Command::new(&example).args(["explore", "--all"]).output().unwrap();
+    assert!(text(&all.stderr).contains("skipped: 'insert-if-absent' issues SQL"), "{}", text(&all.stderr));
+    assert_eq!(all.status.code(), Some(0));
 }

@@ -30,7 +30,7 @@ pub(super) const ORPHANS: &str = "SELECT nspname::text FROM pg_namespace
 pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, fence, owner RESTART IDENTITY";
 
 /// Undoes [`TABLES`].
-pub(super) const DROP: &str = "DROP TABLE account, ledger, mark, claim, answer, fence";
+pub(super) const DROP: &str = "DROP TABLE account, ledger, mark, claim, answer, fence, owner";
 
 /// The number of accounts.
 pub(super) const FILL: &str = "INSERT INTO account SELECT id, 0 FROM generate_series(0::bigint, $1 - 1) id";

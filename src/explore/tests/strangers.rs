@@ -107,7 +107,7 @@ fn a_strategy_that_awaits_something_else_panics_or_never_ends_is_rejected() {
         matches!(error(&Panics).reason(), Reason::Panicked { message, .. } if message.contains("there is no mark"))
     );
     let told = error(&SpeaksSql).to_string();
-    assert!(told.contains("'speaks-sql' issues SQL of its own") && told.contains("oncelab run"), "{told}");
+    assert!(told.contains("'speaks-sql' issues SQL of its own") && told.contains("oncelab replay"), "{told}");
     assert!(matches!(error(&NeverEnds).reason(), Reason::TooLarge { .. }));
 }
 
