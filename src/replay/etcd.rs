@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::sides::{LockSide, Ran};
-use super::wires::{no_proxy, stuck};
+use super::wires::{has_met, no_proxy, stuck};
 use crate::backend::{Backend, BackendError, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way};
 use crate::fault::wire::{Landing, Wire, WireFault};
 use crate::model::store::Session;
@@ -109,10 +109,12 @@ impl LockSide for EtcdSide {
         if loses_reply {
             link.wire.arm(WireFault::LoseReply);
         }
-        let outcome = self.call(&mut link, op)?;
+        let outcome = self.call(&mut link, op);
         if loses_reply {
+            has_met(&link.wire, "etcd", outcome)?;
             return Ok(Ran::Unheard);
         }
+        let outcome = outcome?;
         if matches!(outcome, Outcome::Unknown | Outcome::Failed(crate::world::Failure::Unavailable)) {
             return Err(stuck("etcd", &format!("`{op}`"), TIMEOUT));
         }
@@ -123,15 +125,16 @@ impl LockSide for EtcdSide {
     fn lose_request(&mut self, on: Session, op: Op) -> Result<(), BackendError> {
         let mut link = self.link(on)?;
         link.wire.arm(WireFault::LoseRequest);
-        self.call(&mut link, op).map(drop)
+        let outcome = self.call(&mut link, op);
+        has_met(&link.wire, "etcd", outcome).map(drop)
     }
 
     fn hold(&mut self, on: Session, flight: Session, op: Op) -> Result<(), BackendError> {
         let mut link = self.link(on)?;
         link.wire.arm(WireFault::Hold);
-        self.call(&mut link, op)?;
-        let wire = if link.wire.disarm() { None } else { Some(link.wire) };
-        self.flights.insert(flight, wire);
+        let outcome = self.call(&mut link, op);
+        let held = has_met(&link.wire, "etcd", outcome)?;
+        self.flights.insert(flight, held.then_some(link.wire));
         Ok(())
     }
 

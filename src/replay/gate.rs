@@ -288,12 +288,8 @@ impl Stage for Gate {
         let Some(queue) = self.note(asked) else { return Acquired::Unheard };
         let own = self.really(key.lease);
         let ahead: Vec<LeaseId> = queue.into_iter().take_while(|lease| Some(*lease) != own).collect();
-        let is_alive = own.is_some_and(|own| {
-            let Some(lock) = &mut self.lock else { return false };
-            // Whoever has no lease does not queue: etcd says so at once.
-            !ahead.is_empty() && lock.is_alive(own).unwrap_or(false)
-        });
-        if is_alive {
+        // Whoever has no lease does not queue: etcd says so at once.
+        if !ahead.is_empty() && self.is_alive(key.lease) {
             let named = ahead.into_iter().map(|lease| self.name_of(lease).unwrap_or(lease)).collect();
             return Acquired::Behind(named);
         }

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::rig::Kept;
 use super::sides::{Ran, StoreSide};
-use super::wires::{no_proxy, stuck};
+use super::wires::{has_met, no_proxy, stuck};
 use crate::backend::{Backend, BackendError, Entry, PostgresOverseer, PostgresStore, Session as Connection, Way};
 use crate::fault::wire::{Landing, Wire, WireFault};
 use crate::model::store::Session;
@@ -129,7 +129,8 @@ impl StoreSide for PostgresSide {
                 self.runtime.block_on(self.overseer.terminate(pid))?;
                 Ok(Ran::Waits)
             }
-            Some(_) if loses_reply => {
+            Some(outcome) if loses_reply => {
+                has_met(&link.wire, "postgres", outcome)?;
                 self.end(link)?;
                 Ok(Ran::Unheard)
             }
@@ -147,16 +148,21 @@ impl StoreSide for PostgresSide {
     fn lose_request(&mut self, on: Session, op: Op, by: Delivery) -> Result<(), BackendError> {
         let mut link = self.link(on)?;
         link.wire.arm(WireFault::LoseRequest);
-        self.watch(link.pid, link.connection.execute(op, by))?;
+        if let Some(outcome) = self.watch(link.pid, link.connection.execute(op, by))? {
+            has_met(&link.wire, "postgres", outcome)?;
+        }
         self.end(link)
     }
 
     fn hold(&mut self, on: Session, flight: Session, op: Op, by: Delivery) -> Result<(), BackendError> {
         let Link { mut connection, wire, pid } = self.link(on)?;
         wire.arm(WireFault::Hold);
-        self.watch(pid, connection.execute(op, by))?;
+        let held = match self.watch(pid, connection.execute(op, by))? {
+            Some(outcome) => has_met(&wire, "postgres", outcome)?,
+            None => false,
+        };
         // The driver may have refused without a request: then nothing is in flight, and the connection is closed.
-        let wire = if wire.disarm() { None } else { Some(wire) };
+        let wire = held.then_some(wire);
         if wire.is_none() {
             drop(connection);
             self.runtime.block_on(self.overseer.wait_until_gone(pid))?;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::backend::BackendError;
+use crate::fault::wire::Wire;
+use crate::world::Outcome;
 
 /// No proxy could be put before a server.
 pub(super) fn no_proxy(host: &str, port: u16, error: &std::io::Error) -> BackendError {
@@ -10,6 +12,26 @@ pub(super) fn no_proxy(host: &str, port: u16, error: &std::io::Error) -> Backend
         backend: "wire",
         what: format!("no proxy could be put before {host}:{port}: {error}"),
         remedy: Some("check that 127.0.0.1 is up".to_owned()),
+    }
+}
+
+/// Whether a request met the fault that its wire was armed with: false if the driver made none, and so none was lost.
+///
+/// # Errors
+/// If its sender heard of it all the same: then the fault was none.
+pub(super) fn has_met(
+    wire: &Wire,
+    backend: &'static str,
+    outcome: Result<Outcome, BackendError>,
+) -> Result<bool, BackendError> {
+    match (wire.disarm(), outcome?) {
+        (true, _) => Ok(false),
+        (false, Outcome::Unknown) => Ok(true),
+        (false, heard) => Err(BackendError {
+            backend,
+            what: format!("an operation that was to be lost on the wire came back with {heard:?}"),
+            remedy: Some("report it: the proxy did not follow the protocol".to_owned()),
+        }),
     }
 }
 

@@ -10,7 +10,9 @@ use oncelab::check::Violation;
 use oncelab::explore::{Bound, Exploration, Flaws, Kinds, Limits, Schedule, bound_of};
 use oncelab::fault::Target;
 use oncelab::model::store::Flaw;
-use oncelab::replay::{ConformError, Conformance, Conformed, How, Rig, Work, conform, replay_all, search};
+use oncelab::replay::{
+    ConformError, Conformance, Conformed, How, Rig, Work, conform, replay_all, replay_and_tell, search,
+};
 use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
 use oncelab::world::{Isolation, Reply, Request, Sql, Trouble, World};
 
@@ -226,6 +228,29 @@ fn the_printed_command_replays_the_same() {
     let again = said.lines().find_map(|line| line.strip_prefix("again: ")).unwrap();
     let again = Command::new("sh").args(["-c", again]).current_dir(folder.path()).output().unwrap();
     assert!(text(&again.stdout).contains("20 of 20 times; 0 divergences"), "{}", text(&again.stderr));
+}
+
+#[test]
+fn a_fault_ends_the_servers_process_behind_the_connection() {
+    let Some(mounted) = Mounted::new(StoreKind::Postgres, LockKind::Embedded, processes()) else { return };
+    let strategy = Registry::default().get("check-then-act").unwrap();
+    // Look, apply and mark again after each fault in the middle. Without one the lane keeps its process.
+    for (schedule, cut) in [("a a a", false), ("a a! a", true), ("a a? a", true), ("a a~ a", true), ("a ax a", true)] {
+        let schedule: Schedule = schedule.parse().unwrap();
+        let work = Work {
+            strategy: strategy.as_ref(),
+            bound: bound_of(strategy.as_ref(), Bound::new(1, 1, 0), &schedule).unwrap(),
+            flaws: Flaws::default(),
+            schedules: std::slice::from_ref(&schedule),
+            times: 1,
+            workers: 1,
+            has_model: true,
+        };
+        let told = replay_and_tell(mounted.rig(), work, None).unwrap();
+        assert_eq!(told.replayed.divergence, None, "{schedule}");
+        let pid = |n: usize| told.story.lines[n].learned.split("(pid ").nth(1).unwrap().to_owned();
+        assert_eq!(pid(0) != pid(2), cut, "{schedule}");
+    }
 }
 
 #[test]
