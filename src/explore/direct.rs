@@ -8,7 +8,8 @@ use crate::model::store::{Session, Store, Waits};
 use crate::world::{Failure, LeaseId, LockKey, Op, Outcome, Response, Token};
 
 use super::bound::Bound;
-use super::machine::{Acquired, Flight, Stage, lock_name};
+use super::machine::lock_name;
+use super::stage::{Acquired, Flight, Stage};
 
 /// The seconds that leases are asked for. The explorer's leases end when the schedule says so.
 const TTL_S: i64 = 1;

@@ -15,8 +15,9 @@ use crate::world::{LeaseId, MessageId, Op, Outcome, Reply, Request, Response, To
 use super::attempt::{Attempt, Next};
 use super::bound::{Bound, MAX_LANES};
 use super::direct::Direct;
-use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, Stage, lease_id};
+use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, lease_id};
 use super::schedule::{Fate, Step};
+use super::stage::Stage;
 use super::{ExploreError, Flaws};
 
 /// How long a lease lives, in the time of an execution.

@@ -20,6 +20,7 @@ mod reference;
 mod schedule;
 mod seen;
 mod shortest;
+pub(crate) mod stage;
 pub(crate) mod story;
 mod tables;
 #[cfg(test)]

@@ -17,8 +17,9 @@ use crate::world::{Delivery, Failure, LeaseId, LockKey, Op, Outcome, Token};
 use super::Flaws;
 use super::bound::Bound;
 use super::direct::{self, Direct};
-use super::machine::{Acquired, Flight, Stage, message, of_lane, owner};
+use super::machine::{message, of_lane, owner};
 use super::seen::{Seen, Sight};
+use super::stage::{Acquired, Flight, Stage};
 
 type Numbered<T> = IndexSet<T, FxBuildHasher>;
 

@@ -6,8 +6,8 @@ use crate::model::store::Profile;
 use crate::world::{Isolation, Item, Op, OpKind, Outcome, Response};
 
 use super::engine::{Engine, State, Way};
-use super::machine::Flight;
 use super::schedule::Fate;
+use super::stage::Flight;
 
 /// What a step reads and writes, as sets of bits, and whether it is a fault: two faults share the bound's budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,7 +10,7 @@ use super::sides::{LockSide, Ran, StoreSide};
 use crate::backend::{BackendError, Entry};
 use crate::explore::Flaws;
 use crate::explore::execution::Backends;
-use crate::explore::machine::{Acquired, Flight, Stage};
+use crate::explore::stage::{Acquired, Flight, Stage};
 use crate::model::store::{Session, Sessions, Waits};
 use crate::world::{AccountId, Delivery, Failure, LeaseId, Leg, LockKey, MessageId, Op, Outcome, Response, Token};
 
