@@ -13,8 +13,7 @@ use oncelab::model::store::Flaw;
 use oncelab::replay::{
     ConformError, Conformance, Conformed, How, Rig, Work, conform, replay_all, replay_and_tell, search,
 };
-use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
-use oncelab::world::{Isolation, Reply, Request, Sql, Trouble, World};
+use oncelab::strategy::{Registry, StoreKind, Strategy};
 
 use crate::backends::{block_on, containers, or_skip, processes};
 use crate::common::{command, oncelab, text};
@@ -323,71 +322,33 @@ fn a_server_that_dies_in_the_middle_is_exit_4_and_what_was_counted_is_printed() 
     });
 }
 
-/// As in `examples/own_sql_strategy.rs`: look and insert in one statement, without a unique constraint.
-struct InsertIfAbsent;
-
-const REMEMBER: &str = "INSERT INTO mark (message, answer) SELECT $1, 0
-     WHERE NOT EXISTS (SELECT 1 FROM mark WHERE message = $1) RETURNING 1";
-
-#[async_trait]
-impl Strategy for InsertIfAbsent {
-    fn name(&self) -> &'static str {
-        "insert-if-absent"
-    }
-
-    fn steps(&self) -> &'static str {
-        "T{INSERT K WHERE NOT EXISTS K; if inserted: X}"
-    }
-
-    fn claim(&self, _: StoreKind) -> Claim {
-        Claim {
-            promise: "exactly once",
-            retries: Retries::UntilAcknowledged,
-            rules_out: &Violation::ALL,
-            tolerates: &[],
-            breaks: &[],
-        }
-    }
-
-    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        world.begin(Isolation::ReadCommitted).await?;
-        if world.sql(Sql::new(REMEMBER, request, 0)).await?.is_none() {
-            return Err(Trouble::InProgress);
-        }
-        let answer = world.apply(request).await?;
-        world.commit().await?;
-        Ok(answer)
-    }
+/// The example with SQL of its own, which cargo builds beside the binary that is under test: its command line, and what it prints.
+fn own_sql(arguments: &[&str]) -> (serde_json::Value, String, Option<i32>) {
+    let example = Path::new(env!("CARGO_BIN_EXE_oncelab")).parent().unwrap().join("examples/own_sql_strategy");
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Command::new(&example).current_dir(folder.path()).args(arguments).arg("--json").output().unwrap();
+    let document = serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("{}", text(&ran.stderr)));
+    (document, text(&ran.stderr), ran.status.code())
 }
 
 #[test]
-fn a_strategy_with_sql_of_its_own_is_searched_on_the_real_database() {
-    let bound = |mounted: &Mounted| Bound { store: mounted.rig().profile(), ..Bound::new(2, 0, 0) };
-    let embedded = Mounted::embedded();
-    // One writer at a time: nothing comes in between, and there is nothing but two orders of two transactions.
-    let found = search(embedded.rig(), &InsertIfAbsent, bound(&embedded), How::Every, 1_000, &|_| true).unwrap();
-    assert!(found.complete && !found.violations.contains_key(&Violation::Duplicate), "{found:?}");
-    let Some(postgres) = Mounted::new(StoreKind::Postgres, LockKind::Embedded, processes()) else { return };
-    for how in [How::Every, How::AtRandom { seed: 1 }] {
-        let found = search(postgres.rig(), &InsertIfAbsent, bound(&postgres), how, 100, &|_| true).unwrap();
-        let (schedule, _) = &found.found[&Violation::Duplicate];
-        let shown = Mutex::new(0);
-        let work = Work {
-            strategy: &InsertIfAbsent,
-            bound: bound(&postgres),
-            flaws: Flaws::default(),
-            schedules: std::slice::from_ref(schedule),
-            times: 20,
-            workers: 2,
-            has_model: false,
-        };
-        replay_all(postgres.rig(), work, &|_, replayed| {
-            assert_eq!(replayed.divergence, None);
-            *shown.lock().unwrap() += usize::from(replayed.shows(Violation::Duplicate));
-            true
-        })
-        .unwrap();
-        assert_eq!(shown.into_inner().unwrap(), 20, "{schedule}");
+fn the_bug_in_the_sql_of_its_own_is_found_on_postgres_and_replays() {
+    let server = block_on(async { or_skip(provision::postgres(&processes()).await) });
+    let Some(server) = server else { return };
+    let url = server.urls().remove(0);
+    let there = ["--store", "postgres", "--store-url", &url];
+    for how in [&["--runs", "60"][..], &["--runs", "60", "--walk", "random", "--seed", "1"]] {
+        let (found, said, code) = own_sql(&[&["explore", "insert-if-absent"][..], &there, how].concat());
+        let duplicate = found["violations"].as_array().unwrap().iter().find(|it| it["kind"] == "duplicate");
+        let schedule = duplicate.unwrap_or_else(|| panic!("{found}{said}"))["minimal"].as_str().unwrap();
+        assert_eq!(code, Some(1), "its claim rules duplicates out");
+        let again = [&["replay", "insert-if-absent", schedule, "--times", "100"][..], &there].concat();
+        let (replayed, ..) = own_sql(&again);
+        assert_eq!(
+            (&replayed["violations"]["duplicate"], &replayed["divergences"]),
+            (&100.into(), &0.into()),
+            "{schedule}"
+        );
     }
 }
 
@@ -409,20 +370,13 @@ fn sleep_sets_lose_nothing_that_the_model_knows() {
 }
 
 #[test]
-fn the_example_with_sql_of_its_own_says_what_it_does_instead() {
-    let example = Path::new(env!("CARGO_BIN_EXE_oncelab")).parent().unwrap().join("examples/own_sql_strategy");
-    let folder = tempfile::tempdir().unwrap();
-    let searched = Command::new(&example)
-        .current_dir(folder.path())
-        .args(["explore", "insert-if-absent", "--json"])
-        .output()
-        .unwrap();
-    let said = text(&searched.stderr);
+fn a_strategy_with_sql_of_its_own_is_searched_on_the_real_sqlite_and_holds_there() {
+    let (found, said, code) = own_sql(&["explore", "insert-if-absent"]);
     assert!(said.contains("issues SQL of its own, which no model knows: searching on the real sqlite"), "{said}");
-    let document: serde_json::Value = serde_json::from_slice(&searched.stdout).unwrap();
-    assert_eq!((&document["complete"], searched.status.code()), (&true.into(), Some(0)), "{document}");
+    // One writer at a time: nothing comes in between.
+    assert_eq!((&found["complete"], code), (&true.into(), Some(0)), "{found}");
     // Among all the others it is left out, and said to be.
-    let all = Command::new(&example).args(["explore", "--all"]).output().unwrap();
-    assert!(text(&all.stderr).contains("skipped: 'insert-if-absent' issues SQL"), "{}", text(&all.stderr));
-    assert_eq!(all.status.code(), Some(0));
+    let (_, said, code) = own_sql(&["explore", "--all"]);
+    assert!(said.contains("skipped: 'insert-if-absent' issues SQL"), "{said}");
+    assert_eq!(code, Some(0));
 }
