@@ -90,6 +90,27 @@ pub struct Way {
     pub protocol: Protocol,
 }
 
+/// What a store says of itself, in bytes; nothing where it cannot tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// What it keeps to remember messages, tokens and leases by, indices included: whatever is neither accounts nor ledger.
+    pub kept_bytes: Option<u64>,
+    /// What it has written to its log: PostgreSQL's WAL.
+    pub logged_bytes: Option<u64>,
+}
+
+impl Usage {
+    /// What has come on top of an earlier usage.
+    #[must_use]
+    pub fn since(&self, before: &Usage) -> Usage {
+        let more = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
+        Usage {
+            kept_bytes: more(self.kept_bytes, before.kept_bytes),
+            logged_bytes: more(self.logged_bytes, before.logged_bytes),
+        }
+    }
+}
+
 /// A backend that keeps effects.
 pub trait Store: Backend {
     /// Empties everything and opens accounts 0 to `accounts`, each with a balance of 0.
@@ -99,6 +120,11 @@ pub trait Store: Backend {
     /// has gone, and finish what it was at.
     fn quiesce(&self) -> Pending<'_, Result<(), BackendError>> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// How much the store keeps and has written so far, as far as it can tell.
+    fn usage(&self) -> Pending<'_, Result<Usage, BackendError>> {
+        Box::pin(std::future::ready(Ok(Usage::default())))
     }
 
     /// Reads the ledger from beginning to end, in the order in which the entries were made.

@@ -18,11 +18,13 @@ mod tally;
 pub(crate) mod testing;
 mod verdict;
 mod violation;
+mod work;
 
 pub use case::{Case, Evidence, Told};
 pub use tally::Tally;
 pub use verdict::{Inconclusive, Verdict, is_met};
 pub use violation::{Cause, Violation};
+pub use work::Work;
 
 use crate::world::MessageId;
 

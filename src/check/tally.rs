@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Cause, Finding, Violation};
+use super::{Case, Cause, Finding, Violation, Work};
 use crate::fault::FaultKind;
 use crate::history::What;
 use crate::world::Trouble;
@@ -24,6 +24,7 @@ pub struct Tally {
     /// Entries in the ledger.
     pub effects: u64,
     pub events: u64,
+    pub work: Work,
     pub fired: BTreeMap<FaultKind, u64>,
     pub violations: BTreeMap<(Violation, Cause), u64>,
 }
@@ -36,6 +37,7 @@ impl Tally {
             requests: case.evidence.requests.len() as u64,
             effects: case.evidence.ledger.len() as u64,
             events: case.evidence.events.len() as u64,
+            work: Work::of(case),
             ..Tally::default()
         };
         for event in case.evidence.events {
@@ -77,6 +79,7 @@ impl Tally {
         self.operations += other.operations;
         self.effects += other.effects;
         self.events += other.events;
+        self.work += other.work;
         for (fault, count) in &other.fired {
             *self.fired.entry(*fault).or_default() += count;
         }

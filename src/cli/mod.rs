@@ -115,7 +115,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     use crate::backend::BackendError;
     use crate::explore::{ExploreError, MalformedToken, ScheduleError};
-    use crate::load::{ExperimentError, RunError, TrialError};
+    use crate::load::{ExperimentError, RunError, TrialError, UnknownPoint};
     use crate::replay::{ConformError, ReplayError};
     use crate::report::NoIsolationTest;
     use crate::results::{FileError, OpenError};
@@ -127,7 +127,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<ExperimentError>() || error.is::<UnknownStrategy>() || error.is::<NoIsolationTest>() {
         return exit::USAGE;
     }
-    if error.is::<Usage>() {
+    if error.is::<Usage>() || error.is::<UnknownPoint>() {
         return exit::USAGE;
     }
     if error.is::<BackendError>() || error.is::<track_record::Lacking>() {

@@ -12,7 +12,7 @@ use super::{Usage, default_results, lifts, output};
 use crate::backend::provision::Provision;
 use crate::backend::{BackendError, Backends, LockKind, Wanted};
 use crate::exit;
-use crate::load::{self, Ending, Experiment};
+use crate::load::{self, Ending, Experiment, Point};
 use crate::report::{self, Shortened};
 use crate::results::{Files, Meta, RunFolder, Summary};
 use crate::strategy::{Registry, StoreKind};
@@ -34,6 +34,9 @@ pub(super) struct Run {
     /// Only these fault levels, by name
     #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
     faults: Vec<String>,
+    /// Only this point of the experiment's sweep, as axis=value,axis=value; may be given more than once
+    #[arg(long = "at", value_name = "POINT")]
+    points: Vec<Point>,
     /// Where effects are kept: sqlite, postgres, or null for measuring the lab itself [default: sqlite]
     #[arg(long, value_name = "STORE", value_parser = ["sqlite", "postgres", "null"])]
     store: Option<String>,
@@ -49,7 +52,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "DIR", default_value_os_t = default_results())]
     out: PathBuf,
     /// Finish an interrupted run
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "store", "lock", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "points", "store", "lock", "out"])]
     resume: Option<PathBuf>,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
@@ -81,6 +84,7 @@ impl Run {
         self.select(&mut experiment, registry)?;
         let trials = load::strategies(&experiment, registry).len()
             * experiment.faults.len()
+            * experiment.points().len()
             * usize::from(experiment.repeats.get());
         let store = self.store.clone().unwrap_or_else(|| StoreKind::Sqlite.name().to_owned());
         let provision = self.servers.provision.clone().unwrap_or_else(|| Provision::default().name().to_owned());
@@ -91,6 +95,7 @@ impl Run {
             settings: self.settings.clone(),
             only_strategies: self.strategies.clone(),
             only_faults: self.faults.clone(),
+            only_points: self.points.clone(),
             trials_planned: trials,
             store,
             lock: self.lock.clone().unwrap_or_else(|| LockKind::Embedded.name().to_owned()),
@@ -124,6 +129,7 @@ impl Run {
             experiment.faults.retain(|level| self.faults.contains(&level.name));
             experiment.expect.retain(|level, _| self.faults.contains(level));
         }
+        experiment.restrict(&self.points)?;
         Ok(())
     }
 
@@ -155,7 +161,9 @@ async fn run_to_the_end(
             let is_lock = error.backend == "etcd";
             let skipped = strategies.iter().filter(|name| !is_lock || needing_lock(name));
             folder.meta.skipped = skipped.map(|name| (name.clone(), error.to_string())).collect();
-            let trials_each = folder.experiment.faults.len() * usize::from(folder.experiment.repeats.get());
+            let trials_each = folder.experiment.faults.len()
+                * folder.experiment.points().len()
+                * usize::from(folder.experiment.repeats.get());
             folder.meta.trials_planned = (strategies.len() - folder.meta.skipped.len()) * trials_each;
             wanted.needs_lock = false;
             match start(&wanted, folder, &stop).await {

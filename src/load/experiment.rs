@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Expectation;
+use super::{Axis, Expectation, Point};
 use crate::fault::{Level, Limits, Millis};
 
 /// A question to the lab: which strategies, under which load and faults, and what the answers should be.
@@ -31,6 +31,15 @@ pub struct Experiment {
     pub backend: BackendSettings,
     /// The fault levels.
     pub faults: Vec<Level>,
+    /// What is varied, in every combination.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweep: Vec<Axis>,
+    /// The points that a run was restricted to; all of the sweep's if none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only_points: Vec<Point>,
+    /// The strategy that others are compared with, trial by trial: the one that does nothing but the effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<toml::Spanned<String>>,
     /// What others have found, to be printed beside what is found here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Experiment;
 use super::overrides::apply;
+use super::{Experiment, Point};
 use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 12] = [
+const BUILTIN: [(&str, &str); 16] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
@@ -20,6 +20,10 @@ const BUILTIN: [(&str, &str); 12] = [
     ("jepsen-lock-set", include_str!("../../experiments/jepsen-lock-set.toml")),
     ("leader-killed", include_str!("../../experiments/leader-killed.toml")),
     ("store-killed", include_str!("../../experiments/store-killed.toml")),
+    ("lock-cut-off", include_str!("../../experiments/lock-cut-off.toml")),
+    ("loss-rates", include_str!("../../experiments/loss-rates.toml")),
+    ("pause-by-loss", include_str!("../../experiments/pause-by-loss.toml")),
+    ("hot-row", include_str!("../../experiments/hot-row.toml")),
     ("throughput", include_str!("../../experiments/throughput.toml")),
 ];
 
@@ -34,6 +38,8 @@ pub enum ExperimentError {
     Wrong { file: String, line: usize, column: usize, what: String },
     #[error("--set {setting}: {what}")]
     WrongSetting { setting: String, what: String },
+    #[error("at {point} of the sweep: {what}")]
+    WrongPoint { point: Point, what: String },
 }
 
 /// The names of the experiments that come with the lab.
@@ -139,6 +145,12 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, Str
             experiment.load.warmup, experiment.load.requests
         );
         return Err((Place::Key("warmup".to_owned()), what));
+    }
+    if let Some(baseline) = &experiment.baseline {
+        registry.get(baseline.get_ref()).map_err(|error| (Place::At(baseline.span().start), error.to_string()))?;
+    }
+    if let Some(what) = experiment.sweep_fault(registry) {
+        return Err((Place::Line("[[sweep]]".to_owned()), what));
     }
     for (level, by_strategy) in &experiment.expect {
         if !levels.contains(&level.as_str()) {

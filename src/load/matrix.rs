@@ -4,13 +4,14 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use super::Experiment;
+use super::{Experiment, Point};
 
-/// A strategy under a fault level: what a row of a report is about.
+/// A strategy under a fault level, at a point of a sweep if the experiment has one: what a row of a report is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell {
     pub strategy: String,
     pub level: String,
+    pub point: Point,
 }
 
 /// One trial that is to be run.
@@ -27,7 +28,9 @@ impl TrialPlan {
     /// The name of the trial, unique within its experiment: also the name of its history's file.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{}.{}.{}", self.cell.strategy, self.cell.level, self.repeat)
+        let Cell { strategy, level, point } = &self.cell;
+        let at: String = point.0.iter().map(|(axis, value)| format!(".{axis}={value}")).collect();
+        format!("{strategy}.{level}{at}.{}", self.repeat)
     }
 }
 
@@ -45,10 +48,13 @@ pub fn matrix(experiment: &Experiment, strategies: &[String], seed: u64) -> Vec<
         rng
     };
     let (mut order, mut seeds) = (stream(ORDER), stream(TRIAL_SEEDS));
-    let cells = strategies.iter().flat_map(|strategy| {
-        experiment.faults.iter().map(|level| Cell { strategy: strategy.clone(), level: level.name.clone() })
-    });
-    let cells: Vec<Cell> = cells.collect();
+    let points = experiment.points();
+    let mut cells = Vec::new();
+    for (strategy, level) in strategies.iter().flat_map(|name| experiment.faults.iter().map(move |level| (name, level)))
+    {
+        let at = |point: &Point| Cell { strategy: strategy.clone(), level: level.name.clone(), point: point.clone() };
+        cells.extend(points.iter().map(at));
+    }
     let mut trials = Vec::new();
     for repeat in 0..experiment.repeats.get() {
         let trial_seed = seeds.next_u64();

@@ -4,12 +4,14 @@ mod client;
 mod expectation;
 mod experiment;
 mod experiment_file;
+mod figures;
 mod handler;
 mod matrix;
 mod network;
 mod overrides;
 mod runner;
 mod settle;
+mod sweep;
 mod trial;
 
 pub use expectation::{Expectation, Expected};
@@ -17,4 +19,5 @@ pub use experiment::{BackendSettings, ClockSpeed, ElectionMs, Experiment, LoadSe
 pub use experiment_file::{ExperimentError, builtin_names, load, parse};
 pub use matrix::{Cell, TrialPlan, matrix};
 pub use runner::{Ending, RunError, Watch, lock_prefix, run, strategies};
+pub use sweep::{Axis, Point, UnknownPoint};
 pub use trial::{Finished, Resolution, Setting, TrialError, TrialRecord, run_trial};

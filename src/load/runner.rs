@@ -1,19 +1,20 @@
 //! The runner: brings every trial of an experiment to its end, and saves each before it starts the next.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tokio_util::sync::CancellationToken;
 
-use super::Experiment;
+use super::figures::Figures;
 use super::matrix::{TrialPlan, matrix};
-use super::trial::{Resolution, Setting, TrialError, TrialRecord, run_trial};
+use super::trial::{Setting, TrialError, TrialRecord, run_trial};
+use super::{Experiment, ExperimentError, Point};
 use crate::backend::{BackendError, Backends};
 use crate::check::{Case, Evidence, Tally, findings};
-use crate::results::{FileError, Header, LatencyMs, RunFolder, SCHEMA, TrialRow};
+use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
 use crate::strategy::{Registry, UnknownStrategy};
 
 /// How often whoever watches is told how far a trial has come.
@@ -42,6 +43,8 @@ pub enum Ending {
 pub enum RunError {
     #[error(transparent)]
     Strategy(#[from] UnknownStrategy),
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
     #[error(transparent)]
     Backend(#[from] BackendError),
     #[error("trial {trial}: {source}")]
@@ -75,6 +78,9 @@ pub async fn run(
 ) -> Result<Ending, RunError> {
     let experiment = folder.experiment.clone();
     let trials = matrix(&experiment, &strategies(&experiment, registry), folder.meta.seed);
+    let points: Result<BTreeMap<Point, Experiment>, ExperimentError> =
+        experiment.points().into_iter().map(|point| Ok((point.clone(), experiment.at(&point, registry)?))).collect();
+    let points = points?;
     for (number, trial) in (1..).zip(&trials) {
         let id = trial.id();
         let is_done = folder.rows().iter().any(|row| row.trial == id);
@@ -82,7 +88,8 @@ pub async fn run(
             continue;
         }
         watch.begins(number, trials.len(), trial);
-        let setting = setting(trial, &experiment, registry, backends, &lock_prefix(folder.path()))?;
+        let here = &points[&trial.cell.point];
+        let setting = setting(trial, here, registry, backends, &lock_prefix(folder.path()))?;
         let Some(record) = watched(&setting, stop, watch).await else { return Ok(Ending::Interrupted) };
         let record = record.map_err(|source| RunError::Trial { trial: id, source })?;
         let row = tokio::task::block_in_place(|| save(folder, trial, &setting, backends, &record))?;
@@ -156,6 +163,7 @@ fn save(
         trial: trial.id(),
         strategy: trial.cell.strategy.clone(),
         faults: trial.cell.level.clone(),
+        point: trial.cell.point.clone(),
         store: setting.store_kind.name().to_owned(),
         lock: lock.clone(),
         seed: trial.seed,
@@ -171,7 +179,8 @@ fn save(
         retries: setting.strategy.claim(setting.store_kind).retries,
         lease: setting.lease,
     });
-    let (elapsed_s, goodput_per_s, latency) = speed(record, setting.load.warmup);
+    let figures = Figures::of(record, setting.load.warmup, setting.load.timeout());
+    folder.save_course(&header.trial, &figures.course)?;
     Ok(TrialRow {
         trial: trial.id(),
         cell: trial.cell.clone(),
@@ -180,33 +189,13 @@ fn save(
         store: header.store,
         lock,
         tally: Tally::new(&case, &findings(&case)),
-        elapsed_s,
-        goodput_per_s,
-        latency,
+        elapsed_s: figures.elapsed_s,
+        goodput_per_s: figures.goodput_per_s,
+        latency: figures.latency,
+        available: figures.available,
+        recovery_ms: figures.recovery_ms,
+        kept_bytes: record.usage.kept_bytes,
+        logged_bytes: record.usage.logged_bytes,
         history_sha256,
     })
-}
-
-/// Seconds, acknowledged requests a second, and latencies of the requests after the warm-up.
-fn speed(record: &TrialRecord, warmup: u32) -> (f64, f64, LatencyMs) {
-    let measured = || record.finished.iter().filter(|end| end.message.0 >= warmup);
-    let from = measured().map(|end| end.started_ns).min().unwrap_or(0);
-    let to = measured().map(|end| end.ended_ns).max().unwrap_or(0);
-    let elapsed_s = Duration::from_nanos(to.saturating_sub(from)).as_secs_f64();
-    // Three significant digits, from a microsecond to an hour: longer waits count as an hour.
-    let mut waits_us = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 3).expect("valid bounds");
-    for end in measured().filter(|end| end.resolution == Resolution::Acknowledged) {
-        waits_us.saturating_record((end.ended_ns - end.started_ns) / 1_000);
-    }
-    #[expect(clippy::cast_precision_loss, reason = "microseconds and counts are far below 2^53")]
-    let ms = |us: u64| us as f64 / 1_000.0;
-    let latency = LatencyMs {
-        p50: ms(waits_us.value_at_quantile(0.5)),
-        p99: ms(waits_us.value_at_quantile(0.99)),
-        p999: ms(waits_us.value_at_quantile(0.999)),
-        max: ms(waits_us.max()),
-    };
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let goodput_per_s = if elapsed_s > 0.0 { waits_us.len() as f64 / elapsed_s } else { 0.0 };
-    (elapsed_s, goodput_per_s, latency)
 }

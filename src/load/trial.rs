@@ -17,7 +17,7 @@ use super::experiment::{BackendSettings, LoadSettings, Rate};
 use super::handler::Handler;
 use super::network::Network;
 use super::settle;
-use crate::backend::{Backend, BackendError, Entry, Servers, Store, Wired};
+use crate::backend::{Backend, BackendError, Entry, Servers, Store, Usage, Wired};
 use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Layer, Level, Outage, Plan, Question, Surroundings};
 use crate::history::{self, Event, LONG, Recorders};
 use crate::strategy::{Retries, StoreKind, Strategy};
@@ -72,6 +72,8 @@ pub struct TrialRecord {
     pub disturbed: Vec<Disturbed>,
     /// By message id. One is missing if its client never came to it.
     pub finished: Vec<Finished>,
+    /// What the store says of its work for the requests.
+    pub usage: Usage,
 }
 
 /// Why a trial could not be brought to its end.
@@ -90,6 +92,7 @@ pub enum TrialError {
 /// [`TrialError`] if a backend broke down, or a task panicked.
 pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     setting.store.reset(setting.load.accounts.get()).await?;
+    let before = setting.store.usage().await?;
     let requests = requests(setting);
     let (recorders, collector) = history::begin();
     let around = Arc::new(surroundings(setting, recorders.clone()));
@@ -125,8 +128,9 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     }
     drop((around, recorders));
     setting.store.quiesce().await?;
+    let usage = setting.store.usage().await?.since(&before);
     let ledger = setting.store.ledger().await?;
-    Ok(TrialRecord { requests, events: collector.collect(), ledger, disturbed, finished })
+    Ok(TrialRecord { requests, events: collector.collect(), ledger, disturbed, finished, usage })
 }
 
 /// The requests of a trial: the same for every strategy, since they follow from the seed.

@@ -70,5 +70,8 @@ impl Files {
     pub const TRIALS: &'static str = "trials.csv";
     pub const SUMMARY: &'static str = "summary.json";
     pub const HISTORIES: &'static str = "histories";
+    pub const COURSES: &'static str = "courses";
+    pub const SCHEDULES: &'static str = "schedules.json";
     pub const REPORT: &'static str = "report.md";
+    pub const PAGE: &'static str = "report.html";
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::files::{FileError, Files, write_atomically};
 use super::history_file::Header;
 use super::row::{TrialRow, read_rows, write_rows};
-use super::{Digest, Meta, Recorded, SavedTrial, read_history, write_history};
+use super::{Course, Digest, Meta, Recorded, SavedTrial, read_history, write_history};
 use crate::load::{Experiment, ExperimentError, TrialRecord, parse};
 use crate::strategy::Registry;
 
@@ -36,8 +36,9 @@ impl RunFolder {
         // Two runs that start within a second differ in their process, and two of a process in their seed.
         let id = (u64::from(std::process::id()) ^ meta.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) & 0xffff;
         let path = results.join(&experiment.name).join(format!("{time}-{id:04x}"));
-        let histories = path.join(Files::HISTORIES);
-        std::fs::create_dir_all(&histories).map_err(|source| FileError::unwritable(&histories, source))?;
+        for inner in [Files::HISTORIES, Files::COURSES].map(|name| path.join(name)) {
+            std::fs::create_dir_all(&inner).map_err(|source| FileError::unwritable(&inner, source))?;
+        }
         let folder = RunFolder { path, meta, experiment, rows: Vec::new() };
         let text = toml::to_string(&folder.experiment).unwrap_or_default();
         folder.write(Files::EXPERIMENT, text.as_bytes())?;
@@ -97,6 +98,31 @@ impl RunFolder {
         write_history(&self.history_path(&header.trial), header, Recorded { requests, disturbed, events, ledger })
     }
 
+    /// Saves the course of a trial.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot be written; what was finished before is kept.
+    pub fn save_course(&self, trial: &str, course: &Course) -> Result<(), FileError> {
+        let text = serde_json::to_vec(course).unwrap_or_default();
+        write_atomically(&self.course_path(trial), |file| std::io::Write::write_all(file, &text))
+    }
+
+    /// Reads the course of a trial back.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot be read.
+    pub fn course(&self, trial: &str) -> Result<Course, FileError> {
+        read_json(&self.course_path(trial))
+    }
+
+    /// Reads a document back that [`write_json`](RunFolder::write_json) wrote.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot be read.
+    pub fn read_json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, FileError> {
+        read_json(&self.path.join(name))
+    }
+
     /// Adds a finished trial, whose history has been saved.
     ///
     /// # Errors
@@ -134,9 +160,23 @@ impl RunFolder {
         write_atomically(&self.path.join(name), |file| std::io::Write::write_all(file, text))
     }
 
+    fn course_path(&self, trial: &str) -> PathBuf {
+        self.path.join(Files::COURSES).join(format!("{trial}.json"))
+    }
+
     fn history_path(&self, trial: &str) -> PathBuf {
         self.path.join(Files::HISTORIES).join(format!("{trial}.jsonl.zst"))
     }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileError> {
+    let text = std::fs::read(path).map_err(|source| FileError::unreadable(path, source))?;
+    let wrong = |error: serde_json::Error| FileError::Wrong {
+        path: path.to_owned(),
+        line: error.line() as u64,
+        what: error.to_string(),
+    };
+    serde_json::from_slice(&text).map_err(wrong)
 }
 
 /// The folders of runs below a folder, by path.

@@ -14,6 +14,7 @@ use super::text::{parse_delivery, parse_op, parse_outcome, parse_reply, show_out
 use crate::backend::Entry;
 use crate::fault::{Disturbed, FaultKind};
 use crate::history::{Event, What};
+use crate::load::Point;
 use crate::world::{AccountId, ClientId, Effect, MessageId, Request, Token};
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
@@ -30,6 +31,9 @@ pub struct Header {
     pub trial: String,
     pub strategy: String,
     pub faults: String,
+    /// The point of the experiment's sweep; empty without one.
+    #[serde(default)]
+    pub point: Point,
     pub store: String,
     pub lock: Option<String>,
     pub seed: u64,

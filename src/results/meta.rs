@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::LockKind;
 use crate::backend::provision::Provision;
+use crate::load::Point;
 use crate::strategy::StoreKind;
 
 /// Everything about a run that is not in its experiment.
@@ -25,6 +26,9 @@ pub struct Meta {
     pub only_strategies: Vec<String>,
     /// The fault levels that the run was restricted to with `--faults`; all of the experiment's if none.
     pub only_faults: Vec<String>,
+    /// The points of the sweep that the run was restricted to with `--at`; all of them if none.
+    #[serde(default)]
+    pub only_points: Vec<Point>,
     pub trials_planned: usize,
     pub store: String,
     pub lock: String,
@@ -61,6 +65,7 @@ impl Meta {
             settings: Vec::new(),
             only_strategies: Vec::new(),
             only_faults: Vec::new(),
+            only_points: Vec::new(),
             trials_planned: 0,
             store: String::new(),
             lock: String::new(),
@@ -86,12 +91,12 @@ impl Meta {
     /// The command that makes this run again.
     #[must_use]
     pub fn command(&self) -> String {
-        self.command_for(&self.only_strategies, &self.only_faults)
+        self.command_for(&self.only_strategies, &self.only_faults, &self.only_points)
     }
 
-    /// The command that makes the trials of these strategies and fault levels again; of all, where none is named.
+    /// The command that makes the trials of these strategies, fault levels and points again; of all, where none is named.
     #[must_use]
-    pub fn command_for(&self, strategies: &[String], faults: &[String]) -> String {
+    pub fn command_for(&self, strategies: &[String], faults: &[String], points: &[Point]) -> String {
         let mut command = format!("oncelab run {} --seed {}", self.source, self.seed);
         for setting in &self.settings {
             // Single quotes hold whatever a shell would read otherwise.
@@ -110,6 +115,9 @@ impl Meta {
             if !names.is_empty() {
                 command.push_str(&format!(" {option} {}", names.join(",")));
             }
+        }
+        for point in points.iter().filter(|point| !point.0.is_empty()) {
+            command.push_str(&format!(" --at {point}"));
         }
         command
     }

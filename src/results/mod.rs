@@ -1,5 +1,6 @@
 //! Results on disk: one folder per run. The types of the files are apart from those in memory, and versioned.
 
+mod course;
 mod files;
 mod folder;
 mod history_file;
@@ -8,6 +9,7 @@ mod row;
 mod summary;
 mod text;
 
+pub use course::{Course, Outage};
 pub use files::{FileError, Files};
 pub use folder::{OpenError, RunFolder, runs_below};
 pub use history_file::{Digest, Header, Recorded, SavedTrial, read_history, write_history};
@@ -16,4 +18,4 @@ pub use row::{LatencyMs, TrialRow};
 pub use summary::{CellSummary, Summary};
 
 /// The version of everything below a run folder. A reader refuses a version that it does not know, by name.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;

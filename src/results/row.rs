@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::files::{FileError, write_atomically};
-use crate::check::{Cause, Tally, Violation};
+use crate::check::{Cause, Tally, Violation, Work};
 use crate::fault::FaultKind;
 use crate::load::Cell;
 
@@ -26,6 +26,14 @@ pub struct TrialRow {
     /// Acknowledged requests a second of that time.
     pub goodput_per_s: f64,
     pub latency: LatencyMs,
+    /// Of the requests that started while a server was down or cut off, the share acknowledged within one client time-out.
+    pub available: Option<f64>,
+    /// The median time from the end of a disturbance to the first acknowledgement of a request that started after it.
+    pub recovery_ms: Option<f64>,
+    /// What the store keeps at the end besides accounts and ledger; none where it cannot tell.
+    pub kept_bytes: Option<u64>,
+    /// What the store has written to its log; none where it cannot tell.
+    pub logged_bytes: Option<u64>,
     /// The SHA-256 of the history's lines.
     pub history_sha256: String,
 }
@@ -40,9 +48,9 @@ pub struct LatencyMs {
 }
 
 /// The columns before the counts of faults and violations.
-const FIRST: [&str; 8] = ["trial", "strategy", "faults", "repeat", "seed", "store", "lock", "requests"];
+const FIRST: [&str; 9] = ["trial", "strategy", "faults", "point", "repeat", "seed", "store", "lock", "requests"];
 const COUNTS: [&str; 7] = ["acknowledged", "refused", "undecided", "deliveries", "operations", "effects", "events"];
-const LAST: [&str; 8] = [
+const LAST: [&str; 12] = [
     "causes",
     "elapsed_s",
     "goodput_per_s",
@@ -50,6 +58,10 @@ const LAST: [&str; 8] = [
     "latency_ms_p99",
     "latency_ms_p999",
     "latency_ms_max",
+    "available",
+    "recovery_ms",
+    "kept_bytes",
+    "logged_bytes",
     "history_sha256",
 ];
 
@@ -57,7 +69,14 @@ fn columns() -> Vec<String> {
     let fired = FaultKind::ALL.iter().map(|fault| format!("fired_{fault}"));
     let violations = Violation::ALL.iter().map(|violation| violation.name().to_owned());
     let fixed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    fixed(&FIRST).into_iter().chain(fixed(&COUNTS)).chain(fired).chain(violations).chain(fixed(&LAST)).collect()
+    fixed(&FIRST)
+        .into_iter()
+        .chain(fixed(&COUNTS))
+        .chain(fixed(&Work::NAMES))
+        .chain(fired)
+        .chain(violations)
+        .chain(fixed(&LAST))
+        .collect()
 }
 
 impl TrialRow {
@@ -68,6 +87,7 @@ impl TrialRow {
             self.trial.clone(),
             cell.strategy.clone(),
             cell.level.clone(),
+            cell.point.to_string(),
             self.repeat.to_string(),
             self.seed.to_string(),
             self.store.clone(),
@@ -83,12 +103,17 @@ impl TrialRow {
             tally.effects,
             tally.events,
         ];
-        record.extend(counts.map(|count| count.to_string()));
+        record.extend(counts.into_iter().chain(tally.work.counts()).map(|count| count.to_string()));
         record.extend(FaultKind::ALL.map(|fault| tally.fired.get(&fault).copied().unwrap_or_default().to_string()));
         record.extend(Violation::ALL.map(|violation| tally.count(violation).to_string()));
         record.push(causes.collect::<Vec<_>>().join("; "));
         let figures = [self.elapsed_s, self.goodput_per_s, latency.p50, latency.p99, latency.p999, latency.max];
         record.extend(figures.map(|figure| figure.to_string()));
+        let or_empty = |value: Option<String>| value.unwrap_or_default();
+        record.push(or_empty(self.available.map(|share| share.to_string())));
+        record.push(or_empty(self.recovery_ms.map(|ms| ms.to_string())));
+        record.push(or_empty(self.kept_bytes.map(|bytes| bytes.to_string())));
+        record.push(or_empty(self.logged_bytes.map(|bytes| bytes.to_string())));
         record.push(self.history_sha256.clone());
         record
     }
@@ -101,6 +126,19 @@ impl TrialRow {
         let fired = |fault: FaultKind| Some((fault, whole(&format!("fired_{fault}"))?));
         let fired: Option<BTreeMap<FaultKind, u64>> = FaultKind::ALL.into_iter().map(fired).collect();
         let mut fired = fired?;
+        // Empty is a value; there and unreadable is an error.
+        let maybe_figure = |column: &str| match *values.get(column)? {
+            "" => Some(None),
+            _ => figure(column).map(Some),
+        };
+        let maybe_whole = |column: &str| match *values.get(column)? {
+            "" => Some(None),
+            _ => whole(column).map(Some),
+        };
+        let mut work = [0; Work::NAMES.len()];
+        for (count, name) in work.iter_mut().zip(Work::NAMES) {
+            *count = whole(name)?;
+        }
         fired.retain(|_, count| *count > 0);
         let tally = Tally {
             requests: whole("requests")?,
@@ -111,6 +149,7 @@ impl TrialRow {
             operations: whole("operations")?,
             effects: whole("effects")?,
             events: whole("events")?,
+            work: Work::from_counts(work),
             fired,
             violations: parse_causes(values.get("causes")?)?,
         };
@@ -120,7 +159,11 @@ impl TrialRow {
         }
         Some(TrialRow {
             trial: text("trial")?,
-            cell: Cell { strategy: text("strategy")?, level: text("faults")? },
+            cell: Cell {
+                strategy: text("strategy")?,
+                level: text("faults")?,
+                point: values.get("point")?.parse().ok()?,
+            },
             repeat: values.get("repeat")?.parse().ok()?,
             seed: whole("seed")?,
             store: text("store")?,
@@ -134,6 +177,10 @@ impl TrialRow {
                 p999: figure("latency_ms_p999")?,
                 max: figure("latency_ms_max")?,
             },
+            available: maybe_figure("available")?,
+            recovery_ms: maybe_figure("recovery_ms")?,
+            kept_bytes: maybe_whole("kept_bytes")?,
+            logged_bytes: maybe_whole("logged_bytes")?,
             history_sha256: text("history_sha256")?,
         })
     }
@@ -187,19 +234,25 @@ pub(super) fn read_rows(path: &Path) -> Result<Vec<TrialRow>, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Point;
 
     fn row() -> TrialRow {
         let violations = [((Violation::Duplicate, Cause::LateLanding), 3), ((Violation::Lost, Cause::Unexplained), 1)];
         let tally = Tally {
             requests: 10,
             acknowledged: 9,
+            work: Work { attempts: 12, raft_writes: 3, ..Work::default() },
             fired: [(FaultKind::Crash, 4)].into(),
             violations: violations.into(),
             ..Tally::default()
         };
         TrialRow {
             trial: "a.b.0".to_owned(),
-            cell: Cell { strategy: "a".to_owned(), level: "b".to_owned() },
+            cell: Cell {
+                strategy: "a".to_owned(),
+                level: "b".to_owned(),
+                point: Point(vec![("loss".to_owned(), "0.1".to_owned())]),
+            },
             repeat: 0,
             seed: u64::MAX,
             store: "sqlite".to_owned(),
@@ -208,6 +261,10 @@ mod tests {
             elapsed_s: 0.1 + 0.2,
             goodput_per_s: 1e-9,
             latency: LatencyMs { p50: 1.5, p99: 2.5, p999: 3.5, max: 4.5 },
+            available: Some(0.25),
+            recovery_ms: None,
+            kept_bytes: Some(8_192),
+            logged_bytes: None,
             history_sha256: "00ff".to_owned(),
         }
     }

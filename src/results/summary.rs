@@ -89,12 +89,15 @@ impl Summary {
         for cell in by_cell.keys() {
             registry.get(&cell.strategy)?;
         }
+        let points = experiment.points();
         let mut cells = Vec::new();
         for level in &experiment.faults {
             for strategy in registry.names() {
-                let cell = Cell { strategy: strategy.to_owned(), level: level.name.clone() };
-                if let Some(rows) = by_cell.get(&cell) {
-                    cells.push(CellSummary::new(&cell, rows, meta, experiment, registry)?);
+                for point in &points {
+                    let cell = Cell { strategy: strategy.to_owned(), level: level.name.clone(), point: point.clone() };
+                    if let Some(rows) = by_cell.get(&cell) {
+                        cells.push(CellSummary::new(&cell, rows, meta, experiment, registry)?);
+                    }
                 }
             }
         }
@@ -175,7 +178,11 @@ impl CellSummary {
                 max: rows.iter().map(|row| row.latency.max).fold(0.0, f64::max),
             },
             fired: tally.fired.iter().map(|(fault, count)| (fault.name(), *count)).collect(),
-            reproduce: meta.command_for(std::slice::from_ref(&cell.strategy), std::slice::from_ref(&cell.level)),
+            reproduce: meta.command_for(
+                std::slice::from_ref(&cell.strategy),
+                std::slice::from_ref(&cell.level),
+                std::slice::from_ref(&cell.point),
+            ),
         })
     }
 }

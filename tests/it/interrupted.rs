@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use oncelab::backend::provision::{self, EtcdShape, Source};
 use oncelab::backend::{Backends, LockKind, Wanted};
-use oncelab::load::{self, Cell, Ending, TrialPlan, Watch};
+use oncelab::load::{self, Cell, Ending, Point, TrialPlan, Watch};
 use oncelab::results::{Meta, RunFolder, TrialRow};
 use oncelab::strategy::{Registry, StoreKind};
 use tokio_util::sync::CancellationToken;
@@ -179,7 +179,7 @@ fn a_panic_in_a_strategy_leaves_nothing_behind_and_keeps_the_finished_trials() {
     assert!(error.contains("message 7 is unlucky"), "{error}");
     assert_eq!(schemas(&url), 0);
     let finished = RunFolder::open(run.path(), &registry).unwrap();
-    let careless = Cell { strategy: "careless".to_owned(), level: "lossy".to_owned() };
+    let careless = Cell { strategy: "careless".to_owned(), level: "lossy".to_owned(), point: Point::default() };
     assert!(finished.rows().iter().all(|row| row.cell != careless));
     assert_eq!(finished.rows().len(), run.rows().len());
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
-use super::{Backend, BackendError, Entry, Pending, Session, Store, Way};
+use super::{Backend, BackendError, Entry, Pending, Session, Store, Usage, Way};
 use crate::fault::wire::Protocol;
 use crate::world::{AccountId, Delivery, MessageId, Token};
 pub use overseer::PostgresOverseer;
@@ -175,6 +175,13 @@ impl PostgresStore {
         }
     }
 
+    async fn read_usage(&self) -> Result<Usage, BackendError> {
+        let mut connection = open(&self.options).await?;
+        let sizes = sqlx::query_as::<_, (i64, i64)>(statements::USAGE).fetch_one(&mut connection).await;
+        let (kept, logged) = sizes.map_err(|error| broken(&error))?;
+        Ok(Usage { kept_bytes: Some(kept.unsigned_abs()), logged_bytes: Some(logged.unsigned_abs()) })
+    }
+
     async fn read_ledger(&self) -> Result<Vec<Entry>, BackendError> {
         let mut connection = open(&self.options).await?;
         let rows = sqlx::query(statements::LEDGER).fetch_all(&mut connection).await.map_err(|error| broken(&error))?;
@@ -315,6 +322,10 @@ impl Store for PostgresStore {
 
     fn reset(&self, accounts: u32) -> Pending<'_, Result<(), BackendError>> {
         Box::pin(self.empty(accounts))
+    }
+
+    fn usage(&self) -> Pending<'_, Result<Usage, BackendError>> {
+        Box::pin(self.read_usage())
     }
 
     fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>> {

@@ -16,6 +16,12 @@ pub(super) const TABLES: [&str; 9] = [
     "CREATE TABLE owner (account BIGINT PRIMARY KEY, lease BIGINT NOT NULL)",
 ];
 
+/// What is kept besides accounts and ledger, and how far the log reaches, in bytes.
+pub(super) const USAGE: &str = "SELECT
+     (pg_total_relation_size('mark') + pg_total_relation_size('claim') + pg_total_relation_size('answer')
+      + pg_total_relation_size('fence') + pg_total_relation_size('owner'))::bigint,
+     (pg_current_wal_insert_lsn() - '0/0')::bigint";
+
 pub(super) const END_OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
 

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::provision::{Keeps, temporary_folder};
-use super::{Backend, BackendError, Entry, Pending, Session, Store};
+use super::{Backend, BackendError, Entry, Pending, Session, Store, Usage};
 use crate::world::{AccountId, Delivery, MessageId, Token};
 pub use immediate::{Immediate, ImmediateConnection};
 use session::SqliteSession;
@@ -97,6 +97,13 @@ impl SqliteStore {
         connection.close().await
     }
 
+    async fn read_usage(&self) -> Result<Usage, BackendError> {
+        let (mut connection, _) = self.open().await?;
+        let kept = sqlx::query_scalar::<_, i64>(statements::USAGE).fetch_one(&mut connection).await;
+        let kept = kept.map_err(|error| broken(&error))?;
+        Ok(Usage { kept_bytes: Some(kept.unsigned_abs()), logged_bytes: None })
+    }
+
     async fn read_ledger(&self) -> Result<Vec<Entry>, BackendError> {
         let (mut connection, _) = self.open().await?;
         let rows = sqlx::query(statements::LEDGER).fetch_all(&mut connection).await.map_err(|error| broken(&error))?;
@@ -175,6 +182,10 @@ impl Store for SqliteStore {
             let (connection, _) = self.open().await?;
             self.make_tables(connection, accounts).await.map_err(|error| broken(&error))
         })
+    }
+
+    fn usage(&self) -> Pending<'_, Result<Usage, BackendError>> {
+        Box::pin(self.read_usage())
     }
 
     fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>> {

@@ -1,0 +1,190 @@
+//! What a trial's requests cost: how often clients asked, what handlers asked of the backends, and what they told.
+
+use super::Case;
+use crate::history::What;
+use crate::world::{Delivery, Leg, MessageId, Op, OpKind, Trouble};
+
+/// Counts of a trial's work, which add up over trials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Deliveries that clients sent; the network's duplicates are not among them.
+    pub attempts: u64,
+    /// Operations asked of the store.
+    pub store_operations: u64,
+    /// Operations asked of the lock service.
+    pub lock_operations: u64,
+    /// Transactions with a write in them that the store was asked to commit; a writing statement outside a transaction is one.
+    pub commits: u64,
+    /// Operations that the lock service puts into its log: a lease granted or revoked, a lock asked for or released. On etcd each
+    /// of them is one entry that a majority agrees on.
+    pub raft_writes: u64,
+    /// Handlers told "somebody is at work on it" (HTTP 409).
+    pub told_in_progress: u64,
+    /// Handlers told "refused for good" (HTTP 412, 422).
+    pub told_refused: u64,
+    /// Handlers told "certainly not done".
+    pub told_failed: u64,
+    /// Handlers told "may have been done".
+    pub told_unknown: u64,
+}
+
+impl Work {
+    /// The names of the counts in files.
+    pub const NAMES: [&'static str; 9] = [
+        "attempts",
+        "store_operations",
+        "lock_operations",
+        "commits",
+        "raft_writes",
+        "told_in_progress",
+        "told_refused",
+        "told_failed",
+        "told_unknown",
+    ];
+
+    /// The counts in the order of their names.
+    #[must_use]
+    pub fn counts(&self) -> [u64; 9] {
+        [
+            self.attempts,
+            self.store_operations,
+            self.lock_operations,
+            self.commits,
+            self.raft_writes,
+            self.told_in_progress,
+            self.told_refused,
+            self.told_failed,
+            self.told_unknown,
+        ]
+    }
+
+    /// From counts in the order of their names.
+    #[must_use]
+    pub fn from_counts(counts: [u64; 9]) -> Self {
+        let [attempts, store_operations, lock_operations, commits, raft_writes, in_progress, refused, failed, unknown] =
+            counts;
+        Work {
+            attempts,
+            store_operations,
+            lock_operations,
+            commits,
+            raft_writes,
+            told_in_progress: in_progress,
+            told_refused: refused,
+            told_failed: failed,
+            told_unknown: unknown,
+        }
+    }
+
+    /// Counts the work of a trial.
+    #[must_use]
+    pub(super) fn of(case: &Case<'_>) -> Self {
+        let mut work = Work::default();
+        for message in case.messages() {
+            work.count(case, message);
+        }
+        work
+    }
+
+    fn count(&mut self, case: &Case<'_>, message: MessageId) {
+        // The deliveries that have a transaction open, and whether it has written.
+        let mut open: Vec<(Delivery, bool)> = Vec::new();
+        for event in case.events_of(message) {
+            match event.what {
+                What::Sent { .. } => self.attempts += u64::from(event.delivery.copy == 0),
+                What::Called { op, .. } => self.call(&op, event.delivery, &mut open),
+                What::Answered { reply: Err(trouble), .. } => match trouble {
+                    Trouble::InProgress => self.told_in_progress += 1,
+                    Trouble::Refused => self.told_refused += 1,
+                    Trouble::Failed(_) => self.told_failed += 1,
+                    Trouble::Unknown => self.told_unknown += 1,
+                },
+                _ => {}
+            }
+        }
+    }
+
+    fn call(&mut self, op: &Op, by: Delivery, open: &mut Vec<(Delivery, bool)>) {
+        if op.leg() == Leg::Lock {
+            self.lock_operations += 1;
+            self.raft_writes += 1;
+            return;
+        }
+        self.store_operations += 1;
+        let transaction = open.iter().position(|(delivery, _)| *delivery == by);
+        match (op.kind(), transaction) {
+            (OpKind::Begin, _) => open.push((by, false)),
+            (OpKind::Commit, Some(place)) => self.commits += u64::from(open.swap_remove(place).1),
+            (OpKind::Rollback, Some(place)) => drop(open.swap_remove(place)),
+            (OpKind::Commit | OpKind::Rollback | OpKind::ReadMark | OpKind::ReadAnswer | OpKind::ReadBalance, _) => {}
+            (_, Some(place)) => open[place].1 = true,
+            (_, None) => self.commits += 1,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, other: Work) {
+        let mut sum = self.counts();
+        sum.iter_mut().zip(other.counts()).for_each(|(count, more)| *count += more);
+        *self = Work::from_counts(sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::testing::{COPY, FIRST, RETRY, Story, apply, lock, sent};
+    use crate::world::{Answer, Isolation, Response};
+
+    const APPLIED: Response = Response::Applied(Some(Answer(10)));
+    const MARK: Op = Op::WriteMark(MessageId(0), Answer(10));
+
+    fn work(tell: impl FnOnce(&mut Story)) -> Work {
+        let mut story = Story::of(1);
+        tell(&mut story);
+        Work::of(&Case::new(story.evidence()))
+    }
+
+    #[test]
+    fn a_writing_statement_outside_a_transaction_is_a_commit_and_a_transaction_is_one() {
+        // [read K] [X] [write K]: two commits. T{X; write K}: one. T{read K}: none.
+        let alone = work(|story| {
+            story.done(0, 0, FIRST, Op::ReadMark(MessageId(0)), Response::Found(None));
+            story.done(1, 0, FIRST, apply(0), APPLIED).done(2, 0, FIRST, MARK, Response::Done);
+        });
+        assert_eq!((alone.commits, alone.store_operations), (2, 3));
+        let begin = Op::Begin(Isolation::ReadCommitted);
+        let together = work(|story| {
+            story.done(0, 0, FIRST, begin, Response::Done).done(1, 0, FIRST, apply(0), APPLIED);
+            story.done(2, 0, FIRST, MARK, Response::Done).done(3, 0, FIRST, Op::Commit, Response::Done);
+            story.done(4, 0, RETRY, begin, Response::Done);
+            story.done(5, 0, RETRY, Op::ReadMark(MessageId(0)), Response::Found(None));
+            story.done(6, 0, RETRY, Op::Commit, Response::Done);
+        });
+        assert_eq!((together.commits, together.store_operations), (1, 7));
+    }
+
+    #[test]
+    fn attempts_locks_and_answers_are_counted_apart() {
+        let all = work(|story| {
+            story.at(0, 0, FIRST, sent(None)).at(1, 0, COPY, sent(None)).at(2, 0, RETRY, sent(None));
+            story.done(3, 0, FIRST, Op::GrantLease, Response::Granted(lock(1).lease));
+            story.done(4, 0, FIRST, Op::Release(lock(1)), Response::Done);
+            story.answer(5, 0, FIRST, Err(Trouble::InProgress)).answer(6, 0, RETRY, Err(Trouble::Unknown));
+        });
+        let expected = Work {
+            attempts: 2,
+            lock_operations: 2,
+            raft_writes: 2,
+            told_in_progress: 1,
+            told_unknown: 1,
+            ..Work::default()
+        };
+        assert_eq!(all, expected);
+        let mut twice = all;
+        twice += all;
+        assert_eq!(twice.counts(), all.counts().map(|count| 2 * count));
+        assert_eq!(Work::from_counts(all.counts()), all);
+    }
+}
