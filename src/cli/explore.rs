@@ -13,7 +13,7 @@ use super::{Usage, explored, output};
 use crate::exit;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
-    count_classes, shorten, tell, unseen, walk,
+    Watch, count_classes, shorten, tell, unseen, walk,
 };
 use crate::fault::FaultKind;
 use crate::model::store::Profile;
@@ -367,11 +367,12 @@ impl Row {
     }
 }
 
-fn explore_both(
+/// Explores a strategy with one request, and with two if that does not show all that its claim says.
+pub(super) fn explore_both(
     strategy: &Arc<dyn Strategy>,
     bound: Bound,
     limits: Limits,
-    watch: &mut Spinner,
+    watch: &mut dyn Watch,
 ) -> anyhow::Result<Row> {
     let one = Exploration::new(strategy.as_ref(), bound, limits, watch)?;
     let claim = strategy.claim(bound.store_kind());

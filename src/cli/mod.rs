@@ -1,12 +1,13 @@
 //! The command line: one file per verb.
 
 mod check;
+mod compare;
 mod completions;
 mod conform;
+mod derived;
 mod explore;
 mod explored;
 mod lift;
-mod lifts;
 mod list;
 mod output;
 mod progress;
@@ -14,8 +15,10 @@ mod replay;
 mod report;
 mod rig;
 mod run;
+mod schedules;
 mod search;
 mod servers;
+mod splice;
 mod track_record;
 
 use std::path::PathBuf;
@@ -57,8 +60,10 @@ enum Verb {
     Lift(Box<lift::Lift>),
     /// Judge the saved histories of a run again
     Check(check::Check),
-    /// Show a run as text, Markdown, CSV or JSON
+    /// Show a run as text, Markdown, HTML, CSV, LaTeX or JSON; or all runs of a folder; or bring a file's tables up to date
     Report(report::Report),
+    /// Say in what two runs of an experiment differ, and ~ where nothing shows that they do
+    Compare(compare::Compare),
     /// List strategies, experiments, backends or faults
     List(list::List),
     /// Print the completions for a shell
@@ -70,7 +75,9 @@ enum Verb {
 enum Format {
     Text,
     Md,
+    Html,
     Csv,
+    Tex,
     Json,
 }
 
@@ -101,6 +108,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
             Verb::Lift(verb) => verb.execute(registry),
             Verb::Check(verb) => verb.execute(registry),
             Verb::Report(verb) => verb.execute(registry),
+            Verb::Compare(verb) => verb.execute(registry),
             Verb::List(verb) => verb.execute(registry),
             Verb::Completions(verb) => verb.execute(),
         };

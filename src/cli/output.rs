@@ -2,9 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::load::Experiment;
-use crate::report::{Shortened, foremost_causes, matrix, references, to_text};
-use crate::results::{CellSummary, Meta, Summary};
+use crate::report::{Shown, brief, fill, foremost_causes, matrix, plain, references, sweep, to_text};
+use crate::results::{CellSummary, Shortened};
 
 /// The width of tables, on a terminal and elsewhere.
 const WIDTH: usize = 80;
@@ -27,74 +26,91 @@ pub(super) fn here(command: &str) -> String {
 }
 
 /// A run for a terminal.
-pub(super) fn run_as_text(summary: &Summary, experiment: &Experiment, meta: &Meta, lifts: &[Shortened]) -> String {
+pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
+    let Shown { summary, experiment, meta, .. } = shown;
     let mut out = String::from("\n");
-    let mut say = |line: &str| {
+    let say = |out: &mut String, line: &str| {
         out.push_str(&wrap(line));
         out.push('\n');
     };
-    say(&format!("{}: {}", summary.experiment, summary.question));
-    say("");
+    say(&mut out, &format!("{}: {}", summary.experiment, summary.question));
+    out.push('\n');
     if summary.trials < summary.trials_planned {
         let (done, of) = (summary.trials, summary.trials_planned);
-        say(&format!("Interrupted: {done} of {of} trials are finished. Go on with"));
-        say(&format!("  {}", here(&format!("oncelab run --resume {}", summary.dir))));
-        say("");
-    }
-    out.push_str(&coloured(&to_text(&matrix(summary), WIDTH), std::io::stdout().is_terminal()));
-    let why = foremost_causes(summary);
-    if !why.rows.is_empty() {
+        say(&mut out, &format!("Interrupted: {done} of {of} trials are finished. Go on with"));
+        say(&mut out, &format!("  {}", here(&format!("oncelab run --resume {}", summary.dir))));
         out.push('\n');
-        out.push_str(&to_text(&why, WIDTH));
     }
-    if !lifts.is_empty() {
+    let views = sweep(summary, experiment);
+    for view in &views {
+        say(&mut out, &format!("{}:", view.title));
+        out.push_str(&to_text(&view.table, WIDTH));
+        out.push('\n');
+    }
+    // With a sweep the rows are many, and the tables above tell them.
+    if views.is_empty() {
+        out.push_str(&coloured(&to_text(&matrix(summary), WIDTH), std::io::stdout().is_terminal()));
+        let why = foremost_causes(summary);
+        if !why.rows.is_empty() {
+            out.push('\n');
+            out.push_str(&to_text(&why, WIDTH));
+        }
+    }
+    if !shown.schedules.shortened.is_empty() {
         out.push_str("\nstep by step, the shortest way to the same on real backends:\n");
     }
-    for Shortened { strategy, violation, command, .. } in lifts {
+    for Shortened { strategy, violation, command, .. } in &shown.schedules.shortened {
         out.push_str(&format!("  {strategy}, {violation}:\n    {}\n", here(command)));
     }
-    let mut say = |line: &str| {
-        out.push_str(&wrap(line));
-        out.push('\n');
-    };
     for (strategy, why) in &summary.skipped {
-        say("");
-        say(&format!("skipped: {strategy}, because {why}"));
+        out.push('\n');
+        say(&mut out, &format!("skipped: {strategy}, because {why}"));
     }
     for cell in summary.cells.iter().filter(|cell| !cell.met) {
-        say("");
-        say(&unmet(cell));
-        say(&format!("  {}", here(&cell.reproduce)));
+        out.push('\n');
+        say(&mut out, &unmet(cell));
+        say(&mut out, &format!("  {}", here(&cell.reproduce)));
+    }
+    out.push('\n');
+    for sentence in brief(summary) {
+        say(&mut out, &plain(&sentence));
     }
     for line in references(summary, &experiment.references) {
-        say("");
-        say(&line);
+        out.push('\n');
+        say(&mut out, &line);
     }
-    if !experiment.analysis.trim().is_empty() {
-        say("");
-        say(&experiment.analysis.split_whitespace().collect::<Vec<_>>().join(" "));
+    let analysis = plain(&fill(&experiment.analysis, summary));
+    if !analysis.trim().is_empty() {
+        out.push('\n');
+        say(&mut out, &analysis.split_whitespace().collect::<Vec<_>>().join(" "));
     }
-    say("");
+    out.push('\n');
     if summary.cells.iter().any(|cell| cell.tolerated.iter().any(|kind| cell.violations[kind] > 0)) {
-        say("(in brackets: part of what the strategy promises; shown, not judged)");
+        say(&mut out, "(in brackets: part of what the strategy promises; shown, not judged)");
     }
-    say(&format!("saved:  {}", summary.dir));
-    say(&format!("again:  {}", here(&meta.command())));
-    say("        a single row: the same with --strategies NAME");
-    say(if summary.cells.is_empty() {
-        "Nothing was run."
-    } else if summary.met {
-        "Every expectation was met."
-    } else {
-        "NOT every expectation was met: see the rows marked '!'."
-    });
+    say(&mut out, &format!("saved:  {}", summary.dir));
+    say(&mut out, &format!("more:   {}", here(&format!("oncelab report {} --table cost", summary.dir))));
+    say(&mut out, "        or rates, waits, explored; all of it with pictures in report.html there");
+    say(&mut out, &format!("again:  {}", here(&meta.command())));
+    say(&mut out, "        a single row: the same with --strategies NAME");
+    say(
+        &mut out,
+        if summary.cells.is_empty() {
+            "No trial is finished: there is nothing to show."
+        } else if summary.met {
+            "Every expectation was met."
+        } else {
+            "NOT every expectation was met: see the rows marked '!'."
+        },
+    );
     out
 }
 
 fn unmet(cell: &CellSummary) -> String {
     let expected = cell.expected.as_ref().map_or_else(|| "what its claim rules out".to_owned(), ToString::to_string);
     let why = cell.inconclusive.map_or(String::new(), |why| format!(" ({why})"));
-    format!("! {} under '{}': expected {expected}, found {}{why}. Again:", cell.strategy, cell.faults, cell.verdict)
+    let at = if cell.point.0.is_empty() { String::new() } else { format!(" at {}", cell.point) };
+    format!("! {} under '{}'{at}: expected {expected}, found {}{why}. Again:", cell.strategy, cell.faults, cell.verdict)
 }
 
 /// Colours the verdicts, where colours are wanted. The words say it all without them.
@@ -128,7 +144,7 @@ pub(super) fn hanging(heading: &str, text: &str) -> String {
 
 /// Breaks a line between words; a command is never broken, so that it can be copied.
 pub(super) fn wrap(line: &str) -> String {
-    if line.contains("oncelab run") || line.chars().count() <= WIDTH {
+    if line.contains("oncelab run") || line.contains("oncelab report") || line.chars().count() <= WIDTH {
         return line.to_owned();
     }
     let mut lines: Vec<String> = vec![String::new()];

@@ -1,45 +1,162 @@
 //! `oncelab report`: shows a run in one of several forms. A pure function of the run's folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Format, lifts, output};
+use super::derived::Derived;
+use super::{Format, Usage, output, splice};
 use crate::exit;
-use crate::report;
-use crate::results::{RunFolder, Summary};
+use crate::report::{
+    Align, Shown, TABLES, Table, data, document, sweep, table, table_to_html, to_csv, to_html, to_latex, to_markdown,
+    to_text,
+};
+use crate::results::{Files, RunFolder, runs_below};
 use crate::strategy::Registry;
+use crate::suggest::{did_you_mean, nearest};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Report {
-    /// The folder of a run
-    dir: PathBuf,
+    /// The folder of a run, or a folder of runs
+    #[arg(required_unless_present = "splice")]
+    dir: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Only this table: matrix, rates, cost, waits, causes, explored or sweep
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+    /// Save summary, schedules and reports in the run's folder anew
+    #[arg(long, conflicts_with_all = ["table", "splice"])]
+    save: bool,
+    /// Bring the tables of this file up to date: each stands after a line <!-- oncelab report … -->, which makes it
+    #[arg(long, value_name = "FILE")]
+    splice: Option<PathBuf>,
+    /// With --splice: change nothing, and fail if the file's tables are not what the results say
+    #[arg(long, requires = "splice")]
+    check: bool,
 }
 
 impl Report {
     /// Prints the report.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
-        let folder = RunFolder::open(&self.dir, registry)?;
-        let dir = self.dir.display().to_string();
-        let summary = Summary::new(dir, &folder.meta, &folder.experiment, folder.rows(), registry)?;
-        output::print(&match if self.json { Format::Json } else { self.format } {
-            Format::Text => {
-                let lifts = lifts::shortened(&folder, &summary, registry);
-                output::run_as_text(&summary, &folder.experiment, &folder.meta, &lifts)
-            }
-            Format::Md => {
-                let lifts = lifts::shortened(&folder, &summary, registry);
-                report::document(&summary, &folder.experiment, &folder.meta, &lifts)
-            }
-            Format::Csv => report::to_csv(&summary),
-            Format::Json => serde_json::to_string_pretty(&summary)? + "\n",
-        })?;
+        if let Some(file) = &self.splice {
+            return splice::splice(file, self.dir.as_deref(), self.check, registry);
+        }
+        output::print(&self.made(registry)?)?;
         Ok(ExitCode::from(exit::MET))
     }
+
+    /// What it prints.
+    pub fn made(&self, registry: &Registry) -> anyhow::Result<String> {
+        let dir = self.dir.as_deref().ok_or_else(|| Usage("name the folder of a run".to_owned()))?;
+        let format = if self.json { Format::Json } else { self.format };
+        if !dir.join(Files::META).is_file() && !runs_below(dir).is_empty() {
+            return index(dir, format, registry);
+        }
+        let folder = RunFolder::open(dir, registry)?;
+        let derived = if self.save { Derived::save(&folder, registry)? } else { Derived::open(&folder, registry)? };
+        let shown = derived.shown(&folder);
+        let origin = || format!("oncelab report {}; made by {}", dir.display(), folder.meta.command());
+        if let Some(name) = &self.table {
+            return Ok(single(&shown, name)?
+                .iter()
+                .map(|(title, table)| one(table, title, format, &origin()))
+                .collect());
+        }
+        Ok(match format {
+            Format::Text => output::run_as_text(&shown),
+            Format::Md => document(&shown),
+            Format::Html => to_html(&shown),
+            Format::Csv => to_csv(&data(&derived.summary)),
+            Format::Tex => single(&shown, "matrix")?
+                .iter()
+                .chain(&single(&shown, "cost").unwrap_or_default())
+                .map(|(title, table)| to_latex(table, title, &origin()))
+                .collect(),
+            Format::Json => serde_json::to_string_pretty(&derived.summary)? + "\n",
+        })
+    }
+}
+
+/// The tables of a name, each with its title.
+fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, Usage> {
+    let title = |name: &str| format!("{}: {}", shown.summary.experiment, name);
+    if name == "sweep" {
+        let views = sweep(shown.summary, shown.experiment);
+        if views.is_empty() {
+            return Err(Usage(format!("--table sweep: '{}' varies nothing", shown.summary.experiment)));
+        }
+        return Ok(views.into_iter().map(|view| (view.title, view.table)).collect());
+    }
+    match table(shown.summary, name) {
+        Some(table) => Ok(vec![(title(name), table)]),
+        None if TABLES.contains(&name) => Err(Usage(format!("--table {name}: this run has nothing to put into it"))),
+        None => {
+            let hint = did_you_mean(nearest(name, TABLES));
+            Err(Usage(format!("--table: no table is named '{name}'{hint}; there are: {}, sweep", TABLES.join(", "))))
+        }
+    }
+}
+
+/// A table in a form.
+fn one(table: &Table, title: &str, format: Format, origin: &str) -> String {
+    match format {
+        Format::Text => format!("{}\n", to_text(table, 80)),
+        Format::Md => to_markdown(table),
+        Format::Html => table_to_html(title, table, &vec![String::new(); table.rows.len()]),
+        Format::Csv => to_csv(table),
+        Format::Tex => to_latex(table, title, origin),
+        Format::Json => {
+            let record = |row: &Vec<Vec<String>>| {
+                let pairs = table.columns.iter().zip(row);
+                pairs
+                    .map(|(column, parts)| (column.heading.clone(), parts.join(", ").into()))
+                    .collect::<serde_json::Map<_, _>>()
+            };
+            let rows: Vec<_> = table.rows.iter().map(record).collect();
+            serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"
+        }
+    }
+}
+
+/// The runs of a folder, newest last.
+fn index(dir: &Path, format: Format, registry: &Registry) -> anyhow::Result<String> {
+    let columns = ["run", "experiment", "started", "store", "lock", "seed", "trials", "verdict", "held exactly once"];
+    let mut table = Table::new(&columns.map(|name| (name, Align::Left)));
+    let mut links = Vec::new();
+    for path in runs_below(dir) {
+        let name = path.strip_prefix(dir).unwrap_or(&path).display().to_string();
+        let row = RunFolder::open(&path, registry).map_err(anyhow::Error::from).and_then(|folder| {
+            let summary = Derived::open(&folder, registry)?.summary;
+            let held: Vec<&str> = crate::report::held(&summary);
+            let meta = &folder.meta;
+            Ok([
+                meta.experiment.clone(),
+                meta.started.clone(),
+                meta.store.clone(),
+                meta.lock.clone(),
+                meta.seed.to_string(),
+                format!("{} of {}", summary.trials, summary.trials_planned),
+                if summary.met { "as expected".to_owned() } else { format!("NOT as expected: {}", summary.verdict) },
+                held.join(" "),
+            ])
+        });
+        // One that cannot be read is listed with the reason.
+        let row = row.unwrap_or_else(|error| {
+            let mut row: [String; 8] = Default::default();
+            row[7] = format!("cannot be read: {error}");
+            row
+        });
+        table.push(std::iter::once(name.clone()).chain(row).map(|value| vec![value]).collect());
+        links.push(if path.join(Files::PAGE).is_file() { format!("{name}/{}", Files::PAGE) } else { String::new() });
+    }
+    let title = format!("Runs in {}", dir.display());
+    Ok(match format {
+        Format::Html => table_to_html(&title, &table, &links),
+        format => one(&table, &title, format, &format!("oncelab report {}", dir.display())),
+    })
 }

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::derived::Derived;
 use super::progress::Progress;
 use super::servers::{self, Servers};
-use super::{Usage, default_results, lifts, output};
+use super::{Usage, default_results, output};
 use crate::backend::provision::Provision;
 use crate::backend::{BackendError, Backends, LockKind, Wanted};
 use crate::exit;
 use crate::load::{self, Ending, Experiment, Point};
-use crate::report::{self, Shortened};
 use crate::results::{Files, Meta, RunFolder, Summary};
 use crate::strategy::{Registry, StoreKind};
 use crate::suggest::{did_you_mean, nearest};
@@ -71,10 +71,10 @@ impl Run {
         // Whatever still hangs in a backend's connection must not keep the process.
         runtime.shutdown_background();
         // Also after an error, so that what was finished can be read; but the error that came first is the one to tell.
-        let summary = save_summary(&folder, registry);
-        let (ending, (summary, lifts)) = (ending?, summary?);
-        self.print(&summary, &folder, &lifts)?;
-        Ok(ExitCode::from(code(&summary, ending)))
+        let saved = Derived::save(&folder, registry);
+        let (ending, derived) = (ending?, saved?);
+        self.print(&derived, &folder)?;
+        Ok(ExitCode::from(code(&derived.summary, ending)))
     }
 
     /// Makes the folder of a new run.
@@ -133,11 +133,11 @@ impl Run {
         Ok(())
     }
 
-    fn print(&self, summary: &Summary, folder: &RunFolder, lifts: &[Shortened]) -> anyhow::Result<()> {
+    fn print(&self, derived: &Derived, folder: &RunFolder) -> anyhow::Result<()> {
         if self.json {
-            return output::print(&(serde_json::to_string_pretty(summary)? + "\n"));
+            return output::print(&(serde_json::to_string_pretty(&derived.summary)? + "\n"));
         }
-        output::print(&output::run_as_text(summary, &folder.experiment, &folder.meta, lifts))
+        output::print(&output::run_as_text(&derived.shown(folder)))
     }
 }
 
@@ -207,17 +207,6 @@ async fn start(
         eprintln!("warning: {error}");
     }
     None
-}
-
-/// Writes `summary.json` and `report.md`: also after an interruption, and after an error.
-fn save_summary(folder: &RunFolder, registry: &Registry) -> anyhow::Result<(Summary, Vec<Shortened>)> {
-    let dir = folder.path().display().to_string();
-    let summary = Summary::new(dir, &folder.meta, &folder.experiment, folder.rows(), registry)?;
-    folder.write_json(Files::SUMMARY, &summary)?;
-    let lifts = lifts::shortened(folder, &summary, registry);
-    let document = report::document(&summary, &folder.experiment, &folder.meta, &lifts);
-    folder.write(Files::REPORT, document.as_bytes())?;
-    Ok((summary, lifts))
 }
 
 /// A token that is cancelled by the first SIGINT or SIGTERM; the second one ends the process as usual.

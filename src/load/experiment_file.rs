@@ -149,6 +149,9 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, Str
     if let Some(baseline) = &experiment.baseline {
         registry.get(baseline.get_ref()).map_err(|error| (Place::At(baseline.span().start), error.to_string()))?;
     }
+    if let Some(what) = crate::report::syntax_error(&experiment.analysis) {
+        return Err((Place::Line("analysis".to_owned()), format!("`analysis` cannot be filled with figures: {what}")));
+    }
     if let Some(what) = experiment.sweep_fault(registry) {
         return Err((Place::Line("[[sweep]]".to_owned()), what));
     }

@@ -1,16 +1,6 @@
 //! The shortest schedules of what a run has recorded, each with the command that replays it.
 
-use crate::check::Violation;
-
-/// The shortest schedule that shows what a strategy's first recorded violation shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shortened {
-    pub strategy: String,
-    pub violation: Violation,
-    pub schedule: String,
-    /// The command that replays it on the run's backends.
-    pub command: String,
-}
+use crate::results::Shortened;
 
 /// The section of a report in Markdown; nothing if there is nothing to show.
 #[must_use]

@@ -1,17 +1,20 @@
 //! Tables and whole reports in Markdown.
 
-use super::lifts::{Shortened, lifts_to_markdown};
+use super::analysis::fill;
+use super::brief::{brief, plain};
+use super::guide::guide;
+use super::lifts::lifts_to_markdown;
 use super::references::references;
+use super::shown::Shown;
+use super::sweep::sweep;
 use super::table::{Align, Table};
-use super::tables::{causes, matrix};
-use crate::load::Experiment;
-use crate::results::{Meta, Summary};
+use super::tables::sections;
 
 /// Draws a table in Markdown.
 #[must_use]
 pub fn to_markdown(table: &Table) -> String {
     let line = |values: Vec<String>| format!("| {} |\n", values.join(" | "));
-    let mut out = line(table.columns.iter().map(|column| escape(column.heading)).collect());
+    let mut out = line(table.columns.iter().map(|column| escape(&column.heading)).collect());
     out.push_str(&line(
         table.columns.iter().map(|column| if column.align == Align::Left { ":--" } else { "--:" }.to_owned()).collect(),
     ));
@@ -28,52 +31,44 @@ fn escape(text: &str) -> String {
 
 /// The report of a run: what was asked, the answers, why, and how to repeat it.
 #[must_use]
-pub fn document(summary: &Summary, experiment: &Experiment, meta: &Meta, lifts: &[Shortened]) -> String {
-    let analysis = &experiment.analysis;
+pub fn document(shown: &Shown<'_>) -> String {
+    let Shown { summary, experiment, meta, .. } = shown;
     let mut out = format!("# {}\n\n{}\n\n", escape(&summary.experiment), escape(&summary.question));
-    if summary.trials < summary.trials_planned {
-        out.push_str(&format!(
-            "Interrupted: {} of {} trials are finished.\n\n",
-            summary.trials, summary.trials_planned
-        ));
+    for warning in shown.warnings() {
+        out.push_str(&format!("{}\n\n", escape(&warning)));
     }
-    out.push_str(&to_markdown(&matrix(summary)));
-    out.push_str(
-        "\n`!`: not what the experiment expects. In brackets: part of what the strategy promises; shown, not judged.\n\n",
-    );
-    for (strategy, why) in &summary.skipped {
-        out.push_str(&format!("Skipped: {} because {}\n\n", escape(strategy), escape(why)));
+    for sentence in brief(summary) {
+        out.push_str(&format!("- {}\n", escape(&plain(&sentence))));
     }
+    for view in sweep(summary, experiment) {
+        out.push_str(&format!("\n## {}\n\n{}", escape(&view.title), to_markdown(&view.table)));
+    }
+    for section in sections(summary) {
+        let table = to_markdown(&section.table);
+        out.push_str(&format!("\n## {}\n\n{table}\n{}\n", section.title, section.legend));
+    }
+    out.push('\n');
     for line in references(summary, &experiment.references) {
         out.push_str(&format!("{}\n\n", escape(&line)));
     }
-    if !analysis.trim().is_empty() {
-        out.push_str(&format!("{}\n\n", analysis.trim()));
+    let analysis = fill(experiment.analysis.trim(), summary);
+    if !analysis.is_empty() {
+        out.push_str(&format!("## What it means\n\n{}\n\n", plain(&analysis)));
     }
-    out.push_str("## Why\n\n");
-    out.push_str(&to_markdown(&causes(summary)));
-    out.push('\n');
-    out.push_str(&lifts_to_markdown(lifts));
+    out.push_str(&lifts_to_markdown(&shown.schedules.shortened));
+    for (n, advice) in guide(summary).iter().enumerate() {
+        if n == 0 {
+            out.push_str("## Which way to take\n\n");
+        }
+        out.push_str(&format!("**{}.** {}\n\n", escape(&advice.situation), escape(&plain(&advice.advice))));
+    }
     out.push_str(&format!(
         "## Again\n\n`{}` makes this run again: the same requests, and the same fault for each operation. A single row: the \
-         same command with `--strategies NAME --faults LEVEL`.\n\n",
+         same command with `--strategies NAME --faults LEVEL`.\n",
         meta.command()
     ));
-    out.push_str(&format!(
-        "Made {} by oncelab {} ({}{}, {}, {}) on {}, {} cores, {} MiB, kernel {}.\n",
-        meta.started,
-        meta.oncelab,
-        meta.git_revision.get(..10).unwrap_or(&meta.git_revision),
-        if meta.git_dirty { " with changes" } else { "" },
-        meta.profile,
-        meta.rustc,
-        meta.cpu,
-        meta.cores,
-        meta.memory_mib,
-        meta.kernel,
-    ));
-    for (key, value) in &meta.backends {
-        out.push_str(&format!("\n- {}: {}", escape(key), escape(value)));
+    for (key, value) in shown.origin() {
+        out.push_str(&format!("\n- {}: {}", escape(&key), escape(&value)));
     }
     out.push('\n');
     out

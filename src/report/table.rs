@@ -10,7 +10,7 @@ pub enum Align {
 /// A column, by its heading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    pub heading: &'static str,
+    pub heading: String,
     pub align: Align,
 }
 
@@ -24,9 +24,24 @@ pub struct Table {
 impl Table {
     /// A table with these headings and no rows yet.
     #[must_use]
-    pub fn new(columns: &[(&'static str, Align)]) -> Self {
-        let columns = columns.iter().map(|(heading, align)| Column { heading, align: *align }).collect();
+    pub fn new<H: ToString>(columns: &[(H, Align)]) -> Self {
+        let column = |(heading, align): &(H, Align)| Column { heading: heading.to_string(), align: *align };
+        let columns = columns.iter().map(column).collect();
         Table { columns, rows: Vec::new() }
+    }
+
+    /// The same without the columns whose values are all empty.
+    #[must_use]
+    pub fn without_empty_columns(mut self) -> Self {
+        let says = |column: usize| self.rows.iter().any(|row| row[column].iter().any(|part| !part.is_empty()));
+        let kept: Vec<bool> = (0..self.columns.len()).map(says).collect();
+        let mut flags = kept.iter();
+        self.columns.retain(|_| *flags.next().unwrap_or(&true));
+        for row in &mut self.rows {
+            let mut flags = kept.iter();
+            row.retain(|_| *flags.next().unwrap_or(&true));
+        }
+        self
     }
 
     /// Adds a row.

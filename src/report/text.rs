@@ -47,10 +47,17 @@ fn draw(out: &mut String, table: &Table, widths: &[usize], row: &[Vec<String>]) 
     }
 }
 
-/// Parts set on as few lines as they fit on.
+/// Parts set on as few lines as they fit on; one that is longer than a line is broken between words.
 fn lines(parts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
+        if part.chars().count() > width {
+            if let Some(last) = lines.last_mut() {
+                last.push(',');
+            }
+            lines.extend(broken(part, width));
+            continue;
+        }
         match lines.last_mut() {
             Some(line) if line.chars().count() + 2 + part.chars().count() <= width => {
                 line.push_str(", ");
@@ -61,6 +68,23 @@ fn lines(parts: &[String], width: usize) -> Vec<String> {
                 lines.push(part.clone());
             }
             None => lines.push(part.clone()),
+        }
+    }
+    lines
+}
+
+/// Words on lines of this width, as far as none is longer.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        if !lines[last].is_empty() && lines[last].chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !lines[last].is_empty() {
+                lines[last].push(' ');
+            }
+            lines[last].push_str(word);
         }
     }
     lines

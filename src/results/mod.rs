@@ -6,6 +6,7 @@ mod folder;
 mod history_file;
 mod meta;
 mod row;
+mod schedules;
 mod summary;
 mod text;
 
@@ -15,7 +16,8 @@ pub use folder::{OpenError, RunFolder, runs_below};
 pub use history_file::{Digest, Header, Recorded, SavedTrial, read_history, write_history};
 pub use meta::Meta;
 pub use row::{LatencyMs, TrialRow};
-pub use summary::{CellSummary, Summary};
+pub use schedules::{Breaking, Explored, Schedules, Shortened};
+pub use summary::{CellSummary, Cost, Rate, Spread, Summary};
 
 /// The version of everything below a run folder. A reader refuses a version that it does not know, by name.
 pub const SCHEMA: u32 = 2;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Meta;
 use super::row::{LatencyMs, TrialRow};
-use crate::check::{Inconclusive, Tally, Verdict, Violation, is_met};
-use crate::load::{Cell, Expected, Experiment};
-use crate::stats::{median, upper_bound_95};
+use super::{Explored, Meta, Schedules};
+use crate::check::{Inconclusive, Tally, Verdict, Violation, Work, is_met};
+use crate::load::{Cell, Expected, Experiment, Point};
+use crate::stats::{mad, median, median_interval_95, upper_bound_95, wilson_95};
 use crate::strategy::{Registry, StoreKind, UnknownStrategy};
 
 /// A run in one document.
@@ -30,13 +30,18 @@ pub struct Summary {
     pub cells: Vec<CellSummary>,
     /// The strategies that were not run, each with the reason.
     pub skipped: BTreeMap<String, String>,
+    /// The strategy that the others are compared with, trial by trial, if the experiment names one.
+    pub baseline: Option<String>,
 }
 
-/// One strategy under one fault level.
+/// One strategy under one fault level, at one point of the sweep if there is one.
 #[derive(Debug, Clone, Serialize)]
 pub struct CellSummary {
     pub strategy: String,
     pub faults: String,
+    /// The value on each axis of the sweep; empty without one.
+    #[serde(serialize_with = "as_map")]
+    pub point: Point,
     pub store: String,
     pub lock: Option<String>,
     pub promise: &'static str,
@@ -50,6 +55,8 @@ pub struct CellSummary {
     pub effects: u64,
     /// Every kind of violation with its count.
     pub violations: BTreeMap<&'static str, u64>,
+    /// The violations that were found, each with its share of the requests and the 95 % interval of that.
+    pub rates: BTreeMap<&'static str, Rate>,
     /// The violations that were found, with the counts of their causes.
     pub causes: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// The violations that are none for this strategy.
@@ -63,14 +70,116 @@ pub struct CellSummary {
     pub met: bool,
     /// The median over trials.
     pub goodput_per_s: f64,
+    pub goodput: Spread,
+    /// Goodput over that of the baseline, of trials with the same repetition.
+    pub ratio_to_baseline: Option<Spread>,
     /// Of each percentile the median over trials; of the maximum, the maximum.
     pub latency_ms: LatencyMs,
+    pub cost: Cost,
+    /// How often handlers told something else than an answer.
+    pub told: BTreeMap<&'static str, u64>,
+    /// The median over trials of the share of requests, begun while a server was down or cut off, that was acknowledged in time.
+    pub available: Option<f64>,
+    /// The median over trials of the time from the end of a disturbance to the next acknowledgement.
+    pub recovery_ms: Option<f64>,
     pub fired: BTreeMap<&'static str, u64>,
+    /// What schedules show of the strategy, if it can be explored.
+    pub explored: Option<Explored>,
     /// The command that makes this cell's trials again.
     pub reproduce: String,
 }
 
+/// How often a violation was found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rate {
+    pub count: u64,
+    pub of: u64,
+    pub rate: f64,
+    /// The 95 % interval (Wilson's).
+    pub low: f64,
+    pub high: f64,
+}
+
+/// A figure over trials.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    pub median: f64,
+    /// The median absolute deviation from the median.
+    pub mad: f64,
+    /// The 95 % bootstrap interval of the median; none of a single trial.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    pub trials: usize,
+}
+
+/// What an effect costs; nothing where it is not known or there is no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Cost {
+    pub attempts_per_effect: Option<f64>,
+    pub operations_per_effect: Option<f64>,
+    pub commits_per_effect: Option<f64>,
+    pub raft_writes_per_effect: Option<f64>,
+    /// What the store wrote to its log: PostgreSQL's WAL.
+    pub logged_bytes_per_effect: Option<f64>,
+    /// What the store keeps besides accounts and ledger.
+    pub kept_bytes_per_message: Option<f64>,
+}
+
+impl Rate {
+    fn new(count: u64, of: u64) -> Self {
+        let (low, high) = wilson_95(count, of);
+        Rate { count, of, rate: ratio(count, of).unwrap_or(0.0), low, high }
+    }
+}
+
+impl Spread {
+    /// The spread of a figure over trials. Intervals are drawn from the seed.
+    #[must_use]
+    pub fn of(values: &[f64], seed: u64) -> Self {
+        let interval = median_interval_95(values, seed);
+        Spread {
+            median: median(values.iter().copied()),
+            mad: mad(values),
+            low: interval.map(|interval| interval.low),
+            high: interval.map(|interval| interval.high),
+            trials: values.len(),
+        }
+    }
+}
+
+impl Cost {
+    fn of(tally: &Tally, rows: &[&TrialRow]) -> Self {
+        let total = |bytes: fn(&TrialRow) -> Option<u64>| rows.iter().map(|row| bytes(row)).sum::<Option<u64>>();
+        Cost {
+            attempts_per_effect: ratio(tally.work.attempts, tally.effects),
+            operations_per_effect: ratio(tally.operations, tally.effects),
+            commits_per_effect: ratio(tally.work.commits, tally.effects),
+            raft_writes_per_effect: ratio(tally.work.raft_writes, tally.effects),
+            logged_bytes_per_effect: total(|row| row.logged_bytes).and_then(|bytes| ratio(bytes, tally.effects)),
+            kept_bytes_per_message: total(|row| row.kept_bytes).and_then(|bytes| ratio(bytes, tally.requests)),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn ratio(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| part as f64 / of as f64)
+}
+
+fn as_map<S: serde::Serializer>(point: &Point, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(point.0.iter().map(|(axis, value)| (axis, value)))
+}
+
 impl Summary {
+    /// The same, with what schedules show of each strategy.
+    #[must_use]
+    pub fn with_schedules(mut self, schedules: &Schedules) -> Self {
+        for cell in &mut self.cells {
+            cell.explored = schedules.explored(&cell.strategy).cloned();
+        }
+        self
+    }
+
     /// Sums up the rows of a run, in the order of the registry and of the experiment's fault levels.
     ///
     /// # Errors
@@ -101,6 +210,10 @@ impl Summary {
                 }
             }
         }
+        if let Some(baseline) = &experiment.baseline {
+            compare_with(baseline.get_ref(), &mut cells, &by_cell, meta.seed);
+        }
+        require_somewhere(&mut cells);
         let met = cells.iter().all(|cell| cell.met);
         let failed = |verdict: &str| cells.iter().any(|cell| !cell.met && cell.verdict == verdict);
         let verdict = ["invalid", "unknown", "inconclusive"].into_iter().find(|verdict| failed(verdict));
@@ -122,6 +235,7 @@ impl Summary {
             trials_planned: meta.trials_planned,
             cells,
             skipped: meta.skipped.clone(),
+            baseline: experiment.baseline.as_ref().map(|name| name.get_ref().clone()),
         })
     }
 }
@@ -138,16 +252,26 @@ impl CellSummary {
         rows.iter().for_each(|row| tally.add(&row.tally));
         let store = meta.store_kind();
         let claim = registry.get(&cell.strategy)?.claim(store);
-        let has_faults = experiment.faults.iter().any(|level| level.name == cell.level && level.has_faults());
+        // At a point of a sweep there may be no fault left.
+        let here = experiment.at(&cell.point, registry).unwrap_or_else(|_| experiment.clone());
+        let has_faults = here.faults.iter().any(|level| level.name == cell.level && level.has_faults());
         let verdict = Verdict::of(&tally, &claim, has_faults);
         let expected = expected(experiment, cell, store);
         let clean = Violation::ALL.iter().all(|kind| !claim.counts(*kind) || tally.count(*kind) == 0);
         let of = |figure: fn(&TrialRow) -> f64| median(rows.iter().map(|row| figure(row)));
         let caused = |kind: Violation| tally.causes(kind).map(|(cause, count)| (cause.name(), count)).collect();
-        let found = Violation::ALL.into_iter().filter(|kind| tally.count(*kind) > 0);
+        let found = || Violation::ALL.into_iter().filter(|kind| tally.count(*kind) > 0);
+        // With a sweep, what should break need not break at every point: see `require_somewhere`.
+        let required = expected.as_ref().filter(|expected| cell.point.0.is_empty() || **expected == Expected::Valid);
+        let maybe = |figure: fn(&TrialRow) -> Option<f64>| {
+            let known: Vec<f64> = rows.iter().filter_map(|row| figure(row)).collect();
+            (!known.is_empty()).then(|| median(known))
+        };
+        let goodput: Vec<f64> = rows.iter().map(|row| row.goodput_per_s).collect();
         Ok(CellSummary {
             strategy: cell.strategy.clone(),
             faults: cell.level.clone(),
+            point: cell.point.clone(),
             store: store.name().to_owned(),
             lock: rows.first().and_then(|row| row.lock.clone()),
             promise: claim.promise,
@@ -160,7 +284,8 @@ impl CellSummary {
             operations: tally.operations,
             effects: tally.effects,
             violations: Violation::ALL.into_iter().map(|kind| (kind.name(), tally.count(kind))).collect(),
-            causes: found.map(|kind| (kind.name(), caused(kind))).collect(),
+            rates: found().map(|kind| (kind.name(), Rate::new(tally.count(kind), tally.requests))).collect(),
+            causes: found().map(|kind| (kind.name(), caused(kind))).collect(),
             tolerated: claim.tolerates.iter().map(|kind| kind.name()).collect(),
             upper_bound_95: clean.then(|| upper_bound_95(tally.acknowledged)).flatten(),
             verdict: verdict.name(),
@@ -168,15 +293,22 @@ impl CellSummary {
                 Verdict::Inconclusive(why) => Some(Inconclusive::remedy(why)),
                 _ => None,
             },
-            met: is_met(verdict, expected.as_ref(), &tally, &claim),
+            met: is_met(verdict, required, &tally, &claim),
             expected,
             goodput_per_s: of(|row| row.goodput_per_s),
+            goodput: Spread::of(&goodput, meta.seed),
+            ratio_to_baseline: None,
             latency_ms: LatencyMs {
                 p50: of(|row| row.latency.p50),
                 p99: of(|row| row.latency.p99),
                 p999: of(|row| row.latency.p999),
                 max: rows.iter().map(|row| row.latency.max).fold(0.0, f64::max),
             },
+            cost: Cost::of(&tally, rows),
+            told: told(&tally.work),
+            available: maybe(|row| row.available),
+            recovery_ms: maybe(|row| row.recovery_ms),
+            explored: None,
             fired: tally.fired.iter().map(|(fault, count)| (fault.name(), *count)).collect(),
             reproduce: meta.command_for(
                 std::slice::from_ref(&cell.strategy),
@@ -184,6 +316,56 @@ impl CellSummary {
                 std::slice::from_ref(&cell.point),
             ),
         })
+    }
+}
+
+fn told(work: &Work) -> BTreeMap<&'static str, u64> {
+    let counts = [
+        ("in_progress", work.told_in_progress),
+        ("refused", work.told_refused),
+        ("failed", work.told_failed),
+        ("unknown", work.told_unknown),
+    ];
+    counts.into()
+}
+
+/// Compares each cell with the baseline's under the same level and at the same point, trial by trial: those of one repetition
+/// ran next to each other, so that a slow spell of the machine slows both.
+fn compare_with(baseline: &str, cells: &mut [CellSummary], by_cell: &BTreeMap<&Cell, Vec<&TrialRow>>, seed: u64) {
+    for cell in cells {
+        let at = |strategy: &str| Cell {
+            strategy: strategy.to_owned(),
+            level: cell.faults.clone(),
+            point: cell.point.clone(),
+        };
+        let (Some(own), Some(base)) = (by_cell.get(&at(&cell.strategy)), by_cell.get(&at(baseline))) else { continue };
+        let beside = |row: &&TrialRow| {
+            let base = base.iter().find(|base| base.repeat == row.repeat && base.goodput_per_s > 0.0)?;
+            Some(row.goodput_per_s / base.goodput_per_s)
+        };
+        let ratios: Vec<f64> = own.iter().filter_map(beside).collect();
+        cell.ratio_to_baseline = (!ratios.is_empty()).then(|| Spread::of(&ratios, seed));
+    }
+}
+
+/// What a sweep expects to break must show at one of its points at least. Otherwise none of them is as expected: the
+/// experiment has lost its teeth.
+fn require_somewhere(cells: &mut [CellSummary]) {
+    let shows = |cell: &CellSummary, kinds: &[Violation]| {
+        kinds.iter().all(|kind| cell.violations.get(kind.name()).is_some_and(|count| *count > 0))
+    };
+    let lacking: Vec<bool> = cells
+        .iter()
+        .map(|cell| match &cell.expected {
+            Some(Expected::Shows(kinds)) if !cell.point.0.is_empty() => {
+                let same = |other: &&CellSummary| other.strategy == cell.strategy && other.faults == cell.faults;
+                !cells.iter().filter(same).any(|other| shows(other, kinds))
+            }
+            _ => false,
+        })
+        .collect();
+    for (cell, lacking) in cells.iter_mut().zip(lacking) {
+        cell.met &= !lacking;
     }
 }
 

@@ -8,6 +8,7 @@ mod text;
 
 pub use mermaid::to_mermaid;
 pub use svg::to_svg;
+pub(super) use svg::{inline_style, to_inline_svg};
 pub use text::to_diagram;
 
 use crate::check::Violation;

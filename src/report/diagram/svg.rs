@@ -69,6 +69,21 @@ pub fn to_svg(story: &Story) -> String {
     )
 }
 
+/// The same to stand in a page that has [`inline_style`]; `id` is unique there.
+pub(in crate::report) fn to_inline_svg(story: &Story, id: &str) -> String {
+    let id = escape(id);
+    to_svg(story)
+        .replace(&format!("<style>{STYLE}\n</style>\n"), "")
+        .replace("<svg ", "<svg class=\"story\" ")
+        .replace("id=\"title\"", &format!("id=\"{id}-title\""))
+        .replace("aria-labelledby=\"title\"", &format!("aria-labelledby=\"{id}-title\""))
+}
+
+/// The style of diagrams in a page, for nothing but them.
+pub(in crate::report) fn inline_style() -> String {
+    format!(".story {{{STYLE}\n}}")
+}
+
 fn lane_x(lane: u8) -> u32 {
     FIRST_LANE + LANE_STEP * u32::from(lane)
 }

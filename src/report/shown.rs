@@ -1,0 +1,96 @@
+//! Everything that a report is made of.
+
+use std::collections::BTreeMap;
+
+use super::diagram::to_inline_svg;
+use crate::explore::Story;
+use crate::load::Experiment;
+use crate::results::{Course, Meta, Schedules, Summary, TrialRow};
+
+/// What a run's folder holds, as far as reports show it.
+pub struct Shown<'r> {
+    pub summary: &'r Summary,
+    pub experiment: &'r Experiment,
+    pub meta: &'r Meta,
+    pub schedules: &'r Schedules,
+    pub rows: &'r [TrialRow],
+    /// The courses of trials, by trial; of an older or incomplete folder some are missing.
+    pub courses: BTreeMap<String, Course>,
+    /// The shortest way to the foremost violation of each strategy that broke.
+    pub stories: Vec<StoryView>,
+}
+
+/// How to see a violation, step by step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoryView {
+    pub strategy: String,
+    pub violation: String,
+    /// Where the schedule is from.
+    pub note: String,
+    pub command: String,
+    /// Its space-time diagram; empty if it cannot be drawn.
+    pub svg: String,
+}
+
+impl StoryView {
+    /// The story of a strategy's violation, drawn for a page.
+    #[must_use]
+    pub fn new(strategy: &str, violation: &str, note: String, command: String, story: Option<&Story>) -> Self {
+        let svg = story.map(|story| to_inline_svg(story, &format!("story-{strategy}-{violation}")));
+        let (strategy, violation) = (strategy.to_owned(), violation.to_owned());
+        StoryView { strategy, violation, note, command, svg: svg.unwrap_or_default() }
+    }
+}
+
+impl Shown<'_> {
+    /// What a reader must know before any figure.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let Shown { summary, meta, .. } = self;
+        let mut warnings = Vec::new();
+        if summary.trials < summary.trials_planned {
+            let (done, of) = (summary.trials, summary.trials_planned);
+            warnings.push(format!("Interrupted: {done} of {of} trials are finished."));
+        }
+        if !summary.cells.is_empty() && summary.cells.iter().all(|cell| cell.trials == 1) {
+            warnings.push(
+                "One trial of each row: speeds have no interval, and differences between rows may be chance."
+                    .to_owned(),
+            );
+        }
+        let has_levels = self.experiment.faults.iter().any(|level| level.has_faults());
+        if has_levels && !summary.cells.is_empty() && summary.cells.iter().all(|cell| cell.fired.is_empty()) {
+            warnings.push("No fault fired: what is valid here was not put to the test.".to_owned());
+        }
+        if !summary.met && !summary.cells.is_empty() {
+            warnings.push("Not every expectation was met: see the rows marked '!'.".to_owned());
+        }
+        if meta.backends.get("store_durable").is_some_and(|durable| durable == "false") {
+            warnings.push(
+                "The servers kept their data in memory: what a commit costs on a disk is not in these speeds."
+                    .to_owned(),
+            );
+        }
+        if meta.profile == "debug" {
+            warnings.push("Made by a debug build: its speeds mean little.".to_owned());
+        }
+        warnings.extend(summary.skipped.iter().map(|(strategy, why)| format!("Skipped: {strategy}, because {why}")));
+        warnings
+    }
+
+    /// Where and how the run was made.
+    #[must_use]
+    pub fn origin(&self) -> Vec<(String, String)> {
+        let meta = self.meta;
+        let dirty = if meta.git_dirty { " with changes" } else { "" };
+        let revision = meta.git_revision.get(..10).unwrap_or(&meta.git_revision);
+        let own = [
+            ("made", meta.started.clone()),
+            ("oncelab", format!("{} ({revision}{dirty}, {}, {})", meta.oncelab, meta.profile, meta.rustc)),
+            ("machine", format!("{}, {} cores, {} MiB, kernel {}", meta.cpu, meta.cores, meta.memory_mib, meta.kernel)),
+            ("seed", meta.seed.to_string()),
+        ];
+        let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
+        own.chain(meta.backends.iter().map(|(key, value)| (key.clone(), value.clone()))).collect()
+    }
+}

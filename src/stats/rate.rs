@@ -1,0 +1,112 @@
+//! Intervals for the rate of a violation.
+
+/// The upper 95 % bound for a rate of which 0 cases were seen in `n`: 3/n. None if there were none to see.
+///
+/// Source: the rule of three; J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?",
+/// JAMA 249(13), 1983. It approximates 1 - 0.05^(1/n) from above.
+#[must_use]
+pub fn upper_bound_95(n: u64) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    (n > 0).then(|| (3.0 / n as f64).min(1.0))
+}
+
+/// The 95 % interval for a rate of which `cases` were seen in `n`, as a lower and an upper bound. From 0 to 1 if there were
+/// none to see.
+///
+/// Its coverage is 95 % on the average over rates; at single rates it is more or less, since counts are whole numbers (at
+/// the worst 84 %, where 0.18 cases are expected; an interval that never falls below 95 % is too wide on the average).
+///
+/// Source: the score interval; E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+/// Journal of the American Statistical Association 22(158), 1927. On its coverage: L. D. Brown, T. T. Cai and A. DasGupta,
+/// "Interval estimation for a binomial proportion", Statistical Science 16(2), 2001.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub fn wilson_95(cases: u64, n: u64) -> (f64, f64) {
+    /// The standard normal distribution's quantile at 0.975.
+    const Z: f64 = 1.959_963_984_540_054;
+    if n == 0 {
+        return (0.0, 1.0);
+    }
+    let (rate, n) = (cases as f64 / n as f64, n as f64);
+    let middle = (rate + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (rate * (1.0 - rate) / n + Z * Z / (4.0 * n * n)).sqrt();
+    ((middle - half).max(0.0), (middle + half).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{upper_bound_95, wilson_95};
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+    use statrs::distribution::{Binomial, Discrete};
+
+    #[test]
+    fn the_rule_of_three_bounds_the_exact_bound_from_above() {
+        for n in [30_u32, 300, 3_000, 1_000_000] {
+            let exact = 1.0 - 0.05_f64.powf(1.0 / f64::from(n));
+            let rule = upper_bound_95(n.into()).expect("there were some");
+            assert!(rule >= exact && rule < 1.06 * exact, "{n}: {rule} against {exact}");
+        }
+        assert_eq!(upper_bound_95(0), None);
+        assert_eq!(upper_bound_95(2), Some(1.0));
+    }
+
+    #[test]
+    fn wilsons_interval_has_its_published_values() {
+        // R. G. Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17, 1998, table I.
+        for (cases, n, low, high) in
+            [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
+        {
+            let (found_low, found_high) = wilson_95(cases, n);
+            assert!(
+                (found_low - low).abs() < 5e-5 && (found_high - high).abs() < 5e-5,
+                "{cases} of {n}: {found_low} {found_high}"
+            );
+        }
+    }
+
+    /// The probability that the interval holds the rate: the sum over the counts whose interval does.
+    fn coverage(rate: f64, n: u64) -> f64 {
+        let binomial = Binomial::new(rate, n).expect("a rate from 0 to 1");
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        let (mean, deviation) = (rate * n as f64, (rate * (1.0 - rate) * n as f64).sqrt());
+        // Farther away than this no interval holds the rate.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+        let (from, to) =
+            ((mean - 3.0 * deviation - 6.0).max(0.0) as u64, ((mean + 3.0 * deviation + 6.0) as u64).min(n));
+        let holds = |cases: &u64| {
+            let (low, high) = wilson_95(*cases, n);
+            (low..=high).contains(&rate)
+        };
+        (from..=to).filter(holds).map(|cases| binomial.pmf(cases)).sum()
+    }
+
+    /// At a single rate no interval that is a function of the count has just 95 %: where one case is expected, 0 to 2 cases
+    /// have a probability of 92.0 %, and 0 to 3 of 98.1 %. And where 0.01 cases are expected, not to be wrong about "none
+    /// seen" is to be right in 99 %. So rates and numbers are drawn evenly on a logarithmic scale, and the mean of the exact
+    /// coverage is taken: over all of them, and by how many cases are expected.
+    #[test]
+    fn intervals_hold_the_rate_in_95_of_100_cases_on_the_average() {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let between = |rng: &mut ChaCha8Rng, low: f64, high: f64| {
+            let fraction: f64 = rng.random();
+            low * (high / low).powf(fraction)
+        };
+        let bands = [0.1, 1.0, 10.0, 100.0, 1_000.0, f64::INFINITY];
+        let mut sums = [(0.0, 0.0); 6];
+        for _ in 0..6_000 {
+            let (rate, n) = (between(&mut rng, 0.0001, 0.5), between(&mut rng, 100.0, 100_000.0));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 100 to 100,000")]
+            let covered = coverage(rate, n as u64);
+            let band = bands.iter().position(|most| rate * n < *most).expect("the last one has no end");
+            sums[band].0 += covered;
+            sums[band].1 += 1.0;
+        }
+        let (all, count) = sums.iter().fold((0.0, 0.0), |(all, n), (sum, count)| (all + sum, n + count));
+        assert!((0.93..=0.97).contains(&(all / count)), "over all: {}", all / count);
+        for ((sum, count), most) in sums.iter().zip(bands) {
+            let mean = sum / count;
+            assert!(*count > 50.0 && (0.93..=0.97).contains(&mean), "below {most} expected: {mean} of {count}");
+        }
+    }
+}
