@@ -72,10 +72,10 @@ impl Report {
             Format::Md => document(&shown),
             Format::Html => to_html(&shown),
             Format::Csv => to_csv(&data(&derived.summary)),
-            Format::Tex => single(&shown, "matrix")?
+            Format::Tex => ["matrix", "cost"]
                 .iter()
-                .chain(&single(&shown, "cost").unwrap_or_default())
-                .map(|(title, table)| to_latex(table, title, &origin()))
+                .flat_map(|name| single(&shown, name).unwrap_or_default())
+                .map(|(title, table)| to_latex(&table, &title, &origin()))
                 .collect(),
             Format::Json => serde_json::to_string_pretty(&derived.summary)? + "\n",
         })

@@ -21,6 +21,7 @@ pub(super) fn percent(share: f64) -> String {
 pub(super) fn three_digits(figure: Option<f64>) -> String {
     match figure.filter(|figure| figure.is_finite()) {
         None => String::new(),
+        Some(0.0) => "0".to_owned(),
         Some(figure) if figure.abs() >= 100.0 => format!("{figure:.0}"),
         Some(figure) if figure.abs() >= 10.0 => format!("{figure:.1}"),
         Some(figure) => format!("{figure:.2}"),

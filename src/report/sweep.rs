@@ -1,6 +1,6 @@
 //! Sweeps as tables, curves and heat maps: a figure over the values of one setting, or of two.
 
-use super::figure::percent;
+use super::figure::{percent, three_digits};
 use super::plot::{Axis, HeatAxis, HeatCell, ScaleKind, Series, curves, heat};
 use super::table::{Align, Table};
 use crate::check::Violation;
@@ -55,15 +55,12 @@ fn rate(cell: &CellSummary, kind: &str) -> f64 {
     cell.rates.get(kind).map_or(0.0, |rate| rate.rate)
 }
 
-/// Per million requests, in a few letters.
-fn per_million(rate: f64) -> String {
-    format!("{:.0}", rate * 1e6)
-}
-
 fn along(summary: &Summary, level: &str, (axis, values): &(String, Vec<String>)) -> Vec<SweepView> {
     let kind = foremost(summary);
     let figures: [Figure; 2] = [
-        (kind.map(|kind| format!("{kind}s per million requests over {axis}")), |cell, kind| rate(cell, kind) * 1e6),
+        (kind.map(|kind| format!("{kind}: share of the requests in per cent, over {axis}")), |cell, kind| {
+            rate(cell, kind) * 100.0
+        }),
         (Some(format!("acknowledged requests a second over {axis}")), |cell, _| cell.goodput_per_s),
     ];
     let mut views = Vec::new();
@@ -77,7 +74,7 @@ fn along(summary: &Summary, level: &str, (axis, values): &(String, Vec<String>))
             let at = |value: &String| cell(summary, level, strategy, &Point(vec![(axis.clone(), value.clone())]));
             let cells: Vec<Option<&CellSummary>> = values.iter().map(at).collect();
             let text = |cell: &Option<&CellSummary>| {
-                vec![cell.map_or_else(|| "–".to_owned(), |cell| format!("{:.0}", figure(cell, kind.unwrap_or(""))))]
+                vec![cell.map_or_else(|| "–".to_owned(), |cell| three_digits(Some(figure(cell, kind.unwrap_or("")))))]
             };
             table.push(std::iter::once(vec![strategy.to_owned()]).chain(cells.iter().map(text)).collect());
             lines.push(line(strategy, values, &cells, (n == 0).then_some(kind).flatten(), figure));
@@ -111,7 +108,7 @@ fn line(
     let band = |(_, cell): &(f64, &CellSummary)| match kind {
         Some(kind) => {
             let (low, high) = cell.rates.get(kind).map_or((0.0, 0.0), |rate| (rate.low, rate.high));
-            (low * 1e6, high * 1e6)
+            (low * 100.0, high * 100.0)
         }
         None => (cell.goodput.low.unwrap_or(cell.goodput_per_s), cell.goodput.high.unwrap_or(cell.goodput_per_s)),
     };
@@ -140,14 +137,14 @@ fn maps(
         for row in rows {
             let found: Vec<Option<&CellSummary>> = columns.iter().map(|column| at(row, column)).collect();
             let text = |cell: &Option<&CellSummary>| {
-                vec![cell.map_or_else(|| "–".to_owned(), |cell| per_million(rate(cell, kind)))]
+                vec![cell.map_or_else(|| "–".to_owned(), |cell| percent(rate(cell, kind)))]
             };
             table.push(std::iter::once(vec![row.clone()]).chain(found.iter().map(text)).collect());
             cells.push(found.iter().map(|cell| cell.map(|cell| heat_cell(cell, kind))).collect());
         }
-        let title = format!("{strategy}: {kind}s per million requests, over {y} and {x}");
+        let title = format!("{strategy}, {kind}: share of the requests, over {y} and {x}");
         let axis = |label: &String, values: &[String]| HeatAxis { label: label.clone(), values: values.to_vec() };
-        let legend = format!("{kind}s per million requests; blank: none; –: not measured");
+        let legend = format!("{kind}: share of the requests; blank: none; –: not measured");
         let id = format!("map-{level}-{strategy}");
         let svg = heat(&id, &title, &axis(x, columns), &axis(y, rows), &cells, &legend);
         SweepView { title, table, svg }
@@ -160,7 +157,7 @@ fn heat_cell(cell: &CellSummary, kind: &str) -> HeatCell {
     let count = cell.rates.get(kind).map_or(0, |rate| rate.count);
     HeatCell {
         value: rate,
-        text: per_million(rate),
+        text: percent(rate),
         note: format!("{} at {}: {count} of {} ({})", cell.strategy, cell.point, cell.requests, percent(rate)),
     }
 }

@@ -133,10 +133,10 @@ impl Rate {
 }
 
 impl Spread {
-    /// The spread of a figure over trials. Intervals are drawn from the seed.
+    /// The spread of a figure over trials.
     #[must_use]
-    pub fn of(values: &[f64], seed: u64) -> Self {
-        let interval = median_interval_95(values, seed);
+    pub fn of(values: &[f64]) -> Self {
+        let interval = median_interval_95(values);
         Spread {
             median: median(values.iter().copied()),
             mad: mad(values),
@@ -211,7 +211,7 @@ impl Summary {
             }
         }
         if let Some(baseline) = &experiment.baseline {
-            compare_with(baseline.get_ref(), &mut cells, &by_cell, meta.seed);
+            compare_with(baseline.get_ref(), &mut cells, &by_cell);
         }
         require_somewhere(&mut cells);
         let met = cells.iter().all(|cell| cell.met);
@@ -296,7 +296,7 @@ impl CellSummary {
             met: is_met(verdict, required, &tally, &claim),
             expected,
             goodput_per_s: of(|row| row.goodput_per_s),
-            goodput: Spread::of(&goodput, meta.seed),
+            goodput: Spread::of(&goodput),
             ratio_to_baseline: None,
             latency_ms: LatencyMs {
                 p50: of(|row| row.latency.p50),
@@ -331,7 +331,7 @@ fn told(work: &Work) -> BTreeMap<&'static str, u64> {
 
 /// Compares each cell with the baseline's under the same level and at the same point, trial by trial: those of one repetition
 /// ran next to each other, so that a slow spell of the machine slows both.
-fn compare_with(baseline: &str, cells: &mut [CellSummary], by_cell: &BTreeMap<&Cell, Vec<&TrialRow>>, seed: u64) {
+fn compare_with(baseline: &str, cells: &mut [CellSummary], by_cell: &BTreeMap<&Cell, Vec<&TrialRow>>) {
     for cell in cells {
         let at = |strategy: &str| Cell {
             strategy: strategy.to_owned(),
@@ -344,7 +344,7 @@ fn compare_with(baseline: &str, cells: &mut [CellSummary], by_cell: &BTreeMap<&C
             Some(row.goodput_per_s / base.goodput_per_s)
         };
         let ratios: Vec<f64> = own.iter().filter_map(beside).collect();
-        cell.ratio_to_baseline = (!ratios.is_empty()).then(|| Spread::of(&ratios, seed));
+        cell.ratio_to_baseline = (!ratios.is_empty()).then(|| Spread::of(&ratios));
     }
 }
 

@@ -14,7 +14,8 @@ pub fn upper_bound_95(n: u64) -> Option<f64> {
 /// none to see.
 ///
 /// Its coverage is 95 % on the average over rates; at single rates it is more or less, since counts are whole numbers (at
-/// the worst 84 %, where 0.18 cases are expected; an interval that never falls below 95 % is too wide on the average).
+/// the worst 83.8 %, where 0.177 cases are expected: just too few for the interval of one case to reach down to them. An
+/// interval that never falls below 95 % is too wide on the average).
 ///
 /// Source: the score interval; E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
 /// Journal of the American Statistical Association 22(158), 1927. On its coverage: L. D. Brown, T. T. Cai and A. DasGupta,
@@ -63,6 +64,7 @@ mod tests {
                 "{cases} of {n}: {found_low} {found_high}"
             );
         }
+        assert_eq!(wilson_95(0, 0), (0.0, 1.0));
     }
 
     /// The probability that the interval holds the rate: the sum over the counts whose interval does.
@@ -82,31 +84,40 @@ mod tests {
     }
 
     /// At a single rate no interval that is a function of the count has just 95 %: where one case is expected, 0 to 2 cases
-    /// have a probability of 92.0 %, and 0 to 3 of 98.1 %. And where 0.01 cases are expected, not to be wrong about "none
-    /// seen" is to be right in 99 %. So rates and numbers are drawn evenly on a logarithmic scale, and the mean of the exact
-    /// coverage is taken: over all of them, and by how many cases are expected.
+    /// have a probability of 92.0 %, and 0 to 3 of 98.1 %. So rates and numbers are drawn evenly on a logarithmic scale, and
+    /// the mean of the exact coverage is taken: over all of them, and in each decade of rates by each decade of numbers.
+    ///
+    /// The lowest mean, 93.7 %, is that of the least rates and numbers, where 0.01 to 1 cases are expected and all depends on
+    /// whether the interval of one case holds the rate. The coverage there scatters by 3.9 points, so that the mean of 500
+    /// draws does by 0.17; elsewhere it is nearer to 95 % and scatters less.
     #[test]
     fn intervals_hold_the_rate_in_95_of_100_cases_on_the_average() {
+        const DRAWS: u32 = 500;
         let mut rng = ChaCha8Rng::seed_from_u64(6);
-        let between = |rng: &mut ChaCha8Rng, low: f64, high: f64| {
-            let fraction: f64 = rng.random();
-            low * (high / low).powf(fraction)
-        };
-        let bands = [0.1, 1.0, 10.0, 100.0, 1_000.0, f64::INFINITY];
-        let mut sums = [(0.0, 0.0); 6];
-        for _ in 0..6_000 {
-            let (rate, n) = (between(&mut rng, 0.0001, 0.5), between(&mut rng, 100.0, 100_000.0));
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 100 to 100,000")]
-            let covered = coverage(rate, n as u64);
-            let band = bands.iter().position(|most| rate * n < *most).expect("the last one has no end");
-            sums[band].0 += covered;
-            sums[band].1 += 1.0;
+        let mut between = |low: f64, high: f64| low * (high / low).powf(rng.random());
+        let mut all = 0.0;
+        for rates in [(0.0001, 0.001), (0.001, 0.01), (0.01, 0.1), (0.1, 0.5)] {
+            for numbers in [(100.0, 1_000.0), (1_000.0, 10_000.0), (10_000.0, 100_000.0)] {
+                let mut draw = || {
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 100 to 100,000")]
+                    let n = between(numbers.0, numbers.1) as u64;
+                    coverage(between(rates.0, rates.1), n)
+                };
+                let mean = (0..DRAWS).map(|_| draw()).sum::<f64>() / f64::from(DRAWS);
+                assert!((0.93..=0.97).contains(&mean), "rates {rates:?}, numbers {numbers:?}: {mean}");
+                all += mean / 12.0;
+            }
         }
-        let (all, count) = sums.iter().fold((0.0, 0.0), |(all, n), (sum, count)| (all + sum, n + count));
-        assert!((0.93..=0.97).contains(&(all / count)), "over all: {}", all / count);
-        for ((sum, count), most) in sums.iter().zip(bands) {
-            let mean = sum / count;
-            assert!(*count > 50.0 && (0.93..=0.97).contains(&mean), "below {most} expected: {mean} of {count}");
-        }
+        assert!((0.945..=0.955).contains(&all), "over all: {all}");
+    }
+
+    #[test]
+    fn the_coverage_is_least_just_below_the_interval_of_one_case() {
+        // At its lower end the interval of one case in 100 begins: 0.00176743. A little below, only that of none holds the
+        // rate, with a probability of (1 - 0.00176743)^100 = 83.79 %; a little above, that of one case does as well: 98.6 %.
+        let (low, _) = wilson_95(1, 100);
+        assert!((low - 0.001_767_43).abs() < 1e-8, "{low}");
+        assert!((coverage(low * (1.0 - 1e-9), 100) - 0.837_864).abs() < 1e-6);
+        assert!((coverage(low * (1.0 + 1e-9), 100) - 0.986_213).abs() < 1e-6);
     }
 }

@@ -17,6 +17,7 @@ mod lock_server;
 mod open_loop;
 mod own_strategy;
 mod replay;
+mod reports;
 mod resume;
 mod saved_runs;
 mod scenarios;

@@ -74,7 +74,7 @@ pub(in crate::report) fn to_inline_svg(story: &Story, id: &str) -> String {
     let id = escape(id);
     to_svg(story)
         .replace(&format!("<style>{STYLE}\n</style>\n"), "")
-        .replace("<svg ", "<svg class=\"story\" ")
+        .replace("<svg xmlns=\"http://www.w3.org/2000/svg\" ", "<svg class=\"story\" ")
         .replace("id=\"title\"", &format!("id=\"{id}-title\""))
         .replace("aria-labelledby=\"title\"", &format!("aria-labelledby=\"{id}-title\""))
 }

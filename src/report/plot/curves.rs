@@ -133,7 +133,9 @@ fn band(n: usize, series: &Series, x: &impl Fn(f64) -> f64, y: impl Fn(f64) -> f
     let Some(band) = series.band.as_ref().filter(|band| band.len() == series.points.len() && !band.is_empty()) else {
         return String::new();
     };
-    let around: Vec<(f64, (f64, f64))> = series.points.iter().map(|(at, _)| x(*at)).zip(band.iter().copied()).collect();
+    let finite = |(at, (low, high)): &(f64, (f64, f64))| at.is_finite() && low.is_finite() && high.is_finite();
+    let around = series.points.iter().map(|(at, _)| x(*at)).zip(band.iter().copied()).filter(finite);
+    let around: Vec<(f64, (f64, f64))> = around.collect();
     let over = around.iter().map(|(at, (_, high))| (*at, y(*high)));
     let under = around.iter().rev().map(|(at, (low, _))| (*at, y(*low)));
     let points: Vec<String> = over.chain(under).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();

@@ -1,0 +1,166 @@
+//! Does `oncelab compare` tell chance from a difference? Ten times over: two runs of one build, and a run of a build in which one
+//! strategy takes a quarter longer for every delivery, which makes it 20 % slower. Of the first pair it should say `~` for every
+//! strategy, of the second `slower` for that one and `~` for the others.
+//!
+//! `cargo bench --bench compare` runs the real binary for the one build and itself for the other, and takes a few minutes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use oncelab::strategy::{Claim, Registry, StoreKind, Strategy, async_trait};
+use oncelab::world::{Reply, Request, World};
+use serde_json::Value;
+
+/// The strategy that the other build makes slower.
+const SLOWED: &str = "dedup-table";
+const PAIRS: u32 = 10;
+
+/// One handler, so that goodput is one over the time that a delivery takes.
+const EXPERIMENT: &str = r#"
+name = "two-builds"
+question = "Is one build slower than the other?"
+strategies = ["at-most-once", "at-least-once", "check-then-act-transaction", "dedup-table", "dedup-table-statement"]
+repeats = 12
+[load]
+requests = 500
+warmup = 50
+clients = 4
+handlers = 1
+timeout_ms = 5000
+[[faults]]
+name = "none"
+"#;
+
+/// A strategy that takes a quarter longer.
+struct Slower(Arc<dyn Strategy>);
+
+#[async_trait]
+impl Strategy for Slower {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn steps(&self) -> &'static str {
+        self.0.steps()
+    }
+
+    fn claim(&self, store: StoreKind) -> Claim {
+        self.0.claim(store)
+    }
+
+    fn needs_lock_service(&self) -> bool {
+        self.0.needs_lock_service()
+    }
+
+    fn belongs_to_a_scenario(&self) -> bool {
+        self.0.belongs_to_a_scenario()
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        let began = Instant::now();
+        let reply = self.0.handle(world, request).await;
+        let until = began + began.elapsed().mul_f64(1.25);
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        reply
+    }
+}
+
+/// As it is.
+struct Same(Arc<dyn Strategy>);
+
+#[async_trait]
+impl Strategy for Same {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn steps(&self) -> &'static str {
+        self.0.steps()
+    }
+
+    fn claim(&self, store: StoreKind) -> Claim {
+        self.0.claim(store)
+    }
+
+    fn needs_lock_service(&self) -> bool {
+        self.0.needs_lock_service()
+    }
+
+    fn belongs_to_a_scenario(&self) -> bool {
+        self.0.belongs_to_a_scenario()
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        self.0.handle(world, request).await
+    }
+}
+
+fn main() -> ExitCode {
+    // The other build: this program, when it is asked to run an experiment.
+    if std::env::args().nth(1).is_some_and(|verb| verb == "run") {
+        let mut registry = Registry::empty();
+        for strategy in Registry::default().iter().cloned() {
+            if strategy.name() == SLOWED {
+                registry.register(Slower(strategy))
+            } else {
+                registry.register(Same(strategy))
+            }
+        }
+        return oncelab::cli::main_with(&registry);
+    }
+    // `cargo test --benches` builds it, and asks for nothing more.
+    if std::env::args().any(|argument| argument == "--test") {
+        return ExitCode::SUCCESS;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let experiment = folder.path().join("two-builds.toml");
+    std::fs::write(&experiment, EXPERIMENT).expect("the experiment is written");
+    let one = Path::new(env!("CARGO_BIN_EXE_oncelab"));
+    let other = std::env::current_exe().expect("this program has a path");
+    let (mut same, mut rows, mut seen, mut others) = (0, 0, 0, 0);
+    for pair in 0..PAIRS {
+        let run = |build: &Path, which: u32| run(build, &experiment, folder.path(), 3 * pair + which);
+        let (a, b, slow) = (run(one, 0), run(one, 1), run(&other, 2));
+        let alike = speeds(one, &a, &b);
+        let chance = alike.iter().filter(|(_, speed)| speed != "~").count();
+        same += u32::from(chance == 0);
+        rows += chance;
+        let unlike = speeds(one, &a, &slow);
+        let is_seen = unlike.iter().any(|(strategy, speed)| strategy == SLOWED && speed == "slower");
+        seen += u32::from(is_seen);
+        others += unlike.iter().filter(|(strategy, speed)| strategy != SLOWED && speed != "~").count();
+        println!("pair {}: same build {alike:?}; slower build {unlike:?}", pair + 1);
+    }
+    println!(
+        "\nthe same build: '~' for every strategy in {same} of {PAIRS} pairs ({rows} rows of {} otherwise)",
+        PAIRS * 5
+    );
+    println!(
+        "20 % slower {SLOWED}: said so in {seen} of {PAIRS} pairs ({others} rows of {} of others not '~')",
+        PAIRS * 4
+    );
+    ExitCode::SUCCESS
+}
+
+/// Runs the experiment with a build, and gives the folder of the run.
+fn run(build: &Path, experiment: &Path, out: &Path, seed: u32) -> PathBuf {
+    let mut command = Command::new(build);
+    command.arg("run").arg(experiment).args(["--seed", &seed.to_string(), "--json", "--out"]).arg(out);
+    let done = command.stderr(Stdio::null()).output().expect("the build runs");
+    let document: Value = serde_json::from_slice(&done.stdout).expect("one JSON document");
+    PathBuf::from(document["dir"].as_str().expect("the folder of the run"))
+}
+
+/// What the comparison says of each strategy's speed.
+fn speeds(build: &Path, before: &Path, after: &Path) -> Vec<(String, String)> {
+    let done =
+        Command::new(build).arg("compare").arg(before).arg(after).arg("--json").output().expect("the build runs");
+    let document: Value = serde_json::from_slice(&done.stdout).expect("one JSON document");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rows = document["rows"].as_array().into_iter().flatten();
+    rows.map(|row| (text(&row["strategy"]), text(&row["speed"]))).collect()
+}

@@ -1,0 +1,274 @@
+//! Reports in every form, comparisons, and tables in files: what they hold, and what they say of runs that are not as they should be.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::{oncelab, small_run, text};
+
+/// A sweep of few requests, under a name and with prose that would break out of a page if it could.
+const SWEPT: &str = r#"
+name = "swept"
+question = "Is <script>alert(1)</script> & \"this\" escaped?"
+analysis = "at-least-once: {{ count(\"at-least-once\", \"duplicate\", at=\"loss=0.2\") }} of {{ acked(\"at-least-once\", at=\"loss=0.2\") }} <b>|"
+strategies = ["at-most-once", "at-least-once", "dedup-table"]
+baseline = "at-most-once"
+repeats = 2
+[load]
+requests = 120
+warmup = 10
+[[sweep]]
+name = "loss"
+keys = ["faults.deaf.store.reply_lost"]
+values = [0.0, 0.05, 0.2]
+[[faults]]
+name = "deaf"
+[expect.deaf]
+at-least-once = ["duplicate"]
+dedup-table = "valid"
+"#;
+
+fn swept(folder: &Path) -> PathBuf {
+    let file = folder.join("swept.toml");
+    std::fs::write(&file, SWEPT).unwrap();
+    let output = oncelab(folder, &["run", "swept.toml", "--seed", "4", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    folder.join(summary["dir"].as_str().unwrap())
+}
+
+fn report(run: &Path, arguments: &[&str]) -> String {
+    let output = oncelab(run, &[&["report", run.to_str().unwrap()], arguments].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn is_valid(schema: &str, document: &Value) {
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(document).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+const RUN_SCHEMA: &str = include_str!("../../schemas/run.schema.json");
+const COMPARE_SCHEMA: &str = include_str!("../../schemas/compare.schema.json");
+
+#[test]
+fn a_sweep_is_reported_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = swept(folder.path());
+
+    // Three points of three strategies, each twice.
+    let document: Value = serde_json::from_str(&report(&run, &["--format", "json"])).unwrap();
+    is_valid(RUN_SCHEMA, &document);
+    assert_eq!(document["cells"].as_array().unwrap().len(), 9);
+    let baseline =
+        document["cells"].as_array().unwrap().iter().find(|cell| cell["strategy"] == "at-most-once").unwrap();
+    assert_eq!(baseline["ratio_to_baseline"]["median"], 1.0);
+    let mut wrong = document.clone();
+    wrong["cells"][0]["verdict"] = "fine".into();
+    let schema: Value = serde_json::from_str(RUN_SCHEMA).unwrap();
+    assert!(!jsonschema::validator_for(&schema).unwrap().is_valid(&wrong), "the schema rejects nothing");
+
+    let page = report(&run, &["--format", "html"]);
+    assert!(page.len() < 2_000_000 && !page.contains("<script>alert") && page.contains("&lt;script&gt;"), "{page}");
+    // Nothing is fetched: no address but in links within the page, and in the names of commands.
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("src="), "{page}");
+    assert!(page.contains("class=\"plot\"") && page.contains("href=\"#row-dedup-table\""));
+
+    let csv = report(&run, &["--format", "csv"]);
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    assert!(reader.headers().unwrap().iter().any(|name| name == "duplicate_low"));
+    assert_eq!(reader.records().map(Result::unwrap).count(), 9);
+
+    for arguments in [
+        vec![],
+        vec!["--table", "cost"],
+        vec!["--table", "rates"],
+        vec!["--table", "waits"],
+        vec!["--table", "explored"],
+    ] {
+        let shown = report(&run, &arguments);
+        // A command is never broken, so that it can be copied.
+        let long = shown.lines().find(|line| line.chars().count() > 80 && !line.contains("oncelab"));
+        assert_eq!(long, None, "{arguments:?}");
+    }
+    let shown = report(&run, &[]);
+    let count = shown.lines().find(|line| line.starts_with("at-least-once: ")).unwrap().to_owned();
+    let count = count.split_whitespace().nth(1).unwrap();
+    assert!(count.parse::<u64>().is_ok_and(|count| count > 0), "{shown}");
+    assert!(report(&run, &["--table", "sweep"]).contains("loss=0.2"));
+}
+
+#[test]
+fn the_table_for_papers_compiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = swept(folder.path());
+    let tables = report(&run, &["--format", "tex"]);
+    assert!(tables.contains("\\toprule") && tables.contains("at-least-once"));
+    let paper = format!(
+        "\\documentclass{{article}}\\usepackage[utf8]{{inputenc}}\\usepackage{{booktabs}}\n\\begin{{document}}\n{tables}\\end{{document}}\n"
+    );
+    std::fs::write(folder.path().join("paper.tex"), paper).unwrap();
+    let tex = Command::new("pdflatex")
+        .args(["-interaction=nonstopmode", "-halt-on-error", "paper.tex"])
+        .current_dir(folder.path())
+        .output();
+    match tex {
+        Ok(output) => assert!(output.status.success(), "{}", text(&output.stdout)),
+        Err(error) if std::env::var_os("ONCELAB_REQUIRE_BACKENDS").is_some() => panic!("pdflatex: {error}"),
+        Err(error) => eprintln!("SKIPPED the_table_for_papers_compiles: no pdflatex ({error})"),
+    }
+}
+
+#[test]
+fn a_run_compared_with_itself_differs_in_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = swept(folder.path());
+    let path = run.to_str().unwrap();
+    let output = oncelab(folder.path(), &["compare", path, path, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    is_valid(COMPARE_SCHEMA, &document);
+    let rows = document["rows"].as_array().unwrap();
+    assert!(rows.len() == 9 && rows.iter().all(|row| row["speed"] == "~" && row["goodput_ratio"] == 1.0), "{document}");
+    // Two trials of each cannot show a difference among nine rows.
+    assert!(document["warnings"].to_string().contains("raise repeats"), "{document}");
+}
+
+#[test]
+fn a_guarantee_that_is_broken_decides_and_another_experiment_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = small_run(folder.path(), &["--strategies", "dedup-table", "--seed", "3"]);
+    let after = folder.path().join("after");
+    copy(&before, &after);
+    // A duplicate where there was none, as a broken build would leave it.
+    let file = after.join("trials.csv");
+    let rows = std::fs::read_to_string(&file).unwrap();
+    let header: Vec<&str> = rows.lines().next().unwrap().split(',').collect();
+    let mut values: Vec<String> = rows.lines().nth(1).unwrap().split(',').map(str::to_owned).collect();
+    let mut set = |name: &str, value: &str| {
+        value.clone_into(&mut values[header.iter().position(|column| *column == name).unwrap()])
+    };
+    set("duplicate", "20");
+    set("causes", "duplicate: late landing = 20");
+    std::fs::write(&file, format!("{}\n{}\n", header.join(","), values.join(","))).unwrap();
+    let compare = |arguments: &[&str]| {
+        let output = oncelab(folder.path(), &[&["compare", before.to_str().unwrap()], arguments].concat());
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, said) = compare(&[after.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("valid → invalid") && said.contains("duplicate: 0 % →"), "{said}");
+
+    let other = small_run(folder.path(), &["--strategies", "dedup-table", "--set", "load.clients=7"]);
+    let (code, said) = compare(&[other.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("load.clients: 48 before, 7 after"), "{said}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            drop(std::fs::copy(entry.path(), target).unwrap())
+        }
+    }
+}
+
+#[test]
+fn tables_in_a_file_are_brought_up_to_date_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    small_run(folder.path(), &["--strategies", "at-most-once,dedup-table", "--seed", "3", "--out", "runs"]);
+    let run = std::fs::read_dir(folder.path().join("runs/quick")).unwrap().next().unwrap().unwrap().file_name();
+    let run = format!("runs/quick/{}", run.to_str().unwrap());
+    let file = folder.path().join("README.md");
+    std::fs::write(&file, format!("# x\n\n<!-- oncelab report {run} --format md --table matrix -->\n\nafter | it\n"))
+        .unwrap();
+    let splice = |arguments: &[&str]| {
+        let output = oncelab(folder.path(), &[&["report", "--splice", "README.md"], arguments].concat());
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, said) = splice(&["--check"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("README.md:4") && said.contains("brings it up to date"), "{said}");
+    assert_eq!(splice(&[]).0, Some(0));
+    let made = std::fs::read_to_string(&file).unwrap();
+    assert!(made.contains("| dedup-table |") && made.ends_with("\n\nafter | it\n"), "{made}");
+    assert_eq!(splice(&["--check"]).0, Some(0));
+    // One letter of a figure is enough.
+    std::fs::write(&file, made.replace("| valid |", "| invalid |")).unwrap();
+    assert_eq!(splice(&["--check"]).0, Some(1));
+    std::fs::write(&file, "no table here\n").unwrap();
+    let (code, said) = splice(&[]);
+    assert!(code == Some(2) && said.contains("write `<!-- oncelab report"), "{said}");
+    std::fs::write(&file, format!("<!-- oncelab report {run} --tabel matrix -->\n")).unwrap();
+    let (code, said) = splice(&[]);
+    assert!(code == Some(2) && said.contains("--tabel"), "{said}");
+}
+
+#[test]
+fn runs_that_are_not_as_they_should_be_say_so_and_nothing_is_made_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = small_run(folder.path(), &["--strategies", "dedup-table", "--seed", "3"]);
+    let path = run.to_str().unwrap();
+
+    // One trial: no interval, and the page says so.
+    let document: Value = serde_json::from_str(&report(&run, &["--format", "json"])).unwrap();
+    assert!(document["cells"][0]["goodput"]["low"].is_null(), "{document}");
+    assert!(report(&run, &["--format", "html"]).contains("One trial of each row"));
+
+    // A folder of runs is listed.
+    let index = text(&oncelab(folder.path(), &["report", "results", "--format", "md"]).stdout);
+    assert!(index.contains("| quick |") && index.contains("dedup-table"), "{index}");
+
+    // No trial is finished, as after an early end.
+    let csv = std::fs::read_to_string(run.join("trials.csv")).unwrap();
+    std::fs::write(run.join("trials.csv"), csv.lines().next().unwrap().to_owned() + "\n").unwrap();
+    for format in ["text", "md", "html", "csv", "json", "tex"] {
+        report(&run, &["--format", format]);
+    }
+    assert!(report(&run, &[]).contains("No trial is finished"));
+    let compared = oncelab(folder.path(), &["compare", path, path]);
+    assert_eq!(compared.status.code(), Some(3), "{}", text(&compared.stdout));
+    std::fs::write(run.join("trials.csv"), csv).unwrap();
+
+    // Histories and courses are gone: tables stay, pictures and schedules go.
+    std::fs::remove_dir_all(run.join("histories")).unwrap();
+    std::fs::remove_dir_all(run.join("courses")).unwrap();
+    assert!(report(&run, &["--format", "html"]).contains("dedup-table"));
+
+    // Another schema is refused by its number, and the index tells why.
+    let meta = std::fs::read_to_string(run.join("meta.json")).unwrap();
+    std::fs::write(run.join("meta.json"), meta.replacen("\"schema\": 2", "\"schema\": 1", 1)).unwrap();
+    let refused = oncelab(folder.path(), &["report", path]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("schema version 1"), "{}", text(&refused.stderr));
+    let index = text(&oncelab(folder.path(), &["report", "results", "--format", "md"]).stdout);
+    assert!(index.contains("cannot be read") && index.contains("schema version 1"), "{index}");
+
+    let wrong = oncelab(folder.path(), &["report", path, "--table", "matrx"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn a_run_in_which_no_fault_fired_is_inconclusive_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("still.toml"),
+        "name = \"still\"\nquestion = \"?\"\nstrategies = [\"dedup-table\"]\n[load]\nrequests = 150\nwarmup = 0\n\
+         [[faults]]\nname = \"rare\"\nstore = { reply_lost = 0.0000001 }\n",
+    )
+    .unwrap();
+    let output = oncelab(folder.path(), &["run", "still.toml", "--seed", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["cells"][0]["verdict"], "inconclusive");
+    let page = report(&folder.path().join(document["dir"].as_str().unwrap()), &["--format", "html"]);
+    assert!(page.contains("No fault fired") && !page.contains("Safest"), "{page}");
+}
