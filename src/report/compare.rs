@@ -325,6 +325,9 @@ impl Comparison {
     /// How to read it, and what it comes to.
     #[must_use]
     pub fn legend(&self) -> Vec<String> {
+        if self.rows.is_empty() {
+            return vec!["No row is in both runs: there is nothing to compare.".to_owned()];
+        }
         let mut lines = vec![
             "speed: goodput after over before, each trial set beside the others of its repetition; ~: nothing shows a difference (rank-sum test, Holm, p < 0.05). 95 %: \
              bootstrap interval of that ratio. p99: latency after over before, not judged. violations: those that differ (Fisher's exact test, Holm)."

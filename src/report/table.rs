@@ -33,6 +33,9 @@ impl Table {
     /// The same without the columns whose values are all empty.
     #[must_use]
     pub fn without_empty_columns(mut self) -> Self {
+        if self.rows.is_empty() {
+            return self;
+        }
         let says = |column: usize| self.rows.iter().any(|row| row[column].iter().any(|part| !part.is_empty()));
         let kept: Vec<bool> = (0..self.columns.len()).map(says).collect();
         let mut flags = kept.iter();
@@ -42,6 +45,15 @@ impl Table {
             row.retain(|_| *flags.next().unwrap_or(&true));
         }
         self
+    }
+
+    /// The same with these of its columns.
+    pub(super) fn only(&self, columns: &[usize]) -> Self {
+        let row = |row: &Vec<Vec<String>>| columns.iter().map(|column| row[*column].clone()).collect();
+        Table {
+            columns: columns.iter().map(|column| self.columns[*column].clone()).collect(),
+            rows: self.rows.iter().map(row).collect(),
+        }
     }
 
     /// Adds a row.
