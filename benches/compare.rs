@@ -1,13 +1,13 @@
 //! Does `oncelab compare` tell chance from a difference? Ten times over: two runs of one build, and a run of a build in which one
-//! strategy takes a quarter longer for every delivery, which makes it 20 % slower. Of the first pair it should say `~` for every
+//! strategy makes its handler take a quarter longer from one delivery to the next, which makes it 20 % slower. Of the first pair it should say `~` for every
 //! strategy, of the second `slower` for that one and `~` for the others.
 //!
 //! `cargo bench --bench compare` runs the real binary for the one build and itself for the other, and takes a few minutes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use oncelab::strategy::{Claim, Registry, StoreKind, Strategy, async_trait};
 use oncelab::world::{Reply, Request, World};
@@ -33,8 +33,13 @@ timeout_ms = 5000
 name = "none"
 "#;
 
-/// A strategy that takes a quarter longer.
-struct Slower(Arc<dyn Strategy>);
+/// A strategy whose handler takes a quarter longer from one delivery to the next. There is one handler.
+struct Slower(Arc<dyn Strategy>, Mutex<Option<Instant>>);
+
+impl Slower {
+    /// Longer breaks are those between trials.
+    const LONGEST: Duration = Duration::from_millis(20);
+}
 
 #[async_trait]
 impl Strategy for Slower {
@@ -59,12 +64,14 @@ impl Strategy for Slower {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let began = Instant::now();
         let reply = self.0.handle(world, request).await;
-        let until = began + began.elapsed().mul_f64(1.25);
+        let mut last = self.1.lock().expect("nothing panics while it is locked");
+        let since = last.map_or(Duration::ZERO, |last| last.elapsed()).min(Self::LONGEST);
+        let until = Instant::now() + since.mul_f64(0.25);
         while Instant::now() < until {
             std::hint::spin_loop();
         }
+        *last = Some(Instant::now());
         reply
     }
 }
@@ -105,7 +112,7 @@ fn main() -> ExitCode {
         let mut registry = Registry::empty();
         for strategy in Registry::default().iter().cloned() {
             if strategy.name() == SLOWED {
-                registry.register(Slower(strategy))
+                registry.register(Slower(strategy, Mutex::new(None)))
             } else {
                 registry.register(Same(strategy))
             }

@@ -39,7 +39,7 @@ mod tests {
     use super::{upper_bound_95, wilson_95};
     use rand::rngs::ChaCha8Rng;
     use rand::{RngExt, SeedableRng};
-    use statrs::distribution::{Binomial, Discrete};
+    use statrs::distribution::{Binomial, ContinuousCDF, Discrete, Normal};
 
     #[test]
     fn the_rule_of_three_bounds_the_exact_bound_from_above() {
@@ -65,6 +65,44 @@ mod tests {
             );
         }
         assert_eq!(wilson_95(0, 0), (0.0, 1.0));
+    }
+
+    #[test]
+    #[expect(clippy::cast_precision_loss, reason = "small counts")]
+    fn twenty_intervals_are_the_rates_that_the_score_test_does_not_reject() {
+        // Where the interval comes from, without its closed form: a rate is in it if the cases are no more than 1.96 standard
+        // deviations, of that rate, from the cases expected. Each end is found by halving 200 times.
+        let z = Normal::new(0.0, 1.0).unwrap().inverse_cdf(0.975);
+        for n in [1, 7, 100, 4_321, 1_000_000] {
+            for cases in [0, n / 50, n / 2, n] {
+                let seen = cases as f64 / n as f64;
+                let holds = |rate: f64| (seen - rate).powi(2) <= z * z * rate * (1.0 - rate) / n as f64;
+                let end = |mut outside: f64| {
+                    let mut inside = seen;
+                    for _ in 0..200 {
+                        let middle = f64::midpoint(outside, inside);
+                        *(if holds(middle) { &mut inside } else { &mut outside }) = middle;
+                    }
+                    inside
+                };
+                let ((low, high), expected) = (wilson_95(cases, n), (end(0.0), end(1.0)));
+                assert!(
+                    (low - expected.0).abs() < 1e-12 && (high - expected.1).abs() < 1e-12,
+                    "{cases} of {n}: {low} {high}, not {expected:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_interval_reaches_below_none_or_above_all() {
+        // Of no cases the lower end is 0 and of nothing but cases the upper one 1; rounding puts some of them beyond.
+        for n in 1..1_000 {
+            assert!(
+                (0.0..1e-15).contains(&wilson_95(0, n).0) && (1.0 - 1e-15..=1.0).contains(&wilson_95(n, n).1),
+                "{n}"
+            );
+        }
     }
 
     /// The probability that the interval holds the rate: the sum over the counts whose interval does.

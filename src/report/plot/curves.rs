@@ -22,7 +22,7 @@ pub struct Series {
 const DASHES: [&str; 5] = ["none", "7 4", "2 3", "10 3 2 3", "4 2"];
 const MARKS: [&str; 5] = ["circle", "square", "diamond", "up", "down"];
 const COLOURS: usize = 8;
-const TOP: f64 = 14.0;
+const TOP: f64 = 26.0;
 const HEIGHT: f64 = 330.0;
 const LEFT: f64 = 64.0;
 const ROW: f64 = 16.0;
@@ -88,7 +88,7 @@ fn draw(
         body += &words("quiet mid", *at, bottom + 18.0, name);
     }
     body += &words("quiet mid", f64::midpoint(LEFT, right), bottom + 38.0, along);
-    body += &words("quiet", 4.0, TOP - 2.0, &axis.label);
+    body += &words("quiet", 4.0, 12.0, &axis.label);
     let mut ends = Vec::new();
     for (n, one) in series.iter().enumerate() {
         let finite = |point: &&(f64, f64)| point.0.is_finite() && point.1.is_finite();
