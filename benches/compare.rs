@@ -14,18 +14,19 @@ use oncelab::world::{Reply, Request, World};
 use serde_json::Value;
 
 /// The strategy that the other build makes slower.
-const SLOWED: &str = "dedup-table";
+const SLOWED: &str = "dedup-table-statement";
 const PAIRS: u32 = 10;
 
-/// One handler, so that goodput is one over the time that a delivery takes.
+/// One handler, so that goodput is one over the time that a delivery takes; and strategies of one operation, since what SQLite's thread
+/// does between operations goes at two speeds on some machines, now one, now the other.
 const EXPERIMENT: &str = r#"
 name = "two-builds"
 question = "Is one build slower than the other?"
-strategies = ["at-most-once", "at-least-once", "check-then-act-transaction", "dedup-table", "dedup-table-statement"]
+strategies = ["at-most-once", "at-least-once", "dedup-table-statement"]
 repeats = 12
 [load]
-requests = 500
-warmup = 50
+requests = 1500
+warmup = 150
 clients = 4
 handlers = 1
 timeout_ms = 5000
@@ -144,11 +145,11 @@ fn main() -> ExitCode {
     }
     println!(
         "\nthe same build: '~' for every strategy in {same} of {PAIRS} pairs ({rows} rows of {} otherwise)",
-        PAIRS * 5
+        PAIRS * 3
     );
     println!(
         "20 % slower {SLOWED}: said so in {seen} of {PAIRS} pairs ({others} rows of {} of others not '~')",
-        PAIRS * 4
+        PAIRS * 2
     );
     ExitCode::SUCCESS
 }
@@ -157,6 +158,11 @@ fn main() -> ExitCode {
 fn run(build: &Path, experiment: &Path, out: &Path, seed: u32) -> PathBuf {
     let mut command = Command::new(build);
     command.arg("run").arg(experiment).args(["--seed", &seed.to_string(), "--json", "--out"]).arg(out);
+    // In memory, where there is such a folder: a disk that others use has spells of its own.
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        command.env("TMPDIR", memory);
+    }
     let done = command.stderr(Stdio::null()).output().expect("the build runs");
     let document: Value = serde_json::from_slice(&done.stdout).expect("one JSON document");
     PathBuf::from(document["dir"].as_str().expect("the folder of the run"))

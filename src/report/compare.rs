@@ -1,5 +1,5 @@
-//! Two runs of an experiment, side by side: violations by Fisher's test, speeds by the rank-sum test over trials, each set beside
-//! the other strategies of its repetition, so that a slower machine is not taken for slower strategies.
+//! Two runs of an experiment, side by side: violations by Fisher's test, speeds by the rank-sum test over trials, with the pace of the
+//! run as a whole taken out, so that a slower machine is not taken for slower strategies.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ pub struct Comparison {
     pub before: String,
     pub after: String,
     pub warnings: Vec<String>,
-    /// How fast the run after was as a whole: the median of the repetitions' goodput over that of the run before. It is not judged:
-    /// a machine that is busy does the same.
+    /// How fast the run after was as a whole: the median over rows of goodput after over before. It is not judged: a machine that is
+    /// busy does the same.
     pub pace: f64,
     pub rows: Vec<Compared>,
     /// Whether a guarantee that held before is broken after.
@@ -42,7 +42,7 @@ pub struct Compared {
     /// Valid before, and not after; or something shows that the claim rules out.
     pub broken: bool,
     pub violations: Vec<ViolationChange>,
-    /// Goodput after over before, of trials set beside the others of their repetition.
+    /// Goodput after over before, the pace of the run as a whole taken out.
     pub goodput_ratio: f64,
     /// Its 95 % bootstrap interval.
     pub low: Option<f64>,
@@ -107,19 +107,21 @@ fn first_difference(key: &str, before: &toml::Value, after: &toml::Value) -> Opt
 /// Compares two runs of one experiment. Differences of speed below `least` are none that matter.
 #[must_use]
 pub fn compare(before: (&RunFolder, &Summary), after: (&RunFolder, &Summary), least: f64) -> Comparison {
-    let beside = [beside_others(before.0.rows(), after.0.rows()), beside_others(after.0.rows(), before.0.rows())];
+    let (old_speeds, mut new_speeds) = (speeds(before.0.rows()), speeds(after.0.rows()));
+    let pace = pace(&old_speeds, &new_speeds);
+    new_speeds.values_mut().flatten().for_each(|speed| *speed /= pace);
     let seed = before.0.meta.seed;
     let pairs: Vec<(&CellSummary, &CellSummary)> =
         before.1.cells.iter().filter_map(|a| Some((a, after.1.cells.iter().find(|b| cell(a) == cell(b))?))).collect();
-    let speeds = |of: &BTreeMap<Cell, Vec<f64>>, one: &CellSummary| of.get(&cell(one)).cloned().unwrap_or_default();
+    let speeds_of = |of: &BTreeMap<Cell, Vec<f64>>, one: &CellSummary| of.get(&cell(one)).cloned().unwrap_or_default();
     let raw: Vec<f64> = pairs
         .iter()
-        .map(|(a, b)| mann_whitney(&speeds(&beside[0], a), &speeds(&beside[1], b)).unwrap_or(1.0))
+        .map(|(a, b)| mann_whitney(&speeds_of(&old_speeds, a), &speeds_of(&new_speeds, b)).unwrap_or(1.0))
         .collect();
     let raised = holm(&raw);
     let changes = violation_changes(&pairs);
     let row = |((n, (a, b)), violations): ((usize, &(&CellSummary, &CellSummary)), Vec<ViolationChange>)| {
-        let (old, new) = (speeds(&beside[0], a), speeds(&beside[1], b));
+        let (old, new) = (speeds_of(&old_speeds, a), speeds_of(&new_speeds, b));
         let ratio = median(new.iter().copied()) / median(old.iter().copied());
         let interval = ratio_interval_95(&new, &old, seed);
         let is_shown = raised[n] < SIGNIFICANT && (ratio - 1.0).abs() >= least;
@@ -148,7 +150,7 @@ pub fn compare(before: (&RunFolder, &Summary), after: (&RunFolder, &Summary), le
         before: before.1.dir.clone(),
         after: after.1.dir.clone(),
         warnings: warnings(before, after, pairs.len()),
-        pace: pace(after.0.rows()) / pace(before.0.rows()),
+        pace,
         broken: rows.iter().any(|row| row.broken),
         slower: rows.iter().any(|row| row.speed == "slower"),
         rows,
@@ -159,29 +161,22 @@ fn cell(summary: &CellSummary) -> Cell {
     Cell { strategy: summary.strategy.clone(), level: summary.faults.clone(), point: summary.point.clone() }
 }
 
-/// The goodput of each trial over the geometric mean of its repetition, taken over the rows that the other run has too.
-fn beside_others(rows: &[TrialRow], other: &[TrialRow]) -> BTreeMap<Cell, Vec<f64>> {
-    let is_shared = |row: &&TrialRow| row.goodput_per_s > 0.0 && other.iter().any(|other| other.cell == row.cell);
-    let shared: Vec<&TrialRow> = rows.iter().filter(is_shared).collect();
-    let mut beside: BTreeMap<Cell, Vec<f64>> = BTreeMap::new();
-    for row in &shared {
-        let same: Vec<f64> =
-            shared.iter().filter(|other| other.repeat == row.repeat).map(|other| other.goodput_per_s.ln()).collect();
-        #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
-        let mean = (same.iter().sum::<f64>() / same.len() as f64).exp();
-        // A row that is alone has nothing to be set beside.
-        beside.entry(row.cell.clone()).or_default().push(if same.len() > 1 {
-            row.goodput_per_s / mean
-        } else {
-            row.goodput_per_s
-        });
+/// The goodput of each trial, by row.
+fn speeds(rows: &[TrialRow]) -> BTreeMap<Cell, Vec<f64>> {
+    let mut speeds: BTreeMap<Cell, Vec<f64>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.goodput_per_s > 0.0) {
+        speeds.entry(row.cell.clone()).or_default().push(row.goodput_per_s);
     }
-    beside
+    speeds
 }
 
-/// The median of all trials' goodput.
-fn pace(rows: &[TrialRow]) -> f64 {
-    median(rows.iter().map(|row| row.goodput_per_s))
+/// How fast the run after was as a whole: the median over rows of what their medians' ratio is. A strategy that became slower
+/// does not move it, as long as most did not. With a single row there is nothing to tell the two apart by, and the pace is 1.
+fn pace(before: &BTreeMap<Cell, Vec<f64>>, after: &BTreeMap<Cell, Vec<f64>>) -> f64 {
+    let middle = |values: &Vec<f64>| median(values.iter().copied());
+    let ratio = |(cell, old): (&Cell, &Vec<f64>)| Some(middle(after.get(cell)?) / middle(old));
+    let ratios: Vec<f64> = before.iter().filter_map(ratio).collect();
+    if ratios.len() > 1 { median(ratios) } else { 1.0 }
 }
 
 /// For each pair of rows the violations that came more or less often, by more than chance.
@@ -329,7 +324,7 @@ impl Comparison {
             return vec!["No row is in both runs: there is nothing to compare.".to_owned()];
         }
         let mut lines = vec![
-            "speed: goodput after over before, each trial set beside the others of its repetition; ~: nothing shows a difference (rank-sum test, Holm, p < 0.05). 95 %: \
+            "speed: goodput after over before, the pace of the run as a whole taken out; ~: nothing shows a difference (rank-sum test, Holm, p < 0.05). 95 %: \
              bootstrap interval of that ratio. p99: latency after over before, not judged. violations: those that differ (Fisher's exact test, Holm)."
                 .to_owned(),
             format!("The run as a whole went {} times as fast as the one before: not judged, since a busy machine does that.", three_digits(Some(self.pace))),
