@@ -40,7 +40,11 @@ fn expectations_agree_with_claims() {
                         // What a strategy is expected to show, its claim must not rule out.
                         Expected::Shows(kinds) => {
                             assert!(kinds.iter().all(|kind| !claim.rules_out.contains(kind)), "{place}");
-                            let can = |fault, leg| level.can_happen(fault, leg);
+                            // Of a sweep, at one of its points at least.
+                            let points = experiment.points();
+                            let levels = points.iter().flat_map(|at| experiment.at(at, &registry).unwrap().faults);
+                            let levels: Vec<_> = levels.filter(|at| at.name == level.name).collect();
+                            let can = |fault, leg| levels.iter().any(|level| level.can_happen(fault, leg));
                             let broken =
                                 claim.breaks_under(can).any(|b| kinds.iter().any(|kind| b.shows.contains(kind)));
                             assert!(broken, "{place}: no fault of the level is said to break it");
@@ -104,7 +108,8 @@ fn tables_fit_80_columns() {
     let arguments = ["run", "quick", "--set", "load.requests=120", "--set", "repeats=1", "--seed", "1"];
     let stdout = text(&oncelab(folder.path(), &arguments).stdout);
     // A command is never broken, so that it can be copied.
-    let is_whole = |line: &&str| ["oncelab run", "oncelab replay", "saved:"].iter().any(|it| line.contains(it));
+    let is_whole =
+        |line: &&str| ["oncelab run", "oncelab replay", "oncelab report", "saved:"].iter().any(|it| line.contains(it));
     let lines = stdout.lines().filter(|line| !is_whole(line));
     let long: Vec<&str> = lines.filter(|line| line.chars().count() > 80).collect();
     assert!(long.is_empty() && stdout.contains("dedup-table-statement"), "{stdout}");
