@@ -23,7 +23,7 @@ const EXPERIMENT: &str = r#"
 name = "two-builds"
 question = "Is one build slower than the other?"
 strategies = ["at-most-once", "at-least-once", "dedup-table-statement"]
-repeats = 12
+repeats = 24
 [load]
 requests = 1500
 warmup = 150
