@@ -18,15 +18,7 @@ const WIDTH: usize = 80;
 
 /// A number with its thousands set apart.
 fn grouped(n: u128) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    crate::report::grouped(&n.to_string())
 }
 
 fn share(part: u128, of: u128) -> f64 {

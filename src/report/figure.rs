@@ -29,7 +29,8 @@ pub(super) fn three_digits(figure: Option<f64>) -> String {
 }
 
 /// Digits with thousands set apart.
-pub(super) fn grouped(digits: &str) -> String {
+#[must_use]
+pub fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {

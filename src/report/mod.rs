@@ -25,6 +25,7 @@ pub use analysis::{fill, syntax_error};
 pub use brief::{brief, held, plain};
 pub use compare::{Compared, Comparison, ViolationChange, compare, different};
 pub use diagram::{to_diagram, to_mermaid, to_svg};
+pub use figure::grouped;
 pub use guide::{Advice, guide};
 pub use html::{table_to_html, to_html};
 pub use isolationtester::{NoIsolationTest, to_isolationtester};

@@ -169,6 +169,58 @@ fn a_guarantee_that_is_broken_decides_and_another_experiment_is_refused() {
     assert!(said.contains("load.clients: 48 before, 7 after"), "{said}");
 }
 
+/// Gives every trial of a run a goodput: that of its strategy, and a little more with each repetition.
+fn set_goodput(run: &Path, of: &dyn Fn(&str) -> f64) {
+    let file = run.join("trials.csv");
+    let rows = std::fs::read_to_string(&file).unwrap();
+    let mut lines = rows.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let column = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let mut out = header.join(",") + "\n";
+    for line in lines {
+        let mut values: Vec<String> = line.split(',').map(str::to_owned).collect();
+        let repeat: f64 = values[column("repeat")].parse().unwrap();
+        values[column("goodput_per_s")] = (of(&values[column("strategy")]) * (1.0 + repeat / 100.0)).to_string();
+        out += &(values.join(",") + "\n");
+    }
+    std::fs::write(file, out).unwrap();
+}
+
+#[test]
+fn a_strategy_that_is_slower_is_told_from_a_machine_that_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let three = ["--strategies", "at-most-once,at-least-once,dedup-table", "--seed", "3"];
+    std::fs::write(
+        folder.path().join("plain.toml"),
+        SWEPT.split("[[sweep]]").next().unwrap().replace("repeats = 2", "repeats = 8")
+            + "[[faults]]\nname = \"deaf\"\n",
+    )
+    .unwrap();
+    let output = oncelab(folder.path(), &[&["run", "plain.toml", "--json"], three.as_slice()].concat());
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+    let before = folder.path().join(summary["dir"].as_str().unwrap());
+    set_goodput(&before, &|_| 1000.0);
+    let compared = |name: &str, of: &dyn Fn(&str) -> f64| {
+        let after = folder.path().join(name);
+        copy(&before, &after);
+        set_goodput(&after, of);
+        let (before, after) = (before.to_str().unwrap(), after.to_str().unwrap());
+        let output = oncelab(folder.path(), &["compare", before, after, "--json", "--fail-on-regression"]);
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let speeds = document["rows"].as_array().unwrap().iter().map(|row| row["speed"].as_str().unwrap().to_owned());
+        (output.status.code(), speeds.collect::<Vec<_>>(), document["pace"].as_f64().unwrap())
+    };
+    // Eight and eight trials that do not overlap: p = 2 / 12,870, and times three still far below 0.05.
+    let one = compared("one", &|strategy| if strategy == "dedup-table" { 800.0 } else { 1000.0 });
+    assert_eq!(one, (Some(1), ["~", "~", "slower"].map(str::to_owned).to_vec(), 1.0));
+    let all = compared("all", &|_| 800.0);
+    assert_eq!((all.0, all.1), (Some(0), vec!["~".to_owned(); 3]));
+    assert!((all.2 - 0.8).abs() < 1e-9, "{}", all.2);
+    // A difference below 5 % is none that matters, however certain.
+    let little = compared("little", &|strategy| if strategy == "dedup-table" { 960.0 } else { 1000.0 });
+    assert_eq!(little.1, vec!["~".to_owned(); 3]);
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {

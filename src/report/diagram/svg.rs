@@ -2,6 +2,7 @@
 
 use super::{Row, broken, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
+use crate::report::plot::escape;
 use crate::world::Leg;
 
 const WIDTH: u32 = 760;
@@ -86,11 +87,6 @@ pub(in crate::report) fn inline_style() -> String {
 
 fn lane_x(lane: u8) -> u32 {
     FIRST_LANE + LANE_STEP * u32::from(lane)
-}
-
-/// Text as it may stand in a document.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 impl Drawing {
