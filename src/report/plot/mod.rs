@@ -44,9 +44,9 @@ const WIDTH: f64 = 760.0;
 /// The width of a letter, roughly.
 const LETTER: f64 = 7.0;
 
-/// Text as it may stand in a document.
+/// Text as it may stand in a document, also in an attribute: those are in double quotes.
 pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// A plot with its title for those who do not see it.
