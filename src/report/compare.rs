@@ -1,7 +1,7 @@
-//! Two runs of an experiment, side by side: violations by Fisher's test, speeds by the rank-sum test over trials, with the pace of the
-//! run as a whole taken out, so that a slower machine is not taken for slower strategies.
+//! Two runs of an experiment, side by side: violations by Fisher's test, speeds by the rank-sum test over trials, with the machine's
+//! spells within a run and its pace over a whole run taken out, so that a slower machine is not taken for slower strategies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use super::table::{Align, Table};
 use crate::check::Violation;
 use crate::load::{Cell, Experiment};
 use crate::results::{CellSummary, RunFolder, Summary, TrialRow};
-use crate::stats::{fisher_exact, holm, mann_whitney, median, ratio_interval_95, smallest_p};
+use crate::stats::{fisher_exact, holm, mann_whitney, median, ratio_interval_95, smallest_p, without_spells};
 
 /// Below this p-value, raised for the number of rows, a difference is shown.
 const SIGNIFICANT: f64 = 0.05;
@@ -42,7 +42,7 @@ pub struct Compared {
     /// Valid before, and not after; or something shows that the claim rules out.
     pub broken: bool,
     pub violations: Vec<ViolationChange>,
-    /// Goodput after over before, the pace of the run as a whole taken out.
+    /// Goodput after over before, the spells of the machine and the pace of the run as a whole taken out.
     pub goodput_ratio: f64,
     /// Its 95 % bootstrap interval.
     pub low: Option<f64>,
@@ -108,8 +108,11 @@ fn first_difference(key: &str, before: &toml::Value, after: &toml::Value) -> Opt
 #[must_use]
 pub fn compare(before: (&RunFolder, &Summary), after: (&RunFolder, &Summary), least: f64) -> Comparison {
     let (old_speeds, mut new_speeds) = (speeds(before.0.rows()), speeds(after.0.rows()));
-    let pace = pace(&old_speeds, &new_speeds);
-    new_speeds.values_mut().flatten().for_each(|speed| *speed /= pace);
+    let ratios = ratios(&old_speeds, &new_speeds);
+    for (cell, speeds) in &mut new_speeds {
+        let pace = pace_of(cell, &ratios);
+        speeds.iter_mut().for_each(|speed| *speed /= pace);
+    }
     let seed = before.0.meta.seed;
     let pairs: Vec<(&CellSummary, &CellSummary)> =
         before.1.cells.iter().filter_map(|a| Some((a, after.1.cells.iter().find(|b| cell(a) == cell(b))?))).collect();
@@ -150,7 +153,7 @@ pub fn compare(before: (&RunFolder, &Summary), after: (&RunFolder, &Summary), le
         before: before.1.dir.clone(),
         after: after.1.dir.clone(),
         warnings: warnings(before, after, pairs.len()),
-        pace,
+        pace: pace(&ratios),
         broken: rows.iter().any(|row| row.broken),
         slower: rows.iter().any(|row| row.speed == "slower"),
         rows,
@@ -161,22 +164,38 @@ fn cell(summary: &CellSummary) -> Cell {
     Cell { strategy: summary.strategy.clone(), level: summary.faults.clone(), point: summary.point.clone() }
 }
 
-/// The goodput of each trial, by row.
+/// The goodput of each trial, by row, the spells of the machine taken out. The rows are in the order in which the trials were made.
 fn speeds(rows: &[TrialRow]) -> BTreeMap<Cell, Vec<f64>> {
+    let rows: Vec<&TrialRow> = rows.iter().filter(|row| row.goodput_per_s > 0.0).collect();
+    let cells: BTreeMap<&Cell, usize> =
+        rows.iter().map(|row| &row.cell).collect::<BTreeSet<_>>().into_iter().zip(0..).collect();
+    let trials: Vec<(usize, f64)> = rows.iter().map(|row| (cells[&row.cell], row.goodput_per_s)).collect();
     let mut speeds: BTreeMap<Cell, Vec<f64>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.goodput_per_s > 0.0) {
-        speeds.entry(row.cell.clone()).or_default().push(row.goodput_per_s);
+    for (row, speed) in rows.into_iter().zip(without_spells(&trials)) {
+        speeds.entry(row.cell.clone()).or_default().push(speed);
     }
     speeds
 }
 
-/// How fast the run after was as a whole: the median over rows of what their medians' ratio is. A strategy that became slower
-/// does not move it, as long as most did not. With a single row there is nothing to tell the two apart by, and the pace is 1.
-fn pace(before: &BTreeMap<Cell, Vec<f64>>, after: &BTreeMap<Cell, Vec<f64>>) -> f64 {
+/// Of each row in both runs, the medians' ratio.
+fn ratios(before: &BTreeMap<Cell, Vec<f64>>, after: &BTreeMap<Cell, Vec<f64>>) -> BTreeMap<Cell, f64> {
     let middle = |values: &Vec<f64>| median(values.iter().copied());
-    let ratio = |(cell, old): (&Cell, &Vec<f64>)| Some(middle(after.get(cell)?) / middle(old));
-    let ratios: Vec<f64> = before.iter().filter_map(ratio).collect();
-    if ratios.len() > 1 { median(ratios) } else { 1.0 }
+    let ratio = |(cell, old): (&Cell, &Vec<f64>)| Some((cell.clone(), middle(after.get(cell)?) / middle(old)));
+    before.iter().filter_map(ratio).collect()
+}
+
+/// How fast the run after was where this row is: the median of the ratios of the rows under the same faults at the same point,
+/// since those that wait for time-outs feel the machine less; of all rows where these are fewer than three. A strategy that became slower
+/// does not move it, as long as most did not.
+fn pace_of(cell: &Cell, ratios: &BTreeMap<Cell, f64>) -> f64 {
+    let is_alike = |other: &Cell| other.level == cell.level && other.point == cell.point;
+    let alike: Vec<f64> = ratios.iter().filter(|(other, _)| is_alike(other)).map(|(_, ratio)| *ratio).collect();
+    if alike.len() >= 3 { median(alike) } else { pace(ratios) }
+}
+
+/// How fast the run after was as a whole. With a single row there is nothing to tell it from the machine by, and the pace is 1.
+fn pace(ratios: &BTreeMap<Cell, f64>) -> f64 {
+    if ratios.len() > 1 { median(ratios.values().copied()) } else { 1.0 }
 }
 
 /// For each pair of rows the violations that came more or less often, by more than chance.
@@ -324,7 +343,7 @@ impl Comparison {
             return vec!["No row is in both runs: there is nothing to compare.".to_owned()];
         }
         let mut lines = vec![
-            "speed: goodput after over before, the pace of the run as a whole taken out; ~: nothing shows a difference (rank-sum test, Holm, p < 0.05). 95 %: \
+            "speed: goodput after over before, the machine's pace taken out; ~: nothing shows a difference (rank-sum test, Holm, p < 0.05). 95 %: \
              bootstrap interval of that ratio. p99: latency after over before, not judged. violations: those that differ (Fisher's exact test, Holm)."
                 .to_owned(),
             format!("The run as a whole went {} times as fast as the one before: not judged, since a busy machine does that.", three_digits(Some(self.pace))),
@@ -335,5 +354,44 @@ impl Comparison {
             "No guarantee that held before is broken.".to_owned()
         });
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Point;
+
+    fn cells(levels: &[(&str, &[f64])]) -> BTreeMap<Cell, f64> {
+        let of_level = |(level, ratios): &(&str, &[f64])| {
+            let level = (*level).to_owned();
+            let cell = move |(n, ratio): (usize, &f64)| {
+                let cell = Cell { strategy: format!("strategy-{n}"), level: level.clone(), point: Point::default() };
+                (cell, *ratio)
+            };
+            ratios.iter().enumerate().map(cell).collect::<Vec<_>>()
+        };
+        levels.iter().flat_map(of_level).collect()
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_rows_under_the_same_faults() {
+        // A machine that is slower by a fifth, and rows that wait for time-outs.
+        let ratios = cells(&[("none", &[0.8, 0.8, 0.6, 0.8]), ("lossy", &[1.0, 1.01, 0.99, 1.0])]);
+        let pace_of = |level: &str| {
+            let cell = ratios.keys().find(|cell| cell.level == level).unwrap();
+            pace_of(cell, &ratios)
+        };
+        assert_eq!((pace_of("none"), pace_of("lossy")), (0.8, 1.0));
+    }
+
+    #[test]
+    fn where_few_rows_are_alike_the_pace_is_that_of_all() {
+        let ratios = cells(&[("none", &[0.8, 0.9]), ("lossy", &[0.7, 0.8, 0.8])]);
+        let first = ratios.keys().find(|cell| cell.level == "none").unwrap();
+        assert_eq!(pace_of(first, &ratios), 0.8);
+        // One row: what is the machine and what is the strategy cannot be told.
+        let one = cells(&[("none", &[0.5])]);
+        assert_eq!(pace_of(one.keys().next().unwrap(), &one), 1.0);
     }
 }
