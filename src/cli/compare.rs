@@ -17,7 +17,7 @@ pub(super) struct Compare {
     before: PathBuf,
     /// The folder of the run after
     after: PathBuf,
-    /// Differences of speed below this share are none that matter
+    /// How large a difference of speed must be shown to be, as a share
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     least: f64,
     /// Exit with 1 also if a strategy has become slower

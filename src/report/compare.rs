@@ -10,7 +10,7 @@ use super::table::{Align, Table};
 use crate::check::Violation;
 use crate::load::{Cell, Experiment};
 use crate::results::{CellSummary, RunFolder, Summary, TrialRow};
-use crate::stats::{fisher_exact, holm, mann_whitney, median, ratio_interval_95, smallest_p, without_spells};
+use crate::stats::{differs_by_more, fisher_exact, holm, median, ratio_interval_95, smallest_p, without_spells};
 
 /// Below this p-value, raised for the number of rows, a difference is shown.
 const SIGNIFICANT: f64 = 0.05;
@@ -198,23 +198,6 @@ fn pace(ratios: &BTreeMap<Cell, f64>) -> f64 {
     if ratios.len() > 1 { median(ratios.values().copied()) } else { 1.0 }
 }
 
-/// The p-value of the rank-sum test for speeds that differ by more than the share `least`: what is tested is whether they still
-/// differ when the new ones are moved so much nearer to the old. Two runs of one build differ by more than chance has it within a run
-/// (threads start elsewhere, memory lies elsewhere), and with many trials a plain test shows that; moving first asks for more than
-/// that. None where a side has no trial.
-///
-/// Source: K. R. Murphy and B. Myors, "Testing the hypothesis that treatments have negligible effects: minimum-effect tests in
-/// the general linear model", Journal of Applied Psychology 84(2), 1999; on runs as a level of chance of their own, T. Kalibera and R. Jones,
-/// "Rigorous benchmarking in reasonable time", ISMM 2013.
-fn differs_by_more(old: &[f64], new: &[f64], least: f64) -> Option<f64> {
-    let ratio = median(new.iter().copied()) / median(old.iter().copied());
-    let margin = if ratio < 1.0 { 1.0 - least } else { 1.0 / (1.0 - least) };
-    if (1.0 - least..=1.0 / (1.0 - least)).contains(&ratio) {
-        return mann_whitney(old, new).map(|_| 1.0);
-    }
-    mann_whitney(old, &new.iter().map(|speed| speed / margin).collect::<Vec<_>>())
-}
-
 /// For each pair of rows the violations that came more or less often, by more than chance.
 fn violation_changes(pairs: &[(&CellSummary, &CellSummary)]) -> Vec<Vec<ViolationChange>> {
     let mut all = Vec::new();
@@ -400,19 +383,6 @@ mod tests {
             pace_of(cell, &ratios)
         };
         assert_eq!((pace_of("none"), pace_of("lossy")), (0.8, 1.0));
-    }
-
-    #[test]
-    fn a_difference_is_shown_if_it_is_more_than_what_matters() {
-        let old: Vec<f64> = (100..110).map(f64::from).collect();
-        let times = |by: f64| old.iter().map(|speed| speed * by).collect::<Vec<_>>();
-        let p = |by: f64, least: f64| differs_by_more(&old, &times(by), least).unwrap();
-        // A tenth less, and no two overlap: certain as a difference, and as one of more than 0.5 %; as one of more than 8 % it is not.
-        assert!(p(0.9, 0.0) < 1e-4 && p(0.9, 0.005) < 1e-4 && p(0.9, 0.08) > 0.05);
-        // Below what matters, whatever the test would say: 4 % either way.
-        assert_eq!((p(0.96, 0.05), p(1.04, 0.05)), (1.0, 1.0));
-        assert!(p(0.8, 0.05) < 1e-4 && p(1.25, 0.05) < 1e-4);
-        assert_eq!(differs_by_more(&old, &[], 0.05), None);
     }
 
     #[test]

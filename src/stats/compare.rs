@@ -1,5 +1,7 @@
 //! Whether two sets of trials differ by more than chance.
 
+use super::median;
+
 /// From so many values on the distribution is approximated.
 const EXACT_UP_TO: usize = 60;
 
@@ -85,6 +87,24 @@ fn upper_tail(z: f64) -> f64 {
     } else {
         density / (1..=200).rev().fold(z, |below, k| z + f64::from(k) / below)
     }
+}
+
+/// The p-value of the rank-sum test for two sets of speeds that differ by more than the share `least`: whether they still differ
+/// when the new ones are moved so much nearer to the old; 1 if their medians are no further apart than that. Two runs of one build differ
+/// by more than the trials within either show (threads start elsewhere, memory lies elsewhere), and with many trials a plain test finds that.
+/// None if either is empty.
+///
+/// Source: K. R. Murphy and B. Myors, "Testing the hypothesis that treatments have negligible effects: minimum-effect tests in
+/// the general linear model", Journal of Applied Psychology 84(2), 1999; on runs as a level of chance of their own, T. Kalibera and
+/// R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013.
+#[must_use]
+pub fn differs_by_more(old: &[f64], new: &[f64], least: f64) -> Option<f64> {
+    let (slower, faster) = (1.0 - least, 1.0 / (1.0 - least));
+    let ratio = median(new.iter().copied()) / median(old.iter().copied());
+    let margin = if ratio < 1.0 { slower } else { faster };
+    let moved: Vec<f64> = new.iter().map(|speed| speed / margin).collect();
+    let p = mann_whitney(old, &moved)?;
+    Some(if (slower..=faster).contains(&ratio) { 1.0 } else { p })
 }
 
 /// The smallest p-value that [`mann_whitney`] can give for so many trials on each side: 2 of all divisions are the most
@@ -231,6 +251,19 @@ mod tests {
         assert!((mann_whitney(&low, &high).unwrap() - smallest_p(5, 5)).abs() < 1e-12);
         // One below three equal ones: with all of 4 divisions on one side, 1/4 would be below 2 / C(4, 1).
         assert!((mann_whitney(&[1.0], &[2.0; 3]).unwrap() - smallest_p(1, 3)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_difference_is_shown_if_it_is_more_than_what_matters() {
+        let old: Vec<f64> = (100..110).map(f64::from).collect();
+        let times = |by: f64| old.iter().map(|speed| speed * by).collect::<Vec<_>>();
+        let p = |by: f64, least: f64| differs_by_more(&old, &times(by), least).unwrap();
+        // A tenth less, and no two overlap: certain as a difference, and as one of more than 0.5 %; as one of more than 8 % it is not.
+        assert!(p(0.9, 0.0) < 1e-4 && p(0.9, 0.005) < 1e-4 && p(0.9, 0.08) > 0.05);
+        // Below what matters, whatever the test would say: 4 % either way.
+        assert_eq!((p(0.96, 0.05), p(1.04, 0.05)), (1.0, 1.0));
+        assert!(p(0.8, 0.05) < 1e-4 && p(1.25, 0.05) < 1e-4);
+        assert_eq!(differs_by_more(&old, &[], 0.05), None);
     }
 
     #[test]
