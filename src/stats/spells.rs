@@ -140,6 +140,12 @@ mod tests {
         for (n, ((_, before), after)) in trials.iter().zip(&after).enumerate() {
             assert!((after / before - 1.0).abs() < 1e-12, "{n}: {before} {after}");
         }
+        // Nor is a kind explained by itself, where its trials follow each other: four in a row, in blocks, the second of the second kind slow.
+        let slow = |n: usize| if (16..20).contains(&n) { 0.5 } else { 1.0 };
+        let blocks: Vec<(usize, f64)> = (0..36).map(|n| (n / 4 % 3, slow(n))).collect();
+        assert!(
+            without_spells(&blocks).iter().zip(blocks).all(|(after, (_, before))| (after / before - 1.0).abs() < 1e-12)
+        );
         // One kind only: there is nothing to tell it from the machine by.
         let alone = [(0, 4.0), (0, 2.0), (0, 8.0)];
         assert!(
