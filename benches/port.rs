@@ -43,7 +43,7 @@ async fn through_the_port(level: Level, operations: u64) -> Duration {
     let mut port = FaultyPort::new(around, 0, recorders.recorder(LONG));
     let start = Instant::now();
     for n in (0..u32::MAX).zip(0..operations).map(|(n, _)| n) {
-        port.begin(MessageId(n), Delivery::FIRST, true);
+        port.begin(MessageId(n), Delivery::FIRST);
         let _ = port.call(Op::Apply(request(n), None)).await;
         port.end();
     }

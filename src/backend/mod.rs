@@ -16,7 +16,7 @@ pub use backends::{Backends, LockKind, Wanted};
 pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
 pub use etcd::{EtcdBackend, EtcdOptions, Probed};
 pub use etcd_overseer::EtcdOverseer;
-pub use ledger::Entry;
+pub use ledger::{Balances, Entry, Scope};
 pub use null::NullStore;
 pub use postgres::{PostgresOverseer, PostgresStore};
 pub use servers::Servers;
@@ -129,4 +129,7 @@ pub trait Store: Backend {
 
     /// Reads the ledger from beginning to end, in the order in which the entries were made.
     fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>>;
+
+    /// Reads the balance of every account, in the order of their ids.
+    fn balances(&self) -> Pending<'_, Result<Balances, BackendError>>;
 }

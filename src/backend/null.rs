@@ -1,20 +1,35 @@
 //! A store that does nothing but remember which effects it was asked for: the ceiling that the lab itself sets.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::{Backend, BackendError, Entry, Pending, Session, Store};
-use crate::world::{Answer, Delivery, Op, Outcome, Request, Response, Token};
+use super::{Backend, BackendError, Balances, Entry, Pending, Session, Store};
+use crate::world::{AccountId, Answer, Delivery, Op, Outcome, Request, Response, Token};
 
 /// Answers every operation at once, as if it had gone well and nothing had been there before.
 #[derive(Default)]
 pub struct NullStore {
+    accounts: Arc<Accounts>,
     /// What closed connections have applied. Open ones keep their own list, so that they share nothing.
     applied: Applied,
 }
 
 type Applied = Arc<Mutex<Vec<Vec<Entry>>>>;
 
+/// The balances: that is all that sessions share.
+#[derive(Default)]
+struct Accounts(RwLock<Vec<AtomicI64>>);
+
+impl Accounts {
+    /// Adds to a balance, and gives it; nothing if there is no such account.
+    fn add(&self, account: AccountId, amount: i64) -> Option<i64> {
+        let accounts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(account.0 as usize).map(|balance| balance.fetch_add(amount, Ordering::Relaxed) + amount)
+    }
+}
+
 struct NullSession {
+    accounts: Arc<Accounts>,
     entries: Vec<Entry>,
     applied: Applied,
 }
@@ -22,12 +37,13 @@ struct NullSession {
 impl NullSession {
     fn apply(&mut self, request: &Request, token: Option<Token>, by: Delivery) -> Response {
         let effect = request.effect;
-        let balance = i64::from(effect.amount);
+        let amount = i64::from(effect.amount);
+        let Some(balance) = self.accounts.add(effect.account, amount) else { return Response::Applied(None) };
         self.entries.push(Entry {
             number: 0,
             message: request.id,
             account: effect.account,
-            amount: effect.amount,
+            amount,
             balance,
             token,
             by,
@@ -60,7 +76,11 @@ impl Drop for NullSession {
 
 impl Backend for NullStore {
     fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
-        let session = NullSession { entries: Vec::new(), applied: Arc::clone(&self.applied) };
+        let session = NullSession {
+            accounts: Arc::clone(&self.accounts),
+            entries: Vec::new(),
+            applied: Arc::clone(&self.applied),
+        };
         Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn Session>)))
     }
 
@@ -70,14 +90,26 @@ impl Backend for NullStore {
 }
 
 impl Store for NullStore {
-    fn reset(&self, _accounts: u32) -> Pending<'_, Result<(), BackendError>> {
+    fn reset(&self, accounts: u32) -> Pending<'_, Result<(), BackendError>> {
+        let fresh = (0..accounts).map(|_| AtomicI64::new(0)).collect();
+        *self.accounts.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         self.applied.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Box::pin(std::future::ready(Ok(())))
     }
 
     fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>> {
         let lists = std::mem::take(&mut *self.applied.lock().unwrap_or_else(PoisonError::into_inner));
-        let entries = lists.into_iter().flatten().zip(1..).map(|(entry, number)| Entry { number, ..entry });
-        Box::pin(std::future::ready(Ok(entries.collect())))
+        let mut entries: Vec<Entry> = lists.into_iter().flatten().collect();
+        // Amounts are positive: the balances of an account tell in which order they came about.
+        entries.sort_by_key(|entry| (entry.account, entry.balance));
+        let numbered = entries.into_iter().zip(1..).map(|(entry, number)| Entry { number, ..entry });
+        Box::pin(std::future::ready(Ok(numbered.collect())))
+    }
+
+    fn balances(&self) -> Pending<'_, Result<Balances, BackendError>> {
+        let accounts = self.accounts.0.read().unwrap_or_else(PoisonError::into_inner);
+        let balances = accounts.iter().zip(0..).map(|(balance, id)| (AccountId(id), balance.load(Ordering::Relaxed)));
+        let balances = balances.collect();
+        Box::pin(std::future::ready(Ok(balances)))
     }
 }

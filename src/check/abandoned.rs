@@ -7,7 +7,11 @@ use super::{Case, Cause, Finding, Violation};
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let abandoned = |message: &_| {
         let told = case.told(*message);
-        told.gave_up && !told.success && told.final_reply.is_none() && !case.is_applied(*message)
+        told.gave_up()
+            && !told.success
+            && told.refused_at_ns.is_none()
+            && told.final_reply.is_none()
+            && !case.is_applied(*message)
     };
     let finding = |message| Finding {
         violation: Violation::Abandoned,

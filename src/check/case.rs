@@ -1,12 +1,14 @@
-//! The case: history and ledger of one trial, arranged so that each check is one pass over it.
+//! The case: history and ledger of one trial, arranged so that each check looks only at what is suspicious.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::told::Told;
 use crate::backend::Entry;
 use crate::fault::Disturbed;
-use crate::history::{Event, What};
+use crate::history::Event;
 use crate::strategy::Retries;
-use crate::world::{Delivery, MessageId, Reply, Request, Trouble};
+use crate::world::{AccountId, MessageId, Request};
 
 /// What was recorded of a trial.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,8 @@ pub struct Evidence<'a> {
     pub events: &'a [Event],
     /// In the order of its numbers.
     pub ledger: &'a [Entry],
+    /// The balance of each account after everything had settled; none if it was not recorded, and then it is not judged.
+    pub balances: Option<&'a [(AccountId, i64)]>,
     /// What was done to backends.
     pub disturbed: &'a [Disturbed],
     /// What clients of the strategy do without an answer.
@@ -25,25 +29,14 @@ pub struct Evidence<'a> {
     pub lease: Duration,
 }
 
-/// Evidence, grouped by message.
+/// Evidence, grouped by message. Ids that no client ever sent belong to no group: see [`Case::strangers`].
 pub struct Case<'a> {
     pub evidence: Evidence<'a>,
-    events: Groups,
+    /// Made when it is first asked for: an honest history is judged without it.
+    events: OnceLock<Groups>,
     entries: Groups,
     told: Vec<Told>,
-}
-
-/// What the client of one request was told in the end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
-    /// It received an answer.
-    pub success: bool,
-    /// When it had to take the request to have failed: it was refused for good, or gave up and never retries.
-    pub failed_at_ns: Option<u64>,
-    /// It stopped trying.
-    pub gave_up: bool,
-    /// The reply to the fault-free retry after everything had settled.
-    pub final_reply: Option<Reply>,
+    overwrites: bool,
 }
 
 impl<'a> Case<'a> {
@@ -51,13 +44,15 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn new(evidence: Evidence<'a>) -> Self {
         let messages = evidence.requests.len();
-        let events = Groups::new(messages, evidence.events.iter().map(|event| event.message));
         let entries = Groups::new(messages, evidence.ledger.iter().map(|entry| entry.message));
         let mut told = vec![Told::default(); messages];
+        let mut overwrites = false;
         for event in evidence.events {
-            told[event.message.0 as usize].hear(event, evidence.retries);
+            let Some(of) = told.get_mut(event.message.0 as usize) else { continue };
+            let given = || entries.of(event.message).iter().map(|index| evidence.ledger[*index as usize].balance);
+            overwrites |= of.hear(event, given);
         }
-        Case { evidence, events, entries, told }
+        Case { evidence, events: OnceLock::new(), entries, told, overwrites }
     }
 
     /// Every message id of the trial.
@@ -65,14 +60,28 @@ impl<'a> Case<'a> {
         (0..u32::try_from(self.told.len()).unwrap_or(u32::MAX)).map(MessageId)
     }
 
+    /// What a message asks for; none if no client ever sent it.
+    #[must_use]
+    pub fn request(&self, message: MessageId) -> Option<&'a Request> {
+        self.evidence.requests.get(message.0 as usize)
+    }
+
     /// What happened to a message, in the order of time.
     pub fn events_of(&self, message: MessageId) -> impl Iterator<Item = &'a Event> + '_ {
-        self.events.of(message).iter().map(|index| &self.evidence.events[*index as usize])
+        let groups = self
+            .events
+            .get_or_init(|| Groups::new(self.told.len(), self.evidence.events.iter().map(|event| event.message)));
+        groups.of(message).iter().map(|index| &self.evidence.events[*index as usize])
     }
 
     /// The effects of a message, in the order of the ledger.
     pub fn entries_of(&self, message: MessageId) -> impl ExactSizeIterator<Item = &'a Entry> + '_ {
         self.entries.of(message).iter().map(|index| &self.evidence.ledger[*index as usize])
+    }
+
+    /// The effects of messages that no client ever sent.
+    pub fn strangers(&self) -> impl Iterator<Item = &'a Entry> + '_ {
+        self.evidence.ledger.iter().filter(|entry| self.request(entry.message).is_none())
     }
 
     /// Whether the ledger holds the effect of a message.
@@ -81,38 +90,20 @@ impl<'a> Case<'a> {
         !self.entries.of(message).is_empty()
     }
 
-    /// What the client was told in the end.
+    /// What the client was told in the end; nothing of a message that no client ever sent.
     #[must_use]
     pub fn told(&self, message: MessageId) -> Told {
-        self.told[message.0 as usize]
+        self.told.get(message.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether any operation of the trial may have been written over the effect of another.
+    #[must_use]
+    pub(super) fn has_overwrites(&self) -> bool {
+        self.overwrites
     }
 }
 
-impl Told {
-    fn hear(&mut self, event: &Event, retries: Retries) {
-        match event.what {
-            What::Received { reply } => {
-                self.success |= reply.is_ok();
-                if event.delivery == Delivery::FINAL {
-                    self.final_reply = Some(reply);
-                }
-                if reply == Err(Trouble::Refused) {
-                    self.failed_at_ns.get_or_insert(event.at_ns);
-                }
-            }
-            What::GaveUp => {
-                self.gave_up = true;
-                // A client that would retry has not been told anything yet: the fault-free retry is still to come.
-                if retries == Retries::Never {
-                    self.failed_at_ns.get_or_insert(event.at_ns);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Indices grouped by message, each group in the order of the indices: a counting sort.
+/// Indices grouped by message, each group in the order of the indices: a counting sort. Messages beyond the last are left out.
 struct Groups {
     /// Where the group of each message begins, and where the last one ends.
     starts: Vec<u32>,
@@ -123,7 +114,9 @@ impl Groups {
     fn new(messages: usize, of: impl Iterator<Item = MessageId> + Clone) -> Self {
         let mut starts = vec![0_u32; messages + 1];
         for message in of.clone() {
-            starts[message.0 as usize + 1] += 1;
+            if let Some(count) = starts.get_mut(message.0 as usize + 1) {
+                *count += 1;
+            }
         }
         for n in 0..messages {
             starts[n + 1] += starts[n];
@@ -131,15 +124,20 @@ impl Groups {
         let mut next = starts.clone();
         let mut indices = vec![0_u32; starts[messages] as usize];
         for (index, message) in (0..).zip(of) {
-            let place = &mut next[message.0 as usize];
-            indices[*place as usize] = index;
-            *place += 1;
+            if (message.0 as usize) < messages {
+                let place = &mut next[message.0 as usize];
+                indices[*place as usize] = index;
+                *place += 1;
+            }
         }
         Groups { starts, indices }
     }
 
     fn of(&self, message: MessageId) -> &[u32] {
         let n = message.0 as usize;
-        &self.indices[self.starts[n] as usize..self.starts[n + 1] as usize]
+        match (self.starts.get(n), self.starts.get(n + 1)) {
+            (Some(from), Some(to)) => &self.indices[*from as usize..*to as usize],
+            _ => &[],
+        }
     }
 }

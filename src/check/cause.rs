@@ -1,19 +1,19 @@
 //! Causes: what the history shows to have led to a violation.
 
-use super::{Case, Cause};
+use super::{Case, Cause, late};
 use crate::backend::Entry;
 use crate::fault::FaultKind;
 use crate::history::{Event, What};
-use crate::world::{Delivery, Leg, MessageId, Op, OpKind, Outcome};
+use crate::strategy::Retries;
+use crate::world::{Acts, Delivery, Leg, MessageId, Op, Outcome};
 
 /// What happened to one delivery, in short.
 #[derive(Debug, Default, Clone, Copy)]
 struct Span {
     arrived_ns: Option<u64>,
-    ended_ns: Option<u64>,
     /// The handler crashed or was cancelled.
     broke_off: bool,
-    /// An operation that writes effects landed after its time-out, or the delivery itself did.
+    /// An operation that may apply an effect landed after its time-out, or the delivery itself did.
     landed_late: bool,
     /// An operation's outcome was unknown, or the answer never reached the client.
     unheard: bool,
@@ -25,51 +25,55 @@ struct Span {
     stored_ns: Option<u64>,
     /// An operation on the store ended when the lease of the delivery's lock had run out.
     past_lease: bool,
+    granted_ns: Option<u64>,
+    /// How many operations it made that apply an effect for certain.
+    applications: u8,
 }
 
 impl Span {
     fn of(case: &Case<'_>, message: MessageId, delivery: Delivery) -> Span {
         let lease_ns = u64::try_from(case.evidence.lease.as_nanos()).unwrap_or(u64::MAX);
         let mut span = Span::default();
-        let mut granted_ns = None;
         for event in case.events_of(message).filter(|event| event.delivery == delivery) {
             match event.what {
-                What::Sent { fault: Some(FaultKind::LateLanding), .. } => span.landed_late = true,
+                What::Sent { fault, .. } => span.landed_late |= fault == Some(FaultKind::LateLanding),
                 What::Arrived => span.arrived_ns = Some(event.at_ns),
-                What::Called { op: Op::GrantLease, outcome: Some(Outcome::Ok(_)), .. } => {
-                    granted_ns = Some(event.at_ns)
+                What::Called { op, outcome, .. } => span.call(event, &op, outcome, lease_ns),
+                What::Landed { op, .. } => span.landed_late |= op.acts().may_apply(),
+                What::Answered { heard, .. } => span.unheard |= !heard,
+                What::Cancelled | What::Crashed => span.broke_off = true,
+                What::Repeated { .. } | What::Paused { .. } | What::Received { .. } | What::TimedOut | What::GaveUp => {
                 }
-                What::Called { op, outcome, .. } => {
-                    span.unheard |= outcome.is_none_or(|outcome| outcome == Outcome::Unknown);
-                    let is_past =
-                        granted_ns.is_some_and(|granted| event.ended_ns() >= granted.saturating_add(lease_ns));
-                    span.past_lease |= op.leg() == Leg::Store && is_past;
-                    if op.leg() == Leg::Store {
-                        span.stored_ns = Some(event.ended_ns());
-                    }
-                    match (op, outcome) {
-                        (Op::ReadMark(_) | Op::ReadAnswer(_), Some(Outcome::Ok(_))) => {
-                            span.checked_ns = Some(event.at_ns)
-                        }
-                        (Op::WriteMark(..) | Op::StoreAnswer(..) | Op::Commit, Some(Outcome::Ok(_))) => {
-                            span.marked_ns = Some(event.ended_ns())
-                        }
-                        _ => {}
-                    }
-                }
-                What::Landed { op, .. } => span.landed_late |= writes_effects(&op),
-                What::Answered { heard, .. } => {
-                    span.ended_ns = Some(event.at_ns);
-                    span.unheard |= !heard;
-                }
-                What::Cancelled | What::Crashed => {
-                    span.ended_ns = Some(event.at_ns);
-                    span.broke_off = true;
-                }
-                _ => {}
             }
         }
         span
+    }
+
+    fn call(&mut self, event: &Event, op: &Op, outcome: Option<Outcome>, lease_ns: u64) {
+        let (acts, is_ok) = (op.acts(), matches!(outcome, Some(Outcome::Ok(_))));
+        if acts.any(Acts::LEASES) && is_ok {
+            self.granted_ns = Some(event.at_ns);
+            return;
+        }
+        self.unheard |= outcome.is_none_or(|outcome| outcome == Outcome::Unknown);
+        if op.leg() != Leg::Store {
+            return;
+        }
+        let is_past = |granted: u64| event.ended_ns() >= granted.saturating_add(lease_ns);
+        self.past_lease |= self.granted_ns.is_some_and(is_past);
+        self.stored_ns = Some(event.ended_ns());
+        if !is_ok {
+            return;
+        }
+        self.applications += u8::from(acts.any(Acts::APPLIES) && !acts.any(Acts::UNKNOWN));
+        if acts.any(Acts::LOOKS) {
+            // Of statements that nobody knows the first may be the look; of those that are looks the last decided.
+            let first = self.checked_ns.filter(|_| acts.any(Acts::UNKNOWN));
+            self.checked_ns = first.or(Some(event.at_ns));
+        }
+        if acts.any(Acts::MARKS) || acts.any(Acts::COMMITS) {
+            self.marked_ns = Some(event.ended_ns());
+        }
     }
 
     /// Whether the other delivery looked for the mark while this one was between its effect and the mark.
@@ -80,13 +84,15 @@ impl Span {
     }
 }
 
-fn writes_effects(op: &Op) -> bool {
-    matches!(op.kind(), OpKind::Apply | OpKind::ApplyUnderLease | OpKind::ClaimAndApply | OpKind::Commit)
-}
-
 /// Why an effect that had been applied by the first entry was applied again by the second.
 pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Entry) -> Cause {
     let one = Span::of(case, first.message, first.by);
+    if first.by == second.by && one.applications > 1 {
+        return if one.unheard { Cause::RetryAfterLostReply } else { Cause::AppliedTwice };
+    }
+    if case.evidence.retries == Retries::Never {
+        return Cause::RepeatedOnTheWay;
+    }
     if first.by == second.by {
         // Within one delivery: an operation that landed after the strategy had made it again, or that was repeated.
         return if one.landed_late { Cause::LateLanding } else { Cause::Redelivery };
@@ -104,6 +110,24 @@ pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Ent
         Cause::RetryAfterLostReply
     } else {
         Cause::Redelivery
+    }
+}
+
+/// Why a client was told that its request is refused for good, which this entry had applied or applied later.
+pub(super) fn of_denial(case: &Case<'_>, entry: &Entry, refused_at_ns: u64) -> Cause {
+    let is_refusal = |event: &&Event| matches!(event.what, What::Received { .. }) && event.at_ns == refused_at_ns;
+    let refused_by = case.events_of(entry.message).find(is_refusal).map(|event| event.delivery);
+    let span = Span::of(case, entry.message, entry.by);
+    if late::began_after(case, entry.message, entry, refused_at_ns).is_some() {
+        Cause::LateLanding
+    } else if refused_by == Some(entry.by) {
+        if span.unheard { Cause::UnknownTakenForFailure } else { Cause::Unexplained }
+    } else if span.broke_off {
+        Cause::CrashBetweenStores
+    } else if span.unheard {
+        Cause::RetryAfterLostReply
+    } else {
+        Cause::Unexplained
     }
 }
 

@@ -1,5 +1,6 @@
 //! deviating: two answers to the same message id differ.
 
+use super::told::is_answer;
 use super::{Case, Cause, Finding, Violation, cause};
 use crate::history::What;
 use crate::world::{MessageId, Reply};
@@ -7,10 +8,10 @@ use crate::world::{MessageId, Reply};
 /// One finding per message to which two deliveries gave different answers, whether or not the client heard both. "Try
 /// again" is no answer; "refused for good" is one.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let deviating = case.messages().filter_map(|message| {
+    let deviating = case.messages().filter(|message| case.told(*message).deviates).filter_map(|message| {
         let answers = || {
             case.events_of(message).filter_map(|event| match event.what {
-                What::Answered { reply, .. } if is_final(&reply) => Some((event.delivery, reply)),
+                What::Answered { reply, .. } if is_answer(&reply) => Some((event.delivery, reply)),
                 _ => None,
             })
         };
@@ -24,10 +25,6 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         })
     });
     deviating.collect()
-}
-
-fn is_final(reply: &Reply) -> bool {
-    reply.as_ref().map_or_else(|trouble| trouble.is_final(), |_| true)
 }
 
 fn show(reply: &Reply) -> String {

@@ -1,40 +1,50 @@
-//! late: the effect was applied after the client had been told that it failed.
+//! late: the effect was applied after the client had given up for good.
 
 use super::{Case, Cause, Finding, Violation};
 use crate::backend::Entry;
 use crate::history::{Event, What};
-use crate::world::{Delivery, MessageId, OpKind};
+use crate::strategy::Retries;
+use crate::world::{Delivery, MessageId};
 
-/// One finding per message with an effect whose operation began after its client had taken it to have failed.
-pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let late = case.messages().filter_map(|message| {
-        let failed_at_ns = case.told(message).failed_at_ns?;
-        let mut entries = case.entries_of(message).filter(|entry| entry.by != Delivery::FINAL);
-        let after = entries.find_map(|entry| began_after(case, message, entry, failed_at_ns))?;
-        Some(Finding {
-            violation: Violation::Late,
-            message,
-            cause: Cause::LateLanding,
-            detail: format!("applied {} µs after the client had been told that it failed", after / 1_000),
-        })
-    });
-    late.collect()
+/// Whether an effect of the message began after its client had given up. A client that would retry has not given up for good:
+/// the fault-free retry is still to come. One that was refused was told so: that is [`Violation::Denied`].
+pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
+    if case.evidence.retries != Retries::Never {
+        return None;
+    }
+    let gave_up_at_ns = case.told(message).gave_up_at_ns?;
+    let mut entries = case.entries_of(message).filter(|entry| entry.by != Delivery::FINAL);
+    let after = entries.find_map(|entry| began_after(case, message, entry, gave_up_at_ns))?;
+    Some(Finding {
+        violation: Violation::Late,
+        message,
+        cause: Cause::LateLanding,
+        detail: format!("applied {} µs after the client had given up", after / 1_000),
+    })
 }
 
 /// By how many nanoseconds the application of an entry began after this moment, if it did. An operation that was under
 /// way at that moment may have been applied before it: that is no proof.
-fn began_after(case: &Case<'_>, message: MessageId, entry: &Entry, moment_ns: u64) -> Option<u64> {
+pub(super) fn began_after(case: &Case<'_>, message: MessageId, entry: &Entry, moment_ns: u64) -> Option<u64> {
     let applications = case.events_of(message).filter(|event| event.delivery == entry.by && may_apply(event));
     // The last one is the commit, where the effect was part of a transaction.
     applications.last()?.at_ns.checked_sub(moment_ns)
 }
 
 fn may_apply(event: &Event) -> bool {
-    let kind = match event.what {
-        What::Called { op, .. } | What::Landed { op, .. } => op.kind(),
-        _ => return false,
-    };
-    matches!(kind, OpKind::Apply | OpKind::ApplyUnderLease | OpKind::ClaimAndApply | OpKind::Commit)
+    match event.what {
+        What::Called { op, .. } | What::Landed { op, .. } => op.acts().may_apply(),
+        What::Sent { .. }
+        | What::Arrived
+        | What::Repeated { .. }
+        | What::Paused { .. }
+        | What::Cancelled
+        | What::Crashed
+        | What::Answered { .. }
+        | What::Received { .. }
+        | What::TimedOut
+        | What::GaveUp => false,
+    }
 }
 
 #[cfg(test)]
@@ -43,7 +53,7 @@ mod tests {
     use crate::check::{Cause, Violation};
     use crate::history::What;
     use crate::strategy::Retries;
-    use crate::world::{Answer, Delivery, Outcome, Response, Trouble};
+    use crate::world::{Answer, Delivery, Op, Outcome, Response, Sql, Trouble};
 
     /// A client that never retries gave up at 50 µs.
     fn given_up() -> Story {
@@ -77,18 +87,33 @@ mod tests {
     }
 
     #[test]
-    fn rejects_an_effect_after_a_final_refusal_and_accepts_one_after_try_again() {
-        for (trouble, late) in [(Trouble::Refused, 1), (Trouble::Unknown, 0), (Trouble::InProgress, 0)] {
-            let mut story = Story::of(1);
-            story.answer(10, 0, FIRST, Err(trouble)).done(20, 0, RETRY, apply(0), APPLIED).entry(0, RETRY);
-            assert_eq!(story.found(Violation::Late).len(), late, "{trouble}");
+    fn rejects_an_effect_by_overwrite_or_own_sql_as_it_does_one_by_apply() {
+        let request = crate::check::testing::request(0);
+        let ops = [Op::Overwrite(request, Answer(0)), Op::Sql(Sql::new("SELECT 1", &request, 0)), Op::Commit];
+        for op in ops {
+            let mut story = given_up();
+            let landed = What::Landed { op, outcome: Some(Outcome::Ok(APPLIED)) };
+            story.unknown(10, 0, FIRST, op).at(50, 0, FIRST, What::GaveUp).at(70, 0, FIRST, landed).entry(0, FIRST);
+            assert_eq!(story.found(Violation::Late).len(), 1, "{op}");
         }
     }
 
     #[test]
+    fn a_client_that_retries_or_was_refused_never_finds_it_late() {
+        let mut retries = Story::of(1);
+        retries.at(50, 0, FIRST, What::GaveUp).done(60, 0, RETRY, apply(0), APPLIED).entry(0, RETRY);
+        assert_eq!(retries.found(Violation::Late), []);
+        let mut refused = given_up();
+        refused.answer(10, 0, FIRST, Err(Trouble::Refused)).at(50, 0, FIRST, What::GaveUp);
+        refused.done(60, 0, FIRST, apply(0), APPLIED).entry(0, FIRST);
+        assert_eq!(refused.found(Violation::Late), []);
+        assert_eq!(refused.found(Violation::Denied).len(), 1);
+    }
+
+    #[test]
     fn the_labs_own_last_retry_is_never_late() {
-        let mut story = Story::of(1);
-        story.answer(10, 0, FIRST, Err(Trouble::Refused)).done(20, 0, Delivery::FINAL, apply(0), APPLIED);
+        let mut story = given_up();
+        story.at(10, 0, FIRST, What::GaveUp).done(20, 0, Delivery::FINAL, apply(0), APPLIED);
         story.entry(0, Delivery::FINAL);
         assert_eq!(story.found(Violation::Late), []);
     }

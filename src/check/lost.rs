@@ -1,58 +1,54 @@
 //! lost: told success without an effect, with one that was overwritten, or an effect that cannot be had any more.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Case, Cause, Finding, Violation, cause};
 use crate::backend::Entry;
-use crate::history::{Event, What};
-use crate::world::{AccountId, Answer, MessageId, Op, Trouble};
+use crate::world::{AccountId, Answer, MessageId, Trouble};
 
-/// One finding per message that is not in the ledger although its client was told success, or although a fault-free
-/// retry after everything had settled came back with a failure. A retry whose outcome is unknown decides nothing, one
-/// that is told to wait is [`Violation::Stuck`], and one that is refused for good has its answer.
-pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let lost = case.messages().filter(|message| !case.is_applied(*message)).filter_map(|message| {
-        let told = case.told(message);
-        let detail = match told.final_reply {
-            _ if told.success => "told success, and the ledger does not hold it".to_owned(),
-            Some(Err(Trouble::Failed(failure))) => format!("a fault-free retry failed: {failure}"),
-            Some(Ok(Answer(_)) | Err(Trouble::Unknown | Trouble::InProgress | Trouble::Refused)) | None => return None,
-        };
-        Some(Finding { violation: Violation::Lost, message, cause: cause::of_unfinished(case, message), detail })
-    });
-    lost.chain(overwritten(case)).collect()
-}
-
-/// The messages whose clients were told success, and whose effects another update was written over.
-fn overwritten(case: &Case<'_>) -> Vec<Finding> {
-    let overwrites = |event: &Event| matches!(event.what, What::Called { op: Op::Overwrite(..), .. });
-    // Whoever adds to what is there loses nothing.
-    if !case.evidence.events.iter().any(overwrites) {
-        return Vec::new();
+/// Whether a message is not in the ledger although its client was told success, or although a fault-free retry after
+/// everything had settled came back with a failure; or its effect is there, and another was written over it. A retry whose
+/// outcome is unknown decides nothing, one that is told to wait is [`Violation::Stuck`], and one that is refused for good is
+/// [`Violation::Refused`].
+pub(super) fn of(case: &Case<'_>, survivors: &Survivors, message: MessageId) -> Option<Finding> {
+    let told = case.told(message);
+    let finding = |cause, detail| Some(Finding { violation: Violation::Lost, message, cause, detail });
+    if case.is_applied(message) {
+        let is_overwritten = told.success && !survivors.include_any_of(case, message);
+        let detail = "told success, and a later update had read the balance before it";
+        return is_overwritten.then(|| finding(Cause::LostUpdate, detail.to_owned())).flatten();
     }
-    let surviving = surviving(case.evidence.ledger);
-    let is_lost = |message: &MessageId| {
-        let survives = case.entries_of(*message).any(|entry| surviving.contains(&entry.number));
-        case.is_applied(*message) && case.told(*message).success && !survives
+    let detail = match told.final_reply {
+        _ if told.success => "told success, and the ledger does not hold it".to_owned(),
+        Some(Err(Trouble::Failed(failure))) => format!("a fault-free retry failed: {failure}"),
+        Some(Ok(Answer(_)) | Err(Trouble::Unknown | Trouble::InProgress | Trouble::Refused)) | None => return None,
     };
-    let finding = |message| Finding {
-        violation: Violation::Lost,
-        message,
-        cause: Cause::LostUpdate,
-        detail: "told success, and a later update had read the balance before it".to_owned(),
-    };
-    case.messages().filter(is_lost).map(finding).collect()
+    finding(cause::of_unfinished(case, message), detail)
 }
 
-/// The entries, by number, that the final balances are made of. Each was written over the newest one before it that left the
-/// balance which it had read; so the way back from an account's last entry leads through all that survive.
-fn surviving(ledger: &[Entry]) -> HashSet<u64> {
-    let mut before: HashMap<AccountId, HashMap<i64, usize>> = HashMap::new();
-    let mut last: HashMap<AccountId, usize> = HashMap::new();
+/// The entries, by number, that the final balances are made of; none if nothing is ever overwritten, and then all are.
+pub(super) struct Survivors(Option<FxHashSet<u64>>);
+
+impl Survivors {
+    /// The survivors of a trial. Whoever adds to what is there loses nothing.
+    pub fn of(case: &Case<'_>) -> Self {
+        Survivors(case.has_overwrites().then(|| surviving(case.evidence.ledger)))
+    }
+
+    fn include_any_of(&self, case: &Case<'_>, message: MessageId) -> bool {
+        self.0.as_ref().is_none_or(|numbers| case.entries_of(message).any(|entry| numbers.contains(&entry.number)))
+    }
+}
+
+/// Each entry was written over the newest one before it that left the balance which it had read; so the way back from an
+/// account's last entry leads through all that survive.
+fn surviving(ledger: &[Entry]) -> FxHashSet<u64> {
+    let mut before: FxHashMap<AccountId, FxHashMap<i64, usize>> = FxHashMap::default();
+    let mut last: FxHashMap<AccountId, usize> = FxHashMap::default();
     let mut read: Vec<Option<usize>> = Vec::with_capacity(ledger.len());
     for (index, entry) in ledger.iter().enumerate() {
         let balances = before.entry(entry.account).or_default();
-        read.push(balances.get(&(entry.balance - i64::from(entry.amount))).copied());
+        read.push(balances.get(&entry.balance.wrapping_sub(entry.amount)).copied());
         balances.insert(entry.balance, index);
         last.insert(entry.account, index);
     }

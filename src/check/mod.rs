@@ -5,23 +5,30 @@
 mod abandoned;
 mod case;
 mod cause;
+mod denied;
 mod deviating;
 mod duplicate;
+mod fired;
 mod late;
 mod lost;
 mod overlap;
+mod refused;
 mod reverted;
 mod stale;
 mod stuck;
 mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
+mod told;
 mod verdict;
 mod violation;
 mod work;
+mod wrong;
 
-pub use case::{Case, Evidence, Told};
+pub use case::{Case, Evidence};
+pub use fired::{Faults, Fired, Made};
 pub use tally::Tally;
+pub use told::Told;
 pub use verdict::{Inconclusive, Verdict, is_met};
 pub use violation::{Cause, Violation};
 pub use work::Work;
@@ -39,18 +46,23 @@ pub struct Finding {
 }
 
 /// Finds every violation: at most one of each kind per message.
+///
+/// Of denied, refused, lost, stuck and late a message shows the first that fits: one fact is one finding.
 #[must_use]
 pub fn findings(case: &Case<'_>) -> Vec<Finding> {
-    let checks = [
-        duplicate::find,
-        lost::find,
-        abandoned::find,
-        late::find,
-        deviating::find,
-        stuck::find,
-        overlap::find,
-        stale::find,
-        reverted::find,
-    ];
-    checks.iter().flat_map(|find| find(case)).collect()
+    let mut findings = duplicate::find(case);
+    findings.extend(wrong::find(case));
+    let survivors = lost::Survivors::of(case);
+    let fates = case.messages().filter_map(|message| {
+        denied::of(case, message)
+            .or_else(|| refused::of(case, message))
+            .or_else(|| lost::of(case, &survivors, message))
+            .or_else(|| stuck::of(case, message))
+            .or_else(|| late::of(case, message))
+    });
+    findings.extend(fates);
+    for find in [abandoned::find, deviating::find, overlap::find, stale::find, reverted::find] {
+        findings.extend(find(case));
+    }
+    findings
 }

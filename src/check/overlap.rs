@@ -1,10 +1,10 @@
 //! overlap: two handlers inside the critical section at once.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::{Case, Cause, Finding, Violation};
 use crate::history::{Event, What};
-use crate::world::{AccountId, Delivery, MessageId, Op, Outcome};
+use crate::world::{AccountId, Acts, Delivery, MessageId, Op, Outcome};
 
 /// Somebody who believes to be inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,8 @@ struct Step {
 /// its release, or until its delivery ends. Both ends are the inner ones, so that an overlap found is one.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let lease_ns = u64::try_from(case.evidence.lease.as_nanos()).unwrap_or(u64::MAX);
-    let mut inside: HashMap<AccountId, Vec<Stay>> = HashMap::new();
-    let mut sections: HashMap<(MessageId, Delivery), AccountId> = HashMap::new();
+    let mut inside: FxHashMap<AccountId, Vec<Stay>> = FxHashMap::default();
+    let mut sections: FxHashMap<(MessageId, Delivery), AccountId> = FxHashMap::default();
     let mut findings: Vec<Finding> = Vec::new();
     let unlocked = late_unlocks(case.evidence.events);
     for Step { at_ns, who, enters, leased_ns } in steps(case.evidence.events) {
@@ -93,10 +93,12 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// When unlocks landed that had timed out, by the delivery that had sent them.
-fn late_unlocks(events: &[Event]) -> HashMap<(MessageId, Delivery), Vec<u64>> {
-    let mut landed: HashMap<_, Vec<u64>> = HashMap::new();
+fn late_unlocks(events: &[Event]) -> FxHashMap<(MessageId, Delivery), Vec<u64>> {
+    let mut landed: FxHashMap<_, Vec<u64>> = FxHashMap::default();
     for event in events {
-        if matches!(event.what, What::Landed { op: Op::Release(_), .. }) {
+        if let What::Landed { op, .. } = event.what
+            && op.acts().any(Acts::LEAVES)
+        {
             landed.entry((event.message, event.delivery)).or_default().push(event.at_ns);
         }
     }
@@ -105,27 +107,40 @@ fn late_unlocks(events: &[Event]) -> HashMap<(MessageId, Delivery), Vec<u64>> {
 
 /// The steps over thresholds, in the order of time.
 fn steps(events: &[Event]) -> Vec<Step> {
-    let mut leased: HashMap<(MessageId, Delivery), u64> = HashMap::new();
+    // The deliveries that are at work under a lease, and when they asked for it. There are as many as handlers, about.
+    let mut leased: FxHashMap<(MessageId, Delivery), u64> = FxHashMap::default();
     let mut steps = Vec::new();
     for event in events {
         let who = Insider { message: event.message, delivery: event.delivery };
         let key = (event.message, event.delivery);
-        match event.what {
-            What::Called { op: Op::GrantLease, .. } => {
-                leased.insert(key, event.at_ns);
+        let leaves = match event.what {
+            What::Called { op, outcome, .. } => {
+                let acts = op.acts();
+                if acts.any(Acts::LEASES) {
+                    leased.insert(key, event.at_ns);
+                }
+                if let (Op::Acquire(lock), Some(Outcome::Ok(_))) = (op, outcome) {
+                    steps.push(Step {
+                        at_ns: event.ended_ns(),
+                        who,
+                        enters: Some(lock.account),
+                        leased_ns: leased.get(&key).copied().unwrap_or(event.at_ns),
+                    });
+                }
+                acts.any(Acts::LEAVES) && leased.contains_key(&key)
             }
-            What::Called { op: Op::Acquire(lock), outcome: Some(Outcome::Ok(_)), .. } => steps.push(Step {
-                at_ns: event.ended_ns(),
-                who,
-                enters: Some(lock.account),
-                leased_ns: leased.get(&key).copied().unwrap_or(event.at_ns),
-            }),
-            What::Called { op: Op::Release(_), .. } | What::Answered { .. } | What::Cancelled | What::Crashed
-                if leased.contains_key(&key) =>
-            {
-                steps.push(Step { at_ns: event.at_ns, who, enters: None, leased_ns: 0 });
-            }
-            _ => {}
+            What::Answered { .. } | What::Cancelled | What::Crashed => leased.remove(&key).is_some(),
+            What::Sent { .. }
+            | What::Arrived
+            | What::Repeated { .. }
+            | What::Landed { .. }
+            | What::Paused { .. }
+            | What::Received { .. }
+            | What::TimedOut
+            | What::GaveUp => false,
+        };
+        if leaves {
+            steps.push(Step { at_ns: event.at_ns, who, enters: None, leased_ns: 0 });
         }
     }
     // Nearly in order already, since events are: the sort takes about linear time. Whoever leaves at the same

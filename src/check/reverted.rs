@@ -1,6 +1,6 @@
 //! reverted: a late duplicate undid a newer request's state.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::{Case, Finding, Violation, cause};
 use crate::backend::Entry;
@@ -11,8 +11,8 @@ use crate::world::{AccountId, MessageId};
 ///
 /// An effect that adds a positive amount can be a duplicate and never reverts; one that sets a state can do both.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut firsts: HashMap<MessageId, &Entry> = HashMap::new();
-    let mut latest: HashMap<AccountId, &Entry> = HashMap::new();
+    let mut firsts: FxHashMap<MessageId, &Entry> = FxHashMap::default();
+    let mut latest: FxHashMap<AccountId, &Entry> = FxHashMap::default();
     let mut findings = Vec::new();
     for entry in case.evidence.ledger {
         let before = latest.insert(entry.account, entry);

@@ -1,13 +1,13 @@
 //! stale: an effect accepted under a fencing token lower than one already used.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::{Case, Finding, Violation, cause};
 use crate::world::{AccountId, Token};
 
 /// One finding per message with an entry whose token is lower than that of an earlier entry of its account.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut highest: HashMap<AccountId, Token> = HashMap::new();
+    let mut highest: FxHashMap<AccountId, Token> = FxHashMap::default();
     let mut findings = Vec::new();
     for entry in case.evidence.ledger {
         let Some(token) = entry.token else { continue };

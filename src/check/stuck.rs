@@ -1,18 +1,16 @@
 //! stuck: a marker or claim stays unfinished, so that a fault-free retry is refused for good.
 
 use super::{Case, Finding, Violation, cause};
-use crate::world::Trouble;
+use crate::world::{MessageId, Trouble};
 
-/// One finding per message whose fault-free retry, after everything had settled, was told that somebody is at work on it.
-pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let is_stuck = |message: &_| case.told(*message).final_reply == Some(Err(Trouble::InProgress));
-    let finding = |message| Finding {
+/// Whether the fault-free retry of a message, after everything had settled, was told that somebody is at work on it.
+pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
+    (case.told(message).final_reply == Some(Err(Trouble::InProgress))).then(|| Finding {
         violation: Violation::Stuck,
         message,
         cause: cause::of_unfinished(case, message),
         detail: "a fault-free retry is told that somebody is at work on it, and nobody is".to_owned(),
-    };
-    case.messages().filter(is_stuck).map(finding).collect()
+    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The tally of a trial: how many requests, what became of them, which faults fired, which violations there were.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, Cause, Finding, Violation, Work};
-use crate::fault::FaultKind;
+use super::work::Counting;
+use super::{Case, Cause, Finding, Fired, Made, Violation, Work};
 use crate::history::What;
-use crate::world::Trouble;
+use crate::world::{Acts, Leg, Trouble};
 
 /// Counts, which add up over trials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,8 +25,12 @@ pub struct Tally {
     pub effects: u64,
     pub events: u64,
     pub work: Work,
-    pub fired: BTreeMap<FaultKind, u64>,
+    pub fired: Fired,
+    /// How often each kind of operation was made.
+    pub made: Made,
     pub violations: BTreeMap<(Violation, Cause), u64>,
+    /// The violations that were not looked for: a run that was saved before the lab knew them says nothing of them.
+    pub not_judged: BTreeSet<Violation>,
 }
 
 impl Tally {
@@ -37,27 +41,39 @@ impl Tally {
             requests: case.evidence.requests.len() as u64,
             effects: case.evidence.ledger.len() as u64,
             events: case.evidence.events.len() as u64,
-            work: Work::of(case),
             ..Tally::default()
         };
+        let mut counting = Counting::default();
         for event in case.evidence.events {
+            let in_transaction = counting.is_in_transaction(event);
+            counting.count(event);
+            tally.fired.count(event);
             match event.what {
                 What::Sent { .. } => tally.deliveries += 1,
-                What::Called { .. } => tally.operations += 1,
-                _ => {}
-            }
-            let delayed = event.is_delayed().then_some(FaultKind::Delayed);
-            let duplicated = event.is_duplicate().then_some(FaultKind::Duplicated);
-            for fault in event.fault().into_iter().chain(delayed).chain(duplicated) {
-                *tally.fired.entry(fault).or_default() += 1;
+                What::Called { op, .. } => {
+                    tally.operations += 1;
+                    let alone = !op.acts().any(Acts::BOUNDS) && (op.leg() == Leg::Lock || !in_transaction);
+                    tally.made.count(op.kind(), alone);
+                }
+                What::Arrived
+                | What::Repeated { .. }
+                | What::Landed { .. }
+                | What::Paused { .. }
+                | What::Cancelled
+                | What::Crashed
+                | What::Answered { .. }
+                | What::Received { .. }
+                | What::TimedOut
+                | What::GaveUp => {}
             }
         }
+        tally.work = counting.work;
         for disturbed in case.evidence.disturbed {
-            *tally.fired.entry(disturbed.disturbed.kind()).or_default() += 1;
+            tally.fired.add(disturbed.disturbed.kind(), Some(disturbed.target.leg()), 1);
         }
         for message in case.messages() {
             let told = case.told(message);
-            let refused = !told.success && told.failed_at_ns.is_some() && !told.gave_up;
+            let refused = !told.success && told.refused_at_ns.is_some();
             let is_unknown = matches!(told.final_reply, Some(Err(Trouble::Unknown)));
             tally.acknowledged += u64::from(told.success);
             tally.refused += u64::from(refused);
@@ -80,9 +96,9 @@ impl Tally {
         self.effects += other.effects;
         self.events += other.events;
         self.work += other.work;
-        for (fault, count) in &other.fired {
-            *self.fired.entry(*fault).or_default() += count;
-        }
+        self.fired.add_all(&other.fired);
+        self.made.add_all(&other.made);
+        self.not_judged.extend(&other.not_judged);
         for (violation, count) in &other.violations {
             *self.violations.entry(*violation).or_default() += count;
         }
@@ -99,12 +115,6 @@ impl Tally {
         let of_kind = self.violations.iter().filter(move |((kind, _), _)| *kind == violation);
         of_kind.map(|((_, cause), count)| (*cause, *count))
     }
-
-    /// How many faults fired, of all kinds.
-    #[must_use]
-    pub fn faults_fired(&self) -> u64 {
-        self.fired.values().sum()
-    }
 }
 
 #[cfg(test)]
@@ -113,7 +123,7 @@ mod tests {
     use crate::check::{Case, Tally, Violation, findings};
     use crate::fault::FaultKind;
     use crate::history::What;
-    use crate::world::{Answer, Delivery, Response, Trouble};
+    use crate::world::{Answer, Delivery, Leg, Response, Trouble};
 
     fn tally(story: &Story) -> Tally {
         let case = Case::new(story.evidence());
@@ -134,8 +144,14 @@ mod tests {
         let tally = tally(&story);
         assert_eq!((tally.requests, tally.acknowledged, tally.refused, tally.undecided), (4, 2, 1, 1));
         assert_eq!((tally.deliveries, tally.operations, tally.effects), (4, 3, 3));
-        let fired = [(FaultKind::RequestLost, 1), (FaultKind::Delayed, 1), (FaultKind::Crash, 1)];
-        assert_eq!(tally.fired, fired.into());
+        for (fault, leg) in [
+            (FaultKind::RequestLost, Some(Leg::Client)),
+            (FaultKind::Delayed, Some(Leg::Client)),
+            (FaultKind::Crash, None),
+        ] {
+            assert_eq!(tally.fired.on(fault, leg), 1, "{fault}");
+        }
+        assert_eq!(tally.fired.total(), 3);
         assert_eq!(tally.count(Violation::Duplicate), 1);
     }
 

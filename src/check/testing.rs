@@ -26,6 +26,7 @@ pub(crate) struct Story {
     requests: Vec<Request>,
     events: Vec<Event>,
     ledger: Vec<Entry>,
+    balances: Option<Vec<(AccountId, i64)>>,
     pub(crate) retries: Retries,
 }
 
@@ -36,6 +37,7 @@ impl Story {
             requests: (0..messages).map(request).collect(),
             events: Vec::new(),
             ledger: Vec::new(),
+            balances: None,
             retries: Retries::UntilAcknowledged,
         }
     }
@@ -77,6 +79,21 @@ impl Story {
         self
     }
 
+    /// The ledger gets an entry with this account, amount and balance.
+    pub(crate) fn raw_entry(&mut self, message: u32, by: Delivery, of: (u32, i64, i64)) -> &mut Self {
+        let number = self.ledger.len() as u64 + 1;
+        let (account, amount, balance) = of;
+        let (message, account) = (MessageId(message), AccountId(account));
+        self.ledger.push(Entry { number, message, account, amount, balance, token: None, by });
+        self
+    }
+
+    /// The accounts' balances in the end.
+    pub(crate) fn balances(&mut self, balances: &[(u32, i64)]) -> &mut Self {
+        self.balances = Some(balances.iter().map(|(account, balance)| (AccountId(*account), *balance)).collect());
+        self
+    }
+
     /// A delivery that arrives, applies in a microsecond, and is answered and heard in another, from this time on.
     pub(crate) fn smooth(&mut self, us: u64, message: u32, by: Delivery) -> &mut Self {
         let balance = self.ledger.last().map_or(0, |entry| entry.balance) + 10;
@@ -97,6 +114,7 @@ impl Story {
             requests: &self.requests,
             events: &self.events,
             ledger: &self.ledger,
+            balances: self.balances.as_deref(),
             disturbed: &[],
             retries: self.retries,
             lease: Duration::from_micros(LEASE_US),

@@ -1,6 +1,7 @@
 //! Verdicts: what the counts say of a strategy, and whether that was expected.
 
-use super::{Tally, Violation};
+use super::{Faults, Tally, Violation};
+use crate::fault::Level;
 use crate::load::Expected;
 use crate::strategy::Claim;
 
@@ -23,25 +24,27 @@ pub enum Verdict {
 /// Why a pass proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inconclusive {
-    /// The experiment asks for faults, and none fired.
-    NoFaultFired,
-    /// Too few requests were acknowledged or refused.
+    /// The level asks for these faults, the strategy's operations can meet them, and they never fired.
+    NeverFired(Faults),
+    /// Too few requests were acknowledged.
     TooFewRequests,
 }
 
 impl Verdict {
-    /// The verdict on counts. `has_faults` tells whether the fault level asks for any.
+    /// The verdict on the counts of every trial of a strategy at a fault level. Where it was not written down which operations
+    /// were made, it is enough that any fault fired.
     #[must_use]
-    pub fn of(tally: &Tally, claim: &Claim, has_faults: bool) -> Verdict {
+    pub fn of(tally: &Tally, claim: &Claim, level: &Level) -> Verdict {
+        let missing = Faults::missing(level, &tally.made, &tally.fired);
         let counts = |violation: &Violation| claim.counts(*violation) && tally.count(*violation) > 0;
         if Violation::ALL.iter().any(counts) {
             Verdict::Invalid
         } else if tally.undecided > 0 {
             Verdict::Unknown
-        } else if has_faults && tally.faults_fired() == 0 {
-            Verdict::Inconclusive(Inconclusive::NoFaultFired)
-        } else if tally.acknowledged + tally.refused < ENOUGH {
+        } else if tally.acknowledged < ENOUGH {
             Verdict::Inconclusive(Inconclusive::TooFewRequests)
+        } else if !missing.is_empty() {
+            Verdict::Inconclusive(Inconclusive::NeverFired(missing))
         } else {
             Verdict::Valid
         }
@@ -60,14 +63,16 @@ impl Verdict {
 }
 
 impl Inconclusive {
-    /// What to do about it.
+    /// Why, and what to do about it.
     #[must_use]
-    pub fn remedy(self) -> &'static str {
+    pub fn remedy(self) -> String {
         match self {
-            Inconclusive::NoFaultFired => {
-                "no fault fired: raise the probabilities of the level, or --set load.requests"
+            Inconclusive::NeverFired(faults) => {
+                format!("never fired: {faults}; raise their probabilities, or --set load.requests")
             }
-            Inconclusive::TooFewRequests => "fewer than 100 requests finished: raise load.requests or repeats",
+            Inconclusive::TooFewRequests => {
+                format!("fewer than {ENOUGH} requests were acknowledged: raise load.requests or repeats")
+            }
         }
     }
 }
@@ -96,9 +101,10 @@ pub fn is_met(verdict: Verdict, expected: Option<&Expected>, tally: &Tally, clai
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Cause;
-    use crate::fault::FaultKind;
+    use crate::check::{Cause, Fired, Made};
+    use crate::fault::{FaultKind, Probability};
     use crate::strategy::Retries;
+    use crate::world::{Leg, OpKind};
 
     const CLAIM: Claim = Claim {
         promise: "a test's",
@@ -108,8 +114,23 @@ mod tests {
         breaks: &[],
     };
 
+    /// A thousand applied requests, of which five crashed.
     fn fit() -> Tally {
-        Tally { requests: 1_000, acknowledged: 1_000, fired: [(FaultKind::Crash, 5)].into(), ..Tally::default() }
+        let mut tally = Tally { requests: 1_000, acknowledged: 1_000, ..Tally::default() };
+        tally.fired.add(FaultKind::Crash, None, 5);
+        tally.made.add(OpKind::Apply, 1_000, 1_000);
+        tally
+    }
+
+    /// A level that crashes handlers.
+    fn crashes() -> Level {
+        let mut level = Level::none();
+        level.handler.crash = Probability::new(0.01).unwrap();
+        level
+    }
+
+    fn verdict(tally: &Tally) -> Verdict {
+        Verdict::of(tally, &CLAIM, &crashes())
     }
 
     fn with(mut tally: Tally, violation: Violation) -> Tally {
@@ -119,34 +140,63 @@ mod tests {
 
     #[test]
     fn a_fit_trial_without_violations_is_valid() {
-        assert_eq!(Verdict::of(&fit(), &CLAIM, true), Verdict::Valid);
+        assert_eq!(verdict(&fit()), Verdict::Valid);
     }
 
     #[test]
     fn invalid_dominates_unknown_and_unknown_dominates_inconclusive() {
         let undecided = Tally { undecided: 1, ..Tally::default() };
-        assert_eq!(Verdict::of(&undecided, &CLAIM, true), Verdict::Unknown);
-        assert_eq!(Verdict::of(&with(undecided, Violation::Duplicate), &CLAIM, true), Verdict::Invalid);
+        assert_eq!(verdict(&undecided), Verdict::Unknown);
+        assert_eq!(verdict(&with(undecided, Violation::Duplicate)), Verdict::Invalid);
     }
 
     #[test]
-    fn a_pass_without_faults_or_with_too_few_requests_is_inconclusive() {
-        let quiet = Tally { fired: [].into(), ..fit() };
-        assert_eq!(Verdict::of(&quiet, &CLAIM, true), Verdict::Inconclusive(Inconclusive::NoFaultFired));
-        assert_eq!(Verdict::of(&quiet, &CLAIM, false), Verdict::Valid);
-        let few = Tally { acknowledged: 99, ..fit() };
-        assert_eq!(Verdict::of(&few, &CLAIM, true), Verdict::Inconclusive(Inconclusive::TooFewRequests));
+    fn a_pass_is_inconclusive_where_a_fault_of_the_level_never_fired() {
+        let mut level = crashes();
+        assert_eq!(Verdict::of(&fit(), &CLAIM, &level), Verdict::Valid);
+        level.store.reply_lost = Probability::new(0.00001).unwrap();
+        let pass = Verdict::of(&fit(), &CLAIM, &level);
+        let Verdict::Inconclusive(why) = pass else { panic!("{pass:?}") };
+        assert!(why.remedy().contains("never fired: store.reply_lost"), "{}", why.remedy());
+        // What operations cannot meet is not missing, and neither is anything where a violation was found.
+        level.store.reply_lost = Probability::default();
+        level.lock.reply_lost = Probability::new(0.00001).unwrap();
+        assert_eq!(Verdict::of(&fit(), &CLAIM, &level), Verdict::Valid);
+        let mut fired = fit();
+        fired.fired = Fired::default();
+        fired.fired.add(FaultKind::ReplyLost, Some(Leg::Store), 5);
+        assert_ne!(verdict(&fired), Verdict::Valid);
+        assert_eq!(verdict(&with(fired, Violation::Duplicate)), Verdict::Invalid);
+    }
+
+    #[test]
+    fn a_pass_needs_acknowledged_requests() {
+        let few = Tally { acknowledged: 99, refused: 901, ..fit() };
+        assert_eq!(verdict(&few), Verdict::Inconclusive(Inconclusive::TooFewRequests));
+        assert_eq!(verdict(&Tally { acknowledged: 100, ..fit() }), Verdict::Valid);
+        let refuses_all = with(Tally { acknowledged: 0, refused: 1_000, ..fit() }, Violation::Refused);
+        assert_eq!(verdict(&refuses_all), Verdict::Invalid);
+    }
+
+    #[test]
+    fn where_operations_were_not_written_down_it_is_enough_that_any_fault_fired() {
+        let mut old = fit();
+        old.made = Made::default();
+        assert_eq!(verdict(&old), Verdict::Valid);
+        old.fired = Fired::default();
+        assert!(matches!(verdict(&old), Verdict::Inconclusive(Inconclusive::NeverFired(_))));
+        assert_eq!(Verdict::of(&old, &CLAIM, &Level::none()), Verdict::Valid);
     }
 
     #[test]
     fn what_a_claim_tolerates_does_not_count() {
-        assert_eq!(Verdict::of(&with(fit(), Violation::Abandoned), &CLAIM, true), Verdict::Valid);
+        assert_eq!(verdict(&with(fit(), Violation::Abandoned)), Verdict::Valid);
     }
 
     #[test]
     fn a_strategy_must_show_what_is_expected_of_it_and_nothing_that_it_rules_out() {
         let expected = Expected::Shows(vec![Violation::Duplicate, Violation::Deviating]);
-        let met = |tally: &Tally| is_met(Verdict::of(tally, &CLAIM, true), Some(&expected), tally, &CLAIM);
+        let met = |tally: &Tally| is_met(verdict(tally), Some(&expected), tally, &CLAIM);
         let both = with(with(fit(), Violation::Duplicate), Violation::Deviating);
         assert!(met(&both));
         assert!(!met(&with(fit(), Violation::Duplicate)), "an experiment that has lost its teeth");
@@ -157,5 +207,14 @@ mod tests {
     fn without_an_expectation_only_the_claim_counts() {
         assert!(is_met(Verdict::Invalid, None, &with(fit(), Violation::Duplicate), &CLAIM));
         assert!(!is_met(Verdict::Invalid, None, &with(fit(), Violation::Lost), &CLAIM));
+    }
+
+    #[test]
+    fn what_is_expected_to_be_valid_must_be_valid() {
+        let valid = Some(&Expected::Valid);
+        assert!(is_met(Verdict::Valid, valid, &fit(), &CLAIM));
+        for verdict in [Verdict::Invalid, Verdict::Unknown, Verdict::Inconclusive(Inconclusive::TooFewRequests)] {
+            assert!(!is_met(verdict, valid, &fit(), &CLAIM), "{verdict}");
+        }
     }
 }

@@ -1,16 +1,23 @@
-//! The nine ways in which a guarantee can be broken, and the causes that the history can show.
+//! The twelve ways in which a guarantee can be broken, and the causes that the history can show.
 
 /// A broken guarantee, counted per message id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Violation {
     /// The ledger holds the effect more than once.
     Duplicate,
+    /// What was done is not what was asked for: another account or amount, balances that do not chain, or an answer that no
+    /// entry of the message gave.
+    Wrong,
+    /// The client was told that it is refused for good, and the ledger holds the effect.
+    Denied,
+    /// A valid request was refused for good, and its effect is absent.
+    Refused,
     /// The client was told success and the ledger does not hold the effect, or a fault-free retry after everything has
     /// settled still cannot get it applied.
     Lost,
     /// The client gave up, and the effect is absent. Allowed only for strategies that claim at-most-once.
     Abandoned,
-    /// The effect was applied after the client had been told that it failed.
+    /// The effect was applied after the client had given up for good.
     Late,
     /// Two answers to the same message id differ.
     Deviating,
@@ -26,8 +33,11 @@ pub enum Violation {
 
 impl Violation {
     /// Every kind, in the order of the declaration and of every report.
-    pub const ALL: [Violation; 9] = [
+    pub const ALL: [Violation; 12] = [
         Violation::Duplicate,
+        Violation::Wrong,
+        Violation::Denied,
+        Violation::Refused,
         Violation::Lost,
         Violation::Abandoned,
         Violation::Late,
@@ -43,6 +53,9 @@ impl Violation {
     pub fn name(self) -> &'static str {
         match self {
             Violation::Duplicate => "duplicate",
+            Violation::Wrong => "wrong",
+            Violation::Denied => "denied",
+            Violation::Refused => "refused",
             Violation::Lost => "lost",
             Violation::Abandoned => "abandoned",
             Violation::Late => "late",
@@ -51,6 +64,22 @@ impl Violation {
             Violation::Overlap => "overlap",
             Violation::Stale => "stale",
             Violation::Reverted => "reverted",
+        }
+    }
+
+    /// Whether it stays once it is there, whatever comes. What does not is judged when everything has settled: an effect may still
+    /// come, and so may the entry that an answer is of.
+    #[must_use]
+    pub fn lasts(self) -> bool {
+        match self {
+            Violation::Duplicate
+            | Violation::Denied
+            | Violation::Late
+            | Violation::Deviating
+            | Violation::Overlap
+            | Violation::Stale
+            | Violation::Reverted => true,
+            Violation::Wrong | Violation::Refused | Violation::Lost | Violation::Abandoned | Violation::Stuck => false,
         }
     }
 
@@ -92,13 +121,29 @@ pub enum Cause {
     LateLanding,
     /// A message was lost, and nobody sent it again.
     NeverRetried,
+    /// A proxy or a driver on the way repeated a request that its client sent once.
+    RepeatedOnTheWay,
+    /// One delivery applied the effect twice.
+    AppliedTwice,
+    /// The account or the amount is not the request's.
+    OtherEffect,
+    /// No client ever sent a request with this id.
+    NeverAskedFor,
+    /// A balance was changed beside the ledger, or the ledger beside the balance.
+    BrokenChain,
+    /// No effect of the message gave the answer.
+    OtherAnswer,
+    /// The strategy took an operation whose outcome nobody knows for one that had failed.
+    UnknownTakenForFailure,
+    /// A fault had passed, and the strategy still refuses because of it.
+    FaultRemembered,
     /// The history shows none of these.
     Unexplained,
 }
 
 impl Cause {
     /// Every cause, in the order of the declaration.
-    pub const ALL: [Cause; 12] = [
+    pub const ALL: [Cause; 20] = [
         Cause::CheckThenActRace,
         Cause::RetryAfterLostReply,
         Cause::Redelivery,
@@ -110,6 +155,14 @@ impl Cause {
         Cause::WindowExpired,
         Cause::LateLanding,
         Cause::NeverRetried,
+        Cause::RepeatedOnTheWay,
+        Cause::AppliedTwice,
+        Cause::OtherEffect,
+        Cause::NeverAskedFor,
+        Cause::BrokenChain,
+        Cause::OtherAnswer,
+        Cause::UnknownTakenForFailure,
+        Cause::FaultRemembered,
         Cause::Unexplained,
     ];
 
@@ -128,6 +181,14 @@ impl Cause {
             Cause::WindowExpired => "window expired",
             Cause::LateLanding => "late landing",
             Cause::NeverRetried => "never retried",
+            Cause::RepeatedOnTheWay => "repeated on the way",
+            Cause::AppliedTwice => "applied twice by one delivery",
+            Cause::OtherEffect => "another effect than the request's",
+            Cause::NeverAskedFor => "never asked for",
+            Cause::BrokenChain => "balance and ledger disagree",
+            Cause::OtherAnswer => "an answer that no effect gave",
+            Cause::UnknownTakenForFailure => "an unknown outcome taken for a failure",
+            Cause::FaultRemembered => "a fault that had passed is remembered",
             Cause::Unexplained => "unexplained",
         }
     }

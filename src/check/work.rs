@@ -1,8 +1,7 @@
 //! What a trial's requests cost: how often clients asked, what handlers asked of the backends, and what they told.
 
-use super::Case;
-use crate::history::What;
-use crate::world::{Delivery, Leg, MessageId, Op, OpKind, Trouble};
+use crate::history::{Event, What};
+use crate::world::{Acts, Delivery, Leg, MessageId, Op, Trouble};
 
 /// Counts of a trial's work, which add up over trials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,50 +74,75 @@ impl Work {
             told_unknown: unknown,
         }
     }
+}
 
-    /// Counts the work of a trial.
-    #[must_use]
-    pub(super) fn of(case: &Case<'_>) -> Self {
-        let mut work = Work::default();
-        for message in case.messages() {
-            work.count(case, message);
+/// Counts the work of a trial, event by event in the order of time.
+#[derive(Default)]
+pub(super) struct Counting {
+    pub work: Work,
+    /// By handler: the delivery that has a transaction open, and whether it has written. A handler works on one at a time.
+    open: Vec<Option<(MessageId, Delivery, bool)>>,
+}
+
+impl Counting {
+    #[inline]
+    pub fn count(&mut self, event: &Event) {
+        match event.what {
+            What::Sent { .. } => self.work.attempts += u64::from(event.delivery.copy == 0),
+            What::Called { op, .. } => self.call(&op, event),
+            What::Answered { reply: Err(trouble), .. } => match trouble {
+                Trouble::InProgress => self.work.told_in_progress += 1,
+                Trouble::Refused => self.work.told_refused += 1,
+                Trouble::Failed(_) => self.work.told_failed += 1,
+                Trouble::Unknown => self.work.told_unknown += 1,
+            },
+            What::Answered { reply: Ok(_), .. }
+            | What::Arrived
+            | What::Repeated { .. }
+            | What::Landed { .. }
+            | What::Paused { .. }
+            | What::Cancelled
+            | What::Crashed
+            | What::Received { .. }
+            | What::TimedOut
+            | What::GaveUp => {}
         }
-        work
     }
 
-    fn count(&mut self, case: &Case<'_>, message: MessageId) {
-        // The deliveries that have a transaction open, and whether it has written.
-        let mut open: Vec<(Delivery, bool)> = Vec::new();
-        for event in case.events_of(message) {
-            match event.what {
-                What::Sent { .. } => self.attempts += u64::from(event.delivery.copy == 0),
-                What::Called { op, .. } => self.call(&op, event.delivery, &mut open),
-                What::Answered { reply: Err(trouble), .. } => match trouble {
-                    Trouble::InProgress => self.told_in_progress += 1,
-                    Trouble::Refused => self.told_refused += 1,
-                    Trouble::Failed(_) => self.told_failed += 1,
-                    Trouble::Unknown => self.told_unknown += 1,
-                },
-                _ => {}
-            }
-        }
+    /// Whether the delivery of an event has a transaction open: an operation of it belongs to the transaction.
+    #[inline]
+    pub fn is_in_transaction(&self, event: &Event) -> bool {
+        let open = self.open.get(usize::from(event.handler)).copied().flatten();
+        open.is_some_and(|(message, delivery, _)| message == event.message && delivery == event.delivery)
     }
 
-    fn call(&mut self, op: &Op, by: Delivery, open: &mut Vec<(Delivery, bool)>) {
+    fn call(&mut self, op: &Op, event: &Event) {
+        let acts = op.acts();
         if op.leg() == Leg::Lock {
-            self.lock_operations += 1;
-            self.raft_writes += 1;
+            self.work.lock_operations += 1;
+            self.work.raft_writes += 1;
             return;
         }
-        self.store_operations += 1;
-        let transaction = open.iter().position(|(delivery, _)| *delivery == by);
-        match (op.kind(), transaction) {
-            (OpKind::Begin, _) => open.push((by, false)),
-            (OpKind::Commit, Some(place)) => self.commits += u64::from(open.swap_remove(place).1),
-            (OpKind::Rollback, Some(place)) => drop(open.swap_remove(place)),
-            (OpKind::Commit | OpKind::Rollback | OpKind::ReadMark | OpKind::ReadAnswer | OpKind::ReadBalance, _) => {}
-            (_, Some(place)) => open[place].1 = true,
-            (_, None) => self.commits += 1,
+        self.work.store_operations += 1;
+        let place = usize::from(event.handler);
+        if place >= self.open.len() {
+            self.open.resize(place + 1, None);
+        }
+        let by = (event.message, event.delivery);
+        let open = &mut self.open[place];
+        let own = open.filter(|(message, delivery, _)| (*message, *delivery) == by);
+        if acts.any(Acts::BEGINS) {
+            *open = Some((by.0, by.1, false));
+        } else if acts.any(Acts::COMMITS) {
+            self.work.commits += u64::from(own.is_some_and(|(.., has_written)| has_written));
+            *open = None;
+        } else if acts.any(Acts::UNDOES) {
+            *open = None;
+        } else if !acts.any(Acts::READS) {
+            match own {
+                Some(_) => *open = Some((by.0, by.1, true)),
+                None => self.work.commits += 1,
+            }
         }
     }
 }
@@ -143,7 +167,9 @@ mod tests {
     fn work(tell: impl FnOnce(&mut Story)) -> Work {
         let mut story = Story::of(1);
         tell(&mut story);
-        Work::of(&Case::new(story.evidence()))
+        let mut counting = Counting::default();
+        story.evidence().events.iter().for_each(|event| counting.count(event));
+        counting.work
     }
 
     #[test]

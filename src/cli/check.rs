@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::output;
-use crate::check::{Case, Evidence, Tally, findings};
+use crate::check::{Case, Tally, findings};
 use crate::exit;
-use crate::results::{FileError, RunFolder, SavedTrial, TrialRow};
+use crate::results::{FileError, RunFolder, TrialRow};
 use crate::strategy::{Registry, UnknownStrategy};
 
 #[derive(Debug, Args)]
@@ -94,20 +93,12 @@ enum Mismatch {
 fn judge_again(folder: &RunFolder, row: &TrialRow, registry: &Registry) -> Result<u64, Mismatch> {
     let saved = folder.history(&row.trial)?;
     let strategy = registry.get(&row.cell.strategy)?;
-    let SavedTrial { header, requests, disturbed, events, ledger, digest } = &saved;
-    let case = Case::new(Evidence {
-        requests,
-        events,
-        ledger,
-        disturbed,
-        retries: strategy.claim(folder.meta.store_kind()).retries,
-        lease: Duration::from_micros(header.lease_us),
-    });
+    let case = Case::new(saved.evidence(strategy.claim(folder.meta.store_kind()).retries));
     let tally = Tally::new(&case, &findings(&case));
     if tally != row.tally {
         return Err(Mismatch::Verdict(difference(&row.tally, &tally)));
     }
-    if *digest != row.history_sha256 {
+    if saved.digest != row.history_sha256 {
         return Err(Mismatch::Digest);
     }
     Ok(tally.events)
@@ -125,7 +116,7 @@ fn difference(run: &Tally, now: &Tally) -> String {
         ("acknowledged requests", run.acknowledged, now.acknowledged),
         ("effects", run.effects, now.effects),
         ("events", run.events, now.events),
-        ("faults", run.faults_fired(), now.faults_fired()),
+        ("faults", run.fired.total(), now.fired.total()),
     ];
     let found = counts.into_iter().find(|(_, then, now)| then != now);
     found.map_or_else(

@@ -13,7 +13,7 @@ use super::progress::{Counter, Spinner};
 use super::rig::Mounted;
 use super::servers::{Real, Servers};
 use super::{Usage, output};
-use crate::check::{Case, Evidence, Finding, Violation, findings};
+use crate::check::{Case, Finding, Violation, findings};
 use crate::exit;
 use crate::explore::{Flaws, Limits, Schedule};
 use crate::load::Cell;
@@ -192,14 +192,7 @@ impl Lift {
 
 /// The evidence of a saved trial.
 pub(super) fn case<'s>(folder: &RunFolder, strategy: &dyn Strategy, saved: &'s SavedTrial) -> Case<'s> {
-    Case::new(Evidence {
-        requests: &saved.requests,
-        events: &saved.events,
-        ledger: &saved.ledger,
-        disturbed: &saved.disturbed,
-        retries: strategy.claim(folder.meta.store_kind()).retries,
-        lease: Duration::from_micros(saved.header.lease_us),
-    })
+    Case::new(saved.evidence(strategy.claim(folder.meta.store_kind()).retries))
 }
 
 /// The first of each strategy, fault level and kind, then the second of each, until there are so many; those of a trial together.

@@ -16,6 +16,9 @@ const TTL_S: i64 = 1;
 
 pub(super) const DONE: Outcome = Outcome::Ok(Response::Done);
 
+/// The accounts that there can be: the one of all requests, and others that a strategy may change by mistake.
+pub(crate) const ACCOUNTS: u8 = 4;
+
 /// Store, lock service and ledger, and what is in flight to them.
 #[derive(Clone)]
 pub(crate) struct Direct {
@@ -36,7 +39,7 @@ pub(crate) struct Direct {
 impl Direct {
     /// Backends in which nothing has happened yet, with the mistakes that the model is to have.
     pub fn new(bound: Bound, flaws: super::Flaws) -> Self {
-        let store = Store::new(bound.store, 1);
+        let store = Store::new(bound.store, 1).with_room_for(ACCOUNTS);
         let lock = LockService::default();
         Direct {
             bound,

@@ -139,16 +139,7 @@ impl Hash for Place {
 
 /// The violations that stay once they are there. The others are judged when a schedule has come to its end.
 fn lasting() -> Violations {
-    [
-        Violation::Duplicate,
-        Violation::Late,
-        Violation::Deviating,
-        Violation::Overlap,
-        Violation::Stale,
-        Violation::Reverted,
-    ]
-    .into_iter()
-    .collect()
+    Violation::ALL.into_iter().filter(|violation| violation.lasts()).collect()
 }
 
 /// Where a lane and the store stand, and what the lane's operation meets.
@@ -394,7 +385,7 @@ impl<'s> Engine<'s> {
         if let Some(reply) = reply {
             let sight = match is_final {
                 true => Sight::Retried { message: of, reply },
-                false => Sight::Answered { message: of, reply },
+                false => Sight::Answered { message: of, reply, heard: true },
             };
             let node = state.lanes[usize::from(lane)].node;
             state.at.seen = match is_final {

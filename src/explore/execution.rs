@@ -5,7 +5,7 @@ mod modelled;
 use std::num::NonZeroI64;
 use std::time::Duration;
 
-use crate::backend::Entry;
+use crate::backend::{Balances, Entry};
 use crate::check::{Case, Evidence, Finding, findings};
 use crate::fault::FaultKind;
 use crate::history::{Event, What};
@@ -133,6 +133,8 @@ pub(crate) trait Backends: Stage {
     fn waits(&self) -> u64;
     /// The effects that were committed, in their order, for the last time.
     fn take_ledger(&mut self) -> Vec<Entry>;
+    /// The balances of the accounts that there are.
+    fn balances(&mut self) -> Balances;
 }
 
 impl Backends for Direct {
@@ -152,6 +154,10 @@ impl Backends for Direct {
 
     fn take_ledger(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.ledger)
+    }
+
+    fn balances(&mut self) -> Balances {
+        self.store.balances().collect()
     }
 }
 
@@ -181,6 +187,8 @@ pub struct Executed {
     pub requests: Vec<Request>,
     pub events: Vec<Event>,
     pub ledger: Vec<Entry>,
+    /// The accounts' balances in the end; none before the end.
+    pub balances: Option<Balances>,
     pub retries: Retries,
     /// The steps, without those of the fault-free retry.
     pub made: Vec<Made>,
@@ -196,6 +204,7 @@ impl Executed {
             requests: &self.requests,
             events: &self.events,
             ledger: &self.ledger,
+            balances: self.balances.as_deref(),
             disturbed: &[],
             retries: self.retries,
             lease: LEASE,
@@ -491,6 +500,7 @@ impl<S: Backends> Execution<'_, S> {
         Ok(Executed {
             requests: self.of.requests.clone(),
             events: std::mem::take(&mut self.events),
+            balances: Some(self.backends.balances()),
             ledger: self.backends.take_ledger(),
             retries: self.of.retries,
             made,

@@ -34,6 +34,7 @@ pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
 pub use census::{Census, census, one_by_one};
 pub(crate) use classes::ClassWalk;
 pub use classes::{count_classes, each_class};
+pub(crate) use direct::ACCOUNTS;
 pub use engine::Violations;
 pub use execution::{Did, Executed, Made};
 pub use exploration::{Exploration, unseen};

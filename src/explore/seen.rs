@@ -3,7 +3,7 @@
 //! Two schedules with the same of it are judged alike. It judges nothing itself: that is done by the checks, on one schedule
 //! for each different [`Seen`].
 
-use crate::world::{Answer, MessageId, Reply, Token};
+use crate::world::{AccountId, Answer, MessageId, Reply, Request, Token};
 
 /// What a verdict can depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -13,6 +13,10 @@ pub(super) struct Seen {
     highest: Option<Token>,
     /// An effect was accepted under a lower one.
     stale: bool,
+    /// An effect has the id of no request.
+    has_strangers: bool,
+    /// The last balance of each account that has one, in the order of the accounts.
+    balances: Vec<(AccountId, i64)>,
     /// The effects in order, where there are several requests.
     effects: Vec<(MessageId, i64)>,
 }
@@ -21,8 +25,16 @@ pub(super) struct Seen {
 struct OfRequest {
     /// The number of effects; more than two are two.
     effects: u8,
+    /// The balances that they left, each once.
+    given: Vec<i64>,
+    /// An effect is another than was asked for.
+    other_effect: bool,
+    /// A balance does not go on from the one before it.
+    unchained: bool,
     /// A handler has answered.
     answer: Option<Answer>,
+    /// The answers that no effect has given so far.
+    odd: Vec<Answer>,
     /// Handlers have answered differently.
     deviating: bool,
     success: bool,
@@ -35,21 +47,50 @@ struct OfRequest {
     retried: Option<Reply>,
 }
 
+/// An effect that was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Effect {
+    pub message: MessageId,
+    pub account: AccountId,
+    pub amount: i64,
+    pub balance: i64,
+    pub token: Option<Token>,
+}
+
 /// Something that is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Sight {
-    Entry { message: MessageId, balance: i64, token: Option<Token> },
-    Answered { message: MessageId, reply: Reply },
-    GaveUp { message: MessageId },
-    Overlap { message: MessageId },
-    Retried { message: MessageId, reply: Reply },
+    Effect(Effect),
+    /// A handler has answered; its client hears it if there is one.
+    Answered {
+        message: MessageId,
+        reply: Reply,
+        heard: bool,
+    },
+    GaveUp {
+        message: MessageId,
+    },
+    Overlap {
+        message: MessageId,
+    },
+    Retried {
+        message: MessageId,
+        reply: Reply,
+    },
 }
 
 impl Seen {
     /// Nothing yet.
     pub fn new(requests: u8) -> Self {
         let by_request = vec![OfRequest::default(); usize::from(requests)];
-        Seen { by_request, highest: None, stale: false, effects: Vec::new() }
+        Seen {
+            by_request,
+            highest: None,
+            stale: false,
+            has_strangers: false,
+            balances: Vec::new(),
+            effects: Vec::new(),
+        }
     }
 
     /// Whether the client of a request has an answer.
@@ -63,40 +104,63 @@ impl Seen {
     }
 
     /// The same and something more. The order of effects matters only between requests.
-    pub fn after(&self, sight: Sight, several: bool) -> Self {
+    pub fn after(&self, sight: Sight, requests: &[Request]) -> Self {
         let mut after = self.clone();
-        let Seen { by_request, highest, stale, effects } = &mut after;
+        let of = |message: MessageId| message.0 as usize;
         match sight {
-            Sight::Entry { message, balance, token } => {
-                let of = &mut by_request[message.0 as usize];
-                of.effects = (of.effects + 1).min(2);
-                of.late |= of.gave_up || of.refused;
-                *stale |= token.is_some() && token < *highest;
-                *highest = token.max(*highest);
-                if several {
-                    effects.push((message, balance));
-                }
-            }
-            Sight::Answered { message, reply } => by_request[message.0 as usize].answered(reply),
-            Sight::GaveUp { message } => by_request[message.0 as usize].gave_up = true,
-            Sight::Overlap { message } => by_request[message.0 as usize].overlap = true,
+            Sight::Effect(effect) => after.applied(effect, requests),
+            Sight::Answered { message, reply, heard } => after.by_request[of(message)].answered(reply, heard),
+            Sight::GaveUp { message } => after.by_request[of(message)].gave_up = true,
+            Sight::Overlap { message } => after.by_request[of(message)].overlap = true,
             Sight::Retried { message, reply } => {
-                let of = &mut by_request[message.0 as usize];
-                of.answered(reply);
+                let of = &mut after.by_request[of(message)];
+                of.answered(reply, true);
                 of.retried = Some(reply);
             }
         }
         after
     }
+
+    fn applied(&mut self, effect: Effect, requests: &[Request]) {
+        let Effect { message, account, amount, balance, token } = effect;
+        self.stale |= token.is_some() && token < self.highest;
+        self.highest = token.max(self.highest);
+        let before = match self.balances.binary_search_by_key(&account, |(account, _)| *account) {
+            Ok(at) => std::mem::replace(&mut self.balances[at].1, balance),
+            Err(at) => {
+                self.balances.insert(at, (account, balance));
+                0
+            }
+        };
+        if requests.len() > 1 {
+            self.effects.push((message, balance));
+        }
+        let place = message.0 as usize;
+        let (Some(of), Some(request)) = (self.by_request.get_mut(place), requests.get(place)) else {
+            self.has_strangers = true;
+            return;
+        };
+        of.effects = (of.effects + 1).min(2);
+        of.late |= of.gave_up || of.refused;
+        of.other_effect |= account != request.effect.account || amount != i64::from(request.effect.amount);
+        of.unchained |= balance.checked_sub(before) != Some(amount);
+        of.odd.retain(|answer| answer.0 != balance);
+        if let Err(at) = of.given.binary_search(&balance) {
+            of.given.insert(at, balance);
+        }
+    }
 }
 
 impl OfRequest {
-    fn answered(&mut self, reply: Reply) {
+    fn answered(&mut self, reply: Reply, heard: bool) {
         match reply {
             Ok(answer) => {
-                self.success = true;
+                self.success |= heard;
                 self.deviating |= self.refused || self.answer.is_some_and(|first| first != answer);
                 self.answer.get_or_insert(answer);
+                if !self.given.contains(&answer.0) && !self.odd.contains(&answer) {
+                    self.odd.push(answer);
+                }
             }
             Err(trouble) if trouble.is_final() => {
                 self.deviating |= self.answer.is_some();

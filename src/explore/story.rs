@@ -208,6 +208,7 @@ fn failure_in_words(failure: Failure) -> &'static str {
         Failure::OtherLease => "other lease",
         Failure::LeaseExpired => "lease expired",
         Failure::Unavailable => "unavailable",
+        Failure::NoAccount => "no such account",
     }
 }
 
@@ -278,9 +279,12 @@ fn lease_name(lease: LeaseId) -> String {
 pub fn meaning(violation: Violation) -> &'static str {
     match violation {
         Violation::Duplicate => "X is in the ledger twice",
+        Violation::Wrong => "what was done or answered is not what was asked for",
+        Violation::Denied => "the client was told that it is refused for good, and X is in the ledger",
+        Violation::Refused => "a valid request is refused for good, and X is not in the ledger",
         Violation::Lost => "told success, or retried without faults, and X is not in the ledger",
         Violation::Abandoned => "the client has given up, and X was never applied",
-        Violation::Late => "X is applied after the client was told that it failed",
+        Violation::Late => "X is applied after the client has given up for good",
         Violation::Deviating => "two answers to the same request differ",
         Violation::Stuck => "a fault-free retry is refused for good",
         Violation::Overlap => "two are inside the critical section",
@@ -367,9 +371,11 @@ impl Executed {
     /// already.
     #[must_use]
     pub fn lasting_violations(&self, shown: &[Violation]) -> Vec<Violation> {
-        let lasts =
-            |violation: &Violation| !matches!(violation, Violation::Lost | Violation::Abandoned | Violation::Stuck);
-        self.violations().into_iter().filter(lasts).filter(|violation| !shown.contains(violation)).collect()
+        self.violations()
+            .into_iter()
+            .filter(|violation| violation.lasts())
+            .filter(|violation| !shown.contains(violation))
+            .collect()
     }
 
     /// The kinds of violations, each once, in the order of reports.

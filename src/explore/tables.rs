@@ -12,13 +12,13 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use crate::backend::Entry;
 use crate::model::lock_service::LockService;
 use crate::model::store::{Session, Store, Waits};
-use crate::world::{Delivery, Failure, LeaseId, LockKey, Op, Outcome, Token};
+use crate::world::{Delivery, Failure, LeaseId, LockKey, Op, Outcome, Request, Token};
 
 use super::Flaws;
 use super::bound::Bound;
 use super::direct::{self, Direct};
 use super::machine::{message, of_lane, owner};
-use super::seen::{Seen, Sight};
+use super::seen::{Effect, Seen, Sight};
 use super::stage::{Acquired, Flight, Stage};
 
 type Numbered<T> = IndexSet<T, FxBuildHasher>;
@@ -62,6 +62,7 @@ enum LockAnswer {
 /// Every state that an exploration has come to, by component.
 pub(super) struct Tables {
     pub bound: Bound,
+    requests: Vec<Request>,
     flaws: Flaws,
     /// Whether tokens matter. If they do not, neither do revisions.
     pub tokens: bool,
@@ -98,6 +99,7 @@ impl Tables {
         let lock = if tokens { beginning.lock } else { beginning.lock.with_revisions_forgotten() };
         Tables {
             bound,
+            requests: bound.all_requests(),
             flaws,
             tokens,
             tokens_needed: false,
@@ -137,7 +139,7 @@ impl Tables {
         if let Some(next) = self.sight_steps.get(&key) {
             return *next;
         }
-        let after = self.seen[seen as usize].after(sight, self.bound.requests > 1);
+        let after = self.seen[seen as usize].after(sight, &self.requests);
         let next = number(&mut self.seen, after);
         self.sight_steps.insert(key, next);
         next
@@ -155,8 +157,8 @@ impl Tables {
         }
         let mut after = seen;
         for n in 0..self.committed[committed as usize].len() {
-            let Entry { message, balance, token, .. } = self.committed[committed as usize][n];
-            after = self.see(after, Sight::Entry { message, balance, token });
+            let Entry { message, account, amount, balance, token, .. } = self.committed[committed as usize][n];
+            after = self.see(after, Sight::Effect(Effect { message, account, amount, balance, token }));
         }
         self.after_effects.insert(key, after);
         after

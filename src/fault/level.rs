@@ -68,7 +68,12 @@ impl MessageFaults {
             FaultKind::LateLanding => self.late_landing,
             FaultKind::Duplicated => self.duplicated,
             FaultKind::Delayed => self.delayed,
-            _ => Probability::default(),
+            FaultKind::Pause
+            | FaultKind::Cancel
+            | FaultKind::Crash
+            | FaultKind::ServerPaused
+            | FaultKind::ServerKilled
+            | FaultKind::Partition => Probability::default(),
         }
     }
 }
@@ -80,6 +85,26 @@ pub struct HandlerFaults {
     pub pause: Probability,
     pub cancel: Probability,
     pub crash: Probability,
+}
+
+impl HandlerFaults {
+    /// How likely this fault is. What happens to messages and backends does not happen to handlers.
+    #[must_use]
+    pub fn probability(&self, fault: FaultKind) -> Probability {
+        match fault {
+            FaultKind::Pause => self.pause,
+            FaultKind::Cancel => self.cancel,
+            FaultKind::Crash => self.crash,
+            FaultKind::RequestLost
+            | FaultKind::ReplyLost
+            | FaultKind::LateLanding
+            | FaultKind::Duplicated
+            | FaultKind::Delayed
+            | FaultKind::ServerPaused
+            | FaultKind::ServerKilled
+            | FaultKind::Partition => Probability::default(),
+        }
+    }
 }
 
 /// Other probabilities for some kinds of operation.
@@ -242,12 +267,7 @@ impl Level {
     #[must_use]
     pub fn can_happen(&self, fault: FaultKind, leg: Leg) -> bool {
         let possible = |p: Probability| p.get() > 0.0;
-        let handler = |h: &HandlerFaults| match fault {
-            FaultKind::Pause => possible(h.pause),
-            FaultKind::Cancel => possible(h.cancel),
-            FaultKind::Crash => possible(h.crash),
-            _ => false,
-        };
+        let handler = |h: &HandlerFaults| possible(h.probability(fault));
         let in_exception = |e: &ForOps| {
             e.handler.as_ref().is_some_and(handler)
                 || e.message.is_some_and(|m| possible(m.probability(fault)) && e.ops.iter().any(|op| op.0.leg() == leg))
@@ -296,7 +316,6 @@ impl Level {
     /// Whether any fault can happen.
     #[must_use]
     pub fn has_faults(&self) -> bool {
-        let legs = [Leg::Client, Leg::Store, Leg::Lock];
-        FaultKind::ALL.iter().any(|fault| legs.iter().any(|leg| self.can_happen(*fault, *leg)))
+        FaultKind::ALL.iter().any(|fault| Leg::ALL.iter().any(|leg| self.can_happen(*fault, *leg)))
     }
 }

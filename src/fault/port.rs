@@ -14,7 +14,7 @@ use super::wire::WireFault;
 use super::{FaultKind, Layer, Outage};
 use crate::backend::{Backend, BackendError, Session};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
-use crate::world::{Call, Delivery, Failure, Leg, MessageId, Op, OpKind, Outcome, Port, Response};
+use crate::world::{Acts, Call, Delivery, Failure, Leg, MessageId, Op, OpKind, Outcome, Port, Response};
 
 /// How long a handler waits for its operations.
 #[derive(Debug, Clone, Copy)]
@@ -107,8 +107,6 @@ pub struct FaultyPort {
 struct AtHand {
     message: MessageId,
     delivery: Delivery,
-    /// Whether something on the way may repeat an operation by itself.
-    may_repeat: bool,
     /// How many operations of each kind have been made.
     made: [u8; OpKind::ALL.len()],
 }
@@ -117,8 +115,7 @@ impl FaultyPort {
     /// The port of a handler, without any connection yet.
     #[must_use]
     pub fn new(around: Arc<Surroundings>, handler: u16, recorder: Recorder) -> Self {
-        let at_hand =
-            AtHand { message: MessageId(0), delivery: Delivery::FIRST, may_repeat: true, made: [0; OpKind::ALL.len()] };
+        let at_hand = AtHand { message: MessageId(0), delivery: Delivery::FIRST, made: [0; OpKind::ALL.len()] };
         FaultyPort {
             around,
             downfall: Arc::default(),
@@ -137,8 +134,8 @@ impl FaultyPort {
     }
 
     /// Turns to a new delivery.
-    pub fn begin(&mut self, message: MessageId, delivery: Delivery, may_repeat: bool) {
-        self.at_hand = AtHand { message, delivery, may_repeat, made: [0; OpKind::ALL.len()] };
+    pub fn begin(&mut self, message: MessageId, delivery: Delivery) {
+        self.at_hand = AtHand { message, delivery, made: [0; OpKind::ALL.len()] };
         self.note(What::Arrived);
     }
 
@@ -372,10 +369,9 @@ impl FaultyPort {
     }
 
     /// Whether a driver or a proxy could repeat this operation by itself: not within a transaction, which is bound to
-    /// its connection, and not if the strategy forbids all repetition.
+    /// its connection.
     fn is_repeatable(&mut self, op: Op) -> bool {
-        let bound = self.link(op.leg()).in_transaction || matches!(op, Op::Begin(_) | Op::Commit | Op::Rollback);
-        self.at_hand.may_repeat && !bound
+        !op.acts().any(Acts::BOUNDS) && !self.link(op.leg()).in_transaction
     }
 
     async fn pause(&mut self, lasting: Duration) {

@@ -163,6 +163,7 @@ mod tests {
             requests: Vec::new(),
             events: Vec::new(),
             ledger: Vec::new(),
+            balances: Vec::new(),
             disturbed: vec![disturbed],
             finished,
             usage: crate::backend::Usage::default(),

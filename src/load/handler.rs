@@ -8,14 +8,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::network::{Answered, Parcel};
 use crate::fault::{FaultKind, FaultyPort};
 use crate::history::What;
-use crate::strategy::{Retries, Strategy};
+use crate::strategy::Strategy;
 use crate::world::{Reply, World};
 
 /// A server worker.
 pub(super) struct Handler {
     pub number: u16,
     pub strategy: Arc<dyn Strategy>,
-    pub retries: Retries,
     pub port: FaultyPort,
     /// How long it is away after a crash.
     pub restart: Duration,
@@ -39,7 +38,7 @@ impl Handler {
     /// The strategy's reply, or nothing if the delivery came to an end before there was one.
     async fn handle(&mut self, parcel: &Parcel) -> Option<Reply> {
         let downfall = self.port.downfall();
-        self.port.begin(parcel.request.id, parcel.delivery, self.retries != Retries::Never);
+        self.port.begin(parcel.request.id, parcel.delivery);
         let mut world = World::new(&mut self.port);
         let end = tokio::select! {
             biased;

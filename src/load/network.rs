@@ -39,8 +39,6 @@ pub(super) struct Network {
     pub under_way: TaskTracker,
     /// How long a client waits for an answer: a late request lands after that.
     pub client_timeout: Duration,
-    /// Whether something on the way may repeat a message by itself.
-    pub may_repeat: bool,
 }
 
 impl Network {
@@ -61,7 +59,7 @@ impl Network {
     ) -> Fate {
         let verdict = self.plan.delivery(request.id, delivery);
         let fate = match verdict.fate {
-            Fate::Duplicated if delivery.copy > 0 || !self.may_repeat => Fate::Arrives,
+            Fate::Duplicated if delivery.copy > 0 => Fate::Arrives,
             fate => fate,
         };
         let handler = self.handler(request.id, delivery);

@@ -175,6 +175,7 @@ fn save(
         requests: &record.requests,
         events: &record.events,
         ledger: &record.ledger,
+        balances: Some(&record.balances),
         disturbed: &record.disturbed,
         retries: setting.strategy.claim(setting.store_kind).retries,
         lease: setting.lease,

@@ -52,7 +52,7 @@ pub(super) async fn retry_unresolved(
 }
 
 async fn retry(setting: &Setting, port: &mut FaultyPort, request: &Request) -> Reply {
-    port.begin(request.id, Delivery::FINAL, false);
+    port.begin(request.id, Delivery::FINAL);
     let reply = setting.strategy.handle(&mut World::new(port), request).await;
     port.end();
     reply

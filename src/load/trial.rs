@@ -17,7 +17,7 @@ use super::experiment::{BackendSettings, LoadSettings, Rate};
 use super::handler::Handler;
 use super::network::Network;
 use super::settle;
-use crate::backend::{Backend, BackendError, Entry, Servers, Store, Usage, Wired};
+use crate::backend::{Backend, BackendError, Balances, Entry, Servers, Store, Usage, Wired};
 use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Layer, Level, Outage, Plan, Question, Surroundings};
 use crate::history::{self, Event, LONG, Recorders};
 use crate::strategy::{Retries, StoreKind, Strategy};
@@ -68,6 +68,8 @@ pub struct TrialRecord {
     /// In the order of time.
     pub events: Vec<Event>,
     pub ledger: Vec<Entry>,
+    /// The balance of each account after everything had settled.
+    pub balances: Balances,
     /// What was done to backends.
     pub disturbed: Vec<Disturbed>,
     /// By message id. One is missing if its client never came to it.
@@ -130,7 +132,8 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     setting.store.quiesce().await?;
     let usage = setting.store.usage().await?.since(&before);
     let ledger = setting.store.ledger().await?;
-    Ok(TrialRecord { requests, events: collector.collect(), ledger, disturbed, finished, usage })
+    let balances = setting.store.balances().await?;
+    Ok(TrialRecord { requests, events: collector.collect(), ledger, balances, disturbed, finished, usage })
 }
 
 /// The requests of a trial: the same for every strategy, since they follow from the seed.
@@ -186,7 +189,7 @@ async fn drive(
         let (inbox, parcels) = unbounded_channel();
         let port = FaultyPort::new(Arc::clone(around), number, recorders.recorder(LONG));
         let restart = Duration::from_millis(setting.backend.restart_ms.into());
-        let handler = Handler { number, strategy: Arc::clone(&setting.strategy), retries, port, restart };
+        let handler = Handler { number, strategy: Arc::clone(&setting.strategy), port, restart };
         handlers.spawn(handler.run(parcels));
         inbox
     });
@@ -196,7 +199,6 @@ async fn drive(
         dice: Dice::new(setting.seed),
         under_way: TaskTracker::new(),
         client_timeout: setting.load.timeout(),
-        may_repeat: retries != Retries::Never,
     };
     let maker = ClientMaker { network, load: setting.load.clone(), retries, recorders: recorders.clone() };
     let under_way = maker.network.under_way.clone();

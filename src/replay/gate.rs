@@ -7,7 +7,8 @@
 use std::num::NonZeroI64;
 
 use super::sides::{LockSide, Ran, StoreSide};
-use crate::backend::{BackendError, Entry};
+use crate::backend::{BackendError, Balances, Entry, Scope};
+use crate::explore::ACCOUNTS;
 use crate::explore::Flaws;
 use crate::explore::execution::Backends;
 use crate::explore::stage::{Acquired, Flight, Stage};
@@ -15,7 +16,7 @@ use crate::model::store::{Session, Sessions, Waits};
 use crate::world::{AccountId, Delivery, Failure, LeaseId, Leg, LockKey, MessageId, Op, Outcome, Response, Token};
 
 /// How many replays there are between two times that the tables are emptied.
-const ACCOUNTS: u32 = 64;
+const REPLAYS: u32 = 64;
 
 /// How many messages a replay may have.
 const MESSAGES: u32 = 8;
@@ -88,7 +89,7 @@ impl Gate {
 
     /// The number of the first message of this replay, and its account.
     pub fn place(&self) -> (MessageId, AccountId) {
-        (MessageId(self.base()), AccountId(self.number))
+        (MessageId(self.base()), AccountId(self.first_account()))
     }
 
     /// The effects of this replay, as they stand in the store.
@@ -96,8 +97,19 @@ impl Gate {
     /// # Errors
     /// [`BackendError`] if the store is gone.
     pub fn rows(&mut self) -> Result<Vec<Entry>, BackendError> {
-        let (_, account) = self.place();
-        self.store.ledger(account)
+        self.store.ledger(&self.scope())
+    }
+
+    /// The accounts and messages of this replay; everything where the tables are its own.
+    fn scope(&self) -> Scope {
+        if self.always_resets {
+            return Scope::EVERYTHING;
+        }
+        let (accounts, messages) = (i64::from(self.first_account()), i64::from(self.base()));
+        Scope {
+            accounts: (accounts, accounts + i64::from(ACCOUNTS) - 1),
+            messages: (messages, messages + i64::from(MESSAGES) - 1),
+        }
     }
 
     /// Gives the store back.
@@ -117,6 +129,15 @@ impl Gate {
 
     fn base(&self) -> u32 {
         self.number * MESSAGES
+    }
+
+    fn first_account(&self) -> u32 {
+        self.number * u32::from(ACCOUNTS)
+    }
+
+    /// An account as the machine knows it; one of another replay is none that a request asks for.
+    fn as_modelled(&self, account: AccountId) -> AccountId {
+        AccountId(account.0.wrapping_sub(self.first_account()))
     }
 
     fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
@@ -144,8 +165,12 @@ impl Gate {
 
     /// An operation as the servers know it.
     fn translated(&self, op: Op) -> Op {
-        let message = |id: MessageId| MessageId(self.base() + id.0);
-        let account = |_: AccountId| AccountId(self.number);
+        // Whatever a strategy asks for is translated: what there is not in the model, there is not on the server.
+        let message = |id: MessageId| MessageId(self.base().wrapping_add(id.0));
+        let account = |account: AccountId| {
+            let is_there = account.0 < u32::from(ACCOUNTS);
+            AccountId(if is_there { self.first_account() + account.0 } else { u32::MAX })
+        };
         let request = |mut request: crate::world::Request| {
             request.id = message(request.id);
             request.effect.account = account(request.effect.account);
@@ -426,8 +451,9 @@ impl Backends for Gate {
         self.loses_reply = false;
         (self.expired, self.waits) = (0, 0);
         self.remarks.clear();
-        if self.trouble.is_none() && (self.always_resets || self.number % ACCOUNTS == 1) {
-            let reset = self.store.reset(self.number, ACCOUNTS);
+        if self.trouble.is_none() && (self.always_resets || self.number % REPLAYS == 1) {
+            let replays = if self.always_resets { 1 } else { REPLAYS };
+            let reset = self.store.reset(self.first_account(), replays * u32::from(ACCOUNTS));
             self.note(reset);
         }
     }
@@ -442,11 +468,11 @@ impl Backends for Gate {
 
     /// As the model would have it: with the messages, the account and the tokens as the machine knows them.
     fn take_ledger(&mut self) -> Vec<Entry> {
-        let (first, account) = self.place();
+        let (first, _) = self.place();
         if self.trouble.is_some() {
             return Vec::new();
         }
-        let read = self.store.ledger(account);
+        let read = self.store.ledger(&self.scope());
         let entries = self.note(read).unwrap_or_default();
         let numbered = entries.into_iter().zip(1..).map(|(entry, number)| {
             let number_of = |token: Token| {
@@ -456,11 +482,20 @@ impl Backends for Gate {
             Entry {
                 number,
                 message: MessageId(entry.message.0.wrapping_sub(first.0)),
-                account: AccountId(0),
+                account: self.as_modelled(entry.account),
                 token: entry.token.map(number_of),
                 ..entry
             }
         });
         numbered.collect()
+    }
+
+    fn balances(&mut self) -> Balances {
+        if self.trouble.is_some() {
+            return Vec::new();
+        }
+        let read = self.store.balances(&self.scope());
+        let balances = self.note(read).unwrap_or_default();
+        balances.into_iter().map(|(account, balance)| (self.as_modelled(account), balance)).collect()
     }
 }

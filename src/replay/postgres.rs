@@ -11,10 +11,12 @@ use tokio::runtime::Runtime;
 use super::rig::Kept;
 use super::sides::{Ran, StoreSide};
 use super::wires::{has_met, no_proxy, stuck};
-use crate::backend::{Backend, BackendError, Entry, PostgresOverseer, PostgresStore, Session as Connection, Way};
+use crate::backend::{
+    Backend, BackendError, Balances, Entry, PostgresOverseer, PostgresStore, Scope, Session as Connection, Way,
+};
 use crate::fault::wire::{Landing, Wire, WireFault};
 use crate::model::store::Session;
-use crate::world::{AccountId, Delivery, Op, Outcome};
+use crate::world::{Delivery, Op, Outcome};
 
 /// How long a statement may take that waits for nobody.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -198,8 +200,12 @@ impl StoreSide for PostgresSide {
         }
     }
 
-    fn ledger(&mut self, account: AccountId) -> Result<Vec<Entry>, BackendError> {
-        self.runtime.block_on(self.overseer.ledger(account))
+    fn ledger(&mut self, of: &Scope) -> Result<Vec<Entry>, BackendError> {
+        self.runtime.block_on(self.overseer.ledger(of))
+    }
+
+    fn balances(&mut self, of: &Scope) -> Result<Balances, BackendError> {
+        self.runtime.block_on(self.overseer.balances(of))
     }
 
     fn name_of(&self, on: Session) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::rig::Kept;
-use crate::backend::{BackendError, Entry};
+use crate::backend::{BackendError, Balances, Entry, Scope};
 use crate::model::store::Session;
 use crate::world::{AccountId, Delivery, LeaseId, LockKey, Op, Outcome};
 
@@ -41,8 +41,11 @@ pub(crate) trait StoreSide {
     /// Closes a connection, if it is there, and waits until its transaction has ended.
     fn cut(&mut self, on: Session) -> Result<(), BackendError>;
 
-    /// The effects on an account, in their order.
-    fn ledger(&mut self, account: AccountId) -> Result<Vec<Entry>, BackendError>;
+    /// The effects on these accounts or of these messages, in their order.
+    fn ledger(&mut self, of: &Scope) -> Result<Vec<Entry>, BackendError>;
+
+    /// The balances of these accounts.
+    fn balances(&mut self, of: &Scope) -> Result<Balances, BackendError>;
 
     /// What the server calls this connection.
     fn name_of(&self, on: Session) -> Option<String>;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::rig::Kept;
 use super::sides::{Ran, StoreSide};
 use crate::backend::provision::{Keeps, temporary_folder};
-use crate::backend::{BackendError, Entry, Immediate, ImmediateConnection};
+use crate::backend::{BackendError, Balances, Entry, Immediate, ImmediateConnection, Scope};
 use crate::model::store::Session;
-use crate::world::{AccountId, Delivery, Op};
+use crate::world::{Delivery, Op};
 
 /// A database of its own.
 pub(crate) struct SqliteSide {
@@ -41,6 +41,13 @@ impl SqliteSide {
                 Ok(place.insert(connection))
             }
         }
+    }
+}
+
+impl SqliteSide {
+    /// A connection to read with: whoever wrote last has the pages at hand.
+    fn reader(&self) -> &ImmediateConnection {
+        self.last.and_then(|last| self.open.get(&last)).unwrap_or(&self.own)
     }
 }
 
@@ -91,9 +98,12 @@ impl StoreSide for SqliteSide {
         Ok(())
     }
 
-    fn ledger(&mut self, account: AccountId) -> Result<Vec<Entry>, BackendError> {
-        // Whoever wrote last has the pages at hand.
-        self.last.and_then(|last| self.open.get(&last)).unwrap_or(&self.own).ledger(account)
+    fn ledger(&mut self, of: &Scope) -> Result<Vec<Entry>, BackendError> {
+        self.reader().ledger(of)
+    }
+
+    fn balances(&mut self, of: &Scope) -> Result<Balances, BackendError> {
+        self.reader().balances(of)
     }
 
     fn name_of(&self, _: Session) -> Option<String> {

@@ -14,7 +14,7 @@ pub enum FileError {
     Truncated { path: PathBuf, lines: u64 },
     #[error("{}:{line}: {what}: the file was edited, or is not one of the lab's", .path.display())]
     Wrong { path: PathBuf, line: u64, what: String },
-    #[error("{}: has schema version {found}, and this oncelab reads version {}: use the version that wrote it (`oncelab` in its meta.json)", .path.display(), super::SCHEMA)]
+    #[error("{}: has schema version {found}, and this oncelab reads versions {} to {}: use the version that wrote it (`oncelab` in its meta.json)", .path.display(), super::OLDEST, super::SCHEMA)]
     Schema { path: PathBuf, found: u32 },
     #[error("{}: is not the folder of a run: it has no {missing}", .folder.display())]
     NoRun { folder: PathBuf, missing: &'static str },

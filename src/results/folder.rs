@@ -66,7 +66,7 @@ impl RunFolder {
         };
         let value: serde_json::Value = serde_json::from_str(&text).map_err(wrong)?;
         let schema = value.get("schema").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        if schema != u64::from(super::SCHEMA) {
+        if !u32::try_from(schema).is_ok_and(super::is_known) {
             return Err(FileError::Schema { path: file, found: u32::try_from(schema).unwrap_or(u32::MAX) }.into());
         }
         let meta: Meta = serde_json::from_value(value).map_err(wrong)?;
@@ -94,8 +94,12 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be written; what was finished before is kept.
     pub fn save_history(&self, header: &Header, record: &TrialRecord) -> Result<Digest, FileError> {
-        let TrialRecord { requests, disturbed, events, ledger, .. } = record;
-        write_history(&self.history_path(&header.trial), header, Recorded { requests, disturbed, events, ledger })
+        let TrialRecord { requests, disturbed, events, ledger, balances, .. } = record;
+        write_history(
+            &self.history_path(&header.trial),
+            header,
+            Recorded { requests, disturbed, events, ledger, balances },
+        )
     }
 
     /// Saves the course of a trial.

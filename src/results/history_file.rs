@@ -4,17 +4,19 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::SCHEMA;
 use super::files::{FileError, write_atomically};
 use super::text::{parse_delivery, parse_op, parse_outcome, parse_reply, show_outcome, show_reply};
-use crate::backend::Entry;
+use crate::backend::{Balances, Entry};
+use crate::check::Evidence;
 use crate::fault::{Disturbed, FaultKind};
 use crate::history::{Event, What};
 use crate::load::Point;
+use crate::strategy::Retries;
 use crate::world::{AccountId, ClientId, Effect, MessageId, Request, Token};
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
@@ -49,6 +51,7 @@ pub struct Recorded<'a> {
     pub disturbed: &'a [Disturbed],
     pub events: &'a [Event],
     pub ledger: &'a [Entry],
+    pub balances: &'a [(AccountId, i64)],
 }
 
 /// A trial as it was saved.
@@ -59,8 +62,26 @@ pub struct SavedTrial {
     pub disturbed: Vec<Disturbed>,
     pub events: Vec<Event>,
     pub ledger: Vec<Entry>,
+    /// The balance of each account in the end; none in a history that was saved before they were recorded.
+    pub balances: Option<Balances>,
     /// Of the lines as they were read.
     pub digest: Digest,
+}
+
+impl SavedTrial {
+    /// What the trial leaves to be judged, by what clients of its strategy do without an answer.
+    #[must_use]
+    pub fn evidence(&self, retries: Retries) -> Evidence<'_> {
+        Evidence {
+            requests: &self.requests,
+            events: &self.events,
+            ledger: &self.ledger,
+            balances: self.balances.as_deref(),
+            disturbed: &self.disturbed,
+            retries,
+            lease: Duration::from_micros(self.header.lease_us),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,11 +145,19 @@ struct EntryLine {
     entry: u64,
     m: u32,
     account: u32,
-    amount: i32,
+    amount: i64,
     balance: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<std::num::NonZeroI64>,
     d: String,
+}
+
+/// The balance of an account in the end.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BalanceLine {
+    balance_of: u32,
+    is: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -144,6 +173,9 @@ struct Counts {
     disturbed: u64,
     events: u64,
     entries: u64,
+    /// None in a history that was saved before balances were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    balances: Option<u64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -152,8 +184,13 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Counts {
-    fn of(disturbed: &[Disturbed], events: &[Event], ledger: &[Entry]) -> Self {
-        Counts { disturbed: disturbed.len() as u64, events: events.len() as u64, entries: ledger.len() as u64 }
+    fn of(disturbed: &[Disturbed], events: &[Event], ledger: &[Entry], balances: Option<&[(AccountId, i64)]>) -> Self {
+        Counts {
+            disturbed: disturbed.len() as u64,
+            events: events.len() as u64,
+            entries: ledger.len() as u64,
+            balances: balances.map(|balances| balances.len() as u64),
+        }
     }
 }
 
@@ -164,7 +201,7 @@ impl Counts {
 pub fn write_history(
     path: &Path,
     header: &Header,
-    Recorded { requests, disturbed, events, ledger }: Recorded<'_>,
+    Recorded { requests, disturbed, events, ledger, balances }: Recorded<'_>,
 ) -> Result<Digest, FileError> {
     let mut digest = String::new();
     write_atomically(path, |file| {
@@ -183,7 +220,10 @@ pub fn write_history(
         for entry in ledger {
             lines.write(&EntryLine::from(entry))?;
         }
-        lines.write(&EndLine { end: Counts::of(disturbed, events, ledger) })?;
+        for (account, balance) in balances {
+            lines.write(&BalanceLine { balance_of: account.0, is: *balance })?;
+        }
+        lines.write(&EndLine { end: Counts::of(disturbed, events, ledger, Some(balances)) })?;
         digest = hex(&lines.hash.finalize());
         lines.to.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?;
         Ok(())
@@ -232,7 +272,7 @@ impl<R: Read + BufRead> Reader<'_, R> {
         let mut line = Vec::new();
         self.next(&mut line)?;
         let header: Header = self.parse(&line)?;
-        if header.schema != SCHEMA {
+        if !super::is_known(header.schema) {
             return Err(FileError::Schema { path: self.path.to_owned(), found: header.schema });
         }
         let mut trial = SavedTrial {
@@ -241,6 +281,7 @@ impl<R: Read + BufRead> Reader<'_, R> {
             disturbed: vec![],
             events: vec![],
             ledger: vec![],
+            balances: None,
             digest: String::new(),
         };
         loop {
@@ -266,14 +307,21 @@ impl<R: Read + BufRead> Reader<'_, R> {
                 }
                 Some(b"{\"en") if line.starts_with(b"{\"entry") => {
                     let entry: EntryLine = self.parse(&line)?;
-                    self.request(&trial.requests, entry.m)?;
                     let entry =
                         entry.entry().ok_or_else(|| self.wrong("not an entry as the lab writes it".to_owned()))?;
                     trial.ledger.push(entry);
                 }
+                Some(b"{\"ba") => {
+                    let BalanceLine { balance_of, is } = self.parse(&line)?;
+                    trial.balances.get_or_insert_default().push((AccountId(balance_of), is));
+                }
                 _ => {
                     let EndLine { end } = self.parse(&line)?;
-                    let found = Counts::of(&trial.disturbed, &trial.events, &trial.ledger);
+                    if end.balances == Some(0) {
+                        trial.balances.get_or_insert_default();
+                    }
+                    let balances = trial.balances.as_deref();
+                    let found = Counts::of(&trial.disturbed, &trial.events, &trial.ledger, balances);
                     if end != found || trial.requests.len() != trial.header.requests as usize {
                         return Err(self.wrong("the counts at the end are not those of the lines before".to_owned()));
                     }

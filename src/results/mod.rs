@@ -20,4 +20,12 @@ pub use schedules::{Breaking, Explored, Schedules, Shortened};
 pub use summary::{CellSummary, Cost, Rate, Spread, Summary};
 
 /// The version of everything below a run folder. A reader refuses a version that it does not know, by name.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
+
+/// The oldest version that is still read. What it does not record is not judged.
+const OLDEST: u32 = 2;
+
+/// Whether a version can be read.
+fn is_known(schema: u32) -> bool {
+    (OLDEST..=SCHEMA).contains(&schema)
+}

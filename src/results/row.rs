@@ -1,14 +1,15 @@
 //! One trial as a row of `trials.csv`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::files::{FileError, write_atomically};
-use crate::check::{Cause, Tally, Violation, Work};
+use crate::check::{Cause, Fired, Made, Tally, Violation, Work};
 use crate::fault::FaultKind;
 use crate::load::Cell;
+use crate::world::{Leg, OpKind};
 
 /// What is kept of a trial besides its history.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,9 +50,12 @@ pub struct LatencyMs {
 
 /// The columns before the counts of faults and violations.
 const FIRST: [&str; 9] = ["trial", "strategy", "faults", "point", "repeat", "seed", "store", "lock", "requests"];
-const COUNTS: [&str; 7] = ["acknowledged", "refused", "undecided", "deliveries", "operations", "effects", "events"];
-const LAST: [&str; 12] = [
+/// `refusals` was `refused` before that was the name of a violation.
+const COUNTS: [&str; 7] = ["acknowledged", "refusals", "undecided", "deliveries", "operations", "effects", "events"];
+const LAST: [&str; 14] = [
     "causes",
+    "fired",
+    "made",
     "elapsed_s",
     "goodput_per_s",
     "latency_ms_p50",
@@ -104,9 +108,11 @@ impl TrialRow {
             tally.events,
         ];
         record.extend(counts.into_iter().chain(tally.work.counts()).map(|count| count.to_string()));
-        record.extend(FaultKind::ALL.map(|fault| tally.fired.get(&fault).copied().unwrap_or_default().to_string()));
+        record.extend(FaultKind::ALL.map(|fault| tally.fired.of(fault).to_string()));
         record.extend(Violation::ALL.map(|violation| tally.count(violation).to_string()));
         record.push(causes.collect::<Vec<_>>().join("; "));
+        record.push(show_fired(&tally.fired));
+        record.push(show_made(&tally.made));
         let figures = [self.elapsed_s, self.goodput_per_s, latency.p50, latency.p99, latency.p999, latency.max];
         record.extend(figures.map(|figure| figure.to_string()));
         let or_empty = |value: Option<String>| value.unwrap_or_default();
@@ -123,9 +129,6 @@ impl TrialRow {
         let text = |column: &str| values.get(column).map(|value| (*value).to_owned());
         let whole = |column: &str| values.get(column)?.parse::<u64>().ok();
         let figure = |column: &str| values.get(column)?.parse::<f64>().ok().filter(|value| value.is_finite());
-        let fired = |fault: FaultKind| Some((fault, whole(&format!("fired_{fault}"))?));
-        let fired: Option<BTreeMap<FaultKind, u64>> = FaultKind::ALL.into_iter().map(fired).collect();
-        let mut fired = fired?;
         // Empty is a value; there and unreadable is an error.
         let maybe_figure = |column: &str| match *values.get(column)? {
             "" => Some(None),
@@ -139,22 +142,30 @@ impl TrialRow {
         for (count, name) in work.iter_mut().zip(Work::NAMES) {
             *count = whole(name)?;
         }
-        fired.retain(|_, count| *count > 0);
+        // A file that lacks a column was written before it was judged.
+        let is_judged = |kind: &Violation| match kind {
+            Violation::Refused => values.contains_key("refusals"),
+            kind => values.contains_key(kind.name()),
+        };
+        let not_judged: BTreeSet<Violation> = Violation::ALL.into_iter().filter(|kind| !is_judged(kind)).collect();
         let tally = Tally {
             requests: whole("requests")?,
             acknowledged: whole("acknowledged")?,
-            refused: whole("refused")?,
+            refused: whole("refusals").or_else(|| whole("refused"))?,
             undecided: whole("undecided")?,
             deliveries: whole("deliveries")?,
             operations: whole("operations")?,
             effects: whole("effects")?,
             events: whole("events")?,
             work: Work::from_counts(work),
-            fired,
+            fired: fired(values)?,
+            made: values.get("made").map_or(Some(Made::default()), |text| parse_made(text))?,
             violations: parse_causes(values.get("causes")?)?,
+            not_judged,
         };
         // The counts and their causes say the same thing twice; a file in which they do not was edited.
-        if Violation::ALL.into_iter().any(|kind| whole(kind.name()) != Some(tally.count(kind))) {
+        let judged = Violation::ALL.into_iter().filter(|kind| !tally.not_judged.contains(kind));
+        if judged.into_iter().any(|kind| whole(kind.name()) != Some(tally.count(kind))) {
             return None;
         }
         Some(TrialRow {
@@ -193,6 +204,60 @@ fn parse_causes(text: &str) -> Option<BTreeMap<(Violation, Cause), u64>> {
         Some(((Violation::from_name(kind)?, Cause::from_name(cause)?), count.parse().ok()?))
     };
     text.split("; ").filter(|part| !part.is_empty()).map(parse).collect()
+}
+
+/// Prints `request_lost on store = 3; crash = 4`.
+fn show_fired(fired: &Fired) -> String {
+    let one = |(fault, leg, count): (FaultKind, Option<Leg>, u64)| match leg {
+        Some(leg) => format!("{fault} on {} = {count}", leg.name()),
+        None => format!("{fault} = {count}"),
+    };
+    fired.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn parse_fired(text: &str) -> Option<Fired> {
+    let mut fired = Fired::default();
+    for part in text.split("; ").filter(|part| !part.is_empty()) {
+        let (what, count) = part.split_once(" = ")?;
+        let (fault, leg) = match what.split_once(" on ") {
+            Some((fault, leg)) => (fault, Some(Leg::ALL.into_iter().find(|known| known.name() == leg)?)),
+            None => (what, None),
+        };
+        fired.add(FaultKind::from_name(fault)?, leg, count.parse().ok()?);
+    }
+    Some(fired)
+}
+
+/// The faults of a row. A file that does not say where they fired says at least how often.
+fn fired(values: &BTreeMap<&str, &str>) -> Option<Fired> {
+    let count = |fault: FaultKind| values.get(format!("fired_{fault}").as_str())?.parse::<u64>().ok();
+    let fired = match values.get("fired") {
+        Some(text) => parse_fired(text)?,
+        None => {
+            let mut fired = Fired::default();
+            for fault in FaultKind::ALL {
+                fired.add(fault, None, count(fault)?);
+            }
+            fired
+        }
+    };
+    FaultKind::ALL.into_iter().all(|fault| count(fault) == Some(fired.of(fault))).then_some(fired)
+}
+
+/// Prints `begin = 12; apply = 3, 2 alone`: how often, and how often outside a transaction.
+fn show_made(made: &Made) -> String {
+    let one = |(kind, times, alone): (OpKind, u64, u64)| format!("{} = {times}, {alone} alone", kind.name());
+    made.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn parse_made(text: &str) -> Option<Made> {
+    let mut made = Made::default();
+    for part in text.split("; ").filter(|part| !part.is_empty()) {
+        let (kind, counts) = part.split_once(" = ")?;
+        let (times, alone) = counts.strip_suffix(" alone")?.split_once(", ")?;
+        made.add(OpKind::from_name(kind)?, times.parse().ok()?, alone.parse().ok()?);
+    }
+    Some(made)
 }
 
 /// Writes the rows of a run.
@@ -238,14 +303,17 @@ mod tests {
 
     fn row() -> TrialRow {
         let violations = [((Violation::Duplicate, Cause::LateLanding), 3), ((Violation::Lost, Cause::Unexplained), 1)];
-        let tally = Tally {
+        let mut tally = Tally {
             requests: 10,
             acknowledged: 9,
+            refused: 1,
             work: Work { attempts: 12, raft_writes: 3, ..Work::default() },
-            fired: [(FaultKind::Crash, 4)].into(),
             violations: violations.into(),
             ..Tally::default()
         };
+        tally.fired.add(FaultKind::Crash, None, 4);
+        tally.fired.add(FaultKind::ReplyLost, Some(Leg::Lock), 2);
+        tally.made.add(OpKind::Apply, 9, 3);
         TrialRow {
             trial: "a.b.0".to_owned(),
             cell: Cell {
@@ -287,5 +355,30 @@ mod tests {
         std::fs::write(&path, text.replace("late landing = 3", "late landing = 2")).expect("written");
         let error = read_rows(&path).expect_err("the counts disagree");
         assert!(error.to_string().contains("trials.csv:2"), "{error}");
+    }
+
+    #[test]
+    fn what_an_older_file_lacks_is_not_judged() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("trials.csv");
+        write_rows(&path, &[row()]).expect("written");
+        let text = std::fs::read_to_string(&path).expect("read");
+        let mut csv = csv::Reader::from_reader(text.as_bytes());
+        let header = csv.headers().expect("a header").clone();
+        let record = csv.records().next().expect("a row").expect("well formed");
+        let new = ["wrong", "denied", "refused", "fired", "made"];
+        let mut older = csv::Writer::from_path(&path).expect("a file");
+        let kept = |column: &&str| !new.contains(column);
+        let name = |column| if column == "refusals" { "refused" } else { column };
+        older.write_record(header.iter().filter(kept).map(name)).expect("written");
+        let values = header.iter().zip(record.iter()).filter(|(column, _)| kept(column));
+        older.write_record(values.map(|(_, value)| value)).expect("written");
+        older.flush().expect("written");
+        let tally = read_rows(&path).expect("read").remove(0).tally;
+        let not_judged = [Violation::Wrong, Violation::Denied, Violation::Refused];
+        assert_eq!(tally.not_judged, not_judged.into());
+        assert_eq!((tally.refused, tally.fired.total()), (1, 6));
+        assert_eq!(tally.made, Made::default());
+        assert_eq!(tally.count(Violation::Duplicate), 3);
     }
 }

@@ -7,9 +7,11 @@ use serde::Serialize;
 use super::row::{LatencyMs, TrialRow};
 use super::{Explored, Meta, Schedules};
 use crate::check::{Inconclusive, Tally, Verdict, Violation, Work, is_met};
+use crate::fault::{FaultKind, Level};
 use crate::load::{Cell, Expected, Experiment, Point};
 use crate::stats::{mad, median, median_interval_95, upper_bound_95, wilson_95};
 use crate::strategy::{Registry, StoreKind, UnknownStrategy};
+use crate::world::Leg;
 
 /// A run in one document.
 #[derive(Debug, Clone, Serialize)]
@@ -53,7 +55,9 @@ pub struct CellSummary {
     pub deliveries: u64,
     pub operations: u64,
     pub effects: u64,
-    /// Every kind of violation with its count.
+    /// The violations that were not looked for, by a run that was saved before the lab knew them.
+    pub not_judged: Vec<&'static str>,
+    /// Every other kind of violation with its count.
     pub violations: BTreeMap<&'static str, u64>,
     /// The violations that were found, each with its share of the requests and the 95 % interval of that.
     pub rates: BTreeMap<&'static str, Rate>,
@@ -65,7 +69,7 @@ pub struct CellSummary {
     pub upper_bound_95: Option<f64>,
     pub verdict: &'static str,
     /// Why the verdict is inconclusive, and what to do.
-    pub inconclusive: Option<&'static str>,
+    pub inconclusive: Option<String>,
     pub expected: Option<Expected>,
     pub met: bool,
     /// The median over trials.
@@ -83,6 +87,8 @@ pub struct CellSummary {
     /// The median over trials of the time from the end of a disturbance to the next acknowledgement.
     pub recovery_ms: Option<f64>,
     pub fired: BTreeMap<&'static str, u64>,
+    /// The same by leg; what happens to a handler is under `handler`.
+    pub fired_on: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// What schedules show of the strategy, if it can be explored.
     pub explored: Option<Explored>,
     /// The command that makes this cell's trials again.
@@ -254,9 +260,10 @@ impl CellSummary {
         let claim = registry.get(&cell.strategy)?.claim(store);
         // At a point of a sweep there may be no fault left.
         let here = experiment.at(&cell.point, registry).unwrap_or_else(|_| experiment.clone());
-        let has_faults = here.faults.iter().any(|level| level.name == cell.level && level.has_faults());
-        let verdict = Verdict::of(&tally, &claim, has_faults);
+        let level = here.faults.iter().find(|level| level.name == cell.level).cloned().unwrap_or_else(Level::none);
+        let verdict = Verdict::of(&tally, &claim, &level);
         let expected = expected(experiment, cell, store);
+        let judged = || Violation::ALL.into_iter().filter(|kind| !tally.not_judged.contains(kind));
         let clean = Violation::ALL.iter().all(|kind| !claim.counts(*kind) || tally.count(*kind) == 0);
         let of = |figure: fn(&TrialRow) -> f64| median(rows.iter().map(|row| figure(row)));
         let caused = |kind: Violation| tally.causes(kind).map(|(cause, count)| (cause.name(), count)).collect();
@@ -283,7 +290,8 @@ impl CellSummary {
             deliveries: tally.deliveries,
             operations: tally.operations,
             effects: tally.effects,
-            violations: Violation::ALL.into_iter().map(|kind| (kind.name(), tally.count(kind))).collect(),
+            violations: judged().map(|kind| (kind.name(), tally.count(kind))).collect(),
+            not_judged: tally.not_judged.iter().map(|kind| kind.name()).collect(),
             rates: found().map(|kind| (kind.name(), Rate::new(tally.count(kind), tally.requests))).collect(),
             causes: found().map(|kind| (kind.name(), caused(kind))).collect(),
             tolerated: claim.tolerates.iter().map(|kind| kind.name()).collect(),
@@ -309,7 +317,8 @@ impl CellSummary {
             available: maybe(|row| row.available),
             recovery_ms: maybe(|row| row.recovery_ms),
             explored: None,
-            fired: tally.fired.iter().map(|(fault, count)| (fault.name(), *count)).collect(),
+            fired: fired_by_kind(&tally),
+            fired_on: fired_by_leg(&tally),
             reproduce: meta.command_for(
                 std::slice::from_ref(&cell.strategy),
                 std::slice::from_ref(&cell.level),
@@ -317,6 +326,21 @@ impl CellSummary {
             ),
         })
     }
+}
+
+fn fired_by_kind(tally: &Tally) -> BTreeMap<&'static str, u64> {
+    let all = FaultKind::ALL.into_iter().map(|fault| (fault.name(), tally.fired.of(fault)));
+    all.filter(|(_, count)| *count > 0).collect()
+}
+
+fn fired_by_leg(tally: &Tally) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+    let mut by_leg: BTreeMap<&'static str, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    // A run that was saved before legs were written down does not say.
+    let known = tally.fired.iter().filter(|_| tally.made.iter().next().is_some());
+    for (fault, leg, count) in known {
+        by_leg.entry(leg.map_or("handler", Leg::name)).or_default().insert(fault.name(), count);
+    }
+    by_leg
 }
 
 fn told(work: &Work) -> BTreeMap<&'static str, u64> {

@@ -19,12 +19,13 @@ impl Strategy for AtMostOnce {
 
     fn claim(&self, _: StoreKind) -> Claim {
         Claim {
-            promise: "at most one effect",
+            promise: "at most one effect, if nothing on the way repeats the request",
             retries: Retries::Never,
             rules_out: &[
-                Violation::Duplicate,
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
                 Violation::Lost,
-                Violation::Deviating,
                 Violation::Stuck,
                 Violation::Overlap,
                 Violation::Stale,
@@ -33,6 +34,12 @@ impl Strategy for AtMostOnce {
             // At most one effect is promised, and neither that there is one nor that its client hears of it in time.
             tolerates: &[Violation::Abandoned, Violation::Late],
             breaks: &[
+                Break {
+                    faults: &[FaultKind::Duplicated],
+                    legs: &[Leg::Client, Leg::Store],
+                    shows: &[Violation::Duplicate, Violation::Deviating],
+                    because: "its client sends it once, and something on the way repeats it",
+                },
                 Break {
                     faults: &[FaultKind::RequestLost, FaultKind::Cancel, FaultKind::Crash],
                     legs: &[Leg::Client, Leg::Store],

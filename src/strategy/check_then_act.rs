@@ -20,7 +20,16 @@ impl Strategy for CheckThenAct {
         Claim {
             promise: "nothing",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck, Violation::Overlap, Violation::Stale],
+            rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
+                Violation::Lost,
+                Violation::Abandoned,
+                Violation::Stuck,
+                Violation::Overlap,
+                Violation::Stale,
+            ],
             tolerates: &[],
             breaks: &[
                 Break {

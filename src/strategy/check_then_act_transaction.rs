@@ -34,7 +34,14 @@ impl Strategy for CheckThenActTransaction {
             rules_out: if serializable {
                 &Violation::ALL
             } else {
-                &[Violation::Lost, Violation::Abandoned, Violation::Stuck]
+                &[
+                    Violation::Wrong,
+                    Violation::Denied,
+                    Violation::Refused,
+                    Violation::Lost,
+                    Violation::Abandoned,
+                    Violation::Stuck,
+                ]
             },
             tolerates: &[],
             breaks: if serializable { &[] } else { TWO_AT_ONCE },

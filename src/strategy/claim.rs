@@ -30,7 +30,7 @@ impl StoreKind {
 /// What a client of the strategy does when it gets no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retries {
-    /// Sends once and never again, and nothing on the way may repeat the message either.
+    /// Sends once and never again. Something on the way may repeat the message all the same.
     Never,
     /// Retries until it is acknowledged.
     UntilAcknowledged,

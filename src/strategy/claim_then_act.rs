@@ -21,7 +21,16 @@ impl Strategy for ClaimThenAct {
         Claim {
             promise: "at most one effect, if nothing on the way repeats X by itself",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Late, Violation::Overlap, Violation::Stale],
+            rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
+                Violation::Lost,
+                Violation::Abandoned,
+                Violation::Late,
+                Violation::Overlap,
+                Violation::Stale,
+            ],
             tolerates: &[],
             breaks: &[Break {
                 faults: &[

@@ -20,7 +20,14 @@ impl Strategy for EtcdLock {
         Claim {
             promise: "mutual exclusion while the lease lives",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck],
+            rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
+                Violation::Lost,
+                Violation::Abandoned,
+                Violation::Stuck,
+            ],
             tolerates: &[],
             breaks: &[Break {
                 faults: REDELIVERY,

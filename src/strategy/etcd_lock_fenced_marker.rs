@@ -20,7 +20,15 @@ impl Strategy for EtcdLockFencedMarker {
         Claim {
             promise: "no zombie writes",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck, Violation::Stale],
+            rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
+                Violation::Lost,
+                Violation::Abandoned,
+                Violation::Stuck,
+                Violation::Stale,
+            ],
             tolerates: &[],
             breaks: &[Break {
                 faults: BETWEEN_EFFECT_AND_MARK,

@@ -21,6 +21,9 @@ impl Strategy for EtcdLockFencedTransaction {
             promise: "exactly once; unavailable when the lock service is",
             retries: Retries::UntilAcknowledged,
             rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
                 Violation::Duplicate,
                 Violation::Lost,
                 Violation::Abandoned,

@@ -21,7 +21,14 @@ impl Strategy for EtcdLockLeaseId {
         Claim {
             promise: "nothing",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[Violation::Abandoned, Violation::Stuck, Violation::Stale],
+            rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
+                Violation::Abandoned,
+                Violation::Stuck,
+                Violation::Stale,
+            ],
             tolerates: &[],
             breaks: &[Break {
                 faults: REDELIVERY,

@@ -20,7 +20,14 @@ impl Strategy for EtcdLockMarker {
         Claim {
             promise: "exactly once if nothing pauses or is lost between X and K",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck],
+            rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
+                Violation::Lost,
+                Violation::Abandoned,
+                Violation::Stuck,
+            ],
             tolerates: &[],
             breaks: &[Break {
                 faults: BETWEEN_EFFECT_AND_MARK,

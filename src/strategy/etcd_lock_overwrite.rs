@@ -21,7 +21,7 @@ impl Strategy for EtcdLockOverwrite {
         Claim {
             promise: "no lost update while the lease lives",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[Violation::Stuck],
+            rules_out: &[Violation::Wrong, Violation::Denied, Violation::Refused, Violation::Stuck],
             tolerates: &[],
             breaks: &[Break {
                 faults: &[FaultKind::Pause, FaultKind::ServerPaused],

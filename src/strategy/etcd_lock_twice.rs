@@ -21,7 +21,14 @@ impl Strategy for EtcdLockTwice {
         Claim {
             promise: "mutual exclusion while the lease lives, and no unlock arrives late",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[Violation::Lost, Violation::Abandoned, Violation::Stuck],
+            rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
+                Violation::Lost,
+                Violation::Abandoned,
+                Violation::Stuck,
+            ],
             tolerates: &[],
             breaks: &[Break {
                 faults: &[FaultKind::LateLanding],

@@ -11,7 +11,7 @@ mod request;
 mod sql;
 
 pub use hand_over::HandOver;
-pub use op::{Footprint, Isolation, Item, LeaseId, Leg, LockKey, Op, OpKind, Response, Token};
+pub use op::{Acts, Footprint, Isolation, Item, LeaseId, Leg, LockKey, Op, OpKind, Response, Token};
 pub use outcome::{Failure, Outcome, Trouble};
 pub use port::{Call, Port};
 pub use request::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Reply, Request};
@@ -43,7 +43,7 @@ macro_rules! operation {
         pub async fn $name(&mut self, $($arg: $type),*) -> Result<$result, Trouble> {
             match self.call($op).await? {
                 $response => Ok($value),
-                other => mismatch($op, other),
+                other => Err(without_account($op, other)),
             }
         }
     };
@@ -188,7 +188,11 @@ impl Future for Asked<'_> {
     }
 }
 
-/// A backend that answers a question with the answer to another is a bug of the lab's, never the world's trouble.
-fn mismatch(op: Op, response: Response) -> ! {
-    panic!("the backend answered `{op}` with `{response}`, which is an answer to another operation")
+/// Where an operation needs an account, a response without a balance says that there is none. A backend that answers a question
+/// with the answer to another is a bug of the lab's, never the world's trouble.
+fn without_account(op: Op, response: Response) -> Trouble {
+    match response {
+        Response::Applied(None) | Response::Found(None) => Trouble::Failed(Failure::NoAccount),
+        other => panic!("the backend answered `{op}` with `{other}`, which is an answer to another operation"),
+    }
 }

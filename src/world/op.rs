@@ -105,6 +105,21 @@ pub enum Leg {
     Lock,
 }
 
+impl Leg {
+    /// Every leg, in the order in which a request crosses them.
+    pub const ALL: [Leg; 3] = [Leg::Client, Leg::Store, Leg::Lock];
+
+    /// The name of this leg in experiments and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Leg::Client => "client",
+            Leg::Store => "store",
+            Leg::Lock => "lock",
+        }
+    }
+}
+
 /// The kind of an operation, without its data: what faults and reports select by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OpKind {
@@ -130,54 +145,122 @@ pub enum OpKind {
     ApplyUnderLease,
 }
 
+/// What an operation is, for whoever judges or counts it without knowing it: a set of the acts below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Acts(u16);
+
+impl Acts {
+    /// It changes nothing.
+    pub const READS: Acts = Acts(1);
+    /// It may apply an effect.
+    pub const APPLIES: Acts = Acts(1 << 1);
+    /// It sets a balance to a value that was read before, whatever the balance is by now.
+    pub const OVERWRITES: Acts = Acts(1 << 2);
+    /// It begins a transaction.
+    pub const BEGINS: Acts = Acts(1 << 3);
+    /// It commits the open transaction.
+    pub const COMMITS: Acts = Acts(1 << 4);
+    /// It undoes the open transaction.
+    pub const UNDOES: Acts = Acts(1 << 5);
+    /// It asks whether the message has been seen. A claim is not a look: it asks and marks at once.
+    pub const LOOKS: Acts = Acts(1 << 6);
+    /// It leaves a mark that a look finds.
+    pub const MARKS: Acts = Acts(1 << 7);
+    /// It is given a lease, under which its delivery holds locks.
+    pub const LEASES: Acts = Acts(1 << 8);
+    /// It enters a critical section.
+    pub const ENTERS: Acts = Acts(1 << 9);
+    /// It leaves a critical section.
+    pub const LEAVES: Acts = Acts(1 << 10);
+    /// Nobody knows what it does: a statement of a strategy's own. It has every act that it may have.
+    pub const UNKNOWN: Acts = Acts(1 << 11);
+
+    /// It begins or ends a transaction.
+    pub const BOUNDS: Acts = Acts::BEGINS.and(Acts::COMMITS).and(Acts::UNDOES);
+
+    const fn and(self, other: Acts) -> Acts {
+        Acts(self.0 | other.0)
+    }
+
+    /// Whether any of these acts is among them.
+    #[must_use]
+    #[inline]
+    pub const fn any(self, of: Acts) -> bool {
+        self.0 & of.0 != 0
+    }
+
+    /// Whether an effect may be there after it that was not there before: it applies one, or commits one.
+    #[must_use]
+    #[inline]
+    pub const fn may_apply(self) -> bool {
+        self.any(Acts::APPLIES.and(Acts::COMMITS))
+    }
+}
+
+/// What is known of a kind of operation.
+struct KindRow {
+    kind: OpKind,
+    name: &'static str,
+    leg: Leg,
+    acts: Acts,
+}
+
+const fn on(leg: Leg, kind: OpKind, name: &'static str, acts: Acts) -> KindRow {
+    KindRow { kind, name, leg, acts }
+}
+
+/// The one place that says what each kind of operation is: its name, its leg, and its acts.
+const KINDS: [KindRow; 19] = {
+    use Leg::{Lock, Store};
+    let nothing = Acts(0);
+    [
+        on(Store, OpKind::Begin, "begin", Acts::BEGINS),
+        on(Store, OpKind::Commit, "commit", Acts::COMMITS),
+        on(Store, OpKind::Rollback, "rollback", Acts::UNDOES),
+        on(Store, OpKind::ReadMark, "read-mark", Acts::READS.and(Acts::LOOKS)),
+        on(Store, OpKind::WriteMark, "write-mark", Acts::MARKS),
+        on(Store, OpKind::Claim, "claim", nothing),
+        on(Store, OpKind::StoreAnswer, "store-answer", Acts::MARKS),
+        on(Store, OpKind::ReadAnswer, "read-answer", Acts::READS.and(Acts::LOOKS)),
+        on(Store, OpKind::Apply, "apply", Acts::APPLIES),
+        on(Store, OpKind::ClaimAndApply, "claim-and-apply", Acts::APPLIES),
+        on(Store, OpKind::Sql, "sql", Acts::UNKNOWN.and(Acts::APPLIES).and(Acts::LOOKS).and(Acts::MARKS)),
+        on(Store, OpKind::ReadBalance, "read-balance", Acts::READS),
+        on(Store, OpKind::Overwrite, "overwrite", Acts::APPLIES.and(Acts::OVERWRITES)),
+        on(Store, OpKind::CheckToken, "check-token", nothing),
+        on(Lock, OpKind::GrantLease, "grant-lease", Acts::LEASES),
+        on(Lock, OpKind::Acquire, "acquire", Acts::ENTERS),
+        on(Lock, OpKind::Release, "release", Acts::LEAVES),
+        on(Lock, OpKind::Revoke, "revoke", nothing),
+        on(Store, OpKind::ApplyUnderLease, "apply-under-lease", Acts::APPLIES),
+    ]
+};
+
+// Each row stands at its kind's number.
+const _: () = {
+    let mut n = 0;
+    while n < KINDS.len() {
+        assert!(KINDS[n].kind as usize == n);
+        n += 1;
+    }
+};
+
 impl OpKind {
     /// Every kind, in the order of the declaration.
-    pub const ALL: [OpKind; 19] = [
-        OpKind::Begin,
-        OpKind::Commit,
-        OpKind::Rollback,
-        OpKind::ReadMark,
-        OpKind::WriteMark,
-        OpKind::Claim,
-        OpKind::StoreAnswer,
-        OpKind::ReadAnswer,
-        OpKind::Apply,
-        OpKind::ClaimAndApply,
-        OpKind::Sql,
-        OpKind::ReadBalance,
-        OpKind::Overwrite,
-        OpKind::CheckToken,
-        OpKind::GrantLease,
-        OpKind::Acquire,
-        OpKind::Release,
-        OpKind::Revoke,
-        OpKind::ApplyUnderLease,
-    ];
+    pub const ALL: [OpKind; KINDS.len()] = {
+        let mut all = [OpKind::Begin; KINDS.len()];
+        let mut n = 0;
+        while n < KINDS.len() {
+            all[n] = KINDS[n].kind;
+            n += 1;
+        }
+        all
+    };
 
     /// The name of this kind in experiments, files and tables.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            OpKind::Begin => "begin",
-            OpKind::Commit => "commit",
-            OpKind::Rollback => "rollback",
-            OpKind::ReadMark => "read-mark",
-            OpKind::WriteMark => "write-mark",
-            OpKind::Claim => "claim",
-            OpKind::StoreAnswer => "store-answer",
-            OpKind::ReadAnswer => "read-answer",
-            OpKind::Apply => "apply",
-            OpKind::ApplyUnderLease => "apply-under-lease",
-            OpKind::ClaimAndApply => "claim-and-apply",
-            OpKind::Sql => "sql",
-            OpKind::ReadBalance => "read-balance",
-            OpKind::Overwrite => "overwrite",
-            OpKind::CheckToken => "check-token",
-            OpKind::GrantLease => "grant-lease",
-            OpKind::Acquire => "acquire",
-            OpKind::Release => "release",
-            OpKind::Revoke => "revoke",
-        }
+        KINDS[self as usize].name
     }
 
     /// The kind with this name.
@@ -188,11 +271,16 @@ impl OpKind {
 
     /// The leg that operations of this kind cross.
     #[must_use]
+    #[inline]
     pub fn leg(self) -> Leg {
-        match self {
-            OpKind::GrantLease | OpKind::Acquire | OpKind::Release | OpKind::Revoke => Leg::Lock,
-            _ => Leg::Store,
-        }
+        KINDS[self as usize].leg
+    }
+
+    /// What operations of this kind are.
+    #[must_use]
+    #[inline]
+    pub fn acts(self) -> Acts {
+        KINDS[self as usize].acts
     }
 }
 
@@ -273,6 +361,13 @@ impl Op {
     #[must_use]
     pub fn leg(&self) -> Leg {
         self.kind().leg()
+    }
+
+    /// What this operation is.
+    #[must_use]
+    #[inline]
+    pub fn acts(&self) -> Acts {
+        self.kind().acts()
     }
 
     /// What this operation reads and writes.

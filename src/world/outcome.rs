@@ -32,11 +32,13 @@ pub enum Failure {
     LeaseExpired,
     /// The backend cannot be reached; nothing was sent.
     Unavailable,
+    /// There is no such account.
+    NoAccount,
 }
 
 impl Failure {
     /// Every failure with the name that it has in files.
-    pub const NAMES: [(Failure, &'static str); 8] = [
+    pub const NAMES: [(Failure, &'static str); 9] = [
         (Failure::SerializationFailure, "serialization_failure"),
         (Failure::Deadlock, "deadlock"),
         (Failure::Busy, "busy"),
@@ -45,6 +47,7 @@ impl Failure {
         (Failure::OtherLease, "other_lease"),
         (Failure::LeaseExpired, "lease_expired"),
         (Failure::Unavailable, "unavailable"),
+        (Failure::NoAccount, "no_account"),
     ];
 
     /// The name of this failure in files and tables.

@@ -106,6 +106,7 @@ impl Trial {
             requests: &record.requests,
             events: &record.events,
             ledger: &record.ledger,
+            balances: Some(&record.balances),
             disturbed: &record.disturbed,
             retries,
             lease: setting.lease,

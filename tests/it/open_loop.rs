@@ -19,7 +19,7 @@ fn latency_counts_from_the_intended_start() {
     let (record, tally) = Trial { load, ..Trial::new("dedup-table-statement", "handler = { pause = 0.01 }") }.run();
     assert_eq!(tally.acknowledged, 400);
     let waited = record.finished.iter().filter(|end| end.ended_ns - end.started_ns > 50_000_000).count();
-    let pauses = tally.fired.values().sum::<u64>();
+    let pauses = tally.fired.total();
     assert!(pauses > 0 && waited as u64 > 10 * pauses, "{waited} requests waited for {pauses} pauses");
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
-use super::{Backend, BackendError, Entry, Pending, Session, Store, Usage, Way};
+use super::{Backend, BackendError, Balances, Entry, Pending, Session, Store, Usage, Way, ledger};
 use crate::fault::wire::Protocol;
 use crate::world::{AccountId, Delivery, MessageId, Token};
 pub use overseer::PostgresOverseer;
@@ -265,18 +265,24 @@ async fn settings(connection: &mut PgConnection) -> Result<(i32, Vec<(String, St
 
 fn entry(row: &sqlx::postgres::PgRow) -> Result<Entry, sqlx::Error> {
     let token: Option<i64> = row.try_get("token")?;
-    let small = |column: &str| Ok::<u8, sqlx::Error>(u8::try_from(row.try_get::<i16, _>(column)?).unwrap_or(u8::MAX));
-    let whole =
-        |column: &str| Ok::<u32, sqlx::Error>(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(u32::MAX));
+    let small = |column: &str| Ok::<u8, sqlx::Error>(ledger::small(row.try_get::<i16, _>(column)?.into()));
+    let whole = |column: &str| Ok::<u32, sqlx::Error>(ledger::id(row.try_get::<i64, _>(column)?));
     Ok(Entry {
         number: row.try_get::<i64, _>("number")?.unsigned_abs(),
         message: MessageId(whole("message")?),
         account: AccountId(whole("account")?),
-        amount: row.try_get("amount")?,
+        amount: row.try_get::<i32, _>("amount")?.into(),
         balance: row.try_get("balance")?,
         token: token.and_then(std::num::NonZeroI64::new).map(Token),
         by: Delivery { attempt: small("attempt")?, copy: small("copy")? },
     })
+}
+
+/// The balances of the accounts from one to another, both included.
+async fn read_balances(connection: &mut PgConnection, first: i64, last: i64) -> Result<Balances, BackendError> {
+    let query = sqlx::query_as::<_, (i64, i64)>(statements::BALANCES).bind(first).bind(last);
+    let rows = query.fetch_all(connection).await.map_err(|error| broken(&error))?;
+    Ok(rows.into_iter().map(|(account, balance)| (AccountId(ledger::id(account)), balance)).collect())
 }
 
 /// An error of PostgreSQL's that is no outcome of an operation.
@@ -330,5 +336,9 @@ impl Store for PostgresStore {
 
     fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>> {
         Box::pin(self.read_ledger())
+    }
+
+    fn balances(&self) -> Pending<'_, Result<Balances, BackendError>> {
+        Box::pin(async { read_balances(&mut open(&self.options).await?, 0, i64::MAX).await })
     }
 }

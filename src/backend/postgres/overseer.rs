@@ -5,9 +5,8 @@ use std::time::Duration;
 use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
-use super::{broken, entry, run, statements};
-use crate::backend::{BackendError, Entry};
-use crate::world::AccountId;
+use super::{broken, entry, read_balances, run, statements};
+use crate::backend::{BackendError, Balances, Entry, Scope};
 
 /// How long the server may take to end a process whose client has gone.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,12 +75,22 @@ impl PostgresOverseer {
         self.connection.execute(open).await.map(drop).map_err(|error| broken(&error))
     }
 
-    /// The effects on an account, in the order in which they were applied.
+    /// The balances of these accounts.
     ///
     /// # Errors
     /// [`BackendError`] if the server is gone.
-    pub async fn ledger(&mut self, account: AccountId) -> Result<Vec<Entry>, BackendError> {
-        let query = sqlx::query(statements::LEDGER_OF).bind(i64::from(account.0));
+    pub async fn balances(&mut self, of: &Scope) -> Result<Balances, BackendError> {
+        read_balances(&mut self.connection, of.accounts.0, of.accounts.1).await
+    }
+
+    /// The effects on these accounts or of these messages, in the order in which they were applied.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the server is gone.
+    pub async fn ledger(&mut self, of: &Scope) -> Result<Vec<Entry>, BackendError> {
+        let (accounts, messages) = (of.accounts, of.messages);
+        let query =
+            sqlx::query(statements::LEDGER_OF).bind(accounts.0).bind(accounts.1).bind(messages.0).bind(messages.1);
         let rows = query.fetch_all(&mut self.connection).await.map_err(|error| broken(&error))?;
         rows.iter().map(|row| entry(row).map_err(|error| broken(&error))).collect()
     }

@@ -45,8 +45,12 @@ pub(super) const FILL: &str = "INSERT INTO account SELECT id, 0 FROM generate_se
 pub(super) const OPEN_ACCOUNTS: &str =
     "INSERT INTO account SELECT id, 0 FROM generate_series($1::bigint, $2::bigint - 1) id";
 
-/// Account.
-pub(super) const LEDGER_OF: &str = "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger WHERE account = $1 ORDER BY number";
+/// The first and the last account, the first and the last message.
+pub(super) const LEDGER_OF: &str = "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger
+     WHERE account BETWEEN $1 AND $2 OR message BETWEEN $3 AND $4 ORDER BY number";
+
+/// The first and the last account.
+pub(super) const BALANCES: &str = "SELECT id, balance FROM account WHERE id BETWEEN $1 AND $2 ORDER BY id";
 
 /// Process id: the processes that it waits for.
 pub(super) const BLOCKING: &str = "SELECT pg_blocking_pids($1)";

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, Statement};
 
 use super::plan::{How, Plan};
 use super::statements;
-use crate::backend::{BackendError, Entry};
+use crate::backend::{BackendError, Balances, Entry, Scope, ledger};
 use crate::world::{AccountId, Delivery, Failure, MessageId, Op, Outcome, Response, Token};
 
 /// What became of an operation.
@@ -95,14 +95,29 @@ impl ImmediateConnection {
         if std::mem::take(&mut self.in_transaction) { self.run("ROLLBACK") } else { Ok(()) }
     }
 
-    /// The effects on an account, in the order in which they were applied.
+    /// The effects on these accounts or of these messages, in the order in which they were applied.
     ///
     /// # Errors
     /// [`BackendError`] if SQLite is broken.
-    pub fn ledger(&self, account: AccountId) -> Result<Vec<Entry>, BackendError> {
+    pub fn ledger(&self, of: &Scope) -> Result<Vec<Entry>, BackendError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(statements::LEDGER_OF)?;
-            statement.query_map([account.0], entry)?.collect::<rusqlite::Result<_>>()
+            let (accounts, messages) = (of.accounts, of.messages);
+            let scope = [accounts.0, accounts.1, messages.0, messages.1];
+            statement.query_map(scope, entry)?.collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|error| broken(&error))
+    }
+
+    /// The balances of these accounts.
+    ///
+    /// # Errors
+    /// [`BackendError`] if SQLite is broken.
+    pub fn balances(&self, of: &Scope) -> Result<Balances, BackendError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached(statements::BALANCES)?;
+            let row = |row: &rusqlite::Row<'_>| Ok((AccountId(ledger::id(row.get(0)?)), row.get(1)?));
+            statement.query_map([of.accounts.0, of.accounts.1], row)?.collect::<rusqlite::Result<_>>()
         };
         read().map_err(|error| broken(&error))
     }
@@ -212,12 +227,12 @@ fn first_of(statement: &mut Statement<'_>) -> rusqlite::Result<Option<Option<i64
 fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         number: row.get::<_, i64>(0)?.unsigned_abs(),
-        message: MessageId(row.get(1)?),
-        account: AccountId(row.get(2)?),
+        message: MessageId(ledger::id(row.get(1)?)),
+        account: AccountId(ledger::id(row.get(2)?)),
         amount: row.get(3)?,
         balance: row.get(4)?,
         token: row.get::<_, Option<i64>>(5)?.and_then(std::num::NonZeroI64::new).map(Token),
-        by: Delivery { attempt: row.get(6)?, copy: row.get(7)? },
+        by: Delivery { attempt: ledger::small(row.get(6)?), copy: ledger::small(row.get(7)?) },
     })
 }
 

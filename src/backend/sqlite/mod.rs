@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::provision::{Keeps, temporary_folder};
-use super::{Backend, BackendError, Entry, Pending, Session, Store, Usage};
+use super::{Backend, BackendError, Balances, Entry, Pending, Session, Store, Usage, ledger};
 use crate::world::{AccountId, Delivery, MessageId, Token};
 pub use immediate::{Immediate, ImmediateConnection};
 use session::SqliteSession;
@@ -111,6 +111,15 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    async fn read_balances(&self) -> Result<Balances, BackendError> {
+        let (mut connection, _) = self.open().await?;
+        let query = sqlx::query_as::<_, (i64, i64)>(statements::BALANCES).bind(i64::MIN).bind(i64::MAX);
+        let rows = query.fetch_all(&mut connection).await.map_err(|error| broken(&error))?;
+        Ok(rows.into_iter().map(|(account, balance)| (AccountId(ledger::id(account)), balance)).collect())
+    }
+}
+
 impl Database {
     fn new(folder: &tempfile::TempDir, generation: u32) -> Self {
         let path = folder.path().join(format!("trial-{generation}.db"));
@@ -131,12 +140,12 @@ fn entry(row: &sqlx::sqlite::SqliteRow) -> Result<Entry, sqlx::Error> {
     let token: Option<i64> = row.try_get("token")?;
     Ok(Entry {
         number: row.try_get::<i64, _>("number")?.unsigned_abs(),
-        message: MessageId(row.try_get("message")?),
-        account: AccountId(row.try_get("account")?),
+        message: MessageId(ledger::id(row.try_get("message")?)),
+        account: AccountId(ledger::id(row.try_get("account")?)),
         amount: row.try_get("amount")?,
         balance: row.try_get("balance")?,
         token: token.and_then(std::num::NonZeroI64::new).map(Token),
-        by: Delivery { attempt: row.try_get("attempt")?, copy: row.try_get("copy")? },
+        by: Delivery { attempt: ledger::small(row.try_get("attempt")?), copy: ledger::small(row.try_get("copy")?) },
     })
 }
 
@@ -190,5 +199,9 @@ impl Store for SqliteStore {
 
     fn ledger(&self) -> Pending<'_, Result<Vec<Entry>, BackendError>> {
         Box::pin(self.read_ledger())
+    }
+
+    fn balances(&self) -> Pending<'_, Result<Balances, BackendError>> {
+        Box::pin(self.read_balances())
     }
 }

@@ -96,6 +96,7 @@ impl Execution<'_> {
             requests: self.of.requests.clone(),
             events: self.events.clone(),
             ledger: self.backends.ledger.clone(),
+            balances: None,
             retries: self.of.retries,
             made: self.made.clone(),
             retried: Vec::new(),

@@ -25,7 +25,7 @@ use serializable::Serializable;
 use transaction::Transaction;
 
 use crate::backend::Entry;
-use crate::world::{Delivery, LeaseId, MessageId, Op, Outcome, Token};
+use crate::world::{AccountId, Delivery, LeaseId, MessageId, Op, Outcome, Token};
 
 /// Which database is modelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +58,9 @@ pub struct Waits(pub Sessions);
 pub struct Store {
     profile: Profile,
     flaw: Option<Flaw>,
+    /// How many accounts there are in the beginning, and how many there can be: the others are opened when they are first touched,
+    /// so that a store is small where a strategy keeps to the account of its request.
+    accounts: (u8, u8),
     balances: Vec<Row<i64>>,
     /// The highest token seen for each account.
     fences: Vec<Row<Option<Token>>>,
@@ -80,6 +83,7 @@ impl Store {
         Store {
             profile,
             flaw: None,
+            accounts: (u8::try_from(count).unwrap_or(u8::MAX), u8::try_from(count).unwrap_or(u8::MAX)),
             balances: vec![Row::new(0); count],
             fences: vec![Row::new(None); count],
             owners: vec![Row::new(None); count],
@@ -91,6 +95,33 @@ impl Store {
         }
     }
 
+    /// The same store with more accounts, which take no room before they are touched.
+    #[must_use]
+    pub fn with_room_for(mut self, accounts: u8) -> Self {
+        self.accounts.1 = accounts;
+        self
+    }
+
+    /// Opens an account that there can be. False if there is no such account.
+    fn open_account(&mut self, account: AccountId) -> bool {
+        let place = account.0 as usize;
+        if place < self.balances.len() {
+            return true;
+        }
+        if place >= usize::from(self.accounts.1) {
+            return false;
+        }
+        self.balances.resize(place + 1, Row::new(0));
+        self.fences.resize(place + 1, Row::new(None));
+        self.owners.resize(place + 1, Row::new(None));
+        true
+    }
+
+    /// The committed balances of the accounts that there are.
+    pub fn balances(&self) -> impl Iterator<Item = (AccountId, i64)> + '_ {
+        (0..).map(AccountId).zip(self.balances.iter().map(|row| row.committed))
+    }
+
     /// The same store with a mistake in it.
     #[must_use]
     pub fn with_flaw(mut self, flaw: Flaw) -> Self {
@@ -100,6 +131,10 @@ impl Store {
 
     /// Makes it as it was in the beginning.
     pub fn begin_again(&mut self) {
+        let count = usize::from(self.accounts.0);
+        self.balances.truncate(count);
+        self.fences.truncate(count);
+        self.owners.truncate(count);
         self.balances.fill(Row::new(0));
         self.fences.fill(Row::new(None));
         self.owners.fill(Row::new(None));

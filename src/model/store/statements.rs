@@ -5,7 +5,7 @@ use super::serializable::Table;
 use super::{Flaw, Profile, Store, Waits};
 use crate::backend::Entry;
 use crate::world::{
-    AccountId, Answer, Delivery, Failure, LeaseId, MessageId, Op, OpKind, Outcome, Request, Response, Token,
+    AccountId, Acts, Answer, Delivery, Failure, LeaseId, MessageId, Op, OpKind, Outcome, Request, Response, Token,
 };
 
 const STALE: Outcome = Outcome::Failed(Failure::StaleToken);
@@ -51,6 +51,11 @@ impl Store {
         }
         if let Some(at) = at {
             self.take_snapshot(at);
+        }
+        if let Some(account) = account_of(&op)
+            && !self.open_account(account)
+        {
+            return Ok(Outcome::Ok(without_account(&op)));
         }
         let maker = Maker { session, at, by };
         match self.carry_out(maker, op, ledger) {
@@ -157,7 +162,8 @@ impl Store {
         let snapshot = maker.at.and_then(|at| self.open[at].snapshot.as_ref());
         let own = row.locked == Some(maker.session) && row.changed.is_some();
         match snapshot {
-            Some(balances) if !own => balances.get(account.0 as usize).copied().map(Answer),
+            // An account that was opened since has the balance that every account begins with.
+            Some(balances) if !own => Some(Answer(balances.get(account.0 as usize).copied().unwrap_or(0))),
             _ => Some(Answer(row.current(maker.session))),
         }
     }
@@ -265,7 +271,7 @@ impl Store {
             number: ledger.len() as u64 + 1,
             message: request.id,
             account,
-            amount: request.effect.amount,
+            amount: request.effect.amount.into(),
             balance,
             token,
             by: maker.by,
@@ -292,6 +298,41 @@ impl Store {
 
     fn writes(&mut self, maker: Maker, table: Table) -> Result<(), Halt> {
         self.serializable.writes(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
+    }
+}
+
+/// The account whose rows an operation touches.
+fn account_of(op: &Op) -> Option<AccountId> {
+    match op {
+        Op::Apply(request, _)
+        | Op::ApplyUnderLease(request, _)
+        | Op::ClaimAndApply(request)
+        | Op::Overwrite(request, _) => Some(request.effect.account),
+        Op::ReadBalance(account) | Op::CheckToken(account, _) => Some(*account),
+        Op::Begin(_)
+        | Op::Commit
+        | Op::Rollback
+        | Op::ReadMark(_)
+        | Op::WriteMark(..)
+        | Op::Claim(_)
+        | Op::StoreAnswer(..)
+        | Op::ReadAnswer(_)
+        | Op::Sql(_)
+        | Op::GrantLease
+        | Op::Acquire(_)
+        | Op::Release(_)
+        | Op::Revoke(_) => None,
+    }
+}
+
+/// What comes of an operation on an account that there is not: no row is changed.
+fn without_account(op: &Op) -> Response {
+    if matches!(op, Op::CheckToken(..)) {
+        Response::Done
+    } else if op.acts().any(Acts::APPLIES) {
+        Response::Applied(None)
+    } else {
+        Response::Found(None)
     }
 }
 

@@ -1,0 +1,67 @@
+//! denied: the client was told that it is refused for good, and the ledger holds the effect.
+
+use super::{Case, Finding, Violation, cause};
+use crate::world::MessageId;
+
+/// Whether a message is in the ledger although its client was told that it is refused for good, then or later.
+pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
+    let refused_at_ns = case.told(message).refused_at_ns?;
+    let entry = case.entries_of(message).next()?;
+    Some(Finding {
+        violation: Violation::Denied,
+        message,
+        cause: cause::of_denial(case, entry, refused_at_ns),
+        detail: format!("refused for good, and applied by delivery {}", entry.by),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{FIRST, RETRY, Story, apply};
+    use crate::check::{Cause, Violation};
+    use crate::history::What;
+    use crate::world::{Answer, Outcome, Response, Trouble};
+
+    const APPLIED: Response = Response::Applied(Some(Answer(10)));
+
+    #[test]
+    fn rejects_a_refusal_of_what_was_done_and_takes_the_unknown_outcome_for_the_cause() {
+        let mut story = Story::of(1);
+        story.unknown(1, 0, FIRST, apply(0)).entry(0, FIRST).answer(3, 0, FIRST, Err(Trouble::Refused));
+        assert_eq!(story.found(Violation::Denied), [(0, Cause::UnknownTakenForFailure)]);
+    }
+
+    #[test]
+    fn rejects_a_retry_that_is_refused_after_a_lost_reply() {
+        let mut story = Story::of(1);
+        story.unknown(1, 0, FIRST, apply(0)).entry(0, FIRST).answer(3, 0, FIRST, Err(Trouble::Unknown));
+        story.answer(9, 0, RETRY, Err(Trouble::Refused));
+        assert_eq!(story.found(Violation::Denied), [(0, Cause::RetryAfterLostReply)]);
+    }
+
+    #[test]
+    fn rejects_an_effect_that_lands_after_the_refusal() {
+        let mut story = Story::of(1);
+        story.unknown(1, 0, FIRST, apply(0)).answer(3, 0, FIRST, Err(Trouble::Refused));
+        let landed = What::Landed { op: apply(0), outcome: Some(Outcome::Ok(APPLIED)) };
+        story.at(9, 0, FIRST, landed).entry(0, FIRST);
+        assert_eq!(story.found(Violation::Denied), [(0, Cause::LateLanding)]);
+    }
+
+    #[test]
+    fn rejects_a_refusal_without_any_reason() {
+        let mut story = Story::of(1);
+        story.done(1, 0, FIRST, apply(0), APPLIED).entry(0, FIRST).answer(3, 0, FIRST, Err(Trouble::Refused));
+        assert_eq!(story.found(Violation::Denied), [(0, Cause::Unexplained)]);
+    }
+
+    #[test]
+    fn accepts_a_refusal_of_what_is_absent_and_an_effect_after_try_again() {
+        let mut absent = Story::of(1);
+        absent.answer(3, 0, FIRST, Err(Trouble::Refused));
+        assert_eq!(absent.found(Violation::Denied), []);
+        let mut again = Story::of(1);
+        again.answer(3, 0, FIRST, Err(Trouble::InProgress)).smooth(10, 0, RETRY);
+        assert_eq!(again.found(Violation::Denied), []);
+    }
+}

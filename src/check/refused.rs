@@ -1,0 +1,84 @@
+//! refused: a valid request was refused for good, and its effect is absent.
+
+use super::{Case, Cause, Finding, Violation};
+use crate::history::{Event, What};
+use crate::world::{MessageId, Outcome};
+
+/// Whether a message is not in the ledger, and its client was told that it is refused for good. Every request of the lab is valid.
+pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
+    let refused_at_ns = case.told(message).refused_at_ns?;
+    (!case.is_applied(message)).then(|| Finding {
+        violation: Violation::Refused,
+        message,
+        cause: why(case, message, refused_at_ns),
+        detail: "refused for good, although the request is valid, and never applied".to_owned(),
+    })
+}
+
+/// A fault that had passed, if one came before the refusal.
+fn why(case: &Case<'_>, message: MessageId, refused_at_ns: u64) -> Cause {
+    let is_trouble = |event: &Event| match event.what {
+        What::Called { outcome, .. } => !matches!(outcome, Some(Outcome::Ok(_))),
+        What::Cancelled | What::Crashed => true,
+        What::Sent { .. }
+        | What::Arrived
+        | What::Repeated { .. }
+        | What::Landed { .. }
+        | What::Paused { .. }
+        | What::Answered { .. }
+        | What::Received { .. }
+        | What::TimedOut
+        | What::GaveUp => false,
+    };
+    let before = case.events_of(message).take_while(|event| event.at_ns <= refused_at_ns);
+    if before.into_iter().any(is_trouble) { Cause::FaultRemembered } else { Cause::Unexplained }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::testing::{FIRST, RETRY, Story, apply};
+    use crate::check::{Cause, Violation};
+    use crate::history::What;
+    use crate::world::{Answer, Delivery, Trouble};
+
+    #[test]
+    fn rejects_a_refusal_after_a_fault_that_has_passed() {
+        let mut story = Story::of(1);
+        story.unknown(1, 0, FIRST, apply(0)).answer(3, 0, FIRST, Err(Trouble::Unknown));
+        story.answer(9, 0, RETRY, Err(Trouble::Refused));
+        assert_eq!(story.found(Violation::Refused), [(0, Cause::FaultRemembered)]);
+        let mut crashed = Story::of(1);
+        crashed.at(1, 0, FIRST, What::Crashed).answer(9, 0, RETRY, Err(Trouble::Refused));
+        assert_eq!(crashed.found(Violation::Refused), [(0, Cause::FaultRemembered)]);
+    }
+
+    #[test]
+    fn a_fault_after_the_refusal_is_not_its_cause() {
+        let mut story = Story::of(1);
+        story.answer(3, 0, FIRST, Err(Trouble::Refused)).at(9, 0, RETRY, What::Crashed);
+        assert_eq!(story.found(Violation::Refused), [(0, Cause::Unexplained)]);
+    }
+
+    #[test]
+    fn rejects_a_refusal_of_everything_also_of_the_last_retry() {
+        let mut story = Story::of(2);
+        story.answer(3, 0, FIRST, Err(Trouble::Refused)).answer(9, 1, Delivery::FINAL, Err(Trouble::Refused));
+        assert_eq!(story.found(Violation::Refused), [(0, Cause::Unexplained), (1, Cause::Unexplained)]);
+    }
+
+    #[test]
+    fn accepts_what_is_applied_and_what_is_told_to_try_again() {
+        let mut story = Story::of(2);
+        story.smooth(0, 0, FIRST).answer(10, 1, FIRST, Err(Trouble::Unknown)).answer(20, 1, RETRY, Ok(Answer(10)));
+        assert_eq!(story.found(Violation::Refused), []);
+    }
+
+    #[test]
+    fn one_message_is_refused_or_lost_and_never_both() {
+        // Told success and refused, and absent: the first of denied, refused, lost that fits is counted.
+        let mut story = Story::of(1);
+        story.answer(3, 0, FIRST, Ok(Answer(10))).answer(9, 0, RETRY, Err(Trouble::Refused));
+        assert_eq!(story.found(Violation::Refused).len(), 1);
+        assert_eq!(story.found(Violation::Lost), []);
+    }
+}
