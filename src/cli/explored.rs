@@ -293,7 +293,7 @@ fn note(strategy: &dyn Strategy, row: &Row, claim: &Claim) -> String {
             say("the bound was not gone through: lower --lanes, --retries or --faults, or raise --memory".to_owned());
         }
     }
-    for unseen in unseen(claim, &explorations) {
+    for unseen in unseen(claim, strategy.needs_lock_service(), &explorations) {
         let faults: Vec<&str> = unseen.faults.iter().map(|fault| fault.name()).collect();
         say(format!("its claim says that it breaks under {}, and nothing of it is to be seen", faults.join(", ")));
     }

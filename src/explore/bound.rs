@@ -17,6 +17,10 @@ pub const MAX_RETRIES: u8 = 14;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bound {
     pub lanes: u8,
+    /// How many of the lanes, the last ones, are copies that something on the way has made of a request that its client sends once.
+    /// A copy has no client: nobody hears what it comes to, and nobody sends it again. Each costs a fault. None where clients retry:
+    /// there a repeated message is a lane like any other.
+    pub copies: u8,
     /// How often the client of a lane sends its request again.
     pub retries: u8,
     /// Faults in one schedule, in all lanes together.
@@ -28,18 +32,25 @@ pub struct Bound {
     pub store: Profile,
 }
 
-/// A set of the faults that a schedule can name.
+/// A set of the faults that an exploration goes through: those that a schedule can name, and repeats on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Kinds(u8);
+pub struct Kinds(u16);
+
+/// The bit of repeats on the way, which are no fate of an operation.
+const REPEATS: u16 = 1 << 8;
+
+// Every fate has a bit of its own below that one.
+const _: () = assert!((Fate::Queues as u8) < 8);
 
 impl Kinds {
     /// No fault at all.
     pub const NONE: Kinds = Kinds(0);
 
-    /// Lost requests, lost replies, crashes and expiry: everything but late landings.
+    /// Lost requests, lost replies, crashes, expiry and repeats: everything but late landings.
     #[must_use]
     pub fn usual() -> Self {
-        Kinds::NONE.with(Fate::RequestLost).with(Fate::ReplyLost).with(Fate::Crashes).with(Fate::Expires)
+        let fates = [Fate::RequestLost, Fate::ReplyLost, Fate::Crashes, Fate::Expires];
+        fates.into_iter().fold(Kinds(REPEATS), Kinds::with)
     }
 
     /// Every fault.
@@ -51,19 +62,25 @@ impl Kinds {
     /// These and another one. With time-outs come late landings.
     #[must_use]
     pub fn with(self, fate: Fate) -> Self {
-        let landing = if fate == Fate::TimesOut { 1 << Fate::Lands as u8 } else { 0 };
-        Kinds(self.0 | 1 << fate as u8 | landing)
+        let landing = if fate == Fate::TimesOut { 1 << Fate::Lands as u16 } else { 0 };
+        Kinds(self.0 | 1 << fate as u16 | landing)
     }
 
     /// Whether it is among them.
     #[must_use]
     pub fn contains(self, fate: Fate) -> bool {
-        fate == Fate::Arrives || self.0 & 1 << fate as u8 != 0
+        fate == Fate::Arrives || self.0 & 1 << fate as u16 != 0
     }
 
-    /// The fates that a fault of a load run can bring about in a schedule. A message that is repeated or late is another lane, and
-    /// so is one that is sent again because its answer was lost; a future that is dropped before or after an operation leaves
-    /// behind what a crash does.
+    /// Whether something on the way may repeat a request that its client sends once.
+    #[must_use]
+    pub fn has_repeats(self) -> bool {
+        self.0 & REPEATS != 0
+    }
+
+    /// The faults that a fault of a load run can be in a schedule. Where clients retry, a message that is repeated or late is another
+    /// lane, and so is one that is sent again because its answer was lost; a future that is dropped before or after an operation
+    /// leaves behind what a crash does.
     #[must_use]
     pub fn of(fault: FaultKind) -> Self {
         match fault {
@@ -72,7 +89,8 @@ impl Kinds {
             FaultKind::LateLanding => Kinds::NONE.with(Fate::TimesOut),
             FaultKind::Crash | FaultKind::Cancel => Kinds::NONE.with(Fate::Crashes),
             FaultKind::Pause | FaultKind::ServerPaused => Kinds::NONE.with(Fate::Expires),
-            _ => Kinds::NONE,
+            FaultKind::Duplicated => Kinds(REPEATS),
+            FaultKind::Delayed | FaultKind::ServerKilled | FaultKind::Partition => Kinds::NONE,
         }
     }
 
@@ -92,18 +110,37 @@ impl Bound {
     /// A bound of lanes, retries and faults, of every kind but late landings, on one request and PostgreSQL.
     #[must_use]
     pub fn new(lanes: u8, retries: u8, faults: u8) -> Self {
-        Bound { lanes, retries, faults, requests: 1, kinds: Kinds::usual(), store: Profile::Postgres }
+        Bound { lanes, copies: 0, retries, faults, requests: 1, kinds: Kinds::usual(), store: Profile::Postgres }
     }
 
-    /// The bound as far as it makes sense for a strategy: one that never retries, and forbids everyone else to, has one lane
-    /// for each request and no retries.
+    /// The bound as far as it makes sense for a strategy: where clients never retry, there is one lane for each request, no retries,
+    /// and every other lane is a copy that something on the way has made, as far as the faults go.
     #[must_use]
     pub fn for_strategy(self, strategy: &dyn Strategy) -> Self {
-        if strategy.claim(self.store_kind()).retries == Retries::Never {
-            Bound { lanes: self.lanes.min(self.requests), retries: 0, ..self }
-        } else {
-            self
+        if self.copies > 0 || strategy.claim(self.store_kind()).retries != Retries::Never {
+            return self;
         }
+        let sent = self.lanes.min(self.requests.max(1));
+        let copies = if self.kinds.has_repeats() { (self.lanes - sent).min(self.faults) } else { 0 };
+        Bound { lanes: sent + copies, copies, retries: 0, ..self }
+    }
+
+    /// The bounds that an exploration of a strategy is made of: with no copy, with one, and so on. Their schedules are different ones.
+    #[must_use]
+    pub fn parts(self, strategy: &dyn Strategy) -> Vec<Self> {
+        let whole = self.for_strategy(strategy);
+        if self.copies > 0 {
+            return vec![whole];
+        }
+        let sent = whole.lanes - whole.copies;
+        (0..=whole.copies).map(|copies| Bound { lanes: sent + copies, copies, ..whole }).collect()
+    }
+
+    /// Whether a lane has a client, who hears what becomes of it.
+    #[must_use]
+    #[inline]
+    pub fn has_client(&self, lane: u8) -> bool {
+        lane < self.lanes - self.copies
     }
 
     /// The kind of store that the model stands for.
@@ -155,7 +192,12 @@ impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let some = |n: u8, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
         let retries = if self.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", self.retries) };
-        write!(f, "{}, {retries}, {}", some(self.lanes, "lane"), some(self.faults, "fault"))?;
+        let copies = match self.copies {
+            0 => String::new(),
+            1 => " (one a copy made on the way)".to_owned(),
+            copies => format!(" ({copies} of them copies made on the way)"),
+        };
+        write!(f, "{}{copies}, {retries}, {}", some(self.lanes, "lane"), some(self.faults, "fault"))?;
         if self.requests > 1 { write!(f, ", {} requests", self.requests) } else { Ok(()) }
     }
 }

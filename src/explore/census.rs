@@ -87,13 +87,32 @@ pub fn census(
     limits: Limits,
     watch: &mut dyn Watch,
 ) -> Result<Census, ExploreError> {
-    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, false)?;
-    match count(&mut engine, limits, watch)? {
-        Some(census) => Ok(census),
-        None => {
-            let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
-            count(&mut engine, limits, watch).map(|census| census.expect("tokens matter already"))
+    let mut whole = Census { complete: true, ..Census::default() };
+    for part in bound.parts(strategy) {
+        let mut engine = Engine::new(strategy, part, flaws, false)?;
+        let census = match count(&mut engine, limits, watch)? {
+            Some(census) => census,
+            None => {
+                let mut engine = Engine::new(strategy, part, flaws, true)?;
+                count(&mut engine, limits, watch)?.expect("tokens matter already")
+            }
+        };
+        whole.add(census);
+    }
+    Ok(whole)
+}
+
+impl Census {
+    /// Adds another part of the bound.
+    fn add(&mut self, part: Census) {
+        self.schedules += part.schedules;
+        self.states += part.states;
+        for (violation, schedules) in part.violations {
+            *self.violations.entry(violation).or_default() += schedules;
         }
+        self.complete &= part.complete;
+        self.places = self.places.max(part.places);
+        self.out_of_memory |= part.out_of_memory;
     }
 }
 
@@ -163,11 +182,13 @@ pub fn one_by_one(
     bound: Bound,
     flaws: Flaws,
 ) -> Result<(u64, BTreeMap<Violation, u128>), ExploreError> {
-    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
     let mut found: Vec<(Violations, u64)> = Vec::new();
-    let mut first = engine.beginning()?;
-    let mut path = Vec::new();
-    let schedules = go_on(&mut engine, &mut first, &mut path, &mut found)?;
+    let mut schedules = 0;
+    for part in bound.parts(strategy) {
+        let mut engine = Engine::new(strategy, part, flaws, true)?;
+        let mut first = engine.beginning()?;
+        schedules += go_on(&mut engine, &mut first, &mut Vec::new(), &mut found)?;
+    }
     let mut by_kind = BTreeMap::new();
     for (violations, count) in found {
         for violation in violations.iter() {

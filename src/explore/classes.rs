@@ -61,7 +61,24 @@ pub fn count_classes(
     limits: Limits,
     watch: &mut dyn Watch,
 ) -> Result<Option<u128>, ExploreError> {
-    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
+    let mut classes = 0;
+    for part in bound.parts(strategy) {
+        match count_in_part(strategy, part, flaws, limits, watch)? {
+            Some(more) => classes += more,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(classes))
+}
+
+fn count_in_part(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+    limits: Limits,
+    watch: &mut dyn Watch,
+) -> Result<Option<u128>, ExploreError> {
+    let mut engine = Engine::new(strategy, bound, flaws, true)?;
     let mut waiting: BTreeMap<u32, FxHashMap<(State, Sleep), u128>> = BTreeMap::new();
     let first = engine.beginning()?;
     waiting.entry(engine.potential(&first)).or_default().insert((first, 0), 1);
@@ -103,7 +120,25 @@ pub fn each_class(
     flaws: Flaws,
     mut visit: impl FnMut(&Schedule) -> bool,
 ) -> Result<u64, ExploreError> {
-    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), flaws, true)?;
+    let mut classes = 0;
+    for part in bound.parts(strategy) {
+        let (more, goes_on) = each_in_part(strategy, part, flaws, &mut visit)?;
+        classes += more;
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(classes)
+}
+
+/// The number of classes, and whether to go on.
+fn each_in_part(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+    visit: &mut impl FnMut(&Schedule) -> bool,
+) -> Result<(u64, bool), ExploreError> {
+    let mut engine = Engine::new(strategy, bound, flaws, true)?;
     let first = engine.beginning()?;
     let mut ways = vec![awake(&mut engine, &first, 0)?.into_iter()];
     let mut schedule = Schedule::default();
@@ -118,14 +153,14 @@ pub fn each_class(
         if engine.is_over(&way.to) {
             classes += 1;
             if !visit(&schedule) {
-                break;
+                return Ok((classes, false));
             }
             schedule.0.pop();
         } else {
             ways.push(awake(&mut engine, &way.to, sleep)?.into_iter());
         }
     }
-    Ok(classes)
+    Ok((classes, true))
 }
 
 /// Draws a schedule of some class at random: at each step, every way that is awake is as likely as every other. Classes are not

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
-use crate::check::Violation;
+use crate::check::{Cause, Violation};
 use crate::strategy::{Retries, Strategy};
 use crate::world::{Leg, Reply};
 
@@ -105,6 +105,11 @@ pub(super) struct Engine<'s> {
     judged: FxHashMap<Place, Violations>,
 }
 
+/// The number of the lane at a place.
+fn lane_number(place: usize) -> u8 {
+    u8::try_from(place).expect("there are few lanes")
+}
+
 /// What a step on the store leads to, whatever the other lanes and the lock service are at.
 #[derive(Clone, Copy, Default)]
 struct StoreStep {
@@ -172,7 +177,7 @@ impl<'s> Engine<'s> {
     /// # Errors
     /// As [`new`](Engine::new).
     pub fn beginning(&mut self) -> Result<State, ExploreError> {
-        let mut state = State { lanes: Lanes::default(), at: Place::default(), faults: 0 };
+        let mut state = State { lanes: Lanes::default(), at: Place::default(), faults: self.bound.copies };
         for lane in 0..self.bound.lanes {
             self.begin_attempt(&mut state, lane);
         }
@@ -385,12 +390,12 @@ impl<'s> Engine<'s> {
         if let Some(reply) = reply {
             let sight = match is_final {
                 true => Sight::Retried { message: of, reply },
-                false => Sight::Answered { message: of, reply, heard: true },
+                false => Sight::Answered { message: of, reply, heard: self.bound.has_client(lane) },
             };
             let node = state.lanes[usize::from(lane)].node;
             state.at.seen = match is_final {
                 true => self.tables.see(state.at.seen, sight),
-                false => self.tables.see_reply(state.at.seen, node, sight),
+                false => self.tables.see_reply(state.at.seen, (node, self.bound.has_client(lane)), sight),
             };
         }
         let again = if state.lanes[usize::from(lane)].is_in_transaction() {
@@ -406,10 +411,11 @@ impl<'s> Engine<'s> {
         if again {
             return self.begin_attempt(state, lane);
         }
-        if reply.is_some_and(|reply| reply.is_ok()) {
+        if reply.is_some_and(|reply| reply.is_ok()) || !self.bound.has_client(lane) {
             return;
         }
-        let mut others = (0..self.bound.lanes).filter(|other| self.bound.request_of(*other) == request);
+        let has_client = |other: &u8| self.bound.has_client(*other) && self.bound.request_of(*other) == request;
+        let mut others = (0..self.bound.lanes).filter(has_client);
         let is_over = others.all(|other| state.lanes[usize::from(other)].is_ended());
         let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
         if is_over && !refused && !self.tables.seen(state.at.seen).is_answered(request) {
@@ -477,6 +483,21 @@ impl<'s> Engine<'s> {
         Ok(verdict)
     }
 
+    /// The violations that these steps show, with their causes: in the end, or else as far as they stay, whatever comes.
+    ///
+    /// # Errors
+    /// As [`new`](Engine::new).
+    pub fn causes(&self, steps: &[Step], is_over: bool) -> Result<Vec<(Violation, Cause)>, ExploreError> {
+        let mut execution = self.executor.begin()?;
+        for step in steps {
+            execution.must_step(*step)?;
+        }
+        let executed = if is_over { execution.settle()? } else { execution.so_far() };
+        let stays = |violation: Violation| is_over || violation.lasts();
+        let found = executed.findings().into_iter().filter(|finding| stays(finding.violation));
+        Ok(found.map(|finding| (finding.violation, finding.cause)).collect())
+    }
+
     /// The violations that are there already and will stay, whatever comes.
     ///
     /// # Errors
@@ -503,7 +524,8 @@ impl<'s> Engine<'s> {
         let mut order = [0, 1, 2, 3, 4, 5];
         for request in 0..requests {
             let mut of: Vec<u8> = order[..lanes].iter().copied().skip(request).step_by(requests).collect();
-            of.sort_by_key(|lane| state.lanes[usize::from(*lane)].bits());
+            // A copy without a client keeps apart from lanes that have one.
+            of.sort_by_key(|lane| (!self.bound.has_client(*lane), state.lanes[usize::from(*lane)].bits()));
             for (place, lane) in (request..lanes).step_by(requests).zip(of) {
                 order[place] = lane;
             }
@@ -512,7 +534,8 @@ impl<'s> Engine<'s> {
         // Lanes that stand at the same place can still differ in what they have left with the backends.
         for first in 0..lanes {
             let second = first + requests;
-            if second < lanes && best.0.lanes[first] == best.0.lanes[second] {
+            let alike = second < lanes && self.bound.has_client(lane_number(first)) == self.bound.has_client(lane_number(second));
+            if alike && best.0.lanes[first] == best.0.lanes[second] {
                 let mut swapped = order;
                 swapped.swap(first, second);
                 let other = self.reordered(state, swapped);

@@ -221,7 +221,7 @@ impl<S: Backends> Execution<'_, S> {
     pub fn begin_again(&mut self) -> Result<(), ExploreError> {
         self.backends.begin_again(self.of.flaws);
         self.lanes = Lanes::default();
-        self.faults = 0;
+        self.faults = self.of.bound.copies;
         self.steps = 0;
         self.last = None;
         self.made.clear();
@@ -421,9 +421,12 @@ impl<S: Backends> Execution<'_, S> {
         self.pending[place] = None;
         let request = self.of.bound.request_of(lane);
         if let Some(reply) = reply {
-            self.note(lane, attempt, What::Answered { reply, heard: true });
-            self.note(lane, attempt, What::Received { reply });
-            self.success |= u8::from(reply.is_ok()) << request;
+            let heard = self.of.bound.has_client(lane);
+            self.note(lane, attempt, What::Answered { reply, heard });
+            if heard {
+                self.note(lane, attempt, What::Received { reply });
+                self.success |= u8::from(reply.is_ok()) << request;
+            }
             if let Some(made) = self.made.last_mut() {
                 made.replied = Some(reply);
             }
@@ -440,7 +443,12 @@ impl<S: Backends> Execution<'_, S> {
         if machine.end_attempt(lane, reply) {
             return self.begin_attempt(lane);
         }
-        let mut of_request = (0..self.of.bound.lanes).filter(|other| self.of.bound.request_of(*other) == request);
+        let bound = &self.of.bound;
+        if !bound.has_client(lane) {
+            return Ok(());
+        }
+        let has_client = |other: &u8| bound.has_client(*other) && bound.request_of(*other) == request;
+        let mut of_request = (0..bound.lanes).filter(has_client);
         let is_over = of_request.all(|other| self.lanes[usize::from(other)].is_ended());
         let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
         if is_over && !refused && self.success & 1 << request == 0 {

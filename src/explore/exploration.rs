@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::Violation;
+use crate::check::{Cause, Violation};
 use crate::fault::FaultKind;
-use crate::strategy::{Break, Claim, Strategy};
+use crate::strategy::{Break, Claim, Retries, Strategy};
 
 use super::bound::{Bound, Kinds};
+use super::by_cause::{ByCause, by_cause};
 use super::census::{Census, census};
 use super::engine::Violations;
 use super::limits::{Limits, Watch};
@@ -17,11 +18,15 @@ use super::{ExploreError, Flaws};
 #[derive(Debug, Clone)]
 pub struct Exploration {
     pub strategy: &'static str,
+    /// The bound that was asked for.
+    pub asked: Bound,
     /// The bound, as far as it makes sense for the strategy.
     pub bound: Bound,
     pub census: Census,
     /// The shortest schedule for each violation that there is, in the order of violations.
     pub minimal: Vec<Minimal>,
+    /// The shortest schedule for each violation with each of its causes, if they were looked for.
+    pub causes: Option<ByCause>,
     pub elapsed: Duration,
 }
 
@@ -38,16 +43,43 @@ impl Exploration {
         watch: &mut dyn Watch,
     ) -> Result<Self, ExploreError> {
         let began = Instant::now();
-        let bound = bound.for_strategy(strategy);
+        let asked = bound;
         let flaws = Flaws::default();
-        let census = census(strategy, bound, flaws, limits, watch)?;
+        let census = census(strategy, asked, flaws, limits, watch)?;
         let wanted: Violations = census.violations.keys().copied().collect();
         let found = if wanted.is_empty() {
             Vec::new()
         } else {
-            shortest(strategy, bound, flaws, wanted, limits, watch)?.minimal
+            shortest(strategy, asked, flaws, wanted, limits, watch)?.minimal
         };
-        Ok(Exploration { strategy: strategy.name(), bound, census, minimal: found, elapsed: began.elapsed() })
+        let bound = asked.for_strategy(strategy);
+        let elapsed = began.elapsed();
+        Ok(Exploration { strategy: strategy.name(), asked, bound, census, minimal: found, causes: None, elapsed })
+    }
+
+    /// The same, with the shortest schedule for each violation with each of its causes.
+    ///
+    /// # Errors
+    /// As [`Exploration::new`].
+    pub fn with_causes(
+        mut self,
+        strategy: &dyn Strategy,
+        limits: Limits,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, ExploreError> {
+        let began = Instant::now();
+        let parts = Bound { lanes: self.asked.lanes, copies: 0, ..self.asked };
+        self.causes = Some(by_cause(strategy, parts, None, limits, watch)?);
+        self.elapsed += began.elapsed();
+        Ok(self)
+    }
+
+    /// The cause of the shortest schedule for a violation, where causes were looked for.
+    #[must_use]
+    pub fn cause_of(&self, minimal: &Minimal) -> Option<Cause> {
+        let of_kind = |caused: &&super::Caused| caused.violation == minimal.violation;
+        let cheapest = self.causes.as_ref()?.found.iter().filter(of_kind).min_by_key(|caused| caused.cost());
+        cheapest.map(|caused| caused.cause)
     }
 
     /// Whether any schedule shows this violation.
@@ -66,9 +98,10 @@ impl Exploration {
 /// The breaks of a claim of which there is nothing to be seen in any of these explorations, although their faults can happen
 /// in one of them.
 #[must_use]
-pub fn unseen(claim: &Claim, explorations: &[&Exploration]) -> Vec<&'static Break> {
+pub fn unseen(claim: &Claim, has_leases: bool, explorations: &[&Exploration]) -> Vec<&'static Break> {
     let can_happen = |b: &&Break| {
-        explorations.iter().any(|exploration| b.faults.iter().any(|fault| can_happen(*fault, &exploration.bound)))
+        let within = |bound: &Bound| b.faults.iter().any(|fault| can_happen(*fault, claim, has_leases, bound));
+        explorations.iter().any(|exploration| within(&exploration.asked))
     };
     let is_seen = |b: &&Break| {
         b.shows.iter().any(|violation| explorations.iter().any(|exploration| exploration.shows(*violation)))
@@ -76,12 +109,23 @@ pub fn unseen(claim: &Claim, explorations: &[&Exploration]) -> Vec<&'static Brea
     claim.breaks.iter().filter(can_happen).filter(|b| !is_seen(b)).collect()
 }
 
-/// Whether a fault of a load run can happen within a bound. What repeats or delays a message is another lane; so is what goes
-/// on while a handler stands still.
-fn can_happen(fault: FaultKind, bound: &Bound) -> bool {
+/// Whether a fault of a load run can happen within a bound. What repeats or delays a message is another lane; where clients never
+/// retry, it is a copy, which costs a fault. What goes on while a handler stands still is another lane too, but for one that is kept
+/// out by a lock: there the lease must expire, which is a fault.
+fn can_happen(fault: FaultKind, claim: &Claim, has_leases: bool, bound: &Bound) -> bool {
+    let more_lanes = bound.lanes > bound.requests;
+    let named = || bound.faults > 0 && Kinds::of(fault).iter().any(|fate| bound.kinds.contains(fate));
     match fault {
-        FaultKind::Duplicated | FaultKind::Delayed | FaultKind::Pause => bound.lanes > bound.requests,
+        FaultKind::Duplicated if claim.retries == Retries::Never => {
+            more_lanes && bound.faults > 0 && bound.kinds.has_repeats()
+        }
+        FaultKind::Duplicated | FaultKind::Delayed => more_lanes,
+        FaultKind::Pause => if has_leases { named() } else { more_lanes },
         FaultKind::ServerPaused | FaultKind::ServerKilled | FaultKind::Partition => false,
-        _ => bound.faults > 0 && Kinds::of(fault).iter().any(|fate| bound.kinds.contains(fate)),
+        FaultKind::RequestLost
+        | FaultKind::ReplyLost
+        | FaultKind::LateLanding
+        | FaultKind::Cancel
+        | FaultKind::Crash => named(),
     }
 }

@@ -155,10 +155,14 @@ pub fn execute_all(
     flaws: Flaws,
     mut visit: impl FnMut(&[Entry]),
 ) -> Result<u64, ExploreError> {
-    let executor = Executor::new(strategy, bound.for_strategy(strategy), flaws);
-    let visit = |execution: &mut Execution<'_>, _: &[Step]| {
+    let mut visit = |execution: &mut Execution<'_>, _: &[Step]| {
         visit(execution.ledger());
         Ok(())
     };
-    guarded(strategy.name(), || every_schedule(&executor, visit, false))
+    let mut schedules = 0;
+    for part in bound.parts(strategy) {
+        let executor = Executor::new(strategy, part, flaws);
+        schedules += guarded(strategy.name(), || every_schedule(&executor, &mut visit, false))?;
+    }
+    Ok(schedules)
 }

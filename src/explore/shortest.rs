@@ -3,20 +3,17 @@
 //! A search in the order of costs (Dijkstra's algorithm) over states and the lane that moved last. The first schedule found
 //! that shows a violation is a minimum: every cheaper one was looked at before.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
-
-use rustc_hash::FxHashSet;
 
 use crate::check::Violation;
 use crate::strategy::Strategy;
 
 use super::bound::Bound;
-use super::engine::{Engine, State, Violations, Way};
-use super::limits::{EVERY, Limits, Watch};
-use super::schedule::{Fate, Schedule, Step};
-use super::{ExploreError, Flaws, Reason};
+use super::engine::{Engine, Violations};
+use super::in_order::{Place, Search, Went};
+use super::limits::{Limits, Watch};
+use super::schedule::Schedule;
+use super::{ExploreError, Flaws};
 
 /// The least schedule that shows a violation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +21,18 @@ pub struct Minimal {
     pub violation: Violation,
     /// It ends with the step after which the violation is there.
     pub schedule: Schedule,
+    /// How many faults there are in it, copies made on the way among them.
+    pub faults: usize,
     /// How long it took to find, from the beginning of the search.
     pub took: Duration,
+}
+
+impl Minimal {
+    /// What makes one schedule simpler than another: fewer faults, then fewer switches, then fewer steps.
+    #[must_use]
+    pub fn cost(&self) -> (usize, usize, usize) {
+        (self.faults, self.schedule.switches(), self.schedule.0.len())
+    }
 }
 
 /// What a search for the shortest ways has found.
@@ -37,19 +44,6 @@ pub struct Shortest {
     /// Every violation that was looked for was found, or there is none within the bound.
     pub complete: bool,
 }
-
-/// A state on the way.
-struct Node {
-    state: State,
-    before: u32,
-    step: Step,
-}
-
-/// No lane has moved, and no step was made.
-const NONE: u32 = u32::MAX;
-
-/// Faults, switches and steps: compared in this order.
-type Cost = (u8, u16, u16);
 
 /// Finds the shortest schedule for each of these violations, as far as there are any within the bound.
 ///
@@ -63,101 +57,53 @@ pub fn shortest(
     limits: Limits,
     watch: &mut dyn Watch,
 ) -> Result<Shortest, ExploreError> {
-    let bound = bound.for_strategy(strategy);
-    let mut engine = Engine::new(strategy, bound, flaws, false)?;
-    match search(&mut engine, wanted, limits, watch)? {
-        Some(shortest) => Ok(shortest),
-        None => {
-            let mut engine = Engine::new(strategy, bound, flaws, true)?;
-            search(&mut engine, wanted, limits, watch).map(|shortest| shortest.expect("tokens matter already"))
+    let mut whole = Shortest { complete: true, ..Shortest::default() };
+    for part in bound.parts(strategy) {
+        let shortest = in_part(strategy, part, flaws, wanted, limits, watch)?;
+        whole.states += shortest.states;
+        whole.complete &= shortest.complete;
+        for minimal in shortest.minimal {
+            match whole.minimal.iter_mut().find(|known| known.violation == minimal.violation) {
+                Some(known) if known.cost() <= minimal.cost() => {}
+                Some(known) => *known = minimal,
+                None => whole.minimal.push(minimal),
+            }
         }
     }
+    whole.minimal.sort_by_key(|minimal| minimal.violation);
+    Ok(whole)
 }
 
-fn search(
-    engine: &mut Engine<'_>,
+fn in_part(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
     wanted: Violations,
     limits: Limits,
     watch: &mut dyn Watch,
-) -> Result<Option<Shortest>, ExploreError> {
+) -> Result<Shortest, ExploreError> {
     let began = Instant::now();
-    let mut shortest = Shortest::default();
-    let mut left = wanted;
-    let mut nodes: Vec<Node> = Vec::new();
-    let mut done: FxHashSet<(State, u8)> = FxHashSet::default();
-    let mut queue: BinaryHeap<Reverse<(Cost, u32)>> = BinaryHeap::new();
-    let mut ways: Vec<Way> = Vec::new();
-    let first = engine.beginning()?;
-    nodes.push(Node { state: first, before: NONE, step: Step { lane: u8::MAX, fate: Fate::Arrives } });
-    queue.push(Reverse(((0, 0, 0), 0)));
-    while let Some(Reverse(((_, switches, steps), at))) = queue.pop() {
-        if left.is_empty() {
-            break;
-        }
-        let Node { state, step: last, .. } = nodes[at as usize];
-        if !done.insert((state, last.lane)) {
-            continue;
-        }
-        shortest.states += 1;
-        if shortest.states.is_multiple_of(EVERY) {
-            let bytes = nodes.capacity() * size_of::<Node>()
-                + done.capacity() * size_of::<(State, u8)>() * 2
-                + engine.tables.bytes();
-            if bytes > limits.memory_bytes || !watch.goes_on(shortest.states, 0) {
-                return Ok(Some(shortest));
+    for tokens in [false, true] {
+        let mut engine = Engine::new(strategy, bound, flaws, tokens)?;
+        let mut minimal = Vec::new();
+        let mut left = wanted;
+        let mut visit = |engine: &mut Engine<'_>, place: &Place<'_>| {
+            let mut found = engine.visible(place.state.at.seen, || place.steps())?;
+            if place.is_over {
+                found = found.and(engine.judge(&place.state, || place.steps())?);
             }
-        }
-        let over = engine.is_over(&state);
-        let mut found = engine.visible(state.at.seen, || steps_to(&nodes, at))?;
-        if over {
-            found = found.and(engine.judge(&state, || steps_to(&nodes, at))?);
-        }
-        for violation in found.iter().filter(|violation| left.contains(*violation)) {
-            let schedule = Schedule(steps_to(&nodes, at));
-            shortest.minimal.push(Minimal { violation, schedule, took: began.elapsed() });
-        }
-        left = left.without(found);
-        if over {
-            continue;
-        }
-        engine.ways(&state, &mut ways)?;
-        if engine.tables.tokens_needed {
-            return Ok(None);
-        }
-        for Way { step, to } in &ways {
-            if begins_out_of_order(engine, &state, *step) || done.contains(&(*to, step.lane)) {
-                continue;
+            for violation in found.iter().filter(|violation| left.contains(*violation)) {
+                let (schedule, faults) = (Schedule(place.steps()), place.state.faults.into());
+                minimal.push(Minimal { violation, schedule, faults, took: began.elapsed() });
             }
-            let switched = last.lane != u8::MAX && last.lane != step.lane;
-            let cost = (to.faults, switches + u16::from(switched), steps + 1);
-            let number = u32::try_from(nodes.len())
-                .map_err(|_| Reason::TooLarge { what: "more than 2^32 states".to_owned() })?;
-            nodes.push(Node { state: *to, before: at, step: *step });
-            queue.push(Reverse((cost, number)));
+            left = left.without(found);
+            Ok(!left.is_empty())
+        };
+        let search = Search { limits, most_states: u64::MAX, tags: false };
+        let (went, states) = search.run(&mut engine, &mut visit, watch)?;
+        if went != Went::TokensNeeded {
+            return Ok(Shortest { minimal, states, complete: went == Went::Through });
         }
     }
-    shortest.complete = true;
-    shortest.minimal.sort_by_key(|minimal| minimal.violation);
-    Ok(Some(shortest))
-}
-
-/// Of lanes with the same request, which are interchangeable, an earlier one moves first.
-fn begins_out_of_order(engine: &Engine<'_>, state: &State, step: Step) -> bool {
-    let requests = engine.bound.requests.max(1);
-    let has_not_moved = |lane: u8| {
-        let lane = state.lanes[usize::from(lane)];
-        lane.attempt == 0 && lane.flags == 0 && engine.automaton.depth(lane.node) == 0
-    };
-    step.lane >= requests && has_not_moved(step.lane) && has_not_moved(step.lane - requests)
-}
-
-fn steps_to(nodes: &[Node], last: u32) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut at = last;
-    while nodes[at as usize].before != NONE {
-        steps.push(nodes[at as usize].step);
-        at = nodes[at as usize].before;
-    }
-    steps.reverse();
-    steps
+    unreachable!("tokens matter already")
 }

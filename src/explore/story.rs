@@ -1,7 +1,7 @@
 //! The story of a schedule: every step in words, with what came of it, and the moment at which it goes wrong.
 
 use crate::check::{Cause, Finding, Violation};
-use crate::strategy::Strategy;
+use crate::strategy::{Retries, Strategy};
 use crate::world::{Failure, Isolation, LeaseId, Leg, MessageId, Op, Outcome, Reply, Response, Trouble};
 
 use super::attempt::guarded;
@@ -137,9 +137,16 @@ pub fn bound_of(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> R
     if named > MAX_LANES {
         return Err(ScheduleError::TooManyLanes);
     }
-    let faults = u8::try_from(schedule.faults()).unwrap_or(u8::MAX).max(bound.faults);
-    Ok(Bound { lanes: bound.lanes.max(named), faults, kinds: Kinds::all().with(Fate::Queues), ..bound }
-        .for_strategy(strategy))
+    let faults = u8::try_from(schedule.faults()).unwrap_or(u8::MAX);
+    let kinds = Kinds::all().with(Fate::Queues);
+    if strategy.claim(bound.store_kind()).retries == Retries::Never {
+        // Every lane beyond those of the requests is a copy, and only what the schedule names was made.
+        let sent = bound.requests.max(1);
+        let copies = named.saturating_sub(sent);
+        let faults = faults.saturating_add(copies).max(bound.faults);
+        return Ok(Bound { lanes: sent + copies, copies, faults, retries: 0, kinds, ..bound });
+    }
+    Ok(Bound { lanes: bound.lanes.max(named), faults: faults.max(bound.faults), kinds, ..bound })
 }
 
 /// The last step in words. What it shows that was not there before is found by the checks, on everything up to it.

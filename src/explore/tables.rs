@@ -164,10 +164,10 @@ impl Tables {
         after
     }
 
-    /// What has been seen after a strategy has replied at this node of its automaton.
+    /// What has been seen after a strategy has replied at this node of its automaton, to a client or to nobody.
     #[inline]
-    pub fn see_reply(&mut self, seen: u32, node: u16, sight: Sight) -> u32 {
-        let key = u64::from(seen) << 32 | u64::from(node);
+    pub fn see_reply(&mut self, seen: u32, (node, heard): (u16, bool), sight: Sight) -> u32 {
+        let key = u64::from(seen) << 32 | u64::from(heard) << 16 | u64::from(node);
         if let Some(after) = self.after_replies.get(&key) {
             return *after;
         }

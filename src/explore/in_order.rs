@@ -1,0 +1,176 @@
+//! Going through states in the order of what it costs to come there (Dijkstra's algorithm): fewest faults, then fewest switches
+//! from lane to lane, then fewest steps.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashSet;
+
+use super::engine::{Engine, State, Way};
+use super::limits::{EVERY, Limits, Watch};
+use super::schedule::{Fate, Step};
+use super::{ExploreError, Reason};
+use crate::world::{Acts, Leg};
+
+/// How states are gone through.
+pub(super) struct Search {
+    pub limits: Limits,
+    /// How many states are looked at before the search is given up.
+    pub most_states: u64,
+    /// Whether states differ by what led to them: which faults met which lanes, and who looked while who was at work. Causes depend on
+    /// that, and what can happen does not.
+    pub tags: bool,
+}
+
+/// How a search ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Went {
+    /// Nothing was left, or the visitor had enough.
+    Through,
+    /// It was stopped, or had used up what it may use.
+    Stopped,
+    /// An operation has a token: the search must begin again with an engine to which tokens matter.
+    TokensNeeded,
+}
+
+/// A state that a search has come to.
+pub(super) struct Place<'n> {
+    pub state: State,
+    pub is_over: bool,
+    /// What led to it, as far as causes depend on it.
+    pub tag: u64,
+    nodes: &'n [Node],
+    at: u32,
+}
+
+impl Place<'_> {
+    /// The steps that lead there.
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut at = self.at;
+        while self.nodes[at as usize].before != NONE {
+            steps.push(self.nodes[at as usize].step);
+            at = self.nodes[at as usize].before;
+        }
+        steps.reverse();
+        steps
+    }
+}
+
+/// A state on the way.
+struct Node {
+    state: State,
+    tag: u64,
+    before: u32,
+    step: Step,
+}
+
+/// No lane has moved, and no step was made.
+const NONE: u32 = u32::MAX;
+
+/// Faults, switches and steps: compared in this order.
+type Cost = (u8, u16, u16);
+
+impl Search {
+    /// Goes through the states, until `visit` says that it is enough. Says how it ended, and how many states there were.
+    ///
+    /// # Errors
+    /// [`ExploreError`] if the strategy cannot be explored.
+    pub fn run(
+        &self,
+        engine: &mut Engine<'_>,
+        visit: &mut dyn FnMut(&mut Engine<'_>, &Place<'_>) -> Result<bool, ExploreError>,
+        watch: &mut dyn Watch,
+    ) -> Result<(Went, u64), ExploreError> {
+        let mut states: u64 = 0;
+        let mut nodes: Vec<Node> = Vec::new();
+        let mut done: FxHashSet<(State, u64, u8)> = FxHashSet::default();
+        let mut queue: BinaryHeap<Reverse<(Cost, u32)>> = BinaryHeap::new();
+        let mut ways: Vec<Way> = Vec::new();
+        let first = engine.beginning()?;
+        nodes.push(Node { state: first, tag: 0, before: NONE, step: Step { lane: u8::MAX, fate: Fate::Arrives } });
+        queue.push(Reverse(((first.faults, 0, 0), 0)));
+        while let Some(Reverse(((_, switches, steps), at))) = queue.pop() {
+            let Node { state, tag, step: last, .. } = nodes[at as usize];
+            if !done.insert((state, tag, last.lane)) {
+                continue;
+            }
+            states += 1;
+            if states.is_multiple_of(EVERY) {
+                let bytes = nodes.capacity() * size_of::<Node>()
+                    + done.capacity() * size_of::<(State, u64, u8)>() * 2
+                    + engine.tables.bytes();
+                if bytes > self.limits.memory_bytes || !watch.goes_on(states, 0) {
+                    return Ok((Went::Stopped, states));
+                }
+            }
+            if states > self.most_states {
+                return Ok((Went::Stopped, states));
+            }
+            let is_over = engine.is_over(&state);
+            if !visit(engine, &Place { state, is_over, tag, nodes: &nodes, at })? {
+                return Ok((Went::Through, states));
+            }
+            if is_over {
+                continue;
+            }
+            engine.ways(&state, &mut ways)?;
+            if engine.tables.tokens_needed {
+                return Ok((Went::TokensNeeded, states));
+            }
+            for Way { step, to } in &ways {
+                let tag = if self.tags { tag.wrapping_add(tag_of(engine, &state, *step)) } else { 0 };
+                if begins_out_of_order(engine, &state, *step) || done.contains(&(*to, tag, step.lane)) {
+                    continue;
+                }
+                let switched = last.lane != u8::MAX && last.lane != step.lane;
+                let cost = (to.faults, switches + u16::from(switched), steps + 1);
+                let number = u32::try_from(nodes.len())
+                    .map_err(|_| Reason::TooLarge { what: "more than 2^32 states".to_owned() })?;
+                nodes.push(Node { state: *to, tag, before: at, step: *step });
+                queue.push(Reverse((cost, number)));
+            }
+        }
+        Ok((Went::Through, states))
+    }
+}
+
+/// What a step adds to a tag: a fault that meets an attempt, or a look while another attempt is at work. The sum of mixed numbers
+/// does not depend on their order.
+fn tag_of(engine: &Engine<'_>, state: &State, step: Step) -> u64 {
+    let lane = state.lanes[usize::from(step.lane)];
+    let who = |number: u8| u64::from(number) << 8 | u64::from(state.lanes[usize::from(number)].attempt);
+    if step.fate != Fate::Arrives {
+        return mixed(1 << 48 | who(step.lane) << 8 | step.fate as u64);
+    }
+    let Some(op) = engine.automaton.op(lane.node) else { return 0 };
+    if op.leg() != Leg::Store || !op.acts().any(Acts::LOOKS) {
+        return 0;
+    }
+    let at_work = |other: &u8| {
+        let other = *other;
+        let its = state.lanes[usize::from(other)];
+        other != step.lane && !its.is_ended() && engine.automaton.depth(its.node) > 0
+    };
+    (0..engine.bound.lanes).filter(at_work).map(|other| mixed(2 << 48 | who(step.lane) << 16 | who(other))).fold(0, u64::wrapping_add)
+}
+
+/// A number as good as drawn (SplitMix64's finalizer: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators").
+fn mixed(number: u64) -> u64 {
+    let once = (number ^ number >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let twice = (once ^ once >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    twice ^ twice >> 31
+}
+
+/// Of lanes with the same request, which are interchangeable, an earlier one moves first.
+fn begins_out_of_order(engine: &Engine<'_>, state: &State, step: Step) -> bool {
+    let requests = engine.bound.requests.max(1);
+    let has_not_moved = |lane: u8| {
+        let lane = state.lanes[usize::from(lane)];
+        lane.attempt == 0 && lane.flags == 0 && engine.automaton.depth(lane.node) == 0
+    };
+    let Some(earlier) = step.lane.checked_sub(requests) else { return false };
+    engine.bound.has_client(earlier) == engine.bound.has_client(step.lane)
+        && has_not_moved(step.lane)
+        && has_not_moved(earlier)
+}
