@@ -43,7 +43,7 @@ pub(super) struct Explore {
     /// Whether a request that has timed out may land later
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     late: bool,
-    /// Only these faults: request_lost, reply_lost, late_landing, crash, pause [default: all of them]
+    /// Only these faults: request_lost, reply_lost, late_landing, crash, pause, duplicated [default: all of them]
     #[arg(long, value_name = "FAULT", value_delimiter = ',')]
     fault_kinds: Vec<String>,
     /// The database that is modelled
@@ -165,8 +165,8 @@ impl Explore {
             for name in &self.fault_kinds {
                 let of = FaultKind::from_name(name).map_or(Kinds::NONE, Kinds::of);
                 if of == Kinds::NONE {
-                    let known = "request_lost, reply_lost, late_landing, crash, pause";
-                    let text = format!("--fault-kinds: '{name}' is none that a schedule can show; there are: {known}");
+                    let known = "request_lost, reply_lost, late_landing, crash, pause, duplicated";
+                    let text = format!("--fault-kinds: no schedule can show '{name}'; there are: {known}");
                     return Err(Usage(text).into());
                 }
                 kinds = kinds.and(of);
@@ -192,21 +192,23 @@ impl Explore {
 
     fn explore_one(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
         let mut watch = Spinner::new(strategy.name());
-        let exploration = Exploration::new(strategy, bound, self.limits(), &mut watch)?;
+        let mut exploration = Exploration::new(strategy, bound, self.limits(), &mut watch)?;
+        if !exploration.minimal.is_empty() {
+            exploration = exploration.with_causes(strategy, self.limits(), &mut watch)?;
+        }
         let classes = if exploration.census.complete {
             count_classes(strategy, bound, Flaws::default(), self.limits(), &mut watch.with_limit(CLASS_STATES))?
         } else {
             None
         };
         watch.finish();
-        let stories = exploration
-            .minimal
-            .iter()
-            .map(|minimal| tell(strategy, exploration.bound, &minimal.schedule))
+        let stories = explored::to_tell(&exploration)
+            .into_iter()
+            .map(|told| tell(strategy, bound, &told.schedule).map(|story| (told, story)))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(file) = &self.diagram {
             match stories.first() {
-                Some(story) => draw(file, story)?,
+                Some((_, story)) => draw(file, story)?,
                 None => eprintln!("nothing to draw: no schedule breaks {}", strategy.name()),
             }
         }
@@ -264,7 +266,10 @@ impl Explore {
                 let again = output::here(&self.command(strategy.name(), &schedule));
                 let really = output::here(&self.really(strategy, &schedule));
                 let (diagram, told) = (report::to_diagram(&story), story.as_text());
-                format!("\n{diagram}\n{told}\nagain:  {again}\nreally: {really}\n")
+                format!(
+                    "\n{diagram}\n{told}{}\nagain:  {again}\nreally: {really}\n",
+                    explored::because(&story.findings)
+                )
             }
         })?;
         let claim = strategy.claim(bound.store_kind());

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::explore::{Row, count};
 use super::output;
-use crate::check::Violation;
+use crate::check::{Cause, Finding, Violation};
 use crate::exit;
-use crate::explore::{Bound, Exploration, Schedule, Story, Walked, unseen};
+use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked, unseen};
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Retries, Strategy};
@@ -48,13 +48,33 @@ fn took(elapsed: Duration) -> String {
 fn kinds(bound: &Bound) -> String {
     use crate::explore::Fate;
     let name = |fate| match fate {
-        Fate::RequestLost => "lost requests",
-        Fate::ReplyLost => "lost replies",
-        Fate::TimesOut => "late landings",
-        Fate::Crashes => "crashes",
-        _ => "expired leases",
+        Fate::RequestLost => Some("lost requests"),
+        Fate::ReplyLost => Some("lost replies"),
+        Fate::TimesOut => Some("late landings"),
+        Fate::Crashes => Some("crashes"),
+        Fate::Expires => Some("expired leases"),
+        Fate::Arrives | Fate::Lands | Fate::Queues => None,
     };
-    bound.kinds.iter().map(name).collect::<Vec<_>>().join(", ")
+    let repeats = bound.kinds.has_repeats().then_some("repeats on the way");
+    bound.kinds.iter().filter_map(name).chain(repeats).collect::<Vec<_>>().join(", ")
+}
+
+/// The dimensions that were gone through no further than this, each with the flag that goes further. "None" is said of what was
+/// gone through.
+fn not_tried(bound: &Bound) -> String {
+    let some = |n: u8, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+    let limits = [
+        (some(bound.lanes, "lane", "lanes"), "--lanes"),
+        (some(bound.retries, "retry a lane", "retries a lane"), "--retries"),
+        (some(bound.faults, "fault", "faults"), "--faults"),
+        (some(bound.requests.max(1), "request", "requests"), "--requests"),
+    ];
+    let limits: Vec<String> = limits.into_iter().map(|(what, flag)| format!("{what} ({flag})")).collect();
+    let late = if bound.kinds.contains(crate::explore::Fate::TimesOut) { "" } else { "; no late landings (--late)" };
+    format!(
+        "Not tried: more than {}{late}; other accounts, a mark that is removed, and a statement that waits half done.",
+        limits.join(", ")
+    )
 }
 
 /// An exploration for a terminal.
@@ -62,7 +82,7 @@ pub(super) fn as_text(
     exploration: &Exploration,
     strategy: &dyn Strategy,
     classes: Option<u128>,
-    stories: &[Story],
+    stories: &[(Told, Story)],
     command: &dyn Fn(&Schedule) -> String,
 ) -> String {
     let Exploration { census, bound, .. } = exploration;
@@ -70,7 +90,11 @@ pub(super) fn as_text(
     let mut out = format!("\n{}\n", output::hanging(&format!("{}: ", strategy.name()), strategy.steps()));
     let mut say = |key: &str, text: &str| out.push_str(&output::hanging(&format!("{key:<9}"), text));
     say("promises", claim.promise);
-    let never = if claim.retries == Retries::Never { " (it is never sent twice)" } else { "" };
+    let never = match (claim.retries, bound.kinds.has_repeats()) {
+        (Retries::UntilAcknowledged, _) => "",
+        (Retries::Never, true) => " (its client sends once; what is on the way may repeat it, as a fault)",
+        (Retries::Never, false) => " (its client sends once, and nothing on the way repeats it)",
+    };
     say("bound", &format!("{bound}{never}; the store is {}", bound.store_kind().name()));
     if bound.faults > 0 {
         say("faults", &kinds(bound));
@@ -91,41 +115,112 @@ pub(super) fn as_text(
     out.push('\n');
     if census.violations.is_empty() {
         let none = if census.complete { "None of them breaks anything." } else { "None of these breaks anything." };
-        out.push_str(none);
+        out.push_str(&output::wrap(&format!("{none} {}", not_tried(&exploration.asked))));
         out.push('\n');
     } else {
         out.push_str(&to_text(&violations(exploration), WIDTH));
         out.push_str("\nA share of schedules is no probability: real schedules are not equally likely.\n");
-    }
-    for (minimal, story) in exploration.minimal.iter().zip(stories) {
-        let (faults, switches, steps) = minimal.schedule.cost();
-        let some = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
-        let switches = if switches == 1 { "1 switch".to_owned() } else { format!("{switches} switches") };
-        out.push_str(&format!(
-            "\n{}, at its shortest: {}, {switches}, {}\n\n{}",
-            minimal.violation,
-            some(faults, "fault"),
-            some(steps, "step"),
-            story.as_text()
-        ));
-        if let Some(cause) = story.cause(minimal.violation) {
-            out.push_str(&format!("     because of: {cause}\n"));
+        if let Some(causes) = &exploration.causes {
+            out.push('\n');
+            out.push_str(&to_text(&causes_table(causes), WIDTH));
+            if !causes.complete {
+                out.push_str("\nNot every state was searched for causes: there may be others.\n");
+            }
         }
-        out.push_str(&format!("again: {}\n", output::here(&command(&minimal.schedule))));
+    }
+    for (told, story) in stories {
+        out.push_str(&one_story(told, story));
+        out.push_str(&format!("again: {}\n", output::here(&command(&told.schedule))));
     }
     out.push('\n');
     out.push_str(&judgement(exploration, &claim));
     out
 }
 
+/// A schedule that is told once, for all that it shows.
+pub(super) struct Told {
+    pub shows: Vec<Violation>,
+    pub cause: Cause,
+    pub faults: usize,
+    pub schedule: Schedule,
+}
+
+/// The schedules to tell: one for each violation with each of its causes. What another one shows on its way is told there, and one
+/// that differs from another only by going on a little is the same story.
+pub(super) fn to_tell(exploration: &Exploration) -> Vec<Told> {
+    let mut told: Vec<Told> = Vec::new();
+    let mut found: Vec<&Caused> = exploration.causes.iter().flat_map(|causes| &causes.found).collect();
+    found.sort_by_key(|caused| (caused.cost(), caused.why()));
+    for caused in found {
+        let same = told.iter_mut().find(|other| {
+            let (short, long) = (&other.schedule.0, &caused.schedule.0);
+            other.cause == caused.cause && other.faults == caused.faults && long.starts_with(short)
+        });
+        match same {
+            Some(other) => {
+                other.schedule = caused.schedule.clone();
+                other.shows.push(caused.violation);
+            }
+            None => told.push(Told {
+                shows: vec![caused.violation],
+                cause: caused.cause,
+                faults: caused.faults,
+                schedule: caused.schedule.clone(),
+            }),
+        }
+    }
+    told
+}
+
+/// Why each violation came about, a line each.
+pub(super) fn because(findings: &[Finding]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for finding in findings {
+        let line = format!("     {} because of: {}\n", finding.violation, finding.cause);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.concat()
+}
+
+fn one_story(told: &Told, story: &Story) -> String {
+    let Told { shows, cause, faults, schedule } = told;
+    let some = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+    let switches = match schedule.switches() {
+        1 => "1 switch".to_owned(),
+        switches => format!("{switches} switches"),
+    };
+    let names: Vec<&str> = shows.iter().map(|violation| violation.name()).collect();
+    let title = format!(
+        "{}, at its shortest: {}, {switches}, {}",
+        names.join(" and "),
+        some(*faults, "fault"),
+        some(schedule.0.len(), "step")
+    );
+    format!("\n{}\n\n{}     because of: {cause}\n", output::wrap(&title), story.as_text())
+}
+
+/// The fewest faults and the shortest schedule for each violation with each of its causes.
+fn causes_table(causes: &ByCause) -> Table {
+    let columns =
+        [("violation", Align::Left), ("cause", Align::Left), ("faults", Align::Right), ("shortest", Align::Left)];
+    let mut table = Table::new(&columns);
+    for caused in &causes.found {
+        let row = [
+            caused.violation.to_string(),
+            caused.cause.to_string(),
+            caused.faults.to_string(),
+            fitting(&caused.schedule),
+        ];
+        table.push(row.map(|value| vec![value]).to_vec());
+    }
+    table
+}
+
 fn violations(exploration: &Exploration) -> Table {
-    let columns = [
-        ("violation", Align::Left),
-        ("schedules", Align::Right),
-        ("share", Align::Right),
-        ("faults", Align::Right),
-        ("shortest", Align::Left),
-    ];
+    let columns =
+        [("violation", Align::Left), ("schedules", Align::Right), ("share", Align::Right), ("faults", Align::Right)];
     let mut table = Table::new(&columns);
     for (violation, schedules) in &exploration.census.violations {
         let minimal = exploration.minimal.iter().find(|minimal| minimal.violation == *violation);
@@ -133,8 +228,7 @@ fn violations(exploration: &Exploration) -> Table {
             violation.to_string(),
             grouped(*schedules),
             percent(*schedules, exploration.census.schedules),
-            minimal.map_or("?".to_owned(), |minimal| minimal.schedule.faults().to_string()),
-            minimal.map_or(String::new(), |minimal| fitting(&minimal.schedule)),
+            minimal.map_or("?".to_owned(), |minimal| minimal.faults.to_string()),
         ];
         table.push(row.map(|value| vec![value]).to_vec());
     }
@@ -157,9 +251,9 @@ fn judgement(exploration: &Exploration, claim: &Claim) -> String {
     }
     let found: Vec<Violation> = exploration.census.violations.keys().copied().collect();
     let text = match (found.is_empty(), exploration.census.complete) {
-        (true, true) => "Every promise is kept within this bound.",
+        (true, true) => "Nothing within this bound breaks a promise.",
         (false, _) if found.iter().all(|violation| !claim.counts(*violation)) => {
-            "Every promise is kept: what was found is part of what it promises."
+            "Nothing within this bound breaks a promise: what was found is part of what it promises."
         }
         (false, _) => "As its claim says: it does not rule these out.",
         (true, false) => "Nothing is shown: the bound was not gone through.",
@@ -176,6 +270,8 @@ pub(super) fn as_json(exploration: &Exploration, claim: &Claim, classes: Option<
         "strategy": exploration.strategy,
         "bound": bound_as_json(bound),
         "complete": census.complete,
+        "causes_complete": exploration.causes.as_ref().map(|causes| causes.complete),
+        "not_tried": not_tried(&exploration.asked),
         "schedules": count(census.schedules),
         "states": census.states,
         "elapsed_ms": millis(exploration.elapsed),
@@ -192,7 +288,9 @@ fn bound_as_json(bound: &Bound) -> Value {
         "retries": bound.retries,
         "faults": bound.faults,
         "requests": bound.requests,
+        "copies": bound.copies,
         "kinds": bound.kinds.iter().map(|fate| fate.suffix()).collect::<Vec<_>>(),
+        "repeats": bound.kinds.has_repeats(),
         "store": bound.store_kind().name(),
     })
 }
@@ -203,11 +301,20 @@ fn violation_as_json(exploration: &Exploration, kind: Violation, schedules: u128
         "kind": kind.name(),
         "schedules": count(schedules),
         "share": share(schedules, exploration.census.schedules),
-        "faults": minimal.map(|minimal| minimal.schedule.faults()),
+        "cause": minimal.and_then(|minimal| exploration.cause_of(minimal)).map(|cause| cause.name()),
+        "faults": minimal.map(|minimal| minimal.faults),
         "switches": minimal.map(|minimal| minimal.schedule.switches()),
         "minimal": minimal.map(|minimal| minimal.schedule.to_string()),
         "found_in_ms": minimal.map(|minimal| millis(minimal.took)),
+        "causes": exploration.causes.as_ref().map(|causes| causes_as_json(causes, kind)),
     })
+}
+
+/// The shortest schedule for a violation with each of its causes.
+fn causes_as_json(causes: &ByCause, kind: Violation) -> Vec<Value> {
+    let of_kind = causes.found.iter().filter(|caused| caused.violation == kind);
+    let one = |caused: &Caused| json!({ "cause": caused.cause.name(), "faults": caused.faults, "minimal": caused.schedule.to_string() });
+    of_kind.map(one).collect()
 }
 
 /// The table of every strategy.
@@ -238,7 +345,9 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound, store
         output::wrap(&format!("{bound}: {}; the store is {store}; {}", kinds(&bound), took(elapsed)))
     );
     out.push_str(&to_text(&table, WIDTH));
-    out.push_str("\nIn brackets: part of what it promises. 2r: only with two requests at once.\n");
+    out.push_str("\nThe number is the fewest faults that it takes. In brackets: part of what it promises.\n2r: only with two requests at once.\n");
+    out.push_str(&output::wrap(&not_tried(&bound)));
+    out.push('\n');
     out.push_str(&notes);
     out.push_str(if notes.is_empty() {
         "Every strategy does what its claim says.\n"
@@ -254,7 +363,7 @@ fn fewest(row: &Row, claim: &Claim) -> Vec<String> {
     for violation in Violation::ALL {
         let least = |exploration: &Exploration| {
             let minimal = exploration.minimal.iter().find(|minimal| minimal.violation == violation);
-            minimal.map(|minimal| minimal.schedule.faults())
+            minimal.map(|minimal| minimal.faults)
         };
         let (part, found) = match (least(&row.one), row.two.as_ref().and_then(least)) {
             (Some(faults), _) => (format!("{violation} {faults}"), true),
@@ -403,14 +512,23 @@ pub(super) fn searched_as_json(
     command: &dyn Fn(&Schedule) -> String,
 ) -> Value {
     let violation = |(kind, schedules): (&Violation, &u64)| {
-        let found = searched.found.get(kind);
+        let mut of_kind = searched.found.iter().filter(|((violation, _), _)| violation == kind);
+        let all: Vec<Value> = of_kind
+            .clone()
+            .map(|((_, cause), (schedule, _))| {
+                json!({ "cause": cause.name(), "faults": schedule.faults(), "minimal": schedule.to_string() })
+            })
+            .collect();
+        let found = of_kind.next();
         json!({
             "kind": kind.name(),
             "schedules": schedules,
-            "faults": found.map(|(schedule, _)| schedule.faults()),
-            "minimal": found.map(|(schedule, _)| schedule.to_string()),
-            "found_after_ms": found.map(|(_, after)| millis(*after)),
-            "replay": found.map(|(schedule, _)| command(schedule)),
+            "cause": found.map(|((_, cause), _)| cause.name()),
+            "causes": all,
+            "faults": found.map(|(_, (schedule, _))| schedule.faults()),
+            "minimal": found.map(|(_, (schedule, _))| schedule.to_string()),
+            "found_after_ms": found.map(|(_, (_, after))| millis(*after)),
+            "replay": found.map(|(_, (schedule, _))| command(schedule)),
         })
     };
     json!({
@@ -456,13 +574,14 @@ pub(super) fn searched_as_text(
     for (violation, schedules) in &searched.violations {
         let count = grouped((*schedules).into());
         out.push_str(&format!("\n  ✗  {violation} in {count} of them: {}\n", crate::explore::meaning(*violation)));
-        if let Some((schedule, after)) = searched.found.get(violation) {
-            out.push_str(&format!("     first after {}: {schedule}\n", took(*after)));
+        for ((_, cause), (schedule, after)) in searched.found.iter().filter(|((kind, _), _)| kind == violation) {
+            out.push_str(&format!("     because of: {cause}; first after {}: {schedule}\n", took(*after)));
             out.push_str(&format!("     {}\n", output::here(&command(schedule))));
         }
     }
     if searched.violations.is_empty() {
-        out.push_str("\n  no violation\n");
+        out.push_str(&output::wrap(&format!("\n  No violation. {}", not_tried(bound))));
+        out.push('\n');
     }
     out
 }

@@ -10,10 +10,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::explore::{Export, draw};
-use super::output;
 use super::progress::Counter;
 use super::rig::Mounted;
 use super::servers::Real;
+use super::{explored, output};
 use crate::backend::Entry;
 use crate::check::Violation;
 use crate::exit;
@@ -219,6 +219,10 @@ impl Replay {
             "expected": names(expected),
             "reproduced": count.reproduced,
             "violations": violations,
+            "causes": told.replayed.findings.iter().map(|finding| json!({
+                "kind": finding.violation.name(),
+                "cause": finding.cause.name(),
+            })).collect::<Vec<_>>(),
             "divergences": count.divergences,
             "first_divergence": count.first.as_ref().map(ToString::to_string),
             "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -267,6 +271,7 @@ impl Replay {
         let divergences =
             if count.divergences == 1 { "1 divergence" } else { &format!("{} divergences", count.divergences) };
         out.push_str(&format!("\n{}\n", output::wrap(&format!("on {on}, {what}; {divergences}"))));
+        out.push_str(&explored::because(&told.replayed.findings));
         if count.times > 1 {
             out.push_str(&format!("{:.0} replays a second\n", per_second(count.times, elapsed)));
         }

@@ -103,7 +103,7 @@ fn in_part(
                 return Ok(true);
             }
             let steps = place.steps();
-            for why in engine.causes(&steps, place.is_over)? {
+            for why in engine.causes(&steps)? {
                 let is_wanted = shown.contains(why.0) && wanted.is_none_or(|wanted| wanted.contains(&why));
                 if is_wanted && !found.iter().any(|known| known.why() == why) {
                     let (schedule, faults) = (Schedule(steps.clone()), place.state.faults.into());

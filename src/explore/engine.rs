@@ -5,13 +5,14 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
-use crate::check::{Cause, Violation};
+use crate::check::Violation;
 use crate::strategy::{Retries, Strategy};
 use crate::world::{Leg, Reply};
 
 use super::attempt::Next;
 use super::automaton::{Automaton, MAX_DEPTH};
 use super::bound::{Bound, MAX_LANES};
+use super::by_cause::Why;
 use super::execution::Executor;
 use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, end_lane, message};
 use super::schedule::{Fate, Step};
@@ -483,19 +484,17 @@ impl<'s> Engine<'s> {
         Ok(verdict)
     }
 
-    /// The violations that these steps show, with their causes: in the end, or else as far as they stay, whatever comes.
+    /// The violations that these steps show, with their causes: in the end, if it is the end, or else as far as they stay, whatever
+    /// comes; what is left then runs on without faults, since a cause can depend on it.
     ///
     /// # Errors
     /// As [`new`](Engine::new).
-    pub fn causes(&self, steps: &[Step], is_over: bool) -> Result<Vec<(Violation, Cause)>, ExploreError> {
+    pub fn causes(&self, steps: &[Step]) -> Result<Vec<Why>, ExploreError> {
         let mut execution = self.executor.begin()?;
         for step in steps {
             execution.must_step(*step)?;
         }
-        let executed = if is_over { execution.settle()? } else { execution.so_far() };
-        let stays = |violation: Violation| is_over || violation.lasts();
-        let found = executed.findings().into_iter().filter(|finding| stays(finding.violation));
-        Ok(found.map(|finding| (finding.violation, finding.cause)).collect())
+        execution.whys()
     }
 
     /// The violations that are there already and will stay, whatever comes.
@@ -534,7 +533,8 @@ impl<'s> Engine<'s> {
         // Lanes that stand at the same place can still differ in what they have left with the backends.
         for first in 0..lanes {
             let second = first + requests;
-            let alike = second < lanes && self.bound.has_client(lane_number(first)) == self.bound.has_client(lane_number(second));
+            let alike = second < lanes
+                && self.bound.has_client(lane_number(first)) == self.bound.has_client(lane_number(second));
             if alike && best.0.lanes[first] == best.0.lanes[second] {
                 let mut swapped = order;
                 swapped.swap(first, second);

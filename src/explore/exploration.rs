@@ -120,7 +120,13 @@ fn can_happen(fault: FaultKind, claim: &Claim, has_leases: bool, bound: &Bound) 
             more_lanes && bound.faults > 0 && bound.kinds.has_repeats()
         }
         FaultKind::Duplicated | FaultKind::Delayed => more_lanes,
-        FaultKind::Pause => if has_leases { named() } else { more_lanes },
+        FaultKind::Pause => {
+            if has_leases {
+                named()
+            } else {
+                more_lanes
+            }
+        }
         FaultKind::ServerPaused | FaultKind::ServerKilled | FaultKind::Partition => false,
         FaultKind::RequestLost
         | FaultKind::ReplyLost

@@ -135,24 +135,35 @@ impl Search {
     }
 }
 
-/// What a step adds to a tag: a fault that meets an attempt, or a look while another attempt is at work. The sum of mixed numbers
-/// does not depend on their order.
+/// What a step adds to a tag: a fault that meets an attempt at one of its operations, a look while another attempt is at work, and which attempt came first
+/// and which second with an effect. The sum of mixed numbers does not depend on their order.
 fn tag_of(engine: &Engine<'_>, state: &State, step: Step) -> u64 {
     let lane = state.lanes[usize::from(step.lane)];
     let who = |number: u8| u64::from(number) << 8 | u64::from(state.lanes[usize::from(number)].attempt);
+    let mut tag = 0_u64;
+    let mut add = |kind: u64, what: u64| tag = tag.wrapping_add(mixed(kind << 48 | what));
     if step.fate != Fate::Arrives {
-        return mixed(1 << 48 | who(step.lane) << 8 | step.fate as u64);
+        let depth = if lane.is_ended() { 0 } else { engine.automaton.depth(lane.node) };
+        add(1, who(step.lane) << 16 | u64::from(depth) << 8 | step.fate as u64);
     }
-    let Some(op) = engine.automaton.op(lane.node) else { return 0 };
-    if op.leg() != Leg::Store || !op.acts().any(Acts::LOOKS) {
-        return 0;
-    }
-    let at_work = |other: &u8| {
-        let other = *other;
-        let its = state.lanes[usize::from(other)];
-        other != step.lane && !its.is_ended() && engine.automaton.depth(its.node) > 0
+    let op = if lane.is_ended() { None } else { engine.automaton.op(lane.node) };
+    let may_apply = match step.fate {
+        Fate::Lands => true,
+        Fate::Arrives | Fate::ReplyLost => op.is_some_and(|op| op.acts().may_apply()),
+        Fate::RequestLost | Fate::TimesOut | Fate::Crashes | Fate::Expires | Fate::Queues => false,
     };
-    (0..engine.bound.lanes).filter(at_work).map(|other| mixed(2 << 48 | who(step.lane) << 16 | who(other))).fold(0, u64::wrapping_add)
+    if may_apply {
+        let effects = engine.tables.seen(state.at.seen).effects(engine.bound.request_of(step.lane));
+        add(3, who(step.lane) << 8 | u64::from(effects));
+    }
+    if step.fate == Fate::Arrives && op.is_some_and(|op| op.leg() == Leg::Store && op.acts().any(Acts::LOOKS)) {
+        let at_work = |other: &u8| {
+            let its = state.lanes[usize::from(*other)];
+            *other != step.lane && !its.is_ended() && engine.automaton.depth(its.node) > 0
+        };
+        (0..engine.bound.lanes).filter(at_work).for_each(|other| add(2, who(step.lane) << 16 | who(other)));
+    }
+    tag
 }
 
 /// A number as good as drawn (SplitMix64's finalizer: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators").

@@ -98,6 +98,11 @@ impl Seen {
         self.by_request[usize::from(request)].success
     }
 
+    /// How many effects of a request there are; more than two are two.
+    pub fn effects(&self, request: u8) -> u8 {
+        self.by_request[usize::from(request)].effects
+    }
+
     /// Whether it has stopped trying.
     pub fn has_given_up(&self, request: u8) -> bool {
         self.by_request[usize::from(request)].gave_up

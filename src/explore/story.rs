@@ -6,6 +6,7 @@ use crate::world::{Failure, Isolation, LeaseId, Leg, MessageId, Op, Outcome, Rep
 
 use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};
+use super::by_cause::Why;
 use super::execution::{Did, Executed, Execution, Executor, Made};
 use super::machine::owner;
 use super::schedule::{Fate, Schedule, Step, lane_name};
@@ -383,6 +384,15 @@ impl Executed {
             .filter(|violation| violation.lasts())
             .filter(|violation| !shown.contains(violation))
             .collect()
+    }
+
+    /// The violations with their causes, each once, in the order of reports.
+    #[must_use]
+    pub fn whys(&self) -> Vec<Why> {
+        let mut whys: Vec<Why> = self.findings().iter().map(|finding| (finding.violation, finding.cause)).collect();
+        whys.sort_unstable();
+        whys.dedup();
+        whys
     }
 
     /// The kinds of violations, each once, in the order of reports.

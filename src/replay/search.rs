@@ -18,7 +18,7 @@ use super::rig::Rig;
 use super::touches::{Past, Touch};
 use crate::check::Violation;
 use crate::explore::execution::Executor;
-use crate::explore::{Bound, Fate, Flaws, Schedule, Step};
+use crate::explore::{Bound, Fate, Flaws, Schedule, Step, Why};
 use crate::strategy::Strategy;
 
 /// How schedules are chosen.
@@ -39,8 +39,8 @@ pub struct Searched {
     pub runs: u64,
     /// By violation: the schedules that showed it.
     pub violations: BTreeMap<Violation, u64>,
-    /// By violation: a short schedule that shows it, and after how long the first one was found.
-    pub found: BTreeMap<Violation, (Schedule, Duration)>,
+    /// By violation and cause: a short schedule that shows it, and after how long the first one was found.
+    pub found: BTreeMap<Why, (Schedule, Duration)>,
     /// The places in which every lane waited for another.
     pub deadlocks: u64,
     /// Every schedule within the bound was run, one of each class.
@@ -267,22 +267,24 @@ impl Search<'_, '_> {
         self.searched.schedules += 1;
         for violation in executed.violations() {
             *self.searched.violations.entry(violation).or_default() += 1;
-            if !self.searched.found.contains_key(&violation) {
+        }
+        for why in executed.whys() {
+            if !self.searched.found.contains_key(&why) {
                 let after = self.began.elapsed();
-                let short = self.shortened(steps, violation)?;
-                self.searched.found.insert(violation, (Schedule(short), after));
+                let short = self.shortened(steps, why)?;
+                self.searched.found.insert(why, (Schedule(short), after));
             }
         }
         Ok(())
     }
 
-    /// Leaves out the end of a schedule, as far as what runs on by itself shows the violation all the same.
-    fn shortened(&mut self, steps: &[Step], violation: Violation) -> Result<Vec<Step>, ReplayError> {
+    /// Leaves out the end of a schedule, as far as what runs on by itself shows the violation with its cause all the same.
+    fn shortened(&mut self, steps: &[Step], why: Why) -> Result<Vec<Step>, ReplayError> {
         let mut short = steps.to_vec();
         while let Some((_, shorter)) = short.split_last() {
             self.searched.runs += 1;
             self.alone.complete(shorter)?;
-            if !self.alone.settle(shorter.len())?.violations().contains(&violation) {
+            if !self.alone.settle(shorter.len())?.whys().contains(&why) {
                 break;
             }
             short.pop();

@@ -2,9 +2,9 @@
 
 use super::{Executed, Execution};
 use crate::backend::Entry;
-use crate::explore::ExploreError;
 use crate::explore::machine::Machine;
 use crate::explore::schedule::{Fate, Step};
+use crate::explore::{ExploreError, Why};
 
 impl Execution<'_> {
     /// The effects so far.
@@ -34,6 +34,26 @@ impl Execution<'_> {
             }
         }
         unreachable!("a lane that has not ended has something left to do")
+    }
+
+    /// The violations that are there and will stay, whatever comes, or all of them in the end, with their causes. What is left runs
+    /// on without faults, since a cause can depend on it.
+    ///
+    /// # Errors
+    /// As [`Executor::begin`].
+    pub fn whys(&mut self) -> Result<Vec<Why>, ExploreError> {
+        let there = if self.is_over() { None } else { Some(self.so_far().lasting_violations(&[])) };
+        if there.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
+        while !self.is_over() {
+            self.run_on_once()?;
+        }
+        let whys = self.settle()?.whys();
+        Ok(whys
+            .into_iter()
+            .filter(|(violation, _)| there.as_ref().is_none_or(|there| there.contains(violation)))
+            .collect())
     }
 
     /// Makes a step of a schedule that is known to be one.

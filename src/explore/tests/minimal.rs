@@ -1,9 +1,8 @@
 //! The shortest schedules are the shortest.
 
 use super::bound;
-use crate::check::Violation;
 use crate::explore::execution::Executor;
-use crate::explore::{Executed, Exploration, Flaws, Limits, Schedule};
+use crate::explore::{Bound, Executed, Exploration, Flaws, Limits, Schedule, bound_of};
 use crate::strategy::Registry;
 
 /// Goes through every schedule that is cheaper than one, with the reference engine, and finds none that shows the violation:
@@ -16,15 +15,16 @@ fn nothing_cheaper_than_a_minimal_schedule_shows_its_violation() {
         let exploration = Exploration::new(strategy.as_ref(), bound, Limits::default(), &mut ()).expect("explorable");
         for minimal in &exploration.minimal {
             let (faults, switches, steps) = minimal.schedule.cost();
-            let executor = Executor::new(strategy.as_ref(), bound.for_strategy(strategy.as_ref()), Flaws::default());
+            let part = bound_of(strategy.as_ref(), bound, &minimal.schedule).expect("it has few lanes");
+            let part = Bound { kinds: bound.kinds, ..part };
+            let executor = Executor::new(strategy.as_ref(), part, Flaws::default());
             let mut found: Option<Schedule> = None;
             let looked_at = every_beginning(
                 &executor,
                 &mut Schedule::default(),
                 &mut |schedule, executed, is_over| {
                     let cheaper = found.as_ref().is_none_or(|found| schedule.cost() < found.cost());
-                    let judged = is_over
-                        || !matches!(minimal.violation, Violation::Lost | Violation::Abandoned | Violation::Stuck);
+                    let judged = is_over || minimal.violation.lasts();
                     if cheaper && judged && executed.violations().contains(&minimal.violation) {
                         found = Some(schedule.clone());
                     }

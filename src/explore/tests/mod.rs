@@ -1,5 +1,6 @@
 //! The engines against each other, against closed forms, and against strategies made for it.
 
+mod causes;
 mod claims;
 mod classes;
 mod engines;
@@ -15,9 +16,8 @@ use crate::strategy::Strategy;
 
 /// What the reference engine finds: the number of schedules, and how many show each violation.
 fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violation, u128>) {
-    let executor = Executor::new(strategy, bound.for_strategy(strategy), Flaws::default());
     let mut violations: BTreeMap<Violation, u128> = BTreeMap::new();
-    let judge = |execution: &mut Execution<'_>, _: &[Step]| {
+    let mut judge = |execution: &mut Execution<'_>, _: &[Step]| {
         let mut kinds: Vec<Violation> = execution.settle()?.findings().iter().map(|found| found.violation).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -26,8 +26,13 @@ fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violati
         }
         Ok(())
     };
-    let schedules = reference::every_schedule(&executor, judge, true);
-    (schedules.expect("the lab's strategies can be explored"), violations)
+    let mut schedules = 0;
+    for part in bound.parts(strategy) {
+        let executor = Executor::new(strategy, part, Flaws::default());
+        let more = reference::every_schedule(&executor, &mut judge, true);
+        schedules += more.expect("the lab's strategies can be explored");
+    }
+    (schedules, violations)
 }
 
 /// A bound with late landings.
