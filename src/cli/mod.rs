@@ -81,6 +81,14 @@ enum Format {
     Json,
 }
 
+/// Whether the command line takes these words, of which the first is the program's name. Nothing is run.
+///
+/// # Errors
+/// What the command line has against them.
+pub fn accepts(words: &[&str]) -> Result<(), String> {
+    Arguments::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+}
+
 /// Runs the command line of this process with the strategies of the lab.
 #[must_use]
 pub fn main() -> ExitCode {

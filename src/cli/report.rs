@@ -12,7 +12,7 @@ use crate::report::{
     Align, Shown, TABLES, Table, data, document, sweep, table, table_to_html, to_csv, to_html, to_latex, to_markdown,
     to_text,
 };
-use crate::results::{Files, RunFolder, runs_below};
+use crate::results::{Files, RunFolder, Summary, runs_below};
 use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
 
@@ -29,6 +29,9 @@ pub(super) struct Report {
     /// Only this table: matrix, rates, cost, waits, causes, explored or sweep
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
+    /// With --table: only the rows of these strategies
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "table")]
+    strategies: Vec<String>,
     /// Save summary, schedules and reports in the run's folder anew
     #[arg(long, conflicts_with_all = ["table", "splice"])]
     save: bool,
@@ -58,7 +61,8 @@ impl Report {
             return index(dir, format, registry);
         }
         let folder = RunFolder::open(dir, registry)?;
-        let derived = if self.save { Derived::save(&folder, registry)? } else { Derived::open(&folder, registry)? };
+        let mut derived = if self.save { Derived::save(&folder, registry)? } else { Derived::open(&folder, registry)? };
+        select(&mut derived.summary, &self.strategies)?;
         let shown = derived.shown(&folder);
         let origin = || format!("oncelab report {}; made by {}", dir.display(), folder.meta.command());
         if let Some(name) = &self.table {
@@ -82,6 +86,19 @@ impl Report {
     }
 }
 
+/// Leaves only the cells of these strategies; all of them where none is named.
+fn select(summary: &mut Summary, strategies: &[String]) -> Result<(), Usage> {
+    let known: Vec<&str> = summary.cells.iter().map(|cell| cell.strategy.as_str()).collect();
+    if let Some(name) = strategies.iter().find(|name| !known.contains(&name.as_str())) {
+        let hint = did_you_mean(nearest(name, known.iter().copied()));
+        return Err(Usage(format!("--strategies: this run has no row of '{name}'{hint}")));
+    }
+    if !strategies.is_empty() {
+        summary.cells.retain(|cell| strategies.contains(&cell.strategy));
+    }
+    Ok(())
+}
+
 /// The tables of a name, each with its title.
 fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, Usage> {
     let title = |name: &str| format!("{}: {}", shown.summary.experiment, name);
@@ -93,7 +110,7 @@ fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, Usage> 
         return Ok(views.into_iter().map(|view| (view.title, view.table)).collect());
     }
     match table(shown.summary, name) {
-        Some(table) => Ok(vec![(title(name), table)]),
+        Some(table) => Ok(vec![(title(name), table.without_empty_columns())]),
         None if TABLES.contains(&name) => Err(Usage(format!("--table {name}: this run has nothing to put into it"))),
         None => {
             let hint = did_you_mean(nearest(name, TABLES));

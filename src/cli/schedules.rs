@@ -14,7 +14,7 @@ const TRIED: usize = 10;
 /// What a search may use: a report is no place for long ones.
 const LIMITS: Limits = Limits { memory_bytes: 256 << 20 };
 
-/// The bound of explorations: that of the README's table.
+/// The bound of explorations: that of the table in docs/explore.md.
 const LANES: u8 = 2;
 const RETRIES: u8 = 1;
 const FAULTS: u8 = 2;

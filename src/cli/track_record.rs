@@ -244,9 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_a_row_for_every_bug_with_its_command() {
-        let readme = include_str!("../../README.md");
-        let (_, table, _) = around(readme).expect("the README has the table");
+    fn the_documentation_has_a_row_for_every_bug_with_its_command() {
+        let document = include_str!("../../docs/replay.md");
+        let (_, table, _) = around(document).expect("it has the table");
         let bugs: Bugs = toml::from_str(BUGS).expect("it is well formed");
         assert_eq!(table.lines().count(), bugs.bug.len() + 2);
         for (bug, line) in bugs.bug.iter().zip(table.lines().skip(2)) {

@@ -191,38 +191,6 @@ fn a_schedule_is_exported_as_a_sequence_diagram_and_as_an_isolation_test() {
     }
 }
 
-/// The table of the README is what the command above it prints.
-#[test]
-fn the_table_of_the_readme_is_up_to_date() {
-    let folder = tempfile::tempdir().unwrap();
-    let printed = text(&oncelab(folder.path(), &["explore", "--all", "--faults", "2"]).stdout);
-    // The first lines say how long it took.
-    let (_, table) = printed.split_at(printed.find(" strategy").unwrap());
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    assert!(readme.contains(table), "put this into the README:\n{table}");
-}
-
-/// The drawings of the README are what the commands beside them draw.
-#[test]
-fn the_drawings_of_the_readme_are_up_to_date() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let commands = readme.lines().filter_map(|line| line.strip_prefix("<!-- oncelab explore "));
-    let commands: Vec<&str> = commands.filter(|line| line.contains("--diagram")).collect();
-    assert_eq!(commands.len(), 3);
-    for command in commands {
-        let line = command.trim_end_matches(" -->");
-        let (arguments, file) = line.split_once(" --diagram ").unwrap();
-        let (strategy, schedule) = arguments.split_once(" --schedule ").unwrap();
-        let mut all: Vec<&str> = std::iter::once("explore").chain(strategy.split(' ')).collect();
-        all.extend(["--schedule", schedule.trim_matches('"'), "--diagram", "drawn.svg"]);
-        assert!(oncelab(folder.path(), &all).status.success(), "{line}");
-        let drawn = std::fs::read_to_string(folder.path().join("drawn.svg")).unwrap();
-        assert_eq!(std::fs::read_to_string(root.join(file)).unwrap(), drawn, "draw it again: oncelab explore {line}");
-    }
-}
-
 #[test]
 fn walks_give_a_schedule_that_was_drawn_and_its_certified_minimum() {
     let (document, code) =
