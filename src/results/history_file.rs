@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::{FileError, write_atomically};
 use super::history_ends::{DoneLine, SINCE, UsageLine};
+use super::history_lines::{BalanceLine, EntryLine, RequestLine};
 use super::is_known;
 use super::text::{parse_delivery, parse_op, parse_outcome, parse_reply, show_outcome, show_reply};
 use crate::backend::{Balances, Entry, Usage};
@@ -20,7 +21,7 @@ use crate::fault::{Disturbed, FaultKind};
 use crate::history::{Event, What};
 use crate::load::{Finished, Point};
 use crate::strategy::Retries;
-use crate::world::{AccountId, ClientId, Effect, MessageId, Request, Token};
+use crate::world::{AccountId, Request};
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
 const COMPRESSION: i32 = 3;
@@ -109,16 +110,6 @@ impl SavedTrial {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RequestLine {
-    request: u32,
-    client: u32,
-    seq: u32,
-    account: u32,
-    amount: i32,
-}
-
 /// An event. Keys are short, since there are millions of them: `t` nanoseconds since the trial began, `m` message id, `d`
 /// delivery, `h` handler, `e` what happened, `us` microseconds that it took, `requests` how many a driver made of one operation.
 #[derive(Serialize, Deserialize)]
@@ -162,27 +153,6 @@ enum Kind {
     Received,
     TimedOut,
     GaveUp,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EntryLine {
-    entry: u64,
-    m: u32,
-    account: u32,
-    amount: i64,
-    balance: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<std::num::NonZeroI64>,
-    d: String,
-}
-
-/// The balance of an account in the end.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BalanceLine {
-    balance_of: u32,
-    is: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -411,24 +381,6 @@ impl<R: Read + BufRead> Reader<'_, R> {
     }
 }
 
-impl From<&Request> for RequestLine {
-    fn from(request: &Request) -> Self {
-        let Request { id, client, sequence, effect } = *request;
-        RequestLine { request: id.0, client: client.0, seq: sequence, account: effect.account.0, amount: effect.amount }
-    }
-}
-
-impl From<RequestLine> for Request {
-    fn from(line: RequestLine) -> Self {
-        Request {
-            id: MessageId(line.request),
-            client: ClientId(line.client),
-            sequence: line.seq,
-            effect: Effect { account: AccountId(line.account), amount: line.amount },
-        }
-    }
-}
-
 impl From<&Event> for EventLine {
     fn from(event: &Event) -> Self {
         let mut line = EventLine {
@@ -519,33 +471,5 @@ impl EventLine {
             Kind::Received => What::Received { reply: reply()? },
         };
         Some(Event { at_ns: self.t, message: request.id, delivery: parse_delivery(&self.d)?, handler: self.h, what })
-    }
-}
-
-impl From<&Entry> for EntryLine {
-    fn from(entry: &Entry) -> Self {
-        EntryLine {
-            entry: entry.number,
-            m: entry.message.0,
-            account: entry.account.0,
-            amount: entry.amount,
-            balance: entry.balance,
-            token: entry.token.map(|token| token.0),
-            d: entry.by.to_string(),
-        }
-    }
-}
-
-impl EntryLine {
-    fn entry(&self) -> Option<Entry> {
-        Some(Entry {
-            number: self.entry,
-            message: MessageId(self.m),
-            account: AccountId(self.account),
-            amount: self.amount,
-            balance: self.balance,
-            token: self.token.map(Token),
-            by: parse_delivery(&self.d)?,
-        })
     }
 }

@@ -6,6 +6,7 @@ mod files;
 mod folder;
 mod history_ends;
 mod history_file;
+mod history_lines;
 mod meta;
 mod row;
 mod row_fault;

@@ -92,7 +92,10 @@ mod tests {
             let columns = columns();
             let columns: Vec<&'static str> = columns.into_iter().map(|name| &*name.leak()).collect();
             for column in columns {
-                values.insert(column, if WORDS.contains(&column) || column == "causes" { "" } else { "0" });
+                values.insert(
+                    column,
+                    if WORDS.contains(&column) || ["causes", "fired", "made"].contains(&column) { "" } else { "0" },
+                );
             }
             values.insert("trial", "a.b.0");
             values.insert("causes", "duplicate: late landing = 3");
@@ -105,6 +108,8 @@ mod tests {
         };
         let cases = [
             (("duplicate", "4"), "a.b.0: duplicate is 4, and its causes add up to 3"),
+            (("fired_crash", "2"), "a.b.0: fired_crash is 2, and its legs in the column fired add up to 0"),
+            (("made", "luck"), "a.b.0: made is 'luck', which is not a list of operations"),
             (("lost", "1"), "a.b.0: lost is 1, and its causes add up to 0"),
             (("goodput_per_s", "inf"), "a.b.0: goodput_per_s is 'inf', which is not a number"),
             (("effects", "-1"), "a.b.0: effects is '-1', which is not a count"),

@@ -59,7 +59,7 @@ pub(super) fn hold(
         requests: &record.requests,
         events: &record.events,
         ledger: &record.ledger,
-        balances: has_balances.then_some(&record.balances),
+        balances: has_balances.then_some(record.balances.as_slice()),
         disturbed: &record.disturbed,
         retries: planned.retries,
         lease: Duration::from_micros(header.lease_us),
