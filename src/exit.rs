@@ -4,7 +4,7 @@
 pub const MET: u8 = 0;
 /// An expectation was not met: a guarantee that should hold was broken, or an experiment has lost its teeth.
 pub const BROKEN: u8 = 1;
-/// The command line or an experiment is wrong.
+/// The command line or an experiment is wrong, or the folder of a run: it is damaged, or lacks the histories that are needed.
 pub const USAGE: u8 = 2;
 /// Nothing was broken, and nothing was shown either.
 pub const INCONCLUSIVE: u8 = 3;

@@ -1,4 +1,4 @@
-//! `oncelab check`: judges the saved histories of a run again, and compares with what the run said.
+//! `oncelab check`: judges the saved histories of a run again, and holds everything in its folder against the rest.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,10 +7,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output;
-use crate::check::{Case, Tally, findings};
+use super::stale;
 use crate::exit;
-use crate::results::{FileError, RunFolder, TrialRow};
-use crate::strategy::{Registry, UnknownStrategy};
+use crate::results::{Audit, Disagreement, RunFolder, audit};
+use crate::strategy::Registry;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -25,102 +25,74 @@ pub(super) struct Check {
 #[derive(Serialize)]
 struct Checked {
     dir: String,
+    /// How many trials the experiment and the run's seed plan.
+    planned: usize,
+    /// How many rows there are.
     trials: usize,
+    /// How many histories were judged again.
+    judged: usize,
+    /// How many rows nothing contradicts.
     agree: usize,
     events: u64,
     disagreements: Vec<Disagreement>,
-}
-
-#[derive(Serialize)]
-struct Disagreement {
-    trial: String,
-    what: String,
+    /// The planned trials that the run has not come to.
+    missing: Vec<String>,
+    /// What could not be judged, and why.
+    not_judged: Vec<String>,
+    /// Why no history was judged, and how to have histories; none if there are some.
+    no_histories: Option<String>,
 }
 
 impl Check {
-    /// Judges every trial again.
+    /// Judges every trial again, and holds the files against each other.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let folder = RunFolder::open(&self.dir, registry)?;
-        let mut checked = Checked {
+        let mut audit = audit(&folder, registry)?;
+        stale::hold(&folder, registry, &mut audit)?;
+        let agree = audit.agree(&folder);
+        let Audit { planned, events, judged, disagreements, missing, not_judged } = audit;
+        let checked = Checked {
             dir: self.dir.display().to_string(),
+            planned,
             trials: folder.rows().len(),
-            agree: 0,
-            events: 0,
-            disagreements: Vec::new(),
+            judged,
+            agree,
+            events,
+            disagreements,
+            missing,
+            not_judged: not_judged.into_iter().collect(),
+            no_histories: folder.require_histories().err().map(|why| why.to_string()),
         };
-        for row in folder.rows() {
-            match judge_again(&folder, row, registry) {
-                Ok(events) => {
-                    checked.agree += 1;
-                    checked.events += events;
-                }
-                Err(mismatch) => {
-                    let what = mismatch.to_string();
-                    checked.disagreements.push(Disagreement { trial: row.trial.clone(), what });
-                }
-            }
-        }
         if self.json {
             output::print(&(serde_json::to_string_pretty(&checked)? + "\n"))?;
         } else {
             output::print(&as_text(&checked))?;
         }
-        Ok(ExitCode::from(if checked.disagreements.is_empty() { exit::MET } else { exit::BROKEN }))
+        Ok(ExitCode::from(match (checked.disagreements.as_slice(), &checked.no_histories) {
+            ([_, ..], _) => exit::BROKEN,
+            ([], Some(_)) => exit::USAGE,
+            ([], None) => exit::MET,
+        }))
     }
 }
 
 fn as_text(checked: &Checked) -> String {
-    let Checked { trials, agree, events, .. } = checked;
-    let mut out: String = checked.disagreements.iter().map(|d| format!("{}: {}\n", d.trial, d.what)).collect();
-    out.push_str(&format!("{agree} of {trials} trials judged again ({events} events) agree with the run\n"));
-    out
-}
-
-/// In what a trial's history disagrees with its row.
-#[derive(Debug, thiserror::Error)]
-enum Mismatch {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error(transparent)]
-    Strategy(#[from] UnknownStrategy),
-    #[error("the verdict differs: {0}")]
-    Verdict(String),
-    #[error("the history was changed since the run: its digest differs, though the verdict does not")]
-    Digest,
-}
-
-/// The number of events judged.
-fn judge_again(folder: &RunFolder, row: &TrialRow, registry: &Registry) -> Result<u64, Mismatch> {
-    let saved = folder.history(&row.trial)?;
-    let strategy = registry.get(&row.cell.strategy)?;
-    let case = Case::new(saved.evidence(strategy.claim(folder.meta.store_kind()).retries));
-    let tally = Tally::new(&case, &findings(&case));
-    if tally != row.tally {
-        return Err(Mismatch::Verdict(difference(&row.tally, &tally)));
+    let Checked { planned, trials, agree, events, .. } = checked;
+    let mut out: String = checked.disagreements.iter().map(|found| format!("{found}\n")).collect();
+    if !checked.missing.is_empty() {
+        let missing = checked.missing.len();
+        out.push_str(&format!(
+            "not finished: {missing} of {planned} planned trials are not there; `oncelab run --resume {}` makes them:\n",
+            checked.dir
+        ));
+        checked.missing.iter().for_each(|trial| out.push_str(&format!("  {trial}\n")));
     }
-    if saved.digest != row.history_sha256 {
-        return Err(Mismatch::Digest);
-    }
-    Ok(tally.events)
-}
-
-/// The first count that differs.
-fn difference(run: &Tally, now: &Tally) -> String {
-    for kind in crate::check::Violation::ALL {
-        let (then, now) = (run.count(kind), now.count(kind));
-        if then != now {
-            return format!("the run counted {then} {kind}, its history shows {now}");
+    checked.not_judged.iter().for_each(|what| out.push_str(&format!("not judged: {what}\n")));
+    match &checked.no_histories {
+        Some(why) => out.push_str(&format!("{agree} of {trials} rows agree with the rest of the folder\n{why}\n")),
+        None => {
+            out.push_str(&format!("{agree} of {trials} trials judged again ({events} events) agree with the run\n"));
         }
     }
-    let counts = [
-        ("acknowledged requests", run.acknowledged, now.acknowledged),
-        ("effects", run.effects, now.effects),
-        ("events", run.events, now.events),
-        ("faults", run.fired.total(), now.fired.total()),
-    ];
-    let found = counts.into_iter().find(|(_, then, now)| then != now);
-    found.map_or_else(
-        || "the causes of violations, or other counts, differ".to_owned(),
-        |(what, then, now)| format!("the run counted {then} {what}, its history shows {now}"),
-    )
+    out
 }

@@ -31,13 +31,33 @@ impl Derived {
     /// # Errors
     /// An unknown strategy in a row, or files that cannot be written.
     pub fn save(folder: &RunFolder, registry: &Registry) -> anyhow::Result<Self> {
-        let derived = Self::new(folder, registry, schedules::made)?;
-        folder.write_json(Files::SCHEDULES, &derived.schedules)?;
-        folder.write_json(Files::SUMMARY, &derived.summary)?;
-        let shown = derived.shown(folder);
-        folder.write(Files::REPORT, document(&shown).as_bytes())?;
-        folder.write(Files::PAGE, to_html(&shown).as_bytes())?;
+        let derived = Self::made(folder, registry)?;
+        for (name, text) in derived.files(folder)? {
+            folder.write(name, text.as_bytes())?;
+        }
         Ok(derived)
+    }
+
+    /// Sums up a run from its rows and histories alone.
+    ///
+    /// # Errors
+    /// An unknown strategy in a row.
+    pub fn made(folder: &RunFolder, registry: &Registry) -> anyhow::Result<Self> {
+        Self::new(folder, registry, schedules::made)
+    }
+
+    /// The files that are saved of it, each with its text.
+    ///
+    /// # Errors
+    /// None that is known: documents that cannot be written as JSON.
+    pub fn files(&self, folder: &RunFolder) -> anyhow::Result<[(&'static str, String); 4]> {
+        let shown = self.shown(folder);
+        Ok([
+            (Files::SCHEDULES, serde_json::to_string_pretty(&self.schedules)? + "\n"),
+            (Files::SUMMARY, serde_json::to_string_pretty(&self.summary)? + "\n"),
+            (Files::REPORT, document(&shown)),
+            (Files::PAGE, to_html(&shown)),
+        ])
     }
 
     fn new(

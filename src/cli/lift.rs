@@ -78,6 +78,7 @@ impl Lift {
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let began = Instant::now();
         let folder = RunFolder::open(&self.dir, registry)?;
+        folder.require_histories()?;
         let real = self.real(&folder)?;
         let profile = if real.store == "postgres" { Profile::Postgres } else { Profile::Sqlite };
         let chosen = in_turn(self.recorded(&folder, registry)?, self.limit);

@@ -19,6 +19,7 @@ mod schedules;
 mod search;
 mod servers;
 mod splice;
+mod stale;
 mod track_record;
 
 use std::path::PathBuf;
@@ -58,7 +59,7 @@ enum Verb {
     TrackRecord(track_record::TrackRecord),
     /// Turn violations of a run into schedules, replay them on real backends, and shorten them
     Lift(Box<lift::Lift>),
-    /// Judge the saved histories of a run again
+    /// Judge the saved histories of a run again, and hold every file of its folder against the others
     Check(check::Check),
     /// Show a run as text, Markdown, HTML, CSV, LaTeX or JSON; or all runs of a folder; or bring a file's tables up to date
     Report(report::Report),
@@ -134,7 +135,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     use crate::load::{ExperimentError, RunError, TrialError, UnknownPoint};
     use crate::replay::{ConformError, ReplayError};
     use crate::report::NoIsolationTest;
-    use crate::results::{FileError, OpenError};
+    use crate::results::{FileError, NoHistories, OpenError};
     use crate::strategy::UnknownStrategy;
 
     if error.is::<ExploreError>() || error.is::<ScheduleError>() || error.is::<MalformedToken>() {
@@ -166,9 +167,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
         }
         _ => {}
     }
-    let no_run = |error: &FileError| matches!(error, FileError::NoRun { .. } | FileError::Schema { .. });
+    if error.is::<NoHistories>() || error.downcast_ref().is_some_and(FileError::is_damage) {
+        return exit::USAGE;
+    }
     match error.downcast_ref() {
-        Some(OpenError::File(error)) if no_run(error) => exit::USAGE,
+        Some(OpenError::File(error)) if error.is_damage() => exit::USAGE,
         Some(OpenError::Experiment(_)) => exit::USAGE,
         _ => exit::INTERNAL,
     }

@@ -63,7 +63,7 @@ impl Run {
     /// Runs the experiment.
     pub fn execute(self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let mut folder = match &self.resume {
-            Some(path) => RunFolder::open(path, registry)?,
+            Some(path) => RunFolder::resume(path, registry)?,
             None => self.begin(registry)?,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

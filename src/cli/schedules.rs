@@ -24,13 +24,18 @@ pub(super) fn of(folder: &RunFolder, summary: &Summary, registry: &Registry) -> 
     folder.read_json(Files::SCHEDULES).unwrap_or_else(|_| made(folder, summary, registry))
 }
 
-/// The schedules of a run, made from its histories and its strategies' code.
+/// The schedules of a run, made from its histories and its strategies' code; without histories as much as was saved of them.
 pub(super) fn made(folder: &RunFolder, summary: &Summary, registry: &Registry) -> Schedules {
     let Some(profile) = profile(folder) else { return Schedules::default() };
     let mut names: Vec<&str> = summary.cells.iter().map(|cell| cell.strategy.as_str()).collect();
     names.dedup();
     let explored = names.iter().filter_map(|name| explored(folder, registry, name, profile));
-    Schedules { explored: explored.collect(), shortened: shortened(folder, summary, registry, profile) }
+    let shortened = match folder.require_histories() {
+        Ok(()) => shortened(folder, summary, registry, profile),
+        // What was found while there were histories is kept.
+        Err(_) => folder.read_json(Files::SCHEDULES).map_or_else(|_| Vec::new(), |saved: Schedules| saved.shortened),
+    };
+    Schedules { explored: explored.collect(), shortened }
 }
 
 /// The model of the run's kind of store; none if there is nothing in the store to break.

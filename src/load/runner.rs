@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::figures::Figures;
+use super::judged::judged;
 use super::matrix::{TrialPlan, matrix};
 use super::trial::{Setting, TrialError, TrialRecord, run_trial};
 use super::{Experiment, ExperimentError, Point};
 use crate::backend::{BackendError, Backends};
-use crate::check::{Case, Evidence, Tally, findings};
+use crate::check::Evidence;
 use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
 use crate::strategy::{Registry, UnknownStrategy};
 
@@ -165,13 +165,13 @@ fn save(
         faults: trial.cell.level.clone(),
         point: trial.cell.point.clone(),
         store: setting.store_kind.name().to_owned(),
-        lock: lock.clone(),
+        lock,
         seed: trial.seed,
         requests: setting.load.requests.get(),
         lease_us: u64::try_from(setting.lease.as_micros()).unwrap_or(u64::MAX),
     };
     let history_sha256 = folder.save_history(&header, record)?;
-    let case = Case::new(Evidence {
+    let evidence = Evidence {
         requests: &record.requests,
         events: &record.events,
         ledger: &record.ledger,
@@ -179,24 +179,8 @@ fn save(
         disturbed: &record.disturbed,
         retries: setting.strategy.claim(setting.store_kind).retries,
         lease: setting.lease,
-    });
-    let figures = Figures::of(record, setting.load.warmup, setting.load.timeout());
-    folder.save_course(&header.trial, &figures.course)?;
-    Ok(TrialRow {
-        trial: trial.id(),
-        cell: trial.cell.clone(),
-        repeat: trial.repeat,
-        seed: trial.seed,
-        store: header.store,
-        lock,
-        tally: Tally::new(&case, &findings(&case)),
-        elapsed_s: figures.elapsed_s,
-        goodput_per_s: figures.goodput_per_s,
-        latency: figures.latency,
-        available: figures.available,
-        recovery_ms: figures.recovery_ms,
-        kept_bytes: record.usage.kept_bytes,
-        logged_bytes: record.usage.logged_bytes,
-        history_sha256,
-    })
+    };
+    let (row, course) = judged(&header, trial.repeat, history_sha256, &setting.load, record, evidence);
+    folder.save_course(&header.trial, &course)?;
+    Ok(row)
 }

@@ -95,7 +95,7 @@ pub enum TrialError {
 pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     setting.store.reset(setting.load.accounts.get()).await?;
     let before = setting.store.usage().await?;
-    let requests = requests(setting);
+    let requests = requests(setting.seed, &setting.load);
     let (recorders, collector) = history::begin();
     let around = Arc::new(surroundings(setting, recorders.clone()));
 
@@ -137,9 +137,10 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
 }
 
 /// The requests of a trial: the same for every strategy, since they follow from the seed.
-fn requests(setting: &Setting) -> Vec<Request> {
-    let dice = Dice::new(setting.seed);
-    let clients = u32::from(setting.load.clients.get());
+#[must_use]
+pub fn requests(seed: u64, load: &LoadSettings) -> Vec<Request> {
+    let dice = Dice::new(seed);
+    let clients = u32::from(load.clients.get());
     let request = |n: u32| {
         let [account, amount]: [u32; 2] = dice.roll(Question::Request(MessageId(n))).random();
         Request {
@@ -147,13 +148,13 @@ fn requests(setting: &Setting) -> Vec<Request> {
             client: ClientId(n % clients),
             sequence: n / clients,
             effect: Effect {
-                account: AccountId(account % setting.load.accounts),
+                account: AccountId(account % load.accounts),
                 // Never zero: an effect that changes nothing could not be told from none in the balance.
                 amount: i32::try_from(amount % 100).unwrap_or(0) + 1,
             },
         }
     };
-    (0..setting.load.requests.get()).map(request).collect()
+    (0..load.requests.get()).map(request).collect()
 }
 
 fn surroundings(setting: &Setting, recorders: Recorders) -> Surroundings {

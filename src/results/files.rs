@@ -10,12 +10,16 @@ pub enum FileError {
     Unwritable { path: PathBuf, source: std::io::Error },
     #[error("{}: cannot be read: {source}", .path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{}: breaks off after {lines} lines: the file was truncated, so its trial cannot be judged; `oncelab run --resume` on the folder makes the trial again once the file is removed", .path.display())]
+    #[error("{}: breaks off after {lines} lines: the file was truncated, so its trial cannot be judged; to make the trial again, remove its line from trials.csv and run `oncelab run --resume` on the folder", .path.display())]
     Truncated { path: PathBuf, lines: u64 },
     #[error("{}:{line}: {what}: the file was edited, or is not one of the lab's", .path.display())]
     Wrong { path: PathBuf, line: u64, what: String },
     #[error("{}: has schema version {found}, and this oncelab reads versions {} to {}: use the version that wrote it (`oncelab` in its meta.json)", .path.display(), super::OLDEST, super::SCHEMA)]
     Schema { path: PathBuf, found: u32 },
+    #[error("{}: has schema version {found}, and a run can only be finished by the version that began it (`oncelab` in its meta.json); it can still be read and checked", .path.display())]
+    Older { path: PathBuf, found: u32 },
+    #[error("{}: is not there; to make its trial again, remove the trial's line from trials.csv and run `oncelab run --resume` on the folder", .path.display())]
+    Gone { path: PathBuf },
     #[error("{}: is not the folder of a run: it has no {missing}", .folder.display())]
     NoRun { folder: PathBuf, missing: &'static str },
 }
@@ -35,6 +39,40 @@ fn remedy(error: &std::io::Error) -> &'static str {
 impl FileError {
     pub(super) fn unreadable(path: &Path, source: std::io::Error) -> Self {
         FileError::Unreadable { path: path.to_owned(), source }
+    }
+
+    /// The message without the path of the file in front.
+    #[must_use]
+    pub fn without_path(&self) -> String {
+        let (FileError::Unwritable { path, .. }
+        | FileError::Unreadable { path, .. }
+        | FileError::Truncated { path, .. }
+        | FileError::Wrong { path, .. }
+        | FileError::Schema { path, .. }
+        | FileError::Older { path, .. }
+        | FileError::Gone { path }
+        | FileError::NoRun { folder: path, .. }) = self;
+        let text = self.to_string();
+        let rest = text.strip_prefix(&path.display().to_string()).unwrap_or(&text);
+        // What follows is either `: message` or `:line: message`.
+        match rest.strip_prefix(": ") {
+            Some(message) => message.to_owned(),
+            None => format!("line {}", rest.trim_start_matches(':')),
+        }
+    }
+
+    /// Whether what is in a file, or that it is not there, is wrong: not the disk, and not the lab.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            FileError::Truncated { .. }
+            | FileError::Wrong { .. }
+            | FileError::Schema { .. }
+            | FileError::Older { .. }
+            | FileError::Gone { .. }
+            | FileError::NoRun { .. } => true,
+            FileError::Unwritable { .. } | FileError::Unreadable { .. } => false,
+        }
     }
 
     pub(super) fn unwritable(path: &Path, source: std::io::Error) -> Self {

@@ -26,6 +26,14 @@ pub enum OpenError {
     Experiment(#[from] ExperimentError),
 }
 
+/// No history of a run was kept: it can be read, and not judged again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: its histories were not kept, so no trial can be judged again; `{command}` makes the run again, with histories", .folder.display())]
+pub struct NoHistories {
+    folder: PathBuf,
+    command: String,
+}
+
 impl RunFolder {
     /// Makes `<results>/<experiment>/<UTC time>-<short id>/` with the experiment and the description of the run in it.
     ///
@@ -66,8 +74,9 @@ impl RunFolder {
         };
         let value: serde_json::Value = serde_json::from_str(&text).map_err(wrong)?;
         let schema = value.get("schema").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        if !u32::try_from(schema).is_ok_and(super::is_known) {
-            return Err(FileError::Schema { path: file, found: u32::try_from(schema).unwrap_or(u32::MAX) }.into());
+        let schema = u32::try_from(schema).unwrap_or(u32::MAX);
+        if !super::is_known(schema) {
+            return Err(FileError::Schema { path: file, found: schema }.into());
         }
         let meta: Meta = serde_json::from_value(value).map_err(wrong)?;
         let file = path.join(Files::EXPERIMENT);
@@ -75,6 +84,19 @@ impl RunFolder {
         let experiment = parse(&file.display().to_string(), &text, registry)?;
         let rows = read_rows(&path.join(Files::TRIALS))?;
         Ok(RunFolder { path: path.to_owned(), meta, experiment, rows })
+    }
+
+    /// Opens the folder of a run to go on with it.
+    ///
+    /// # Errors
+    /// [`OpenError`] as for [`open`](RunFolder::open), and if the run was begun under another schema: its rows lack what the new
+    /// ones would have.
+    pub fn resume(path: &Path, registry: &Registry) -> Result<Self, OpenError> {
+        let folder = Self::open(path, registry)?;
+        if folder.meta.schema == super::SCHEMA {
+            return Ok(folder);
+        }
+        Err(FileError::Older { path: path.join(Files::META), found: folder.meta.schema }.into())
     }
 
     /// Where it is.
@@ -94,12 +116,9 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be written; what was finished before is kept.
     pub fn save_history(&self, header: &Header, record: &TrialRecord) -> Result<Digest, FileError> {
-        let TrialRecord { requests, disturbed, events, ledger, balances, .. } = record;
-        write_history(
-            &self.history_path(&header.trial),
-            header,
-            Recorded { requests, disturbed, events, ledger, balances },
-        )
+        let TrialRecord { requests, disturbed, events, ledger, balances, finished, usage } = record;
+        let recorded = Recorded { requests, disturbed, events, finished, ledger, balances, usage: *usage };
+        write_history(&self.history_path(&header.trial), header, recorded)
     }
 
     /// Saves the course of a trial.
@@ -116,7 +135,8 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be read.
     pub fn course(&self, trial: &str) -> Result<Course, FileError> {
-        read_json(&self.course_path(trial))
+        let path = self.course_path(trial);
+        if path.is_file() { read_json(&path) } else { Err(FileError::Gone { path }) }
     }
 
     /// Reads a document back that [`write_json`](RunFolder::write_json) wrote.
@@ -141,7 +161,20 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be read.
     pub fn history(&self, trial: &str) -> Result<SavedTrial, FileError> {
-        read_history(&self.history_path(trial))
+        let path = self.history_path(trial);
+        if path.is_file() { read_history(&path) } else { Err(FileError::Gone { path }) }
+    }
+
+    /// That there are histories to judge.
+    ///
+    /// # Errors
+    /// [`NoHistories`] if there are trials and not one of them has its history.
+    pub fn require_histories(&self) -> Result<(), NoHistories> {
+        let is_kept = |row: &TrialRow| self.history_path(&row.trial).is_file();
+        if self.rows.is_empty() || self.rows.iter().any(is_kept) {
+            return Ok(());
+        }
+        Err(NoHistories { folder: self.path.clone(), command: self.meta.command() })
     }
 
     /// Writes a document as JSON.
@@ -171,6 +204,15 @@ impl RunFolder {
     fn history_path(&self, trial: &str) -> PathBuf {
         self.path.join(Files::HISTORIES).join(format!("{trial}.jsonl.zst"))
     }
+}
+
+/// The columns that the rows of a run have.
+pub(super) fn columns_of(folder: &RunFolder) -> Result<Vec<String>, FileError> {
+    let path = folder.path.join(Files::TRIALS);
+    let text = std::fs::read(&path).map_err(|source| FileError::unreadable(&path, source))?;
+    let wrong = |error: csv::Error| FileError::Wrong { path: path.clone(), line: 1, what: error.to_string() };
+    let mut csv = csv::Reader::from_reader(text.as_slice());
+    Ok(csv.headers().map_err(wrong)?.iter().map(str::to_owned).collect())
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileError> {

@@ -1,5 +1,6 @@
 //! A trial's history on disk: JSON lines, compressed. First a header, then the requests, what was done to
-//! backends, the events in the order of time, the ledger, and a last line with the counts, so that a truncated file is seen to be one.
+//! backends, the events in the order of time, how each request ended, the ledger, what the store used, and a last line with the
+//! counts, so that a truncated file is seen to be one.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,17 +11,23 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::files::{FileError, write_atomically};
+use super::history_ends::{DoneLine, SINCE, UsageLine};
+use super::history_lines::{BalanceLine, EntryLine, RequestLine};
+use super::is_known;
 use super::text::{parse_delivery, parse_op, parse_outcome, parse_reply, show_outcome, show_reply};
-use crate::backend::{Balances, Entry};
+use crate::backend::{Balances, Entry, Usage};
 use crate::check::Evidence;
 use crate::fault::{Disturbed, FaultKind};
 use crate::history::{Event, What};
-use crate::load::Point;
+use crate::load::{Finished, Point};
 use crate::strategy::Retries;
-use crate::world::{AccountId, ClientId, Effect, MessageId, Request, Token};
+use crate::world::{AccountId, Request};
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
 const COMPRESSION: i32 = 3;
+
+/// No trial is longer, in nanoseconds: some 104 days.
+const LONGEST_NS: u64 = 1 << 53;
 
 /// The SHA-256 of a history's lines, in hexadecimal: what shows that a single letter was changed.
 pub type Digest = String;
@@ -50,8 +57,10 @@ pub struct Recorded<'a> {
     pub requests: &'a [Request],
     pub disturbed: &'a [Disturbed],
     pub events: &'a [Event],
+    pub finished: &'a [Finished],
     pub ledger: &'a [Entry],
     pub balances: &'a [(AccountId, i64)],
+    pub usage: Usage,
 }
 
 /// A trial as it was saved.
@@ -61,14 +70,31 @@ pub struct SavedTrial {
     pub requests: Vec<Request>,
     pub disturbed: Vec<Disturbed>,
     pub events: Vec<Event>,
+    /// How requests ended for their clients; none in an older history, which does not say.
+    pub finished: Option<Vec<Finished>>,
     pub ledger: Vec<Entry>,
     /// The balance of each account in the end; none in a history that was saved before they were recorded.
     pub balances: Option<Balances>,
+    /// What the store said of its work; none in an older history, which does not say.
+    pub usage: Option<Usage>,
     /// Of the lines as they were read.
     pub digest: Digest,
 }
 
 impl SavedTrial {
+    fn counts(&self) -> Counts {
+        let recorded = Recorded {
+            requests: &self.requests,
+            disturbed: &self.disturbed,
+            events: &self.events,
+            finished: self.finished.as_deref().unwrap_or_default(),
+            ledger: &self.ledger,
+            balances: self.balances.as_deref().unwrap_or_default(),
+            usage: self.usage.unwrap_or_default(),
+        };
+        Counts::of(&recorded, self.balances.as_deref())
+    }
+
     /// What the trial leaves to be judged, by what clients of its strategy do without an answer.
     #[must_use]
     pub fn evidence(&self, retries: Retries) -> Evidence<'_> {
@@ -82,16 +108,6 @@ impl SavedTrial {
             lease: Duration::from_micros(self.header.lease_us),
         }
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RequestLine {
-    request: u32,
-    client: u32,
-    seq: u32,
-    account: u32,
-    amount: i32,
 }
 
 /// An event. Keys are short, since there are millions of them: `t` nanoseconds since the trial began, `m` message id, `d`
@@ -141,27 +157,6 @@ enum Kind {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EntryLine {
-    entry: u64,
-    m: u32,
-    account: u32,
-    amount: i64,
-    balance: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<std::num::NonZeroI64>,
-    d: String,
-}
-
-/// The balance of an account in the end.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BalanceLine {
-    balance_of: u32,
-    is: i64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct EndLine {
     end: Counts,
 }
@@ -172,6 +167,8 @@ struct Counts {
     #[serde(default, skip_serializing_if = "is_zero")]
     disturbed: u64,
     events: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    done: u64,
     entries: u64,
     /// None in a history that was saved before balances were recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,12 +181,14 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Counts {
-    fn of(disturbed: &[Disturbed], events: &[Event], ledger: &[Entry], balances: Option<&[(AccountId, i64)]>) -> Self {
+    fn of(trial: &Recorded<'_>, balances: Option<&[(AccountId, i64)]>) -> Self {
+        let count = |length: usize| length as u64;
         Counts {
-            disturbed: disturbed.len() as u64,
-            events: events.len() as u64,
-            entries: ledger.len() as u64,
-            balances: balances.map(|balances| balances.len() as u64),
+            disturbed: count(trial.disturbed.len()),
+            events: count(trial.events.len()),
+            done: count(trial.finished.len()),
+            entries: count(trial.ledger.len()),
+            balances: balances.map(|balances| count(balances.len())),
         }
     }
 }
@@ -198,11 +197,8 @@ impl Counts {
 ///
 /// # Errors
 /// [`FileError`] if the file cannot be written; then there is none.
-pub fn write_history(
-    path: &Path,
-    header: &Header,
-    Recorded { requests, disturbed, events, ledger, balances }: Recorded<'_>,
-) -> Result<Digest, FileError> {
+pub fn write_history(path: &Path, header: &Header, recorded: Recorded<'_>) -> Result<Digest, FileError> {
+    let Recorded { requests, disturbed, events, finished, ledger, balances, usage } = recorded;
     let mut digest = String::new();
     write_atomically(path, |file| {
         let compressed = zstd::Encoder::new(file, COMPRESSION)?;
@@ -217,13 +213,17 @@ pub fn write_history(
         for event in events {
             lines.write(&EventLine::from(event))?;
         }
+        for end in finished {
+            lines.write(&DoneLine::from(end))?;
+        }
         for entry in ledger {
             lines.write(&EntryLine::from(entry))?;
         }
         for (account, balance) in balances {
             lines.write(&BalanceLine { balance_of: account.0, is: *balance })?;
         }
-        lines.write(&EndLine { end: Counts::of(disturbed, events, ledger, Some(balances)) })?;
+        lines.write(&UsageLine::from(usage))?;
+        lines.write(&EndLine { end: Counts::of(&recorded, Some(balances)) })?;
         digest = hex(&lines.hash.finalize());
         lines.to.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?;
         Ok(())
@@ -272,16 +272,18 @@ impl<R: Read + BufRead> Reader<'_, R> {
         let mut line = Vec::new();
         self.next(&mut line)?;
         let header: Header = self.parse(&line)?;
-        if !super::is_known(header.schema) {
+        if !is_known(header.schema) {
             return Err(FileError::Schema { path: self.path.to_owned(), found: header.schema });
         }
         let mut trial = SavedTrial {
+            finished: (header.schema >= SINCE).then(Vec::new),
             header,
             requests: vec![],
             disturbed: vec![],
             events: vec![],
             ledger: vec![],
             balances: None,
+            usage: None,
             digest: String::new(),
         };
         loop {
@@ -296,16 +298,31 @@ impl<R: Read + BufRead> Reader<'_, R> {
                     }
                     trial.requests.push(request.into());
                 }
-                Some(b"{\"di") => trial.disturbed.push(self.parse(&line)?),
+                Some(b"{\"di") => {
+                    let disturbed: Disturbed = self.parse(&line)?;
+                    self.in_time(disturbed.until_ns.max(disturbed.from_ns))?;
+                    trial.disturbed.push(disturbed);
+                }
                 Some(b"{\"t\"") => {
                     let event: EventLine = self.parse(&line)?;
+                    self.in_time(event.t)?;
                     let request = self.request(&trial.requests, event.m)?;
                     let event = event
                         .event(&request)
                         .ok_or_else(|| self.wrong("not an event as the lab writes it".to_owned()))?;
                     trial.events.push(event);
                 }
+                Some(b"{\"do") => {
+                    let done: DoneLine = self.parse(&line)?;
+                    self.request(&trial.requests, done.done)?;
+                    self.in_time(done.to)?;
+                    let end = done.finished().ok_or_else(|| self.wrong("it ends before it starts".to_owned()))?;
+                    let older = || self.wrong("the schema of the header has no such line".to_owned());
+                    trial.finished.as_mut().ok_or_else(older)?.push(end);
+                }
+                Some(b"{\"us") => trial.usage = Some(self.parse::<UsageLine>(&line)?.into()),
                 Some(b"{\"en") if line.starts_with(b"{\"entry") => {
+                    // Its message may be one that no client sent: a strategy wrote it, and that is a finding.
                     let entry: EntryLine = self.parse(&line)?;
                     let entry =
                         entry.entry().ok_or_else(|| self.wrong("not an entry as the lab writes it".to_owned()))?;
@@ -320,8 +337,7 @@ impl<R: Read + BufRead> Reader<'_, R> {
                     if end.balances == Some(0) {
                         trial.balances.get_or_insert_default();
                     }
-                    let balances = trial.balances.as_deref();
-                    let found = Counts::of(&trial.disturbed, &trial.events, &trial.ledger, balances);
+                    let found = trial.counts();
                     if end != found || trial.requests.len() != trial.header.requests as usize {
                         return Err(self.wrong("the counts at the end are not those of the lines before".to_owned()));
                     }
@@ -356,26 +372,12 @@ impl<R: Read + BufRead> Reader<'_, R> {
         found.ok_or_else(|| self.wrong(format!("there is no request {message}")))
     }
 
+    fn in_time(&self, ns: u64) -> Result<(), FileError> {
+        if ns <= LONGEST_NS { Ok(()) } else { Err(self.wrong(format!("{ns} ns is longer than any trial"))) }
+    }
+
     fn wrong(&self, what: String) -> FileError {
         FileError::Wrong { path: self.path.to_owned(), line: self.number, what }
-    }
-}
-
-impl From<&Request> for RequestLine {
-    fn from(request: &Request) -> Self {
-        let Request { id, client, sequence, effect } = *request;
-        RequestLine { request: id.0, client: client.0, seq: sequence, account: effect.account.0, amount: effect.amount }
-    }
-}
-
-impl From<RequestLine> for Request {
-    fn from(line: RequestLine) -> Self {
-        Request {
-            id: MessageId(line.request),
-            client: ClientId(line.client),
-            sequence: line.seq,
-            effect: Effect { account: AccountId(line.account), amount: line.amount },
-        }
     }
 }
 
@@ -469,33 +471,5 @@ impl EventLine {
             Kind::Received => What::Received { reply: reply()? },
         };
         Some(Event { at_ns: self.t, message: request.id, delivery: parse_delivery(&self.d)?, handler: self.h, what })
-    }
-}
-
-impl From<&Entry> for EntryLine {
-    fn from(entry: &Entry) -> Self {
-        EntryLine {
-            entry: entry.number,
-            m: entry.message.0,
-            account: entry.account.0,
-            amount: entry.amount,
-            balance: entry.balance,
-            token: entry.token.map(|token| token.0),
-            d: entry.by.to_string(),
-        }
-    }
-}
-
-impl EntryLine {
-    fn entry(&self) -> Option<Entry> {
-        Some(Entry {
-            number: self.entry,
-            message: MessageId(self.m),
-            account: AccountId(self.account),
-            amount: self.amount,
-            balance: self.balance,
-            token: self.token.map(Token),
-            by: parse_delivery(&self.d)?,
-        })
     }
 }

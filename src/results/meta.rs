@@ -122,6 +122,12 @@ impl Meta {
         command
     }
 
+    /// Whether the run was made by the source that this program is made of, as far as its revision tells.
+    #[must_use]
+    pub fn is_of_this_build(&self) -> bool {
+        self.oncelab == env!("CARGO_PKG_VERSION") && self.git_revision == env!("ONCELAB_GIT_REVISION")
+    }
+
     /// The kind of lock service that the run was made with.
     #[must_use]
     pub fn lock_kind(&self) -> LockKind {

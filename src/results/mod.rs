@@ -1,18 +1,23 @@
 //! Results on disk: one folder per run. The types of the files are apart from those in memory, and versioned.
 
+mod audit;
 mod course;
 mod files;
 mod folder;
+mod history_ends;
 mod history_file;
+mod history_lines;
 mod meta;
 mod row;
+mod row_fault;
 mod schedules;
 mod summary;
 mod text;
 
+pub use audit::{Audit, Disagreement, Place, Remedy, audit, differences};
 pub use course::{Course, Outage};
 pub use files::{FileError, Files};
-pub use folder::{OpenError, RunFolder, runs_below};
+pub use folder::{NoHistories, OpenError, RunFolder, runs_below};
 pub use history_file::{Digest, Header, Recorded, SavedTrial, read_history, write_history};
 pub use meta::Meta;
 pub use row::{LatencyMs, TrialRow};
@@ -23,9 +28,9 @@ pub use summary::{CellSummary, Cost, Rate, Spread, Summary};
 pub const SCHEMA: u32 = 3;
 
 /// The oldest version that is still read. What it does not record is not judged.
-const OLDEST: u32 = 2;
+pub const OLDEST: u32 = 2;
 
-/// Whether a version can be read.
+/// Whether this version can be read.
 fn is_known(schema: u32) -> bool {
     (OLDEST..=SCHEMA).contains(&schema)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::files::{FileError, write_atomically};
+use super::row_fault::fault;
 use crate::check::{Cause, Fired, Made, Tally, Violation, Work};
 use crate::fault::FaultKind;
 use crate::load::Cell;
@@ -48,6 +49,9 @@ pub struct LatencyMs {
     pub max: f64,
 }
 
+/// No count of a trial is higher: so many add up without an overflow.
+pub(super) const MOST: u64 = 1 << 53;
+
 /// The columns before the counts of faults and violations.
 const FIRST: [&str; 9] = ["trial", "strategy", "faults", "point", "repeat", "seed", "store", "lock", "requests"];
 /// `refusals` was `refused` before that was the name of a violation.
@@ -69,7 +73,7 @@ const LAST: [&str; 14] = [
     "history_sha256",
 ];
 
-fn columns() -> Vec<String> {
+pub(super) fn columns() -> Vec<String> {
     let fired = FaultKind::ALL.iter().map(|fault| format!("fired_{fault}"));
     let violations = Violation::ALL.iter().map(|violation| violation.name().to_owned());
     let fixed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -84,7 +88,8 @@ fn columns() -> Vec<String> {
 }
 
 impl TrialRow {
-    fn record(&self) -> Vec<String> {
+    /// Its values, in the order of the columns.
+    pub(super) fn record(&self) -> Vec<String> {
         let TrialRow { cell, tally, latency, .. } = self;
         let causes = tally.violations.iter().map(|((kind, cause), count)| format!("{kind}: {cause} = {count}"));
         let mut record = vec![
@@ -127,7 +132,7 @@ impl TrialRow {
     /// A row from its values by column; none if a value is missing or cannot be what the column holds.
     fn from_values(values: &BTreeMap<&str, &str>) -> Option<Self> {
         let text = |column: &str| values.get(column).map(|value| (*value).to_owned());
-        let whole = |column: &str| values.get(column)?.parse::<u64>().ok();
+        let whole = |column: &str| values.get(column)?.parse::<u64>().ok().filter(|n| *n <= MOST || column == "seed");
         let figure = |column: &str| values.get(column)?.parse::<f64>().ok().filter(|value| value.is_finite());
         // Empty is a value; there and unreadable is an error.
         let maybe_figure = |column: &str| match *values.get(column)? {
@@ -197,11 +202,15 @@ impl TrialRow {
     }
 }
 
-fn parse_causes(text: &str) -> Option<BTreeMap<(Violation, Cause), u64>> {
+fn parse_count(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|count| *count <= MOST)
+}
+
+pub(super) fn parse_causes(text: &str) -> Option<BTreeMap<(Violation, Cause), u64>> {
     let parse = |part: &str| {
         let (kind, rest) = part.split_once(": ")?;
         let (cause, count) = rest.split_once(" = ")?;
-        Some(((Violation::from_name(kind)?, Cause::from_name(cause)?), count.parse().ok()?))
+        Some(((Violation::from_name(kind)?, Cause::from_name(cause)?), parse_count(count)?))
     };
     text.split("; ").filter(|part| !part.is_empty()).map(parse).collect()
 }
@@ -215,7 +224,7 @@ fn show_fired(fired: &Fired) -> String {
     fired.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn parse_fired(text: &str) -> Option<Fired> {
+pub(super) fn parse_fired(text: &str) -> Option<Fired> {
     let mut fired = Fired::default();
     for part in text.split("; ").filter(|part| !part.is_empty()) {
         let (what, count) = part.split_once(" = ")?;
@@ -223,14 +232,14 @@ fn parse_fired(text: &str) -> Option<Fired> {
             Some((fault, leg)) => (fault, Some(Leg::ALL.into_iter().find(|known| known.name() == leg)?)),
             None => (what, None),
         };
-        fired.add(FaultKind::from_name(fault)?, leg, count.parse().ok()?);
+        fired.add(FaultKind::from_name(fault)?, leg, parse_count(count)?);
     }
     Some(fired)
 }
 
 /// The faults of a row. A file that does not say where they fired says at least how often.
 fn fired(values: &BTreeMap<&str, &str>) -> Option<Fired> {
-    let count = |fault: FaultKind| values.get(format!("fired_{fault}").as_str())?.parse::<u64>().ok();
+    let count = |fault: FaultKind| parse_count(values.get(format!("fired_{fault}").as_str())?);
     let fired = match values.get("fired") {
         Some(text) => parse_fired(text)?,
         None => {
@@ -250,12 +259,12 @@ fn show_made(made: &Made) -> String {
     made.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn parse_made(text: &str) -> Option<Made> {
+pub(super) fn parse_made(text: &str) -> Option<Made> {
     let mut made = Made::default();
     for part in text.split("; ").filter(|part| !part.is_empty()) {
         let (kind, counts) = part.split_once(" = ")?;
         let (times, alone) = counts.strip_suffix(" alone")?.split_once(", ")?;
-        made.add(OpKind::from_name(kind)?, times.parse().ok()?, alone.parse().ok()?);
+        made.add(OpKind::from_name(kind)?, parse_count(times)?, parse_count(alone)?);
     }
     Some(made)
 }
@@ -291,7 +300,7 @@ pub(super) fn read_rows(path: &Path) -> Result<Vec<TrialRow>, FileError> {
         let line = record.position().map_or(0, csv::Position::line);
         let values = header.iter().zip(record.iter()).collect();
         let row = TrialRow::from_values(&values);
-        rows.push(row.ok_or_else(|| wrong(line, "not a row as the lab writes it".to_owned()))?);
+        rows.push(row.ok_or_else(|| wrong(line, fault(&values)))?);
     }
     Ok(rows)
 }

@@ -3,38 +3,53 @@
 use std::num::NonZeroI64;
 
 use crate::world::{
-    AccountId, Answer, Delivery, Failure, Isolation, LeaseId, LockKey, Op, OpKind, Outcome, Reply, Request, Response,
-    Sql, Token, Trouble, lasting,
+    AccountId, Answer, Delivery, Effect, Failure, Isolation, LeaseId, LockKey, MessageId, Op, OpKind, Outcome, Reply,
+    Request, Response, Sql, Token, Trouble, lasting,
 };
 
-/// An operation from what its `Display` prints. The request gives what the text leaves out.
-pub(super) fn parse_op(text: &str, request: &Request) -> Option<Op> {
+/// An operation from what its `Display` prints. The delivered request gives what the text leaves out; what the text has may
+/// differ from it, since a strategy may ask for something else.
+pub(super) fn parse_op(text: &str, delivered: &Request) -> Option<Op> {
     let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
     let answer = || Some(Answer(rest.rsplit_once("= ")?.1.parse().ok()?));
     let token = || Some(Token(rest.rsplit_once("token ")?.1.parse::<NonZeroI64>().ok()?));
-    let id = request.id;
+    let id = || parse_id(rest.split(' ').next()?);
+    let request = || parse_request(rest, delivered);
     Some(match OpKind::from_name(kind)? {
         OpKind::Begin => Op::Begin(parse_isolation(rest)?),
         OpKind::Commit => Op::Commit,
         OpKind::Rollback => Op::Rollback,
-        OpKind::ReadMark => Op::ReadMark(id),
-        OpKind::WriteMark => Op::WriteMark(id, answer()?),
-        OpKind::Claim => Op::Claim(id),
-        OpKind::StoreAnswer => Op::StoreAnswer(id, answer()?),
-        OpKind::ReadAnswer => Op::ReadAnswer(id),
-        OpKind::Apply if rest.contains("token") => Op::Apply(*request, Some(token()?)),
-        OpKind::Apply => Op::Apply(*request, None),
-        OpKind::ApplyUnderLease => Op::ApplyUnderLease(*request, parse_lease(rest.rsplit_once("lease ")?.1)?),
-        OpKind::ClaimAndApply => Op::ClaimAndApply(*request),
-        OpKind::Sql => Op::Sql(parse_sql(rest, request)?),
+        OpKind::ReadMark => Op::ReadMark(id()?),
+        OpKind::WriteMark => Op::WriteMark(id()?, answer()?),
+        OpKind::Claim => Op::Claim(id()?),
+        OpKind::StoreAnswer => Op::StoreAnswer(id()?, answer()?),
+        OpKind::ReadAnswer => Op::ReadAnswer(id()?),
+        OpKind::Apply if rest.contains("token") => Op::Apply(request()?, Some(token()?)),
+        OpKind::Apply => Op::Apply(request()?, None),
+        OpKind::ApplyUnderLease => Op::ApplyUnderLease(request()?, parse_lease(rest.rsplit_once("lease ")?.1)?),
+        OpKind::ClaimAndApply => Op::ClaimAndApply(request()?),
+        OpKind::Sql => Op::Sql(parse_sql(rest, &Request { id: id()?, ..*delivered })?),
         OpKind::ReadBalance => Op::ReadBalance(AccountId(rest.parse().ok()?)),
-        OpKind::Overwrite => Op::Overwrite(*request, answer()?),
+        OpKind::Overwrite => Op::Overwrite(request()?, answer()?),
         OpKind::CheckToken => Op::CheckToken(AccountId(rest.split_once(' ')?.0.parse().ok()?), token()?),
         OpKind::GrantLease => Op::GrantLease,
         OpKind::Acquire => Op::Acquire(parse_lock(rest)?),
         OpKind::Release => Op::Release(parse_lock(rest)?),
         OpKind::Revoke => Op::Revoke(parse_lease(rest)?),
     })
+}
+
+fn parse_id(text: &str) -> Option<MessageId> {
+    text.strip_prefix('m')?.parse().ok().map(MessageId)
+}
+
+/// What an operation asks for, e.g. `m7 +10 to 3`.
+fn parse_request(text: &str, delivered: &Request) -> Option<Request> {
+    let mut words = text.split(' ');
+    let id = parse_id(words.next()?)?;
+    let amount = words.next()?.parse().ok()?;
+    let account = AccountId(words.nth(1)?.parse().ok()?);
+    Some(Request { id, effect: Effect { account, amount }, ..*delivered })
 }
 
 fn parse_sql(text: &str, request: &Request) -> Option<Sql> {
@@ -131,7 +146,7 @@ pub(super) fn parse_delivery(text: &str) -> Option<Delivery> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{ClientId, Effect, MessageId};
+    use crate::world::ClientId;
 
     #[test]
     fn every_operation_and_outcome_reads_back_as_it_was_written() {
@@ -174,6 +189,32 @@ mod tests {
             for outcome in failures.into_iter().chain([Outcome::Ok(response), Outcome::Unknown]) {
                 assert_eq!(parse_outcome(&show_outcome(&outcome), &op), Some(outcome), "{op}: {outcome:?}");
             }
+        }
+    }
+
+    #[test]
+    fn an_operation_about_something_that_was_not_asked_for_reads_back_as_it_was_written() {
+        let effect = Effect { account: AccountId(3), amount: -7 };
+        let asked = Request { id: MessageId(9), client: ClientId(1), sequence: 2, effect };
+        let other = Request { id: MessageId(4_000), effect: Effect { account: AccountId(77), amount: 0 }, ..asked };
+        let answer = Answer(-12);
+        let about_another = Sql::new("SELECT $1", &Request { id: other.id, ..asked }, 5);
+        let token = Token(NonZeroI64::new(42).expect("not zero"));
+        let cases = [
+            Op::ReadMark(other.id),
+            Op::WriteMark(other.id, answer),
+            Op::Claim(other.id),
+            Op::StoreAnswer(other.id, answer),
+            Op::ReadAnswer(other.id),
+            Op::Apply(other, None),
+            Op::Apply(other, Some(token)),
+            Op::ApplyUnderLease(other, LeaseId(0x7f3)),
+            Op::ClaimAndApply(other),
+            Op::Overwrite(other, answer),
+            Op::Sql(about_another),
+        ];
+        for op in cases {
+            assert_eq!(parse_op(&op.to_string(), &asked), Some(op), "{op}");
         }
     }
 

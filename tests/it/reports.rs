@@ -306,7 +306,7 @@ fn runs_that_are_not_as_they_should_be_say_so_and_nothing_is_made_up() {
 
     // Another schema is refused by its number, and the index tells why.
     let meta = std::fs::read_to_string(run.join("meta.json")).unwrap();
-    std::fs::write(run.join("meta.json"), meta.replacen("\"schema\": 2", "\"schema\": 1", 1)).unwrap();
+    std::fs::write(run.join("meta.json"), meta.replacen("\"schema\": 3", "\"schema\": 1", 1)).unwrap();
     let refused = oncelab(folder.path(), &["report", path]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("schema version 1"), "{}", text(&refused.stderr));

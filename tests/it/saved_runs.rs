@@ -83,8 +83,8 @@ fn a_truncated_or_unreadable_history_is_a_clear_error() {
 
     std::fs::remove_file(&history).unwrap();
     let (code, said) = check(&run);
-    assert_eq!(code, Some(1));
-    assert!(said.contains("cannot be read"), "{said}");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("histories were not kept"), "{said}");
 }
 
 fn read_bytes(bytes: &[u8]) -> String {
@@ -115,7 +115,7 @@ fn a_run_of_another_schema_is_refused_by_version() {
     let folder = tempfile::tempdir().unwrap();
     let (run, _) = run(folder.path());
     let meta = run.join("meta.json");
-    let newer = std::fs::read_to_string(&meta).unwrap().replace("\"schema\": 2", "\"schema\": 99");
+    let newer = std::fs::read_to_string(&meta).unwrap().replace("\"schema\": 3", "\"schema\": 99");
     std::fs::write(&meta, newer).unwrap();
     let (code, said) = check(&run);
     assert_eq!(code, Some(2));
