@@ -21,6 +21,7 @@ mod reports;
 mod resume;
 mod saved_runs;
 mod scenarios;
+mod sentences;
 mod servers;
 mod twins;
 mod wire;
