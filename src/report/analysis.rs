@@ -62,8 +62,15 @@ pub fn unknown_name(sentence: &Sentence, registry: &Registry) -> Option<String> 
 /// The sentences of an analysis that are true of a run, on one line each. A strategy is named as `[[name]]`, for a page to make links of.
 #[must_use]
 pub fn told(analysis: &Analysis, facts: &Arc<Facts>) -> Vec<String> {
-    analysis.sentences().iter().filter_map(|sentence| tell(sentence, facts)).collect()
+    match analysis {
+        Analysis::Sentences(sentences) => sentences.iter().filter_map(|sentence| tell(sentence, facts)).collect(),
+        Analysis::Text(text) if text.trim().is_empty() => Vec::new(),
+        Analysis::Text(_) => vec![OF_AN_OLDER_RUN.to_owned()],
+    }
 }
+
+/// What is said in place of a text without conditions: nothing tells whether it is true of the figures.
+const OF_AN_OLDER_RUN: &str = "The analysis that this run was saved with has no conditions on its figures, and is left out.";
 
 /// The sentence with its figures, if all of its conditions hold and all of its rows are there.
 pub(super) fn tell(sentence: &Sentence, facts: &Arc<Facts>) -> Option<String> {

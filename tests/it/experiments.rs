@@ -73,7 +73,7 @@ fn quick_meets_every_expectation() {
     for cell in cells {
         assert_eq!(cell["met"], true, "{cell:#}");
         if cell["verdict"] == "valid" {
-            // One trial of 2100, and only at-most-once leaves some without an answer: the bound that is printed is 3/n.
+            // Three trials of 700, and only at-most-once leaves some without an answer: the bound that is printed is 3/n.
             let enough = if cell["strategy"] == "at-most-once" { 1_500 } else { 2_000 };
             assert!(cell["acknowledged"].as_u64().unwrap() >= enough, "{cell:#}");
             let bound = 3.0 / cell["acknowledged"].as_f64().unwrap();

@@ -73,7 +73,7 @@ fn hold(run: &Run, sum: &mut Sum) {
     }
     let all = everything(run, &facts);
     for text in &all {
-        for wrong in ["not in this run", "could not be", "{{", "NaN", "inf%", " ,", "  "] {
+        for wrong in ["not in this run", "could not be filled", "{{", "NaN", "inf%", " ,", "  "] {
             assert!(!text.contains(wrong), "{}: {text}", run.name);
         }
     }
@@ -99,6 +99,10 @@ fn what_is_said_of_the_committed_runs_is_what_their_tables_say() {
         }
         hold(&run.cut_short(), &mut sum);
     }
+    println!(
+        "{} tables, {} sentences printed, {} left out, {} numbers",
+        sum.tables, sum.printed, sum.left_out, sum.numbers
+    );
     assert!(runs >= 20, "{runs} committed runs");
     assert!(sum.tables >= 200, "{} tables", sum.tables);
     assert!(sum.printed >= 1_500, "{} sentences", sum.printed);
@@ -108,19 +112,26 @@ fn what_is_said_of_the_committed_runs_is_what_their_tables_say() {
 
 #[test]
 fn what_is_said_of_random_tables_is_what_they_say() {
+    const SEEDS: u64 = 24;
+    let like = tables::committed().into_iter().find(|run| run.experiment.name == "quick").unwrap();
     let mut sum = Sum::default();
     for kind in [Kind::Wild, Kind::Tame] {
-        for seed in 0..12 {
-            for run in tables::random(seed, kind) {
+        for seed in 0..SEEDS {
+            for run in tables::random(seed, kind, &like) {
                 hold(&run, &mut sum);
             }
         }
     }
-    assert_eq!(sum.tables, 2 * 12 * oncelab::load::builtin_names().len());
+    println!(
+        "{} tables, {} sentences printed, {} left out, {} numbers",
+        sum.tables, sum.printed, sum.left_out, sum.numbers
+    );
+    assert_eq!(sum.tables, 2 * 24 * oncelab::load::builtin_names().len());
     assert!(sum.printed >= 3_000, "{} sentences", sum.printed);
     assert!(sum.left_out >= 3_000, "{} sentences left out", sum.left_out);
     assert!(sum.numbers >= 8_000, "{} numbers", sum.numbers);
-    // Nothing is there that never holds.
+    // Nothing is there that never holds, of random tables or of committed ones.
+    tables::committed().iter().for_each(|run| hold(run, &mut sum));
     let sentences = oncelab::load::builtin_names().into_iter().flat_map(tables::sentences_of).chain(guide_sentences());
     let never: Vec<String> = sentences.map(|one| one.says).filter(|says| !sum.by_sentence.contains_key(says)).collect();
     assert!(never.is_empty(), "never printed: {never:#?}");
