@@ -70,7 +70,8 @@ pub fn told(analysis: &Analysis, facts: &Arc<Facts>) -> Vec<String> {
 }
 
 /// What is said in place of a text without conditions: nothing tells whether it is true of the figures.
-const OF_AN_OLDER_RUN: &str = "The analysis that this run was saved with has no conditions on its figures, and is left out.";
+const OF_AN_OLDER_RUN: &str =
+    "The analysis that this run was saved with has no conditions on its figures, and is left out.";
 
 /// The sentence with its figures, if all of its conditions hold and all of its rows are there.
 pub(super) fn tell(sentence: &Sentence, facts: &Arc<Facts>) -> Option<String> {

@@ -175,29 +175,20 @@ fn fastest(best: &[&Fact]) -> Option<String> {
     })
 }
 
-/// What the lock cost: the others that are as safe beside the one with a lock that has the highest goodput, where every one of them is faster for
-/// certain; those that are not are left out.
+/// What the lock cost: those that are as safe without one beside the fastest with one, where a range over the repetitions shows it.
 fn lock_price(best: &[&Fact]) -> Option<String> {
     let locked = best.iter().find(|fact| fact.cell.lock.is_some())?;
-    let beside = |fact: &&Fact| {
+    let beside = |fact: &&&Fact| {
         let ratio = fact.ratio_to(locked).filter(|ratio| ratio.low > 1.0)?;
-        Some(format!(
-            "[[{}]] makes {} times as many effects a second (p99 {} ms)",
-            fact.cell.strategy,
-            range(ratio.low, ratio.high),
-            three_digits(Some(fact.cell.latency_ms.p99))
-        ))
+        Some((&fact.cell.strategy, range(ratio.low, ratio.high)))
     };
-    let others: Vec<String> =
-        best.iter().copied().filter(|fact| fact.cell.lock.is_none()).filter_map(|fact| beside(&fact)).collect();
-    (!others.is_empty()).then(|| {
-        format!(
-            "What the lock cost, beside [[{}]] with one (p99 {} ms): {}, without.",
-            locked.cell.strategy,
-            three_digits(Some(locked.cell.latency_ms.p99)),
-            others.join("; ")
-        )
-    })
+    let mut others = best.iter().filter(|fact| fact.cell.lock.is_none()).filter_map(|fact| beside(&fact));
+    let (first, times) = others.next()?;
+    let further: String = others.map(|(name, times)| format!(", [[{name}]] {times} times")).collect();
+    Some(format!(
+        "What the lock cost: beside [[{}]], [[{first}]] makes {times} times as many effects a second without a lock service{further}.",
+        locked.cell.strategy
+    ))
 }
 
 /// A sentence without the brackets around names.
@@ -254,7 +245,7 @@ mod tests {
         // From 200 to 220, and from 50 to 199: a ratio of 200/199 to 220/50.
         let apart = beside("", [200.0, 210.0, 220.0], [199.0, 60.0, 50.0]);
         assert!(apart.contains("The fastest of the safest: [[dedup-table]], 210 effects a second"), "{apart}");
-        assert!(apart.contains("[[dedup-table]] makes 1.01 to 4.40 times as many effects a second"), "{apart}");
+        assert!(apart.contains("[[dedup-table]] makes 1.01 to 4.40 times as many effects a second without"), "{apart}");
         // They overlap, and yet each repetition says the same: 1.25 to 2.
         let paired = beside("", [100.0, 200.0, 400.0], [80.0, 100.0, 200.0]);
         assert!(!paired.contains("fastest") && paired.contains("makes 1.25 to 2.00 times"), "{paired}");

@@ -432,7 +432,7 @@ impl<'r> Reading<'r> {
         // What holds on SQLite alone says so beside its name.
         let says_so = sentence.contains("[[check-then-act-transaction]] (on SQLite, which has one writer; it breaks on PostgreSQL at READ COMMITTED)");
         let is_one = |cell: &&Value| cell["strategy"] == "check-then-act-transaction" && cell["store"] == "sqlite";
-        assert_eq!(cells.iter().any(|cell| is_one(cell)), says_so, "{sentence}");
+        assert_eq!(cells.iter().any(is_one), says_so, "{sentence}");
         if let Some((_, schedules)) = sentence.split_once("up to ") {
             let most =
                 cells.iter().filter_map(|cell| cell["explored"]["schedules"].as_str()?.parse::<u64>().ok()).max();
@@ -443,23 +443,21 @@ impl<'r> Reading<'r> {
         3
     }
 
-    /// `What the lock cost, beside [[a]] with one (p99 1 ms): [[b]] makes 2 to 3 times as many effects a second (p99 1 ms); …, without.`
+    /// `What the lock cost: beside [[a]], [[b]] makes 2 to 3 times as many effects a second without a lock service, [[c]] 4 to 5 times.`
     fn lock<'c>(&self, sentence: &str, cell: &dyn Fn(&str) -> &'c Value) -> usize {
         let mut compared = 0;
         let locked = cell(names(sentence)[0]);
         assert!(locked["lock"].is_string() && Self::is_once(locked), "{sentence}");
-        let (_, others) = sentence.split_once("): ").unwrap();
-        for other in others.split("; ") {
-            let one = cell(names(other)[0]);
+        for other in sentence.split("[[").skip(2) {
+            let (name, figures) = other.split_once("]]").unwrap();
+            let one = cell(name);
             assert!(one["lock"].is_null() && Self::is_once(one), "{sentence}");
             let (low, high) = self.ratio(one, locked).unwrap();
-            let (ratio, wait) = other.split_once("]]").unwrap().1.split_once(" times ").unwrap();
-            let found = numbers(ratio);
+            let found = numbers(figures);
             assert!(low > 1.0 && is_figure(found[0], low) && is_figure(found[found.len() - 1], high), "{sentence}");
-            let p99 = numbers(wait.split_once("p99 ").unwrap().1)[0];
-            assert!(is_figure(p99, one["latency_ms"]["p99"].as_f64().unwrap()), "{sentence}");
-            compared += found.len() + 1;
+            compared += found.len();
         }
+        assert!(compared > 0, "{sentence}");
         compared
     }
 
