@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Usage, output};
 use crate::exit;
-use crate::report::{Comparison, compare, different, to_text};
+use crate::report::{Comparison, compare, different, incomparable, to_text};
 use crate::results::{RunFolder, Summary};
 use crate::strategy::Registry;
 
@@ -46,6 +46,9 @@ impl Compare {
                 "these are runs of different experiments ({key}): compare runs that differ in nothing but time, machine, seed or build"
             ))
             .into());
+        }
+        if let Some(why) = incomparable(&before.0.meta, &after.0.meta) {
+            return Err(Usage(why).into());
         }
         let comparison = compare((&before.0, &before.1), (&after.0, &after.1), self.least);
         output::print(&if self.json {

@@ -1,17 +1,19 @@
 //! What follows from a run's folder and is saved in it: the summary, the schedules, the reports.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::schedules;
 use crate::check::Violation;
 use crate::explore::{Schedule, tell};
-use crate::report::{Shown, StoryView, document, to_html};
+use crate::report::{Facts, Shown, StoryView, document, to_html};
 use crate::results::{Breaking, Course, Files, RunFolder, Schedules, Summary};
 use crate::strategy::Registry;
 
 /// A run, summed up.
 pub(super) struct Derived {
     pub summary: Summary,
+    facts: Arc<Facts>,
     schedules: Schedules,
     courses: BTreeMap<String, Course>,
     stories: Vec<StoryView>,
@@ -73,13 +75,15 @@ impl Derived {
         let course = |trial: &String| Some((trial.clone(), folder.course(trial).ok()?));
         let courses = folder.rows().iter().filter_map(|row| course(&row.trial)).collect();
         let stories = stories(folder, &summary, &schedules, registry);
-        Ok(Derived { summary, schedules, courses, stories })
+        let facts = Facts::new(&summary, &folder.experiment, folder.rows(), registry);
+        Ok(Derived { summary, facts, schedules, courses, stories })
     }
 
     /// What reports are made of.
     pub fn shown<'r>(&'r self, folder: &'r RunFolder) -> Shown<'r> {
         Shown {
             summary: &self.summary,
+            facts: &self.facts,
             experiment: &folder.experiment,
             meta: &folder.meta,
             schedules: &self.schedules,

@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::report::{Shown, brief, fill, foremost_causes, matrix, plain, references, sweep, to_text};
+use crate::report::{
+    Shown, brief, foremost_causes, matrix, outcome, plain, references, sweep, to_text, told, unjudged,
+};
 use crate::results::{CellSummary, Shortened};
 
 /// The width of tables, on a terminal and elsewhere.
@@ -35,10 +37,12 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
     };
     say(&mut out, &format!("{}: {}", summary.experiment, summary.question));
     out.push('\n');
+    for sentence in unjudged(shown.facts) {
+        say(&mut out, &sentence);
+        out.push('\n');
+    }
     if summary.trials < summary.trials_planned {
-        let (done, of) = (summary.trials, summary.trials_planned);
-        say(&mut out, &format!("Interrupted: {done} of {of} trials are finished. Go on with"));
-        say(&mut out, &format!("  {}", here(&format!("oncelab run --resume {}", summary.dir))));
+        say(&mut out, &format!("go on:  {}", here(&format!("oncelab run --resume {}", summary.dir))));
         out.push('\n');
     }
     let views = sweep(summary, experiment);
@@ -72,17 +76,16 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
         say(&mut out, &format!("  {}", here(&cell.reproduce)));
     }
     out.push('\n');
-    for sentence in brief(summary) {
+    for sentence in brief(shown.facts) {
         say(&mut out, &plain(&sentence));
     }
     for line in references(summary, &experiment.references) {
         out.push('\n');
         say(&mut out, &line);
     }
-    let analysis = plain(&fill(&experiment.analysis, summary));
-    if !analysis.trim().is_empty() {
+    for sentence in told(&experiment.analysis, shown.facts) {
         out.push('\n');
-        say(&mut out, &analysis.split_whitespace().collect::<Vec<_>>().join(" "));
+        say(&mut out, &plain(&sentence));
     }
     out.push('\n');
     if summary.cells.iter().any(|cell| cell.tolerated.iter().any(|kind| cell.violations[kind] > 0)) {
@@ -93,16 +96,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
     say(&mut out, "        or rates, waits, explored; all of it with pictures in report.html there");
     say(&mut out, &format!("again:  {}", here(&meta.command())));
     say(&mut out, "        a single row: the same with --strategies NAME");
-    say(
-        &mut out,
-        if summary.cells.is_empty() {
-            "No trial is finished: there is nothing to show."
-        } else if summary.met {
-            "Every expectation was met."
-        } else {
-            "NOT every expectation was met: see the rows marked '!'."
-        },
-    );
+    say(&mut out, &outcome(summary));
     out
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Axis, Expectation, Point};
+use super::{Analysis, Axis, Expectation, Point};
 use crate::fault::{Level, Limits, Millis};
 
 /// A question to the lab: which strategies, under which load and faults, and what the answers should be.
@@ -16,9 +16,9 @@ pub struct Experiment {
     pub name: String,
     /// What it asks, in one sentence.
     pub question: String,
-    /// What its answers mean: a paragraph that is printed with the table.
-    #[serde(default)]
-    pub analysis: String,
+    /// What its answers mean, printed with the table.
+    #[serde(default, skip_serializing_if = "Analysis::is_empty")]
+    pub analysis: Analysis,
     /// The strategies; all of them if none is named.
     #[serde(default)]
     pub strategies: Vec<toml::Spanned<String>>,

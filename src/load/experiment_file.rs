@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::overrides::apply;
-use super::{Experiment, Point};
+use super::{Analysis, Experiment, Point};
+use crate::report::{sentence_fault, unknown_name};
 use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
 
@@ -54,7 +55,7 @@ pub fn builtin_names() -> [&'static str; BUILTIN.len()] {
 /// [`ExperimentError`], naming the file, line and column, or the setting, and what was meant.
 pub fn load(name: &str, settings: &[String], registry: &Registry) -> Result<Experiment, ExperimentError> {
     let (file, text) = source(name)?;
-    let experiment = parse(&file, &text, registry)?;
+    let experiment = parse_to_run(&file, &text, registry)?;
     if settings.is_empty() {
         return Ok(experiment);
     }
@@ -63,7 +64,7 @@ pub fn load(name: &str, settings: &[String], registry: &Registry) -> Result<Expe
         for setting in settings {
             apply(&mut table, setting)?;
         }
-        parse(&file, &table.to_string(), registry)
+        parse_to_run(&file, &table.to_string(), registry)
     };
     let all: Vec<&String> = settings.iter().collect();
     changed(&all).map_err(|error| match error {
@@ -92,6 +93,26 @@ fn source(name: &str) -> Result<(String, String), ExperimentError> {
     Ok((format!("experiments/{name}.toml"), (*text).to_owned()))
 }
 
+/// Reads an experiment that is to be run: the names in its analysis must be known. A saved run is read without that, since it may have
+/// been made with strategies that are not there any more.
+fn parse_to_run(file: &str, text: &str, registry: &Registry) -> Result<Experiment, ExperimentError> {
+    let mut experiment = parse(file, text, registry)?;
+    experiment.analysis = experiment.analysis.into_sentences();
+    for (n, sentence) in experiment.analysis.sentences().iter().enumerate() {
+        if let Some(what) = unknown_name(sentence, registry) {
+            let offset = text.match_indices(SENTENCE).nth(n).map(|(offset, _)| offset);
+            let (line, column) = position(text, offset.or_else(|| text.find("analysis")).unwrap_or(0));
+            return Err(ExperimentError::Wrong {
+                file: file.to_owned(),
+                line,
+                column,
+                what: format!("`analysis`: {what}"),
+            });
+        }
+    }
+    Ok(experiment)
+}
+
 /// Reads an experiment from text. `file` is what errors call it.
 ///
 /// # Errors
@@ -103,6 +124,7 @@ pub fn parse(file: &str, text: &str, registry: &Registry) -> Result<Experiment, 
             Place::At(offset) => position(text, offset),
             Place::Key(key) => position(text, text.find(&key).unwrap_or(0)),
             Place::Line(start) => position(text, text.find(&format!("\n{start}")).map_or(0, |newline| newline + 1)),
+            Place::Sentence(n) => position(text, text.match_indices(SENTENCE).nth(n).map_or(0, |(offset, _)| offset)),
         };
         ExperimentError::Wrong { file: file.to_owned(), line, column, what }
     })?;
@@ -116,7 +138,12 @@ enum Place {
     Key(String),
     /// The first line that starts with this text.
     Line(String),
+    /// Where this sentence of the analysis begins.
+    Sentence(usize),
 }
+
+/// How a sentence of the analysis begins in a file.
+const SENTENCE: &str = "[[analysis]]";
 
 /// What the types alone cannot tell to be wrong.
 fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, String)> {
@@ -149,8 +176,15 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, Str
     if let Some(baseline) = &experiment.baseline {
         registry.get(baseline.get_ref()).map_err(|error| (Place::At(baseline.span().start), error.to_string()))?;
     }
-    if let Some(what) = crate::report::syntax_error(&experiment.analysis) {
+    if let Analysis::Text(text) = &experiment.analysis
+        && let Some(what) = sentence_fault(text, &[])
+    {
         return Err((Place::Line("analysis".to_owned()), format!("`analysis` cannot be filled with figures: {what}")));
+    }
+    for (n, sentence) in experiment.analysis.sentences().iter().enumerate() {
+        if let Some(what) = sentence_fault(&sentence.says, &sentence.conditions) {
+            return Err((Place::Sentence(n), format!("`analysis`: {what}")));
+        }
     }
     if let Some(what) = experiment.sweep_fault(registry) {
         return Err((Place::Line("[[sweep]]".to_owned()), what));

@@ -3,6 +3,7 @@
 mod client;
 mod expectation;
 mod experiment;
+mod experiment_analysis;
 mod experiment_file;
 mod figures;
 mod handler;
@@ -17,6 +18,7 @@ mod trial;
 
 pub use expectation::{Expectation, Expected};
 pub use experiment::{BackendSettings, ClockSpeed, ElectionMs, Experiment, LoadSettings, Members, Rate, Reference};
+pub use experiment_analysis::{Analysis, Sentence};
 pub use experiment_file::{ExperimentError, builtin_names, load, parse};
 pub use judged::judged;
 pub use matrix::{Cell, TrialPlan, matrix};

@@ -9,7 +9,7 @@ use super::figure::{percent, three_digits};
 use super::table::{Align, Table};
 use crate::check::Violation;
 use crate::load::{Cell, Experiment};
-use crate::results::{CellSummary, RunFolder, Summary, TrialRow};
+use crate::results::{CellSummary, Meta, RunFolder, Summary, TrialRow};
 use crate::stats::{differs_by_more, fisher_exact, holm, median, ratio_interval_95, smallest_p, without_spells};
 
 /// Below this p-value, raised for the number of rows, a difference is shown.
@@ -79,6 +79,20 @@ pub fn different(before: &Experiment, after: &Experiment) -> Option<String> {
         toml::Value::Table(table)
     };
     first_difference("", &asked(before), &asked(after))
+}
+
+/// Why two runs cannot be compared, although they ask the same: what one of them was made on is not what the other was made on, and no
+/// difference could be told from that one. None if they can.
+#[must_use]
+pub fn incomparable(before: &Meta, after: &Meta) -> Option<String> {
+    let pairs =
+        [("stores", "--store", &before.store, &after.store), ("lock services", "--lock", &before.lock, &after.lock)];
+    let (what, option, old, new) = pairs.into_iter().find(|(.., old, new)| old != new)?;
+    let again = Meta { store: before.store.clone(), lock: before.lock.clone(), ..after.clone() };
+    Some(format!(
+        "the runs were made on different {what} ({option} {old} before, {option} {new} after): their speeds and violations differ for that reason alone. Make the run after on the same: `{}`",
+        again.command()
+    ))
 }
 
 fn first_difference(key: &str, before: &toml::Value, after: &toml::Value) -> Option<String> {
@@ -236,14 +250,12 @@ fn warnings((a, before): (&RunFolder, &Summary), (b, after): (&RunFolder, &Summa
         ("revision", &old.git_revision, &new.git_revision),
         ("compiler", &old.rustc, &new.rustc),
         ("profile", &old.profile, &new.profile),
-        ("store", &old.store, &new.store),
-        ("lock service", &old.lock, &new.lock),
     ];
     for (what, before, after) in pairs.into_iter().filter(|(_, before, after)| before != after) {
         warnings.push(format!("another {what}: {before} before, {after} after"));
     }
     if (old.cores, old.memory_mib) != (new.cores, new.memory_mib) {
-        let size = |meta: &crate::results::Meta| format!("{} cores and {} MiB", meta.cores, meta.memory_mib);
+        let size = |meta: &Meta| format!("{} cores and {} MiB", meta.cores, meta.memory_mib);
         warnings.push(format!("another size of the machine: {} before, {} after", size(old), size(new)));
     }
     let keys: Vec<&String> = old.backends.keys().chain(new.backends.keys()).collect();
@@ -253,7 +265,7 @@ fn warnings((a, before): (&RunFolder, &Summary), (b, after): (&RunFolder, &Summa
         if old.backends.get(key) != new.backends.get(key)
             && !warnings.iter().any(|warning| warning.contains(key.as_str()))
         {
-            let of = |meta: &crate::results::Meta| meta.backends.get(key).cloned().unwrap_or_else(|| "none".to_owned());
+            let of = |meta: &Meta| meta.backends.get(key).cloned().unwrap_or_else(|| "none".to_owned());
             warnings.push(format!("another {key}: {} before, {} after", of(old), of(new)));
         }
     }

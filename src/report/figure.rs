@@ -28,6 +28,12 @@ pub(super) fn three_digits(figure: Option<f64>) -> String {
     }
 }
 
+/// A range of figures, to about three digits.
+pub(super) fn range(low: f64, high: f64) -> String {
+    let (low, high) = (three_digits(Some(low)), three_digits(Some(high)));
+    if low == high { low } else { format!("{low} to {high}") }
+}
+
 /// Digits with thousands set apart.
 #[must_use]
 pub fn grouped(digits: &str) -> String {

@@ -1,9 +1,12 @@
 //! The decision guide: which way to take, by what the effect is, with the rows that show it.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
-use super::analysis::fill;
-use crate::results::Summary;
+use super::analysis::tell;
+use super::facts::Facts;
+use crate::load::Sentence;
 
 /// The advice, as data: no code of a report names a strategy.
 const GUIDE: &str = include_str!("../../experiments/guide/guide.toml");
@@ -11,45 +14,54 @@ const GUIDE: &str = include_str!("../../experiments/guide/guide.toml");
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Guide {
-    advice: Vec<Advice>,
+    advice: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    situation: String,
+    sentences: Vec<Sentence>,
 }
 
 /// What to do in a situation.
-#[derive(Debug, Clone, Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Advice {
     pub situation: String,
     /// With the figures of a run.
     pub advice: String,
 }
 
-/// The guide with the figures of a run; nothing if the run has none of its rows.
-#[must_use]
-pub fn guide(summary: &Summary) -> Vec<Advice> {
+fn entries() -> Vec<Entry> {
     let guide: Guide = toml::from_str(GUIDE).expect("the guide is well formed: a test reads it");
-    let fill = |advice: Advice| Advice {
-        advice: fill(&advice.advice, summary).split_whitespace().collect::<Vec<_>>().join(" "),
-        ..advice
+    guide.advice
+}
+
+/// The guide with the figures of a run: of each situation the sentences that the run's rows bear out, and only situations of which there is one.
+#[must_use]
+pub fn guide(facts: &Arc<Facts>) -> Vec<Advice> {
+    let advice = |entry: Entry| {
+        let told: Vec<String> = entry.sentences.iter().filter_map(|sentence| tell(sentence, facts)).collect();
+        (!told.is_empty()).then(|| Advice { situation: entry.situation, advice: told.join(" ") })
     };
-    let advice: Vec<Advice> = guide.advice.into_iter().map(fill).collect();
-    if advice.iter().any(|advice| advice.advice.contains("[[")) { advice } else { Vec::new() }
+    entries().into_iter().filter_map(advice).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::{sentence_fault, unknown_name};
     use crate::strategy::Registry;
 
     #[test]
-    fn the_guide_speaks_of_strategies_that_there_are() {
-        let guide: Guide = toml::from_str(GUIDE).expect("it is well formed");
+    fn the_guide_speaks_of_strategies_that_there_are_and_each_sentence_has_a_condition() {
         let registry = Registry::default();
-        let mut rows = 0;
-        for place in guide.advice.iter().flat_map(|advice| advice.advice.split("row(\"").skip(1)) {
-            let name = place.split('"').next().unwrap();
-            assert!(registry.get(name).is_ok(), "{name}");
-            rows += 1;
+        let sentences: Vec<Sentence> = entries().into_iter().flat_map(|entry| entry.sentences).collect();
+        for sentence in &sentences {
+            assert_eq!(sentence_fault(&sentence.says, &sentence.conditions), None, "{}", sentence.says);
+            assert_eq!(unknown_name(sentence, &registry), None, "{}", sentence.says);
+            assert!(!sentence.conditions.is_empty(), "{}", sentence.says);
         }
-        assert!(rows > 10, "{rows}");
+        assert!(sentences.len() > 8, "{}", sentences.len());
     }
 }

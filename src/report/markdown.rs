@@ -1,6 +1,6 @@
 //! Tables and whole reports in Markdown.
 
-use super::analysis::fill;
+use super::analysis::told;
 use super::brief::{brief, plain};
 use super::guide::guide;
 use super::lifts::lifts_to_markdown;
@@ -37,7 +37,7 @@ pub fn document(shown: &Shown<'_>) -> String {
     for warning in shown.warnings() {
         out.push_str(&format!("{}\n\n", escape(&warning)));
     }
-    for sentence in brief(summary) {
+    for sentence in brief(shown.facts) {
         out.push_str(&format!("- {}\n", escape(&plain(&sentence))));
     }
     for view in sweep(summary, experiment) {
@@ -51,12 +51,14 @@ pub fn document(shown: &Shown<'_>) -> String {
     for line in references(summary, &experiment.references) {
         out.push_str(&format!("{}\n\n", escape(&line)));
     }
-    let analysis = fill(experiment.analysis.trim(), summary);
-    if !analysis.is_empty() {
-        out.push_str(&format!("## What it means\n\n{}\n\n", plain(&analysis)));
+    for (n, sentence) in told(&experiment.analysis, shown.facts).iter().enumerate() {
+        if n == 0 {
+            out.push_str("## What it means\n\n");
+        }
+        out.push_str(&format!("{}\n\n", escape(&plain(sentence))));
     }
     out.push_str(&lifts_to_markdown(&shown.schedules.shortened));
-    for (n, advice) in guide(summary).iter().enumerate() {
+    for (n, advice) in guide(shown.facts).iter().enumerate() {
         if n == 0 {
             out.push_str("## Which way to take\n\n");
         }

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use super::Facts;
 use super::diagram::to_inline_svg;
+use super::facts::LEAST_REPEATS;
+use super::judged::unjudged;
 use crate::explore::Story;
 use crate::load::Experiment;
 use crate::results::{Course, Meta, Schedules, Summary, TrialRow};
+use std::sync::Arc;
 
 /// What a run's folder holds, as far as reports show it.
 pub struct Shown<'r> {
     pub summary: &'r Summary,
+    /// The same for sentences.
+    pub facts: &'r Arc<Facts>,
     pub experiment: &'r Experiment,
     pub meta: &'r Meta,
     pub schedules: &'r Schedules,
@@ -47,16 +53,11 @@ impl Shown<'_> {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let Shown { summary, meta, .. } = self;
-        let mut warnings = Vec::new();
-        if summary.trials < summary.trials_planned {
-            let (done, of) = (summary.trials, summary.trials_planned);
-            warnings.push(format!("Interrupted: {done} of {of} trials are finished."));
-        }
-        if !summary.cells.is_empty() && summary.cells.iter().all(|cell| cell.trials == 1) {
-            warnings.push(
-                "One trial of each row: speeds have no interval, and differences between rows may be chance."
-                    .to_owned(),
-            );
+        let mut warnings = unjudged(self.facts);
+        if summary.cells.iter().any(|cell| cell.trials < LEAST_REPEATS) {
+            warnings.push(format!(
+                "A row with fewer than {LEAST_REPEATS} trials: no sentence compares its speed, and a difference from others may be chance."
+            ));
         }
         let has_levels = self.experiment.faults.iter().any(|level| level.has_faults());
         if has_levels && !summary.cells.is_empty() && summary.cells.iter().all(|cell| cell.fired.is_empty()) {

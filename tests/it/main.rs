@@ -24,6 +24,7 @@ mod reports;
 mod resume;
 mod saved_runs;
 mod scenarios;
+mod sentences;
 mod servers;
 mod twins;
 mod wire;

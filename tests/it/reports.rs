@@ -167,6 +167,20 @@ fn a_guarantee_that_is_broken_decides_and_another_experiment_is_refused() {
     let (code, said) = compare(&[other.to_str().unwrap()]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("load.clients: 48 before, 7 after"), "{said}");
+    // Another store or lock service: what it does to speeds is no change of the lab's or of a strategy's.
+    for (key, other, option) in [("store", "postgres", "--store"), ("lock", "etcd", "--lock")] {
+        let elsewhere = folder.path().join(key);
+        copy(&before, &elsewhere);
+        let mut meta: Value = serde_json::from_slice(&std::fs::read(elsewhere.join("meta.json")).unwrap()).unwrap();
+        let here = meta[key].as_str().unwrap().to_owned();
+        meta[key] = other.into();
+        std::fs::write(elsewhere.join("meta.json"), meta.to_string()).unwrap();
+        let (code, said) = compare(&[elsewhere.to_str().unwrap()]);
+        assert_eq!(code, Some(2), "{said}");
+        let both =
+            [format!("{option} {here} before"), format!("{option} {other} after"), "`oncelab run quick".to_owned()];
+        assert!(both.iter().all(|part| said.contains(part)), "{said}");
+    }
 }
 
 /// Gives every trial of a run a goodput: that of its strategy in its repetition, and a little more with each repetition.
@@ -282,7 +296,7 @@ fn runs_that_are_not_as_they_should_be_say_so_and_nothing_is_made_up() {
     // One trial: no interval, and the page says so.
     let document: Value = serde_json::from_str(&report(&run, &["--format", "json"])).unwrap();
     assert!(document["cells"][0]["goodput"]["low"].is_null(), "{document}");
-    assert!(report(&run, &["--format", "html"]).contains("One trial of each row"));
+    assert!(report(&run, &["--format", "html"]).contains("fewer than 3 trials"));
 
     // A folder of runs is listed.
     let index = text(&oncelab(folder.path(), &["report", "results", "--format", "md"]).stdout);

@@ -12,7 +12,7 @@ use super::references::references;
 use super::sweep::sweep;
 use super::table::{Align, Table};
 use super::tables::sections;
-use super::{Shown, analysis};
+use super::{Shown, analysis::told};
 use pictures::Picture;
 
 /// A table as the template takes it.
@@ -76,7 +76,7 @@ pub fn to_html(shown: &Shown<'_>) -> String {
         when => format!("{}, seed {}", meta.started, meta.seed),
         question => summary.question,
         warnings => shown.warnings(),
-        brief => brief(summary),
+        brief => brief(shown.facts),
         sections => views(shown),
         command => meta.command(),
         swept => !experiment.sweep.is_empty(),
@@ -181,10 +181,8 @@ fn views(shown: &Shown<'_>) -> Vec<SectionView> {
         });
     }
     views.push(reproduction(shown));
-    let mut paragraphs: Vec<String> =
-        analysis::fill(experiment.analysis.trim(), summary).split("\n\n").map(str::to_owned).collect();
+    let mut paragraphs = told(&experiment.analysis, shown.facts);
     paragraphs.extend(references(summary, &experiment.references));
-    paragraphs.retain(|paragraph| !paragraph.is_empty());
     if !paragraphs.is_empty() {
         views.push(SectionView {
             name: "analysis".to_owned(),
@@ -193,7 +191,7 @@ fn views(shown: &Shown<'_>) -> Vec<SectionView> {
             ..SectionView::default()
         });
     }
-    let advice = guide(summary);
+    let advice = guide(shown.facts);
     if !advice.is_empty() {
         let item = |advice: super::Advice| Item {
             title: advice.situation,
