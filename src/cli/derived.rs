@@ -7,7 +7,7 @@ use super::schedules;
 use crate::check::Violation;
 use crate::explore::{Schedule, tell};
 use crate::report::{Facts, Shown, StoryView, document, to_html};
-use crate::results::{Breaking, Course, Files, RunFolder, Schedules, Summary};
+use crate::results::{Course, Files, RunFolder, Schedules, Shortened, Summary};
 use crate::strategy::Registry;
 
 /// A run, summed up.
@@ -94,41 +94,46 @@ impl Derived {
     }
 }
 
-/// For each violation that a strategy showed and that counts, how to see it: the schedule that its own history led to, or else the
-/// shortest that the exploration knows, or else the command that makes the row again.
+/// For each violation that a strategy showed and that counts, with each of its causes, how to see it: the shortest schedule that shows
+/// it because of the same, or else the command that makes the row again.
 fn stories(folder: &RunFolder, summary: &Summary, schedules: &Schedules, registry: &Registry) -> Vec<StoryView> {
-    let mut stories: Vec<StoryView> = Vec::new();
+    let view = |(violations, one): (Vec<&str>, &Shortened)| {
+        let names = violations.join(" and ");
+        let note = format!("The shortest schedule that shows it because of the same: {}.", one.cause);
+        let story = told(folder, one, registry);
+        StoryView::new((&one.strategy, &names, &one.cause), note, one.command.clone(), story.as_ref())
+    };
+    let mut stories: Vec<StoryView> = schedules.stories().into_iter().map(view).collect();
     for cell in &summary.cells {
-        let kinds = Violation::ALL.into_iter().map(Violation::name);
-        for kind in kinds.filter(|kind| cell.rates.contains_key(kind) && !cell.tolerated.contains(kind)) {
-            if stories.iter().any(|story| story.strategy == cell.strategy && story.violation == kind) {
-                continue;
-            }
-            let lifted = schedules.shortened.iter().find(|one| one.strategy == cell.strategy && one.violation == kind);
-            let known = schedules
-                .explored(&cell.strategy)
-                .and_then(|explored| explored.breaks.iter().find(|b| b.violation == kind));
-            let (note, command) = match (lifted, known) {
-                (Some(lifted), _) => {
-                    ("The shortest schedule that shows what this run recorded.".to_owned(), lifted.command.clone())
+        let counts = |kind: &&Violation| cell.rates.contains_key(kind.name()) && !cell.tolerated.contains(&kind.name());
+        for kind in Violation::ALL.iter().filter(counts) {
+            for cause in cell.causes.get(kind.name()).into_iter().flat_map(|causes| causes.keys()) {
+                let is_it = |one: &Shortened| {
+                    (one.strategy.as_str(), one.violation.as_str(), one.cause.as_str())
+                        == (cell.strategy.as_str(), kind.name(), *cause)
+                };
+                let is_told = |story: &StoryView| {
+                    (story.strategy.as_str(), story.violation.as_str(), story.cause.as_str())
+                        == (cell.strategy.as_str(), kind.name(), *cause)
+                };
+                if schedules.shortened.iter().any(is_it) || stories.iter().any(is_told) {
+                    continue;
                 }
-                (None, Some(known)) => ("The shortest schedule that shows it.".to_owned(), known.command.clone()),
-                (None, None) => (
-                    "No schedule within the bound shows it: the trials of the row, made again.".to_owned(),
-                    cell.reproduce.clone(),
-                ),
-            };
-            let story = known.and_then(|known| told(folder, &cell.strategy, known, registry));
-            stories.push(StoryView::new(&cell.strategy, kind, note, command, story.as_ref()));
+                let note = format!(
+                    "No schedule within the bound shows it because of the same ({cause}): the trials of the row, made again."
+                );
+                let of = (cell.strategy.as_str(), kind.name(), *cause);
+                stories.push(StoryView::new(of, note, cell.reproduce.clone(), None));
+            }
         }
     }
     stories
 }
 
 /// The story of a schedule, if it can be told.
-fn told(folder: &RunFolder, strategy: &str, known: &Breaking, registry: &Registry) -> Option<crate::explore::Story> {
-    let strategy = registry.get(strategy).ok()?;
+fn told(folder: &RunFolder, known: &Shortened, registry: &Registry) -> Option<crate::explore::Story> {
+    let strategy = registry.get(&known.strategy).ok()?;
     let schedule: Schedule = known.schedule.parse().ok()?;
     let bound = crate::explore::Bound { requests: known.requests, ..schedules::bound(schedules::profile(folder)?) };
-    tell(strategy.as_ref(), bound.for_strategy(strategy.as_ref()), &schedule).ok()
+    tell(strategy.as_ref(), bound, &schedule).ok()
 }

@@ -300,7 +300,8 @@ fn shorten_each(profile: Profile, outcomes: &mut [Outcome]) -> anyhow::Result<()
         let Ok(lifted) = &outcome.lifted else { continue };
         let name = outcome.strategy.name();
         let shortener = shorteners.entry(name).or_insert_with(|| shortener(name));
-        outcome.minimal = shortener.shorten(lifted, outcome.recorded.finding.violation, &mut watch)?;
+        let finding = &outcome.recorded.finding;
+        outcome.minimal = shortener.shorten(lifted, (finding.violation, finding.cause), &mut watch)?;
     }
     watch.finish();
     Ok(())

@@ -61,10 +61,11 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
         }
     }
     if !shown.schedules.shortened.is_empty() {
-        out.push_str("\nstep by step, the shortest way to the same on real backends:\n");
+        out.push_str("\nstep by step, the shortest way to the same because of the same, on real backends:\n");
     }
-    for Shortened { strategy, violation, command, .. } in &shown.schedules.shortened {
-        out.push_str(&format!("  {strategy}, {violation}:\n    {}\n", here(command)));
+    for (violations, Shortened { strategy, cause, command, .. }) in shown.schedules.stories() {
+        let what = format!("{strategy}, {} because of {cause}:", violations.join(" and "));
+        out.push_str(&format!("  {}    {}\n", hanging("", &what).replace('\n', "\n  ").trim_start(), here(command)));
     }
     for (strategy, why) in &summary.skipped {
         out.push('\n');
@@ -88,7 +89,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
         say(&mut out, &plain(&sentence));
     }
     out.push('\n');
-    if summary.cells.iter().any(|cell| cell.tolerated.iter().any(|kind| cell.violations[kind] > 0)) {
+    if summary.cells.iter().any(|cell| cell.tolerated.iter().any(|kind| cell.rates.contains_key(kind))) {
         say(&mut out, "(in brackets: part of what the strategy promises; shown, not judged)");
     }
     say(&mut out, &format!("saved:  {}", summary.dir));

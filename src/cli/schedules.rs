@@ -1,16 +1,13 @@
-//! The schedules that a report shows: from the saved histories and the strategies' code alone.
+//! The schedules that a report shows: from the rows of a run and the strategies' code alone.
 
 use super::explore::explore_both;
-use super::lift::case;
-use crate::check::{Violation, findings};
-use crate::explore::{Bound, Exploration, Kinds, Limits};
+use crate::check::{Cause, Violation};
+use crate::explore::{Bound, Caused, Exploration, Kinds, Limits, Why, by_cause};
+use crate::fault::FaultKind;
 use crate::model::store::Profile;
-use crate::replay::{Shortener, lift};
-use crate::results::{Breaking, Explored, Files, RunFolder, Schedules, Shortened, Summary};
+use crate::results::{Breaking, CellSummary, Explored, Files, RunFolder, Schedules, Shortened, Summary};
 use crate::strategy::{Registry, StoreKind, Strategy};
 
-/// How many violations of a strategy are tried before none is shown.
-const TRIED: usize = 10;
 /// What a search may use: a report is no place for long ones.
 const LIMITS: Limits = Limits { memory_bytes: 256 << 20 };
 
@@ -81,7 +78,7 @@ fn breaking(exploration: &Exploration, strategy: &dyn Strategy, folder: &RunFold
     let requests_option = if requests > 1 { format!(" --requests {requests}") } else { String::new() };
     let one = |minimal: &crate::explore::Minimal| Breaking {
         violation: minimal.violation.name().to_owned(),
-        faults: u8::try_from(minimal.schedule.faults()).unwrap_or(u8::MAX),
+        faults: u8::try_from(minimal.faults).unwrap_or(u8::MAX),
         requests,
         schedule: minimal.schedule.to_string(),
         command: format!(
@@ -94,43 +91,72 @@ fn breaking(exploration: &Exploration, strategy: &dyn Strategy, folder: &RunFold
     exploration.minimal.iter().map(one).collect()
 }
 
-/// For each strategy that broke, the shortest schedule of its foremost violation. What cannot be lifted, or whose history is not
-/// there, is left out.
+/// For each violation that a strategy showed and that counts, with each of its causes: the shortest schedule that shows the same
+/// because of the same. The faults in it are those that the run had, as far as there is such a schedule.
 fn shortened(folder: &RunFolder, summary: &Summary, registry: &Registry, profile: Profile) -> Vec<Shortened> {
-    let mut shown: Vec<Shortened> = Vec::new();
-    for cell in &summary.cells {
-        let counts = |kind: &Violation| {
-            !cell.tolerated.contains(&kind.name()) && cell.violations.get(kind.name()).is_some_and(|count| *count > 0)
-        };
-        let Some(violation) = Violation::ALL.into_iter().find(counts) else { continue };
-        if !shown.iter().any(|one| one.strategy == cell.strategy) {
-            shown.extend(of_cell(folder, registry, (&cell.strategy, &cell.faults), violation, profile));
-        }
-    }
-    shown
+    let mut names: Vec<&str> = summary.cells.iter().map(|cell| cell.strategy.as_str()).collect();
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    let in_order = registry.names().filter(|name| names.contains(name));
+    in_order.flat_map(|name| of_strategy(folder, summary, registry, (name, profile))).collect()
 }
 
-fn of_cell(
+fn of_strategy(
     folder: &RunFolder,
+    summary: &Summary,
     registry: &Registry,
-    (strategy, faults): (&str, &str),
-    violation: Violation,
-    profile: Profile,
-) -> Option<Shortened> {
-    let known = registry.get(strategy).ok()?;
-    let of_cell = |row: &&crate::results::TrialRow| row.cell.strategy == strategy && row.cell.level == faults;
-    let row = folder.rows().iter().filter(of_cell).find(|row| row.tally.count(violation) > 0)?;
-    let saved = folder.history(&row.trial).ok()?;
-    let case = case(folder, known.as_ref(), &saved);
-    let found = findings(&case).into_iter().filter(|finding| finding.violation == violation).take(TRIED);
-    let lifted = found.filter_map(|finding| lift(known.as_ref(), profile, &case, &finding).ok()).next()?;
-    let least = Shortener::new(known.as_ref(), profile, LIMITS).shorten(&lifted, violation, &mut ()).ok()??;
-    Some(Shortened {
-        strategy: strategy.to_owned(),
-        violation: violation.name().to_owned(),
-        schedule: least.schedule.to_string(),
-        command: least.command(strategy, &options(folder, known.needs_lock_service())),
-    })
+    (name, profile): (&str, Profile),
+) -> Vec<Shortened> {
+    let Ok(strategy) = registry.get(name) else { return Vec::new() };
+    let cells: Vec<&CellSummary> = summary.cells.iter().filter(|cell| cell.strategy == name).collect();
+    let mut left = shown(&cells);
+    let mut found: Vec<(Caused, u8)> = Vec::new();
+    let had = cells.iter().flat_map(|cell| cell.fired.keys()).filter_map(|fault| FaultKind::from_name(fault));
+    let had = had.map(Kinds::of).fold(Kinds::NONE, Kinds::and);
+    // First with the faults of the run, then with any; with one request, then with two.
+    for kinds in [had, Kinds::all()] {
+        for requests in [1, 2] {
+            if left.is_empty() {
+                continue;
+            }
+            let bound = Bound { kinds, requests, ..bound(profile) };
+            let Ok(more) = by_cause(strategy.as_ref(), bound, Some(&left), LIMITS, &mut ()) else { continue };
+            left.retain(|why| !more.found.iter().any(|caused| caused.why() == *why));
+            found.extend(more.found.into_iter().map(|caused| (caused, requests)));
+        }
+    }
+    found.sort_by_key(|(caused, _)| caused.why());
+    let command = |caused: &Caused, requests: u8| {
+        let requests = if requests > 1 { format!(" --requests {requests}") } else { String::new() };
+        let options = options(folder, strategy.needs_lock_service());
+        format!("oncelab replay {name} \"{}\"{requests}{options}", caused.schedule)
+    };
+    let one = |(caused, requests): (Caused, u8)| Shortened {
+        strategy: name.to_owned(),
+        violation: caused.violation.name().to_owned(),
+        cause: caused.cause.name().to_owned(),
+        faults: u8::try_from(caused.faults).unwrap_or(u8::MAX),
+        requests,
+        command: command(&caused, requests),
+        schedule: caused.schedule.to_string(),
+    };
+    found.into_iter().map(one).collect()
+}
+
+/// The violations that count and were shown, with their causes.
+fn shown(cells: &[&CellSummary]) -> Vec<Why> {
+    let mut shown = Vec::new();
+    for violation in Violation::ALL {
+        for cell in cells.iter().filter(|cell| !cell.tolerated.contains(&violation.name())) {
+            let causes = cell.causes.get(violation.name()).into_iter().flat_map(|causes| causes.keys());
+            let new = causes.filter_map(|cause| Cause::from_name(cause)).map(|cause| (violation, cause));
+            shown.extend(new);
+        }
+    }
+    shown.sort_unstable();
+    shown.dedup();
+    shown
 }
 
 /// The options that replay on the backends of the run.

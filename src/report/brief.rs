@@ -178,11 +178,11 @@ fn fastest(best: &[&Fact]) -> Option<String> {
 /// What the lock cost: those that are as safe without one beside the fastest with one, where a range over the repetitions shows it.
 fn lock_price(best: &[&Fact]) -> Option<String> {
     let locked = best.iter().find(|fact| fact.cell.lock.is_some())?;
-    let beside = |fact: &&&Fact| {
+    let beside = |fact: &&Fact| {
         let ratio = fact.ratio_to(locked).filter(|ratio| ratio.low > 1.0)?;
-        Some((&fact.cell.strategy, range(ratio.low, ratio.high)))
+        Some((fact.cell.strategy.clone(), range(ratio.low, ratio.high)))
     };
-    let mut others = best.iter().filter(|fact| fact.cell.lock.is_none()).filter_map(|fact| beside(&fact));
+    let mut others = best.iter().filter(|fact| fact.cell.lock.is_none()).filter_map(beside);
     let (first, times) = others.next()?;
     let further: String = others.map(|(name, times)| format!(", [[{name}]] {times} times")).collect();
     Some(format!(

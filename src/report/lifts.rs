@@ -1,19 +1,19 @@
-//! The shortest schedules of what a run has recorded, each with the command that replays it.
+//! The shortest schedules that show what a run has recorded, each with the command that replays it.
 
-use crate::results::Shortened;
+use crate::results::{Schedules, Shortened};
 
 /// The section of a report in Markdown; nothing if there is nothing to show.
 #[must_use]
-pub fn lifts_to_markdown(lifts: &[Shortened]) -> String {
-    if lifts.is_empty() {
+pub fn lifts_to_markdown(schedules: &Schedules) -> String {
+    if schedules.shortened.is_empty() {
         return String::new();
     }
     let mut out = String::from(
-        "## Step by step\n\nOf each strategy\'s first recorded violation, the shortest schedule that shows the same, and the command that \
-         replays it on real backends:\n\n",
+        "## Step by step\n\nFor each violation with each of its causes, the shortest schedule that shows the same because of the same, \
+         and the command that replays it on real backends:\n\n",
     );
-    for Shortened { strategy, violation, command, .. } in lifts {
-        out.push_str(&format!("- {strategy}, {violation}: `{command}`\n"));
+    for (violations, Shortened { strategy, cause, command, .. }) in schedules.stories() {
+        out.push_str(&format!("- {strategy}, {} because of {cause}: `{command}`\n", violations.join(" and ")));
     }
     out.push('\n');
     out

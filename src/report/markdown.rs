@@ -57,7 +57,7 @@ pub fn document(shown: &Shown<'_>) -> String {
         }
         out.push_str(&format!("{}\n\n", escape(&plain(sentence))));
     }
-    out.push_str(&lifts_to_markdown(&shown.schedules.shortened));
+    out.push_str(&lifts_to_markdown(shown.schedules));
     for (n, advice) in guide(shown.facts).iter().enumerate() {
         if n == 0 {
             out.push_str("## Which way to take\n\n");

@@ -22,7 +22,7 @@ pub struct Shown<'r> {
     pub rows: &'r [TrialRow],
     /// The courses of trials, by trial; of an older or incomplete folder some are missing.
     pub courses: BTreeMap<String, Course>,
-    /// The shortest way to the foremost violation of each strategy that broke.
+    /// How to see each violation that counts, with each of its causes.
     pub stories: Vec<StoryView>,
 }
 
@@ -30,7 +30,9 @@ pub struct Shown<'r> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoryView {
     pub strategy: String,
+    /// One, or several that the same schedule shows.
     pub violation: String,
+    pub cause: String,
     /// Where the schedule is from.
     pub note: String,
     pub command: String,
@@ -39,12 +41,18 @@ pub struct StoryView {
 }
 
 impl StoryView {
-    /// The story of a strategy's violation, drawn for a page.
+    /// The story of a strategy's violation with its cause, drawn for a page.
     #[must_use]
-    pub fn new(strategy: &str, violation: &str, note: String, command: String, story: Option<&Story>) -> Self {
-        let svg = story.map(|story| to_inline_svg(story, &format!("story-{strategy}-{violation}")));
-        let (strategy, violation) = (strategy.to_owned(), violation.to_owned());
-        StoryView { strategy, violation, note, command, svg: svg.unwrap_or_default() }
+    pub fn new(
+        (strategy, violation, cause): (&str, &str, &str),
+        note: String,
+        command: String,
+        story: Option<&Story>,
+    ) -> Self {
+        let id = format!("story-{strategy}-{violation}-{cause}").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let svg = story.map(|story| to_inline_svg(story, &id));
+        let (strategy, violation, cause) = (strategy.to_owned(), violation.to_owned(), cause.to_owned());
+        StoryView { strategy, violation, cause, note, command, svg: svg.unwrap_or_default() }
     }
 }
 

@@ -8,11 +8,35 @@ use serde::{Deserialize, Serialize};
 pub struct Schedules {
     /// One for each strategy that can be explored.
     pub explored: Vec<Explored>,
-    /// Of each strategy's foremost recorded violation, the shortest schedule that shows the same.
+    /// For each violation that a strategy showed and that counts, with each of its causes: the shortest schedule that shows the same
+    /// because of the same.
     pub shortened: Vec<Shortened>,
 }
 
 impl Schedules {
+    /// The shortest schedules, each once for all that it shows: another violation with the same cause whose schedule only goes on a
+    /// little is the same story.
+    #[must_use]
+    pub fn stories(&self) -> Vec<(Vec<&str>, &Shortened)> {
+        let mut stories: Vec<(Vec<&str>, &Shortened)> = Vec::new();
+        for one in &self.shortened {
+            let same = stories.iter_mut().find(|(_, known)| {
+                let begins = one.schedule.starts_with(&known.schedule) || known.schedule.starts_with(&one.schedule);
+                (&known.strategy, &known.cause, known.faults) == (&one.strategy, &one.cause, one.faults) && begins
+            });
+            match same {
+                Some((violations, known)) => {
+                    violations.push(&one.violation);
+                    if one.schedule.len() > known.schedule.len() {
+                        *known = one;
+                    }
+                }
+                None => stories.push((vec![&one.violation], one)),
+            }
+        }
+        stories
+    }
+
     /// What was explored of a strategy.
     #[must_use]
     pub fn explored(&self, strategy: &str) -> Option<&Explored> {
@@ -52,12 +76,17 @@ pub struct Breaking {
     pub command: String,
 }
 
-/// The shortest schedule that shows what a strategy's first recorded violation shows.
+/// The shortest schedule that shows a violation with a cause, as a strategy's trials did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shortened {
     pub strategy: String,
     pub violation: String,
+    pub cause: String,
+    /// The faults in it, copies made on the way among them.
+    pub faults: u8,
+    /// How many different requests the lanes carry.
+    pub requests: u8,
     pub schedule: String,
     /// The command that replays it on the run's backends.
     pub command: String,

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::Violation;
-use crate::explore::{Bound, ExploreError, Flaws, Kinds, Limits, Schedule, Watch, shortest};
+use crate::explore::{Bound, ExploreError, Kinds, Limits, Watch, Why, by_cause};
 use crate::model::store::Profile;
 use crate::strategy::Strategy;
 
@@ -16,33 +15,33 @@ pub struct Shortener<'s> {
     /// Two lanes, one retry and two faults: what `explore` goes through unless it is told otherwise.
     usual: Bound,
     limits: Limits,
-    found: BTreeMap<Violation, Option<Lifted>>,
+    found: BTreeMap<Why, Option<Lifted>>,
 }
 
 impl<'s> Shortener<'s> {
     /// A shortener on a model of this store.
     #[must_use]
     pub fn new(strategy: &'s dyn Strategy, store: Profile, limits: Limits) -> Self {
-        let usual = Bound { kinds: Kinds::all(), store, ..Bound::new(2, 1, 2) }.for_strategy(strategy);
+        let usual = Bound { kinds: Kinds::all(), store, ..Bound::new(2, 1, 2) };
         Shortener { strategy, usual, limits, found: BTreeMap::new() }
     }
 
-    /// The shortest schedule that shows a violation: as `explore` finds it within the usual bound; if the violation cannot be seen
-    /// there, or the lifted schedule has fewer faults, within the lifted schedule's own bound. None if the search ran out of memory.
+    /// The shortest schedule that shows a violation because of the same: as `explore` finds it within the usual bound; if it cannot
+    /// be seen there, or the lifted schedule has fewer faults, within the lifted schedule's own bound. None if neither shows it.
     ///
     /// # Errors
     /// [`ExploreError`] if the strategy cannot be explored.
     pub fn shorten(
         &mut self,
         lifted: &Lifted,
-        violation: Violation,
+        why: Why,
         watch: &mut dyn Watch,
     ) -> Result<Option<Lifted>, ExploreError> {
-        let least = match self.found.get(&violation) {
+        let least = match self.found.get(&why) {
             Some(found) => found.clone(),
             None => {
-                let found = self.search(self.usual, violation, watch)?;
-                self.found.insert(violation, found.clone());
+                let found = self.search(self.usual, why, watch)?;
+                self.found.insert(why, found.clone());
                 found
             }
         };
@@ -50,19 +49,13 @@ impl<'s> Shortener<'s> {
         if least.as_ref().is_some_and(|least| least.schedule.faults() <= lifted.schedule.faults()) {
             return Ok(least);
         }
-        let own = self.search(lifted.bound, violation, watch)?;
+        let own = self.search(lifted.bound, why, watch)?;
         Ok(least.into_iter().chain(own).min_by_key(|found| found.schedule.cost()))
     }
 
-    fn search(
-        &self,
-        bound: Bound,
-        violation: Violation,
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Lifted>, ExploreError> {
-        let wanted = [violation].into_iter().collect();
-        let found = shortest(self.strategy, bound, Flaws::default(), wanted, self.limits, watch)?;
-        let minimal: Option<Schedule> = found.minimal.into_iter().next().map(|minimal| minimal.schedule);
-        Ok(minimal.map(|schedule| Lifted { schedule, bound }))
+    fn search(&self, bound: Bound, why: Why, watch: &mut dyn Watch) -> Result<Option<Lifted>, ExploreError> {
+        let found = by_cause(self.strategy, bound, Some(&[why]), self.limits, watch)?;
+        let caused = found.found.into_iter().next();
+        Ok(caused.map(|caused| Lifted { schedule: caused.schedule, bound: bound.for_strategy(self.strategy) }))
     }
 }

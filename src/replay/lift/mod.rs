@@ -263,7 +263,7 @@ fn may_apply(event: &Event) -> bool {
 }
 
 fn writes_effects(kind: OpKind) -> bool {
-    matches!(kind, OpKind::Apply | OpKind::ApplyUnderLease | OpKind::ClaimAndApply | OpKind::Overwrite | OpKind::Commit)
+    kind.acts().may_apply()
 }
 
 /// The same steps with the lanes named in the order in which they move.

@@ -2,7 +2,7 @@
 
 use super::{LiftError, Lifted, Shortener, lift};
 use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, called, lock, token};
-use crate::check::{Case, Finding, Violation, findings};
+use crate::check::{Case, Cause, Finding, Violation, findings};
 use crate::explore::Limits;
 use crate::fault::FaultKind;
 use crate::history::What;
@@ -67,7 +67,8 @@ fn a_lost_request_lifts_and_is_shortened_away() {
     assert!(lifted.schedule.to_string().starts_with("a! "), "{}", lifted.schedule);
     let strategy = Registry::default().get("check-then-act").expect("it is there");
     let mut shortener = Shortener::new(strategy.as_ref(), Profile::Sqlite, Limits::default());
-    let least = shortener.shorten(&lifted, Violation::Duplicate, &mut ()).expect("it can be explored");
+    let why = (Violation::Duplicate, Cause::CheckThenActRace);
+    let least = shortener.shorten(&lifted, why, &mut ()).expect("it can be explored");
     // Two lanes, one switch, two steps each: nothing less applies twice.
     assert_eq!(least.expect("it is there").schedule.to_string(), "a a b b");
 }

@@ -4,7 +4,7 @@ use crate::check::Case;
 use crate::explore::Fate;
 use crate::fault::FaultKind;
 use crate::history::{Event, What};
-use crate::world::{Delivery, Leg, MessageId, Op, OpKind, Outcome, Response};
+use crate::world::{Acts, Delivery, Leg, MessageId, Op, OpKind, Outcome, Response};
 
 use super::writes_effects;
 
@@ -160,7 +160,7 @@ fn ways(kind: OpKind, outcome: Option<Outcome>, fault: Option<FaultKind>, has_ef
 
 /// Whether an operation may have changed something in the store.
 fn may_leave_trace(op: Op, outcome: Option<Outcome>, fault: Option<FaultKind>) -> bool {
-    let bound = matches!(op.kind(), OpKind::Begin | OpKind::Commit | OpKind::Rollback);
+    let bound = op.acts().any(Acts::BOUNDS);
     let changed_nothing =
         matches!(outcome, Some(Outcome::Failed(_) | Outcome::Ok(Response::Claimed(false) | Response::Applied(None))));
     let was_lost = fault == Some(FaultKind::RequestLost);

@@ -212,7 +212,7 @@ fn views(shown: &Shown<'_>) -> Vec<SectionView> {
 /// How to see each violation that was found, step by step.
 fn reproduction(shown: &Shown<'_>) -> SectionView {
     let items = shown.stories.iter().map(|story| Item {
-        title: format!("{}: {}", story.strategy, story.violation),
+        title: format!("{}: {} because of {}", story.strategy, story.violation, story.cause),
         text: story.note.clone(),
         command: story.command.clone(),
         svg: story.svg.clone(),

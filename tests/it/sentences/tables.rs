@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use oncelab::check::{Cause, Tally, Violation};
+use oncelab::check::{Cause, Fired, Tally, Violation};
 use oncelab::fault::FaultKind;
 use oncelab::load::{Cell, Experiment, Sentence, builtin_names, load, strategies};
 use oncelab::report::Facts;
 use oncelab::results::{Files, Meta, RunFolder, Schedules, Summary, TrialRow, runs_below};
 use oncelab::strategy::Registry;
+use oncelab::world::Leg;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -97,7 +98,12 @@ pub fn random(seed: u64, kind: Kind, first: &Run) -> impl Iterator<Item = Run> {
     let registry = Registry::default();
     let mut like = first.rows[0].clone();
     // Every fault fired, or no row would be valid.
-    like.tally.fired = FaultKind::ALL.into_iter().map(|kind| (kind, 10)).collect();
+    like.tally.fired = Fired::default();
+    for fault in FaultKind::ALL {
+        for leg in Leg::ALL.into_iter().map(Some).chain([None]) {
+            like.tally.fired.add(fault, leg, 10);
+        }
+    }
     let store = if seed.is_multiple_of(2) { "sqlite" } else { "postgres" };
     let meta = Meta { store: store.to_owned(), ..first.meta.clone() };
     let schedules = first.schedules.clone();
