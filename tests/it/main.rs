@@ -14,6 +14,7 @@ mod experiments;
 mod explore;
 mod interrupted;
 mod leases;
+mod liars;
 mod lift;
 mod lock_server;
 mod open_loop;
