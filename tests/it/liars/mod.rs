@@ -9,6 +9,7 @@ mod answers;
 mod conformed;
 mod explored;
 mod frame;
+mod late;
 mod ledger;
 mod loaded;
 mod refusals;
@@ -28,6 +29,7 @@ fn every_liar() -> Vec<Liar> {
         answers::liars(),
         ledger::liars(),
         refusals::liars(),
+        late::liars(),
     ];
     themes.into_iter().flatten().collect()
 }
@@ -38,10 +40,10 @@ fn there_are_enough_liars_and_no_two_have_a_name() {
     let names: std::collections::BTreeSet<&str> =
         liars.iter().flat_map(|liar| [liar.lies.name(), liar.honest.name()]).collect();
     assert_eq!(names.len(), 2 * liars.len());
-    assert_eq!(liars.len(), 31);
+    assert_eq!(liars.len(), 34);
     // What no lane shows alone, whatever fault it meets.
     assert_eq!(liars.iter().filter(|liar| liar.only_in_company).count(), 6);
     // What no model knows, and what asks a store for nothing: `conform` leaves these out.
     let left_out = |why: Conformed| liars.iter().filter(|liar| liar.conformed == why).count();
-    assert_eq!((left_out(Conformed::OwnSql), left_out(Conformed::WithoutLiar)), (8, 3));
+    assert_eq!((left_out(Conformed::OwnSql), left_out(Conformed::WithoutLiar)), (9, 3));
 }
