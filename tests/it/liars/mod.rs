@@ -13,6 +13,7 @@ mod late;
 mod ledger;
 mod loaded;
 mod refusals;
+mod strangers;
 mod table;
 mod tried;
 
@@ -30,6 +31,7 @@ fn every_liar() -> Vec<Liar> {
         ledger::liars(),
         refusals::liars(),
         late::liars(),
+        strangers::liars(),
     ];
     themes.into_iter().flatten().collect()
 }
@@ -40,10 +42,10 @@ fn there_are_enough_liars_and_no_two_have_a_name() {
     let names: std::collections::BTreeSet<&str> =
         liars.iter().flat_map(|liar| [liar.lies.name(), liar.honest.name()]).collect();
     assert_eq!(names.len(), 2 * liars.len());
-    assert_eq!(liars.len(), 34);
+    assert_eq!(liars.len(), 41);
     // What no lane shows alone, whatever fault it meets.
-    assert_eq!(liars.iter().filter(|liar| liar.only_in_company).count(), 6);
+    assert_eq!(liars.iter().filter(|liar| liar.only_in_company).count(), 7);
     // What no model knows, and what asks a store for nothing: `conform` leaves these out.
     let left_out = |why: Conformed| liars.iter().filter(|liar| liar.conformed == why).count();
-    assert_eq!((left_out(Conformed::OwnSql), left_out(Conformed::WithoutLiar)), (9, 3));
+    assert_eq!((left_out(Conformed::OwnSql), left_out(Conformed::WithoutLiar)), (14, 3));
 }
