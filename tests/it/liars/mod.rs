@@ -9,6 +9,7 @@ mod answers;
 mod conformed;
 mod explored;
 mod frame;
+mod known;
 mod late;
 mod ledger;
 mod loaded;
