@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use oncelab::backend::{LockKind, Wanted};
-use oncelab::check::{Finding, Violation};
-use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, tell};
+use oncelab::check::{Cause, Finding, Violation};
+use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, by_cause, tell};
 use oncelab::replay::{How, Rig, Work, replay_all, search};
 use oncelab::strategy::{StoreKind, Strategy};
 
@@ -106,6 +106,27 @@ fn names(found: &[(Violation, Schedule)]) -> Vec<&'static str> {
     names
 }
 
+/// The causes of what a liar that the model knows shows within its bound; none of one that speaks SQL.
+fn causes(liar: &Liar) -> Result<Vec<(Violation, Cause)>, String> {
+    match liar.conformed {
+        Conformed::Agrees | Conformed::WithoutLiar => {
+            let found = by_cause(liar.lies.as_ref(), liar.bounded.bound, None, Limits::default(), &mut ());
+            let found = found.map_err(|error| error.to_string())?.found;
+            Ok(found.into_iter().map(|caused| (caused.violation, caused.cause)).collect())
+        }
+        Conformed::OwnSql => Ok(Vec::new()),
+    }
+}
+
+/// The first cause that a load run must show and that is missing here, where causes are known.
+fn uncaused(liar: &Liar, found: &[(Violation, Cause)]) -> Option<String> {
+    let is_there = |(violation, cause): &&(&str, &str)| {
+        found.iter().any(|(its, why)| its.name() == *violation && why.name() == *cause)
+    };
+    let missing = liar.loaded.causes.iter().find(|why| !is_there(why)).filter(|_| liar.conformed != Conformed::OwnSql);
+    missing.map(|(violation, cause)| format!("no {violation} because of {cause}: {found:?}"))
+}
+
 /// Explores each liar and each twin: on the model, or where they speak SQL by a search on the real SQLite.
 pub(super) fn explore(liars: &[Liar]) -> (usize, usize) {
     let mounted = Mounted::new();
@@ -121,6 +142,7 @@ pub(super) fn explore(liars: &[Liar]) -> (usize, usize) {
             let faults = u8::from(lies.claim(StoreKind::Sqlite).tolerates.is_empty());
             tried.object(lies, liar, against(within(lies, bound(1, 1, faults)), nothing));
         }
+        tried.object(lies, liar, against(guarded(|| causes(liar)), |found| uncaused(liar, &found)));
         for (schedule, violation, cause) in liar.bounded.stories {
             let told = guarded(|| told(&mounted, liar, &schedule.parse().unwrap()));
             let is_it = |finding: &Finding| {
