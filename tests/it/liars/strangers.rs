@@ -1,9 +1,11 @@
 //! Liars who write what nobody asked for: other ids, other accounts.
 
 use oncelab::explore::Bound;
-use oncelab::world::{MessageId, Request, Sql};
+use oncelab::world::{Answer, MessageId, Request, Sql};
 
-use super::{Bounded, Liar, NEVER_ASKED_FOR, OTHER_EFFECT, bound, closed, liar, opened, tested, twins};
+use super::{
+    BROKEN_CHAIN, Bounded, Liar, NEVER_ASKED_FOR, OTHER_EFFECT, bound, closed, liar, opened, tested, twins, under,
+};
 
 /// More than there are messages.
 const FAR: u32 = 1_000_000;
@@ -93,6 +95,16 @@ liar!(SinkingTokens, "sinking-tokens", |world, request, lies| {
     closed(world, request, answer).await
 });
 
+// No sum can hold what it asks for.
+liar!(EndlessBase, "endless-balance", |world, request, lies| {
+    if let Some(answer) = opened(world, request).await? {
+        return Ok(answer);
+    }
+    let base = world.read_balance(request.effect.account).await?;
+    let answer = world.overwrite(request, if lies { Answer(i64::MAX) } else { base }).await?;
+    closed(world, request, answer).await
+});
+
 pub(super) fn liars() -> Vec<Liar> {
     vec![
         twins(|lies| FarId { lies }, "applies under an id that nobody sent", &["lost", "wrong"])
@@ -113,6 +125,9 @@ pub(super) fn liars() -> Vec<Liar> {
         twins(|lies| HugeLine { lies }, "makes its line as high as it can be", &["wrong"])
             .because(OTHER_EFFECT)
             .speaks_sql(),
+        twins(|lies| EndlessBase { lies }, "overwrites with more than a store can hold", &["wrong"])
+            .loaded(under("", &["wrong"]).or(&["lost"]))
+            .because(BROKEN_CHAIN),
         twins(|lies| SinkingTokens { lies }, "forges tokens that sink", &["stale"])
             .bounded(Bounded::within(Bound { requests: 2, ..bound(2, 0, 0) }, &["stale"]))
             .speaks_sql()
@@ -120,4 +135,4 @@ pub(super) fn liars() -> Vec<Liar> {
     ]
 }
 
-tested!(liars: 7, conformed: 2);
+tested!(liars: 8, conformed: 3);
