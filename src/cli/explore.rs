@@ -204,7 +204,7 @@ impl Explore {
         watch.finish();
         let stories = explored::to_tell(&exploration)
             .into_iter()
-            .map(|told| tell(strategy, bound, &told.schedule).map(|story| (told, story)))
+            .map(|told| tell(strategy, Bound { lanes: told.lanes, ..bound }, &told.schedule).map(|story| (told, story)))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(file) = &self.diagram {
             match stories.first() {
@@ -212,10 +212,11 @@ impl Explore {
                 None => eprintln!("nothing to draw: no schedule breaks {}", strategy.name()),
             }
         }
-        let command = |schedule: &Schedule| self.command(strategy.name(), schedule);
+        let command = |schedule: &Schedule, lanes: u8| self.command_of(strategy.name(), schedule, lanes);
         output::print(&if self.json {
             let mut document = explored::as_json(&exploration, &strategy.claim(bound.store_kind()), classes);
-            document["minimal_commands"] = exploration.minimal.iter().map(|it| command(&it.schedule)).collect();
+            let commands = exploration.minimal.iter().map(|it| command(&it.schedule, self.lanes));
+            document["minimal_commands"] = commands.collect();
             serde_json::to_string_pretty(&document)? + "\n"
         } else {
             explored::as_text(&exploration, strategy, classes, &stories, &command)
@@ -321,8 +322,13 @@ impl Explore {
 
     /// The command that tells the story of a schedule.
     fn command(&self, strategy: &str, schedule: &Schedule) -> String {
+        self.command_of(strategy, schedule, self.lanes)
+    }
+
+    /// The same with so many lanes.
+    fn command_of(&self, strategy: &str, schedule: &Schedule, lanes: u8) -> String {
         let mut options = String::new();
-        let defaults = [("lanes", self.lanes, 2), ("retries", self.retries, 1), ("requests", self.requests, 1)];
+        let defaults = [("lanes", lanes, 2), ("retries", self.retries, 1), ("requests", self.requests, 1)];
         for (name, value, default) in defaults {
             if value != default {
                 options.push_str(&format!(" --{name} {value}"));

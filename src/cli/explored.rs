@@ -83,7 +83,7 @@ pub(super) fn as_text(
     strategy: &dyn Strategy,
     classes: Option<u128>,
     stories: &[(Told, Story)],
-    command: &dyn Fn(&Schedule) -> String,
+    command: &dyn Fn(&Schedule, u8) -> String,
 ) -> String {
     let Exploration { census, bound, .. } = exploration;
     let claim = strategy.claim(bound.store_kind());
@@ -130,7 +130,7 @@ pub(super) fn as_text(
     }
     for (told, story) in stories {
         out.push_str(&one_story(told, story));
-        out.push_str(&format!("again: {}\n", output::here(&command(&told.schedule))));
+        out.push_str(&format!("again: {}\n", output::here(&command(&told.schedule, told.lanes))));
     }
     out.push('\n');
     out.push_str(&judgement(exploration, &claim));
@@ -142,6 +142,7 @@ pub(super) struct Told {
     pub shows: Vec<Violation>,
     pub cause: Cause,
     pub faults: usize,
+    pub lanes: u8,
     pub schedule: Schedule,
 }
 
@@ -154,7 +155,8 @@ pub(super) fn to_tell(exploration: &Exploration) -> Vec<Told> {
     for caused in found {
         let same = told.iter_mut().find(|other| {
             let (short, long) = (&other.schedule.0, &caused.schedule.0);
-            other.cause == caused.cause && other.faults == caused.faults && long.starts_with(short)
+            let in_as_many_lanes = other.lanes == caused.lanes;
+            other.cause == caused.cause && other.faults == caused.faults && in_as_many_lanes && long.starts_with(short)
         });
         match same {
             Some(other) => {
@@ -165,6 +167,7 @@ pub(super) fn to_tell(exploration: &Exploration) -> Vec<Told> {
                 shows: vec![caused.violation],
                 cause: caused.cause,
                 faults: caused.faults,
+                lanes: caused.lanes,
                 schedule: caused.schedule.clone(),
             }),
         }
@@ -185,7 +188,7 @@ pub(super) fn because(findings: &[Finding]) -> String {
 }
 
 fn one_story(told: &Told, story: &Story) -> String {
-    let Told { shows, cause, faults, schedule } = told;
+    let Told { shows, cause, faults, schedule, .. } = told;
     let some = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     let switches = match schedule.switches() {
         1 => "1 switch".to_owned(),
@@ -345,7 +348,8 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound, store
         output::wrap(&format!("{bound}: {}; the store is {store}; {}", kinds(&bound), took(elapsed)))
     );
     out.push_str(&to_text(&table, WIDTH));
-    out.push_str("\nThe number is the fewest faults that it takes. In brackets: part of what it promises.\n2r: only with two requests at once.\n");
+    let legend = "The number is the fewest faults that it takes. In brackets: part of what the strategy promises. 2r: only with two requests at once.";
+    out.push_str(&format!("\n{}\n", output::wrap(legend)));
     out.push_str(&output::wrap(&not_tried(&bound)));
     out.push('\n');
     out.push_str(&notes);

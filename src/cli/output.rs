@@ -63,7 +63,14 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
     if !shown.schedules.shortened.is_empty() {
         out.push_str("\nstep by step, the shortest way to the same because of the same, on real backends:\n");
     }
+    let mut foremost: Vec<(&str, &str)> = Vec::new();
     for (violations, Shortened { strategy, cause, command, .. }) in shown.schedules.stories() {
+        // A report tells of all of them.
+        match foremost.iter().find(|(known, _)| known == strategy) {
+            Some((_, violation)) if !violations.contains(violation) => continue,
+            Some(_) => {}
+            None => foremost.push((strategy, violations[0])),
+        }
         let what = format!("{strategy}, {} because of {cause}:", violations.join(" and "));
         out.push_str(&format!("  {}    {}\n", hanging("", &what).replace('\n', "\n  ").trim_start(), here(command)));
     }

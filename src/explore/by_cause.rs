@@ -28,6 +28,8 @@ pub struct Caused {
     pub schedule: Schedule,
     /// How many faults there are in it, copies made on the way among them.
     pub faults: usize,
+    /// How many lanes there are: as few as show it.
+    pub lanes: u8,
 }
 
 impl Caused {
@@ -56,6 +58,16 @@ pub struct ByCause {
 /// How many states are looked at. An exploration of the usual bound has a few thousand.
 const MOST_STATES: u64 = 400_000;
 
+/// The bounds that are searched: those that an exploration is made of, with fewer lanes first. One lane is easier to follow than two,
+/// and what only the end shows needs no other lane to run to its end.
+fn searched(strategy: &dyn Strategy, bound: Bound) -> Vec<Bound> {
+    let fewer = |part: Bound| {
+        let least = if part.copies > 0 { part.lanes } else { bound.requests.max(1).min(part.lanes) };
+        (least..=part.lanes).map(move |lanes| Bound { lanes, ..part })
+    };
+    bound.parts(strategy).into_iter().flat_map(fewer).collect()
+}
+
 /// Finds the shortest schedule for each pair of a violation and a cause within the bound: of those that are wanted, or of all.
 ///
 /// # Errors
@@ -68,7 +80,7 @@ pub fn by_cause(
     watch: &mut dyn Watch,
 ) -> Result<ByCause, ExploreError> {
     let mut whole = ByCause { found: Vec::new(), complete: true };
-    for part in bound.parts(strategy) {
+    for part in searched(strategy, bound) {
         let more = in_part(strategy, part, wanted, limits, watch)?;
         whole.complete &= more.complete;
         for caused in more.found {
@@ -107,7 +119,8 @@ fn in_part(
                 let is_wanted = shown.contains(why.0) && wanted.is_none_or(|wanted| wanted.contains(&why));
                 if is_wanted && !found.iter().any(|known| known.why() == why) {
                     let (schedule, faults) = (Schedule(steps.clone()), place.state.faults.into());
-                    found.push(Caused { violation: why.0, cause: why.1, schedule, faults });
+                    let lanes = bound.lanes;
+                    found.push(Caused { violation: why.0, cause: why.1, schedule, faults, lanes });
                 }
             }
             Ok(wanted.is_none_or(|wanted| found.len() < wanted.len()))

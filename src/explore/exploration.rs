@@ -113,12 +113,12 @@ pub fn unseen(claim: &Claim, has_leases: bool, explorations: &[&Exploration]) ->
 /// retry, it is a copy, which costs a fault. What goes on while a handler stands still is another lane too, but for one that is kept
 /// out by a lock: there the lease must expire, which is a fault.
 fn can_happen(fault: FaultKind, claim: &Claim, has_leases: bool, bound: &Bound) -> bool {
+    let is_sent_once = claim.retries == Retries::Never;
     let more_lanes = bound.lanes > bound.requests;
     let named = || bound.faults > 0 && Kinds::of(fault).iter().any(|fate| bound.kinds.contains(fate));
     match fault {
-        FaultKind::Duplicated if claim.retries == Retries::Never => {
-            more_lanes && bound.faults > 0 && bound.kinds.has_repeats()
-        }
+        FaultKind::Duplicated if is_sent_once => more_lanes && bound.faults > 0 && bound.kinds.has_repeats(),
+        FaultKind::Delayed | FaultKind::Pause if is_sent_once => false,
         FaultKind::Duplicated | FaultKind::Delayed => more_lanes,
         FaultKind::Pause => {
             if has_leases {

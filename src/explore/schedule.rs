@@ -88,6 +88,15 @@ impl Schedule {
         self.0.iter().filter(|step| step.fate.is_fault()).count()
     }
 
+    /// How many lanes move in it.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        let mut lanes: Vec<u8> = self.0.iter().map(|step| step.lane).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        lanes.len()
+    }
+
     /// How often it goes from one lane to another.
     #[must_use]
     pub fn switches(&self) -> usize {

@@ -1,5 +1,7 @@
 //! `schedules.json`: what schedules say about the strategies of a run.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// What explorations show, and what of the run's own violations could be said as a schedule.
@@ -13,6 +15,12 @@ pub struct Schedules {
     pub shortened: Vec<Shortened>,
 }
 
+/// How many lanes move in a schedule.
+fn lanes(schedule: &str) -> usize {
+    let letters: BTreeSet<char> = schedule.split_whitespace().filter_map(|token| token.chars().next()).collect();
+    letters.len()
+}
+
 impl Schedules {
     /// The shortest schedules, each once for all that it shows: another violation with the same cause whose schedule only goes on a
     /// little is the same story.
@@ -22,7 +30,8 @@ impl Schedules {
         for one in &self.shortened {
             let same = stories.iter_mut().find(|(_, known)| {
                 let begins = one.schedule.starts_with(&known.schedule) || known.schedule.starts_with(&one.schedule);
-                (&known.strategy, &known.cause, known.faults) == (&one.strategy, &one.cause, one.faults) && begins
+                let alike = (&known.strategy, &known.cause, known.faults) == (&one.strategy, &one.cause, one.faults);
+                alike && begins && lanes(&one.schedule) == lanes(&known.schedule)
             });
             match same {
                 Some((violations, known)) => {
