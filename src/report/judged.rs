@@ -1,5 +1,7 @@
 //! What a run judged and what it did not: nothing that was not looked at is called as expected.
 
+use std::collections::BTreeSet;
+
 use super::facts::Facts;
 use crate::results::Summary;
 
@@ -14,6 +16,14 @@ pub fn unjudged(facts: &Facts) -> Vec<String> {
             names => format!(" No trial is finished of {}.", names.join(", ")),
         };
         out.push(format!("Interrupted: {done} of {of} trials are finished, and the others are not judged.{absent}"));
+    }
+    let not_judged: BTreeSet<&str> = facts.rows.iter().flat_map(|fact| fact.cell.not_judged.iter().copied()).collect();
+    if !not_judged.is_empty() {
+        let kinds: Vec<&str> = not_judged.into_iter().collect();
+        out.push(format!(
+            "Not looked for, since the run was saved before the lab knew of it: {}. No sentence here says anything of that.",
+            kinds.join(", ")
+        ));
     }
     let (expected, all) = expected(facts.rows.iter().map(|fact| fact.cell.expected.is_some()));
     if expected < all {
@@ -78,6 +88,7 @@ fn of_rows(expected: usize, all: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Violation;
     use crate::report::testing::MadeUp;
 
     const EXPECTS: &str = "strategies = [\"dedup-table\", \"at-most-once\"]\nexpect.f.dedup-table = \"valid\"";
@@ -111,6 +122,15 @@ mod tests {
             [
                 "Interrupted: 1 of 6 trials are finished, and the others are not judged. No trial is finished of at-most-once."
             ]
+        );
+    }
+
+    #[test]
+    fn what_an_older_run_did_not_look_for_is_named() {
+        let run = MadeUp::new(EXPECTS).with("dedup-table", "", 1.0, &[]).without_looking_for(Violation::Wrong);
+        assert!(
+            unjudged(&run.facts())[0]
+                .starts_with("Not looked for, since the run was saved before the lab knew of it: wrong.")
         );
     }
 

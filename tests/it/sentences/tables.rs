@@ -97,7 +97,8 @@ pub enum Kind {
 pub fn random(seed: u64, kind: Kind, first: &Run) -> impl Iterator<Item = Run> {
     let registry = Registry::default();
     let mut like = first.rows[0].clone();
-    // Every fault fired, or no row would be valid.
+    // Everything is judged, and every fault fired, or no row would be valid.
+    like.tally.not_judged.clear();
     like.tally.fired = Fired::default();
     for fault in FaultKind::ALL {
         for leg in Leg::ALL.into_iter().map(Some).chain([None]) {
@@ -150,10 +151,11 @@ struct Chance {
 }
 
 /// What sentences speak of: it comes more often than the rest.
-const SPOKEN_OF: [(Violation, Cause); 10] = [
+const SPOKEN_OF: [(Violation, Cause); 11] = [
     (Violation::Duplicate, Cause::RetryAfterLostReply),
     (Violation::Duplicate, Cause::RetryAfterLostReply),
     (Violation::Duplicate, Cause::CheckThenActRace),
+    (Violation::Duplicate, Cause::RepeatedOnTheWay),
     (Violation::Duplicate, Cause::Redelivery),
     (Violation::Duplicate, Cause::ZombiePastLease),
     (Violation::Duplicate, Cause::CrashBetweenStores),
