@@ -67,8 +67,11 @@ fn strategy(strategy: &dyn crate::strategy::Strategy) -> Value {
 }
 
 fn broken_by(claim: &Claim) -> String {
+    if claim.breaks.is_empty() && claim.rules_out.is_empty() {
+        return "not said: it claims nothing".to_owned();
+    }
     if claim.breaks.is_empty() {
-        return "nothing that the lab can do".to_owned();
+        return "no fault of the lab, says its claim; `explore` and `run` hold it to that".to_owned();
     }
     let one = |b: &crate::strategy::Break| {
         let faults: Vec<&str> = b.faults.iter().map(|fault| fault.name()).collect();
