@@ -166,7 +166,7 @@ pub(super) fn statement(op: Op, by: Delivery) -> (&'static str, Vec<Parameter>) 
         Op::ReadBalance(account) => (READ_BALANCE, vec![id(account.0)]),
         Op::Overwrite(request, base) => {
             let mut parameters = effect(&request, None, by);
-            parameters.push(big(base.0 + i64::from(request.effect.amount)));
+            parameters.push(big(base.0.saturating_add(request.effect.amount.into())));
             (OVERWRITE, parameters)
         }
         Op::Begin(_) | Op::Commit | Op::Rollback => unreachable!("`{op}` is no statement"),

@@ -73,7 +73,7 @@ impl Plan {
                 plan(How::Write(statements::APPLY_UNDER_LEASE), Answers::AppliedOrOther, values)
             }
             Op::Overwrite(request, base) => {
-                let after = base.0 + i64::from(request.effect.amount);
+                let after = base.0.saturating_add(request.effect.amount.into());
                 plan(How::Write(statements::OVERWRITE), Answers::Applied, change(after, &request, None, by))
             }
             Op::ClaimAndApply(request) => {

@@ -126,7 +126,7 @@ impl Store {
                 Response::Applied(self.add(maker, &request, None, ledger)?)
             }
             Op::Overwrite(request, base) => {
-                let balance = base.0 + i64::from(request.effect.amount);
+                let balance = base.0.saturating_add(request.effect.amount.into());
                 Response::Applied(self.set(maker, &request, None, |_| balance, ledger)?)
             }
             Op::ClaimAndApply(request) => {
@@ -248,7 +248,7 @@ impl Store {
         ledger: &mut Vec<Entry>,
     ) -> Result<Option<Answer>, Halt> {
         let amount = i64::from(request.effect.amount);
-        self.set(maker, request, token, |balance| balance + amount, ledger)
+        self.set(maker, request, token, |balance| balance.saturating_add(amount), ledger)
     }
 
     /// Changes a balance and appends to the ledger; nothing if there is no such account.

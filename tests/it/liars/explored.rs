@@ -95,7 +95,7 @@ pub(super) fn explored(
             if !searched.complete {
                 return Err(format!("{} runs were not enough", searched.runs));
             }
-            Ok(searched.found.into_iter().map(|(violation, (schedule, _))| (violation, schedule)).collect())
+            Ok(searched.found.into_iter().map(|((violation, _), (schedule, _))| (violation, schedule)).collect())
         }
     }
 }
