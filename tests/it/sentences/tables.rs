@@ -77,11 +77,21 @@ pub fn committed() -> Vec<Run> {
         let mut experiment = folder.experiment.clone();
         assert!(builtin_names().contains(&experiment.name.as_str()), "{}", path.display());
         experiment.analysis = load(&experiment.name, &[], &registry).unwrap().analysis;
-        let schedules = folder.read_json(Files::SCHEDULES).unwrap();
+        let schedules = schedules_of(&folder);
         let name = path.strip_prefix(&results).unwrap().display().to_string();
         Run::new(name, experiment, folder.meta.clone(), folder.rows().to_vec(), schedules)
     };
     runs_below(&results).iter().map(run).collect()
+}
+
+/// What schedules show of a run's strategies. Older runs do not say because of what their shortened ones are: no sentence does.
+fn schedules_of(folder: &RunFolder) -> Schedules {
+    let mut saved: serde_json::Value = folder.read_json(Files::SCHEDULES).unwrap();
+    for shortened in saved["shortened"].as_array_mut().into_iter().flatten() {
+        let fields = shortened.as_object_mut().unwrap();
+        fields.entry("cause").or_insert_with(|| Cause::Unexplained.name().into());
+    }
+    serde_json::from_value(saved).unwrap()
 }
 
 /// How random a table is.
