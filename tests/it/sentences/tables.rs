@@ -84,13 +84,10 @@ pub fn committed() -> Vec<Run> {
     runs_below(&results).iter().map(run).collect()
 }
 
-/// What schedules show of a run's strategies. Older runs do not say because of what their shortened ones are: no sentence does.
+/// What schedules show of a run's strategies. No sentence speaks of the shortened ones, and older runs say less of them.
 fn schedules_of(folder: &RunFolder) -> Schedules {
     let mut saved: serde_json::Value = folder.read_json(Files::SCHEDULES).unwrap();
-    for shortened in saved["shortened"].as_array_mut().into_iter().flatten() {
-        let fields = shortened.as_object_mut().unwrap();
-        fields.entry("cause").or_insert_with(|| Cause::Unexplained.name().into());
-    }
+    saved["shortened"] = serde_json::json!([]);
     serde_json::from_value(saved).unwrap()
 }
 
