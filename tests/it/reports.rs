@@ -186,19 +186,19 @@ fn a_guarantee_that_is_broken_decides_and_another_experiment_is_refused() {
 /// Gives every trial of a run a goodput: that of its strategy in its repetition, and a little more with each repetition.
 fn set_goodput(run: &Path, of: &dyn Fn(&str, u32) -> f64) {
     let file = run.join("trials.csv");
-    let rows = std::fs::read_to_string(&file).unwrap();
-    let mut lines = rows.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let column = |name: &str| header.iter().position(|column| *column == name).unwrap();
-    let mut out = header.join(",") + "\n";
-    for line in lines {
-        let mut values: Vec<String> = line.split(',').map(str::to_owned).collect();
+    let mut rows = csv::Reader::from_path(&file).unwrap();
+    let header = rows.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let mut out = csv::Writer::from_writer(Vec::new());
+    out.write_record(&header).unwrap();
+    for row in rows.records().map(Result::unwrap) {
+        let mut values: Vec<String> = row.iter().map(str::to_owned).collect();
         let repeat: u32 = values[column("repeat")].parse().unwrap();
         let goodput = of(&values[column("strategy")], repeat) * (1.0 + f64::from(repeat) / 100.0);
         values[column("goodput_per_s")] = goodput.to_string();
-        out += &(values.join(",") + "\n");
+        out.write_record(&values).unwrap();
     }
-    std::fs::write(file, out).unwrap();
+    std::fs::write(file, out.into_inner().unwrap()).unwrap();
 }
 
 #[test]
