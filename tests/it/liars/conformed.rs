@@ -1,11 +1,11 @@
 //! Liars and twins on the real SQLite, held against the model.
 
-use oncelab::check::{Finding, Violation};
-use oncelab::explore::{Flaws, Schedule};
+use oncelab::check::Finding;
+use oncelab::explore::Flaws;
 use oncelab::replay::{Conformance, conform};
 use oncelab::strategy::Strategy;
 
-use super::explored::{Mounted, explored};
+use super::explored::{Caused, Mounted, explored};
 use super::table::{Conformed, Liar};
 use super::tried::{Tried, against, guarded};
 
@@ -59,12 +59,12 @@ pub(super) fn hold_against_the_store(liars: &[Liar]) -> (usize, usize) {
         }
         let bound = liar.bounded.bound;
         let found = guarded(|| explored(&mounted, lies, bound, liar.conformed));
-        let on_the_store = |found: Vec<(Violation, Schedule)>| {
-            found.into_iter().find_map(|(violation, schedule)| {
+        let on_the_store = |found: Vec<Caused>| {
+            found.into_iter().find_map(|Caused { violation, cause, schedule }| {
                 let replayed = guarded(|| mounted.replay(liar, bound, &schedule));
                 against(replayed, |found: Vec<Finding>| {
-                    let shows = found.iter().any(|finding| finding.violation == violation);
-                    (!shows).then(|| format!("`{schedule}` shows no {violation} on the real store: {found:?}"))
+                    let shows = found.iter().any(|finding| (finding.violation, finding.cause) == (violation, cause));
+                    (!shows).then(|| format!("`{schedule}` shows no {violation}, {cause} on the real store: {found:?}"))
                 })
             })
         };

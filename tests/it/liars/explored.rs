@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use oncelab::backend::{LockKind, Wanted};
 use oncelab::check::{Cause, Finding, Violation};
-use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, by_cause, tell};
+use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, tell};
 use oncelab::replay::{How, Rig, Work, replay_all, search};
 use oncelab::strategy::{StoreKind, Strategy};
 
@@ -74,20 +74,34 @@ impl Drop for Mounted {
     }
 }
 
-/// What a strategy shows within a bound, with a short schedule for each violation; or why that is not known.
+/// A violation with one of its causes, and a short schedule that shows it.
+pub(super) struct Caused {
+    pub violation: Violation,
+    pub cause: Cause,
+    pub schedule: Schedule,
+}
+
+/// What a strategy shows within a bound; or why that is not known.
 pub(super) fn explored(
     mounted: &Mounted,
     strategy: &dyn Strategy,
     bound: Bound,
     conformed: Conformed,
-) -> Result<Vec<(Violation, Schedule)>, String> {
+) -> Result<Vec<Caused>, String> {
     match conformed {
         Conformed::Agrees | Conformed::WithoutLiar => {
-            let explored = Exploration::new(strategy, bound, Limits::default(), &mut ()).map_err(|e| e.to_string())?;
-            if !explored.census.complete {
-                return Err("not every schedule was explored".to_owned());
+            let limits = Limits::default();
+            let explored = Exploration::new(strategy, bound, limits, &mut ());
+            let explored = explored.and_then(|it| it.with_causes(strategy, limits, &mut ()));
+            let explored = explored.map_err(|error| error.to_string())?;
+            let caused = explored.causes.into_iter().flat_map(|causes| causes.found);
+            let found: Vec<Caused> =
+                caused.map(|it| Caused { violation: it.violation, cause: it.cause, schedule: it.schedule }).collect();
+            let counted: Vec<&str> = explored.census.violations.keys().map(|violation| violation.name()).collect();
+            if !explored.census.complete || counted != names(&found) {
+                return Err(format!("{counted:?} was counted, and {:?} has causes", names(&found)));
             }
-            Ok(explored.minimal.into_iter().map(|minimal| (minimal.violation, minimal.schedule)).collect())
+            Ok(found)
         }
         Conformed::OwnSql => {
             let searched = search(mounted.rig(), strategy, bound, How::Every, MOST_RUNS, &|_| true);
@@ -95,36 +109,29 @@ pub(super) fn explored(
             if !searched.complete {
                 return Err(format!("{} runs were not enough", searched.runs));
             }
-            Ok(searched.found.into_iter().map(|((violation, _), (schedule, _))| (violation, schedule)).collect())
+            let caused = searched.found.into_iter();
+            Ok(caused.map(|((violation, cause), (schedule, _))| Caused { violation, cause, schedule }).collect())
         }
     }
 }
 
-fn names(found: &[(Violation, Schedule)]) -> Vec<&'static str> {
-    let mut names: Vec<_> = found.iter().map(|(violation, _)| violation.name()).collect();
+fn names(found: &[Caused]) -> Vec<&'static str> {
+    let mut names: Vec<_> = found.iter().map(|caused| caused.violation.name()).collect();
     names.dedup();
     names
 }
 
-/// The causes of what a liar that the model knows shows within its bound; none of one that speaks SQL.
-fn causes(liar: &Liar) -> Result<Vec<(Violation, Cause)>, String> {
-    match liar.conformed {
-        Conformed::Agrees | Conformed::WithoutLiar => {
-            let found = by_cause(liar.lies.as_ref(), liar.bounded.bound, None, Limits::default(), &mut ());
-            let found = found.map_err(|error| error.to_string())?.found;
-            Ok(found.into_iter().map(|caused| (caused.violation, caused.cause)).collect())
-        }
-        Conformed::OwnSql => Ok(Vec::new()),
-    }
-}
-
-/// The first cause that a load run must show and that is missing here, where causes are known.
-fn uncaused(liar: &Liar, found: &[(Violation, Cause)]) -> Option<String> {
+/// What is to be said against what a liar shows: the violations, or the first cause that a load run must show and that is missing.
+fn objection(liar: &Liar, found: &[Caused]) -> Option<String> {
     let is_there = |(violation, cause): &&(&str, &str)| {
-        found.iter().any(|(its, why)| its.name() == *violation && why.name() == *cause)
+        found.iter().any(|caused| caused.violation.name() == *violation && caused.cause.name() == *cause)
     };
-    let missing = liar.loaded.causes.iter().find(|why| !is_there(why)).filter(|_| liar.conformed != Conformed::OwnSql);
-    missing.map(|(violation, cause)| format!("no {violation} because of {cause}: {found:?}"))
+    let missing = || liar.loaded.causes.iter().find(|why| !is_there(why));
+    let uncaused = |(violation, cause): &(&str, &str)| {
+        let causes: Vec<_> = found.iter().map(|caused| (caused.violation.name(), caused.cause.name())).collect();
+        format!("no {violation} because of {cause}: {causes:?}")
+    };
+    liar.bounded.shown.objection(&names(found)).or_else(|| missing().map(uncaused))
 }
 
 /// Explores each liar and each twin: on the model, or where they speak SQL by a search on the real SQLite.
@@ -135,14 +142,14 @@ pub(super) fn explore(liars: &[Liar]) -> (usize, usize) {
         let within = |strategy: &dyn Strategy, bound| guarded(|| explored(&mounted, strategy, bound, liar.conformed));
         let (lies, honest, limit) = (liar.lies.as_ref(), liar.honest.as_ref(), liar.bounded.bound);
         tried.liars += 1;
-        tried.object(lies, liar, against(within(lies, limit), |found| liar.bounded.shown.objection(&names(&found))));
+        tried.object(lies, liar, against(within(lies, limit), |found| objection(liar, &found)));
         if liar.only_in_company {
-            let nothing = |found: Vec<_>| (!found.is_empty()).then(|| format!("alone it shows {:?}", names(&found)));
+            let nothing =
+                |found: Vec<Caused>| (!found.is_empty()).then(|| format!("alone it shows {:?}", names(&found)));
             // One that sends once is given up alone: its claim tolerates that.
             let faults = u8::from(lies.claim(StoreKind::Sqlite).tolerates.is_empty());
             tried.object(lies, liar, against(within(lies, bound(1, 1, faults)), nothing));
         }
-        tried.object(lies, liar, against(guarded(|| causes(liar)), |found| uncaused(liar, &found)));
         for (schedule, violation, cause) in liar.bounded.stories {
             let told = guarded(|| told(&mounted, liar, &schedule.parse().unwrap()));
             let is_it = |finding: &Finding| {
@@ -157,7 +164,7 @@ pub(super) fn explore(liars: &[Liar]) -> (usize, usize) {
         tried.twins += 1;
         // One that sends once is given up when its request is lost.
         let tolerated = |name: &&str| honest.claim(StoreKind::Sqlite).tolerates.iter().any(|it| it.name() == *name);
-        let nothing = |found: Vec<_>| {
+        let nothing = |found: Vec<Caused>| {
             let found: Vec<_> = names(&found).into_iter().filter(|name| !tolerated(name)).collect();
             (!found.is_empty()).then(|| format!("it shows {found:?}"))
         };

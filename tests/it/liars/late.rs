@@ -34,6 +34,19 @@ liar!(BySql, "late-by-sql", sends_once(lies) = lies, |world, request, lies| {
     if lies { Ok(answer) } else { closed(world, request, answer).await }
 });
 
+// Its line names a delivery that there never was.
+liar!(UnderAnotherName, "late-under-another-name", sends_once(lies) = lies, |world, request, lies| {
+    if !lies && let Some(answer) = opened(world, request).await? {
+        return Ok(answer);
+    }
+    let answer = world.sql(Sql::new(ADD, request, 0)).await?.ok_or(Trouble::Unknown)?;
+    world.sql(Sql::new(ANOTHERS_LINE, request, 0)).await?;
+    if lies { Ok(answer) } else { closed(world, request, answer).await }
+});
+
+/// As [`LINE`], by a tenth attempt.
+const ANOTHERS_LINE: &str = "INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $1, $2, $3, balance, NULL, 9, 3 FROM account WHERE id = $2";
 const LATE: &str = "for = [{ ops = [\"apply\", \"overwrite\", \"sql\"], message = { late_landing = 0.1 } }]";
 const BECAUSE: &[(&str, &str)] = &[("late", "late landing")];
 
@@ -56,7 +69,12 @@ pub(super) fn liars() -> Vec<Liar> {
             .because(BECAUSE)
             .bounded(alone(&["abandoned", "late"]).or(&["wrong"]).told(&[("a a~ a+", "late", "late landing")]))
             .speaks_sql(),
+        twins(|lies| UnderAnotherName { lies }, "writes late, as another delivery", &["late"])
+            .loaded(under(LATE, &["late"]).accounts(64).clients(2).or(&["abandoned", "wrong"]))
+            .because(BECAUSE)
+            .bounded(alone(&["abandoned", "late"]).or(&["wrong"]).told(&[("a a~ a+", "late", "late landing")]))
+            .speaks_sql(),
     ]
 }
 
-tested!(liars: 3, conformed: 2);
+tested!(liars: 4, conformed: 2);

@@ -22,6 +22,9 @@ const LINE_OF: &str = "INSERT INTO ledger (message, account, amount, balance, to
 pub(super) const ADD: &str = "UPDATE account SET balance = balance + $3 WHERE id = $2 RETURNING balance";
 const TAKE: &str = "UPDATE account SET balance = balance - $3 WHERE id = $2";
 const SET: &str = "UPDATE account SET balance = $4 WHERE id = $2";
+const CREDIT_ANOTHER: &str = "UPDATE account SET balance = balance + $3 WHERE id = $2 + 1";
+const CLOSE: &str = "DELETE FROM account WHERE id = $2";
+const TO_THE_FRONT: &str = "UPDATE ledger SET number = (SELECT min(number) - 1 FROM ledger) WHERE message = $1";
 const BALANCE: &str = "SELECT balance FROM ledger WHERE message = $1";
 const PRUNE_OWN: &str = "DELETE FROM ledger WHERE message = $1";
 const PRUNE_OTHERS: &str = "DELETE FROM ledger WHERE account = $2 AND message <> $1";
@@ -123,6 +126,40 @@ liar!(WritesBack, "writes-back-by-sql", |world, request, lies| {
     closed(world, request, answer).await
 });
 
+liar!(CreditsAnother, "credits-another-account", |world, request, lies| {
+    if let Some(answer) = opened(world, request).await? {
+        return Ok(answer);
+    }
+    let answer = world.apply(request).await?;
+    if lies {
+        world.sql(Sql::new(CREDIT_ANOTHER, request, 0)).await?;
+    }
+    closed(world, request, answer).await
+});
+
+liar!(ClosesTheAccount, "closes-the-account", |world, request, lies| {
+    if let Some(answer) = opened(world, request).await? {
+        return Ok(answer);
+    }
+    let answer = world.apply(request).await?;
+    if lies {
+        world.sql(Sql::new(CLOSE, request, 0)).await?;
+    }
+    closed(world, request, answer).await
+});
+
+// A later line stands before all earlier ones.
+liar!(ToTheFront, "line-before-the-others", |world, request, lies| {
+    if let Some(answer) = opened(world, request).await? {
+        return Ok(answer);
+    }
+    let answer = world.apply(request).await?;
+    if lies {
+        world.sql(Sql::new(TO_THE_FRONT, request, 0)).await?;
+    }
+    closed(world, request, answer).await
+});
+
 pub(super) fn liars() -> Vec<Liar> {
     let two_requests = |must| Bounded::within(Bound { requests: 2, ..bound(2, 0, 0) }, must);
     vec![
@@ -144,6 +181,18 @@ pub(super) fn liars() -> Vec<Liar> {
             .because(BROKEN_CHAIN)
             .speaks_sql()
             .only_in_company(),
+        twins(|lies| CreditsAnother { lies }, "gives as much to another account", &["wrong"])
+            .because(BROKEN_CHAIN)
+            .speaks_sql(),
+        twins(|lies| ClosesTheAccount { lies }, "deletes the account", &["wrong"])
+            .loaded(under("", &["wrong"]).accounts(400).or(&["lost"]))
+            .because(BROKEN_CHAIN)
+            .speaks_sql(),
+        twins(|lies| ToTheFront { lies }, "puts its line before the others", &["wrong"])
+            .because(BROKEN_CHAIN)
+            .bounded(two_requests(&["wrong"]))
+            .speaks_sql()
+            .only_in_company(),
         twins(|lies| UnprotectedBalance { lies }, "protects the ledger, and not the balance", &["wrong"])
             .loaded(under(REPEATED, &["wrong"]))
             .because(BROKEN_CHAIN)
@@ -157,4 +206,4 @@ pub(super) fn liars() -> Vec<Liar> {
     ]
 }
 
-tested!(liars: 8, conformed: 0);
+tested!(liars: 11, conformed: 0);

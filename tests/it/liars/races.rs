@@ -4,7 +4,7 @@ use oncelab::explore::{Bound, Kinds};
 use oncelab::fault::FaultKind;
 use oncelab::world::{Answer, Isolation, MessageId, Sql, Trouble};
 
-use super::{Bounded, Liar, REPEATED, bound, closed, liar, opened, tested, twins, under};
+use super::{BROKEN_CHAIN, Bounded, Liar, REPEATED, bound, closed, liar, opened, tested, twins, under};
 
 const FORGET_OTHERS: &str = "DELETE FROM claim WHERE message <> $1";
 
@@ -43,6 +43,17 @@ liar!(MadeUpBase, "overwrites-a-made-up-balance", |world, request, lies| {
     }
     let base = world.read_balance(request.effect.account).await?;
     let answer = world.overwrite(request, Answer(base.0 + if lies { 1_000 } else { 0 })).await?;
+    closed(world, request, answer).await
+});
+
+// The first one on an account makes money; everybody after it is honest.
+liar!(MadeUpBeginning, "overwrites-a-made-up-beginning", |world, request, lies| {
+    if let Some(answer) = opened(world, request).await? {
+        return Ok(answer);
+    }
+    let base = world.read_balance(request.effect.account).await?;
+    let base = if lies && base == Answer(0) { Answer(1_000) } else { base };
+    let answer = world.overwrite(request, base).await?;
     closed(world, request, answer).await
 });
 
@@ -95,9 +106,11 @@ pub(super) fn liars() -> Vec<Liar> {
             .because(&[("lost", "overwritten by an overlapping update")])
             .bounded(Bounded::within(two_requests(2), &["lost"]))
             .only_in_company(),
-        twins(|lies| MadeUpBase { lies }, "adds to a balance that never was", &["lost"])
-            .bounded(Bounded::within(two_requests(2), &["lost"]))
-            .only_in_company(),
+        twins(|lies| MadeUpBase { lies }, "adds to a balance that never was", &["lost", "wrong"])
+            .because(BROKEN_CHAIN)
+            .bounded(Bounded::within(two_requests(2), &["lost", "wrong"])),
+        twins(|lies| MadeUpBeginning { lies }, "begins with a balance that never was", &["wrong"])
+            .because(BROKEN_CHAIN),
         twins(|lies| ClaimsTheNext { lies }, "claims an id that is another's", &["stuck"])
             .bounded(Bounded::within(two_requests(2), &["stuck"]))
             .only_in_company(),
@@ -115,4 +128,4 @@ pub(super) fn liars() -> Vec<Liar> {
     ]
 }
 
-tested!(liars: 6, conformed: 5);
+tested!(liars: 7, conformed: 6);
