@@ -26,9 +26,11 @@ pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
 /// By how many nanoseconds the application of an entry began after this moment, if it did. An operation that was under
 /// way at that moment may have been applied before it: that is no proof.
 pub(super) fn began_after(case: &Case<'_>, message: MessageId, entry: &Entry, moment_ns: u64) -> Option<u64> {
-    let applications = case.events_of(message).filter(|event| event.delivery == entry.by && may_apply(event));
-    // The last one is the commit, where the effect was part of a transaction.
-    applications.last()?.at_ns.checked_sub(moment_ns)
+    let applications = || case.events_of(message).filter(|event| may_apply(event));
+    // The last one is the commit, where the effect was part of a transaction. A line that a strategy wrote itself may name a delivery
+    // that there never was.
+    let last = applications().filter(|event| event.delivery == entry.by).last().or_else(|| applications().last())?;
+    last.at_ns.checked_sub(moment_ns)
 }
 
 fn may_apply(event: &Event) -> bool {
@@ -77,6 +79,15 @@ mod tests {
         let landed = What::Landed { op: apply(0), outcome: Some(Outcome::Ok(APPLIED)) };
         story.unknown(10, 0, FIRST, apply(0)).at(50, 0, FIRST, What::GaveUp).at(70, 0, FIRST, landed).entry(0, FIRST);
         assert_eq!(story.found(Violation::Late).len(), 1);
+    }
+
+    #[test]
+    fn rejects_an_entry_under_the_name_of_a_delivery_that_never_was() {
+        let mut story = given_up();
+        let landed = What::Landed { op: apply(0), outcome: Some(Outcome::Ok(APPLIED)) };
+        story.unknown(10, 0, FIRST, apply(0)).at(50, 0, FIRST, What::GaveUp).at(70, 0, FIRST, landed);
+        story.entry(0, Delivery { attempt: 9, copy: 3 });
+        assert_eq!(story.found(Violation::Late), [(0, Cause::LateLanding)]);
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
             firsts.insert(entry.message, entry);
             continue;
         };
-        let undid_another =
-            before.is_some_and(|before| before.message != entry.message && before.number > first.number);
+        let undid_another = first.account == entry.account
+            && before.is_some_and(|before| before.message != entry.message && before.number > first.number);
         if undid_another && entry.balance == first.balance {
             findings.push(Finding {
                 violation: Violation::Reverted,
@@ -47,6 +47,13 @@ mod tests {
         let mut story = Story::of(2);
         story.entry_with(0, FIRST, None, 10).entry_with(1, FIRST, None, 20).entry_with(0, RETRY, None, 10);
         assert_eq!(story.found(Violation::Reverted).iter().map(|(n, _)| *n).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn accepts_the_same_balance_on_another_account() {
+        let mut story = Story::of(2);
+        story.raw_entry(0, FIRST, (0, 10, 10)).raw_entry(1, FIRST, (1, 10, 10)).raw_entry(0, RETRY, (1, 0, 10));
+        assert_eq!(story.found(Violation::Reverted), []);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) struct Seen {
     has_strangers: bool,
     /// The last balance of each account that has one, in the order of the accounts.
     balances: Vec<(AccountId, i64)>,
+    /// Every balance that an account has had, each once.
+    had: Vec<(AccountId, i64)>,
     /// The effects in order, where there are several requests.
     effects: Vec<(MessageId, i64)>,
 }
@@ -31,6 +33,8 @@ struct OfRequest {
     other_effect: bool,
     /// A balance does not go on from the one before it.
     unchained: bool,
+    /// It does not go on from any that the account has had.
+    made_up: bool,
     /// A handler has answered.
     answer: Option<Answer>,
     /// The answers that no effect has given so far.
@@ -89,6 +93,7 @@ impl Seen {
             stale: false,
             has_strangers: false,
             balances: Vec::new(),
+            had: Vec::new(),
             effects: Vec::new(),
         }
     }
@@ -140,6 +145,11 @@ impl Seen {
         if requests.len() > 1 {
             self.effects.push((message, balance));
         }
+        let goes_on_from = |base: i64| base == 0 || self.had.binary_search(&(account, base)).is_ok();
+        let made_up = !balance.checked_sub(amount).is_some_and(goes_on_from);
+        if let Err(at) = self.had.binary_search(&(account, balance)) {
+            self.had.insert(at, (account, balance));
+        }
         let place = message.0 as usize;
         let (Some(of), Some(request)) = (self.by_request.get_mut(place), requests.get(place)) else {
             self.has_strangers = true;
@@ -149,6 +159,7 @@ impl Seen {
         of.late |= of.gave_up || of.refused;
         of.other_effect |= account != request.effect.account || amount != i64::from(request.effect.amount);
         of.unchained |= balance.checked_sub(before) != Some(amount);
+        of.made_up |= made_up;
         of.odd.retain(|answer| answer.0 != balance);
         if let Err(at) = of.given.binary_search(&balance) {
             of.given.insert(at, balance);
