@@ -180,7 +180,7 @@ impl Explore {
     }
 
     fn limits(&self) -> Limits {
-        Limits { memory_bytes: self.memory.saturating_mul(1 << 20) }
+        Limits { memory_bytes: self.memory.saturating_mul(1 << 20), ..Limits::default() }
     }
 
     fn store_name(&self) -> &'static str {

@@ -9,7 +9,7 @@ use crate::results::{Breaking, CellSummary, Explored, Files, RunFolder, Schedule
 use crate::strategy::{Registry, StoreKind, Strategy};
 
 /// What a search may use: a report is no place for long ones.
-const LIMITS: Limits = Limits { memory_bytes: 256 << 20 };
+const LIMITS: Limits = Limits { memory_bytes: 256 << 20, caused_states: 20_000 };
 
 /// The bound of explorations: that of the table in docs/explore.md.
 const LANES: u8 = 2;
@@ -114,17 +114,15 @@ fn of_strategy(
     let mut found: Vec<(Caused, u8)> = Vec::new();
     let had = cells.iter().flat_map(|cell| cell.fired.keys()).filter_map(|fault| FaultKind::from_name(fault));
     let had = had.map(Kinds::of).fold(Kinds::NONE, Kinds::and);
-    // First with the faults of the run, then with any; with one request, then with two.
-    for kinds in [had, Kinds::all()] {
-        for requests in [1, 2] {
-            if left.is_empty() {
-                continue;
-            }
-            let bound = Bound { kinds, requests, ..bound(profile) };
-            let Ok(more) = by_cause(strategy.as_ref(), bound, Some(&left), LIMITS, &mut ()) else { continue };
-            left.retain(|why| !more.found.iter().any(|caused| caused.why() == *why));
-            found.extend(more.found.into_iter().map(|caused| (caused, requests)));
+    // With the faults of the run, on one request, then on two; then with any fault.
+    for (kinds, requests) in [(had, 1), (had, 2), (Kinds::all(), 1)] {
+        if left.is_empty() {
+            break;
         }
+        let bound = Bound { kinds, requests, ..bound(profile) };
+        let Ok(more) = by_cause(strategy.as_ref(), bound, Some(&left), LIMITS, &mut ()) else { continue };
+        left.retain(|why| !more.found.iter().any(|caused| caused.why() == *why));
+        found.extend(more.found.into_iter().map(|caused| (caused, requests)));
     }
     found.sort_by_key(|(caused, _)| caused.why());
     let command = |caused: &Caused, requests: u8| {

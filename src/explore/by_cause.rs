@@ -55,9 +55,6 @@ pub struct ByCause {
     pub complete: bool,
 }
 
-/// How many states are looked at. An exploration of the usual bound has a few thousand.
-const MOST_STATES: u64 = 400_000;
-
 /// The bounds that are searched: those that an exploration is made of, with fewer lanes first. One lane is easier to follow than two,
 /// and what only the end shows needs no other lane to run to its end.
 fn searched(strategy: &dyn Strategy, bound: Bound) -> Vec<Bound> {
@@ -125,7 +122,7 @@ fn in_part(
             }
             Ok(wanted.is_none_or(|wanted| found.len() < wanted.len()))
         };
-        let search = Search { limits, most_states: MOST_STATES, tags: true };
+        let search = Search { limits, most_states: limits.caused_states, tags: true };
         let (went, _) = search.run(&mut engine, &mut visit, watch)?;
         if went != Went::TokensNeeded {
             return Ok(ByCause { found, complete: went == Went::Through });

@@ -19,12 +19,14 @@ impl Watch for () {
 pub struct Limits {
     /// Bytes, roughly, for the states that it has to keep.
     pub memory_bytes: usize,
+    /// How many states a search for causes looks at: those that differ by what led to them are many.
+    pub caused_states: u64,
 }
 
 impl Default for Limits {
-    /// Two gibibytes.
+    /// Two gibibytes, and as many states as are gone through in a second or so.
     fn default() -> Self {
-        Limits { memory_bytes: 2 << 30 }
+        Limits { memory_bytes: 2 << 30, caused_states: 400_000 }
     }
 }
 

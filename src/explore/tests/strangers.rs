@@ -282,7 +282,7 @@ fn check_then_act_in_a_transaction_needs_more_than_read_committed() {
 #[test]
 fn a_bound_that_is_too_large_ends_with_partial_figures() {
     let strategy = Registry::default().get("etcd-lock-twice").expect("it is there");
-    let limits = Limits { memory_bytes: 1 << 20 };
+    let limits = Limits { memory_bytes: 1 << 20, ..Limits::default() };
     let counted =
         census(strategy.as_ref(), super::bound(3, 1, 2), Flaws::default(), limits, &mut ()).expect("explorable");
     assert!(counted.out_of_memory && !counted.complete && counted.states > 0);
