@@ -61,7 +61,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
         }
     }
     if !shown.schedules.shortened.is_empty() {
-        out.push_str("\nstep by step, the shortest way to the same because of the same, on real backends:\n");
+        out.push_str("\nstep by step, the shortest way to the same by the same cause:\n");
     }
     let mut foremost: Vec<(&str, &str)> = Vec::new();
     for (violations, Shortened { strategy, cause, command, .. }) in shown.schedules.stories() {
@@ -72,7 +72,8 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
             None => foremost.push((strategy, violations[0])),
         }
         let what = format!("{strategy}, {} because of {cause}:", violations.join(" and "));
-        out.push_str(&format!("  {}    {}\n", hanging("", &what).replace('\n', "\n  ").trim_start(), here(command)));
+        out.push_str(&hanging("  ", &what));
+        out.push_str(&format!("    {}\n", here(command)));
     }
     for (strategy, why) in &summary.skipped {
         out.push('\n');

@@ -99,7 +99,7 @@ expect.hardly.at-least-once = ["duplicate"]
     let output = oncelab(folder.path(), &["run", "quiet.toml"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let stdout = text(&output.stdout);
-    assert!(stdout.contains("no fault fired") && stdout.contains("inconclusive"), "{stdout}");
+    assert!(stdout.contains("never fired: store.reply_lost") && stdout.contains("inconclusive"), "{stdout}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn bad_input_is_exit_code_2_with_the_place_and_a_remedy() {
             &["check-then-act", "--schedule", "a* a"],
             "step 1 of the schedule, 'a*', cannot be made there; what can: a a!",
         ),
-        (&["at-most-once", "--schedule", "a b"], "step 2 of the schedule, 'b', comes after the end"),
+        (&["at-most-once", "--schedule", "a a"], "step 2 of the schedule, 'a', comes after the end"),
         (&["check-then-act", "--schedule", "z"], "more than 6 lanes"),
         (&["check-then-act", "--lanes", "7"], "7 is not in 1..=6"),
         (&["check-then-act", "--requests", "3"], "--requests 3 needs as many lanes at least"),

@@ -162,7 +162,8 @@ fn the_next_run_removes_what_a_killed_one_has_left() {
         let mut next = command(folder.path());
         next.args(&arguments).args(["--set", "load.requests=120", "--set", "repeats=1"]).env("TMPDIR", &temporary);
         let next = next.output().unwrap();
-        assert_eq!(next.status.code(), Some(0), "{}", text(&next.stderr));
+        // With so few requests not every fault fires: then the run is inconclusive.
+        assert!([Some(0), Some(3)].contains(&next.status.code()), "{}", text(&next.stderr));
         assert_eq!(servers(), Vec::<std::path::PathBuf>::new(), "neither the killed run's nor its own");
     });
 }
