@@ -48,7 +48,7 @@ pub mod strategy {
 
     /// A stand-in: the tests of claims go through it, and they are not run here.
     #[derive(Default)]
-    pub struct Registry;
+    pub struct Registry([std::sync::Arc<dyn Strategy>; 0]);
 
     /// A stand-in.
     pub trait Strategy {
@@ -58,7 +58,7 @@ pub mod strategy {
 
     impl Registry {
         pub fn iter(&self) -> std::slice::Iter<'_, std::sync::Arc<dyn Strategy>> {
-            [].iter()
+            self.0.iter()
         }
     }
 }
