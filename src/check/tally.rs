@@ -230,14 +230,15 @@ mod tests {
         let begin = Op::Begin(Isolation::ReadCommitted);
         let applied = Response::Applied(Some(Answer(10)));
         let mut story = Story::of(2);
-        story.done(0, 0, FIRST, begin, Response::Done).done(1, 0, FIRST, apply(0), applied);
+        story.done(0, 0, FIRST, begin, Response::Done);
+        story.done(1, 0, FIRST, apply(0), applied).done(1, 0, FIRST, apply(0), applied);
         // Inside a transaction the lock service is asked outside of it.
         story.done(2, 0, FIRST, Op::Acquire(lock(1)), Response::Held(token(1)));
         // The same handler, with another delivery of the message and with another message: both alone.
         story.done(3, 0, RETRY, apply(0), applied).done(4, 1, FIRST, apply(1), applied);
         story.done(5, 0, FIRST, Op::Commit, Response::Done).done(6, 0, FIRST, apply(0), applied);
         let made = tally(&story).made;
-        let expected = [(OpKind::Begin, 1, 0), (OpKind::Commit, 1, 0), (OpKind::Apply, 4, 3), (OpKind::Acquire, 1, 1)];
+        let expected = [(OpKind::Begin, 1, 0), (OpKind::Commit, 1, 0), (OpKind::Apply, 5, 3), (OpKind::Acquire, 1, 1)];
         assert_eq!(made.iter().collect::<Vec<_>>(), expected);
     }
 
