@@ -277,4 +277,20 @@ mod tests {
         let found: Vec<(u32, Cause)> = super::find(&case).iter().map(|found| (found.message.0, found.cause)).collect();
         assert_eq!(found, [(1, Cause::BrokenChain)]);
     }
+
+    #[test]
+    fn an_entry_that_goes_on_from_an_earlier_balance_is_exempt_only_by_an_overwrite_of_its_own() {
+        let mut none = Story::of(2);
+        none.raw_entry(0, FIRST, (0, 10, 10)).raw_entry(1, FIRST, (0, 10, 10));
+        assert_eq!(wrong(&none), [(1, Cause::BrokenChain)]);
+        let mut others = Story::of(3);
+        let op = Op::Overwrite(request(1), Answer(10));
+        others.raw_entry(0, FIRST, (0, 10, 10)).done(5, 1, FIRST, op, Response::Applied(Some(Answer(20))));
+        others.raw_entry(1, FIRST, (0, 10, 20));
+        assert_eq!(wrong(&others), []);
+        others.raw_entry(2, FIRST, (0, 10, 20));
+        assert_eq!(wrong(&others), [(2, Cause::BrokenChain)]);
+        others.raw_entry(1, COPY, (0, 10, 20));
+        assert_eq!(wrong(&others), [(1, Cause::BrokenChain), (2, Cause::BrokenChain)]);
+    }
 }
