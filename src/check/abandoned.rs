@@ -28,7 +28,7 @@ mod tests {
     use crate::check::{Cause, Violation};
     use crate::history::What;
     use crate::strategy::Retries;
-    use crate::world::{Answer, Delivery};
+    use crate::world::{Answer, Delivery, Trouble};
 
     fn given_up() -> Story {
         let mut story = Story::of(1);
@@ -54,5 +54,16 @@ mod tests {
         let mut story = given_up();
         story.answer(9, 0, Delivery::FINAL, Ok(Answer(10)));
         assert_eq!(story.found(Violation::Abandoned), []);
+    }
+
+    #[test]
+    fn accepts_what_nobody_gave_up_and_what_was_told_success_or_refused_before() {
+        assert_eq!(Story::of(1).found(Violation::Abandoned), []);
+        for reply in [Ok(Answer(10)), Err(Trouble::Refused)] {
+            let mut story = Story::of(1);
+            story.retries = Retries::Never;
+            story.answer(0, 0, FIRST, reply).at(5, 0, FIRST, What::GaveUp);
+            assert_eq!(story.found(Violation::Abandoned), [], "{reply:?}");
+        }
     }
 }

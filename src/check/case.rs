@@ -141,3 +141,37 @@ impl Groups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Case;
+    use crate::check::Told;
+    use crate::check::testing::{FIRST, RETRY, Story};
+    use crate::history::What;
+    use crate::world::MessageId;
+
+    #[test]
+    fn events_and_entries_are_those_of_their_message_in_their_order() {
+        let mut story = Story::of(3);
+        for (us, message) in (0..).zip([1, 0, 1, 2, 0]) {
+            story.at(us, message, FIRST, What::Arrived).entry(message, FIRST);
+        }
+        let case = Case::new(story.evidence());
+        let numbers = |n| case.entries_of(MessageId(n)).map(|entry| entry.number).collect::<Vec<_>>();
+        let times = |n| case.events_of(MessageId(n)).map(|event| event.at_ns / 1_000).collect::<Vec<_>>();
+        assert_eq!(case.messages().map(|message| message.0).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!([0, 1, 2, 3].map(numbers), [vec![2, 5], vec![1, 3], vec![4], vec![]]);
+        assert_eq!([0, 1, 2, 3].map(times), [vec![1, 4], vec![0, 2], vec![3], vec![]]);
+    }
+
+    #[test]
+    fn what_no_client_sent_is_a_stranger_and_no_message() {
+        let mut story = Story::of(2);
+        story.entry(0, FIRST).entry(2, FIRST).entry(1, FIRST).entry(u32::MAX, RETRY);
+        let case = Case::new(story.evidence());
+        let strangers: Vec<u32> = case.strangers().map(|entry| entry.message.0).collect();
+        assert_eq!(strangers, [2, u32::MAX]);
+        assert!(case.request(MessageId(2)).is_none() && !case.is_applied(MessageId(2)));
+        assert_eq!(case.told(MessageId(2)), Told::default());
+    }
+}

@@ -155,11 +155,12 @@ pub(super) fn of_outdated(case: &Case<'_>, entry: &Entry) -> Cause {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, lock, sent};
+    use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, lock, request, sent};
     use crate::check::{Cause, Violation};
     use crate::fault::FaultKind;
     use crate::history::What;
-    use crate::world::{Answer, Delivery, MessageId, Op, Outcome, Response};
+    use crate::strategy::Retries;
+    use crate::world::{Answer, Delivery, MessageId, Op, Outcome, Response, Sql};
 
     const APPLIED: Response = Response::Applied(Some(Answer(10)));
     const READ: Op = Op::ReadMark(MessageId(0));
@@ -248,5 +249,88 @@ mod tests {
             story.done(0, 0, FIRST, apply(0), APPLIED);
         };
         assert_eq!(cause(FIRST, repeated), Cause::Redelivery);
+    }
+
+    #[test]
+    fn whoever_looks_when_the_mark_is_there_does_not_race() {
+        // The mark is written from 5 to 6 µs; what its delivery reads later does not hide it again.
+        let marked = |looks_us: u64| {
+            move |story: &mut Story| {
+                story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, READ, Response::Found(None));
+                story.done(3, 0, FIRST, apply(0), APPLIED).done(5, 0, FIRST, MARK, Response::Done);
+                look_and_apply(story, looks_us - 1, COPY);
+                story.done(20, 0, FIRST, Op::ReadAnswer(MessageId(0)), Response::Found(None));
+            }
+        };
+        assert_eq!([6, 8].map(|looks_us| cause(COPY, marked(looks_us))), [Cause::Redelivery; 2]);
+        assert_eq!(cause(COPY, marked(5)), Cause::CheckThenActRace);
+    }
+
+    #[test]
+    fn whoever_looks_no_later_than_the_other_arrives_does_not_race() {
+        let at_once = |story: &mut Story| {
+            story.at(2, 0, COPY, What::Arrived).done(3, 0, COPY, READ, Response::Found(None));
+            story.at(3, 0, FIRST, What::Arrived).done(4, 0, FIRST, apply(0), APPLIED);
+            story.done(5, 0, COPY, apply(0), APPLIED);
+        };
+        assert_eq!(cause(COPY, at_once), Cause::Redelivery);
+    }
+
+    #[test]
+    fn an_answer_that_nobody_heard_is_a_lost_reply() {
+        let unheard = |story: &mut Story| {
+            let answered = What::Answered { reply: Ok(Answer(10)), heard: false };
+            story.done(0, 0, FIRST, apply(0), APPLIED).at(2, 0, FIRST, answered);
+            story.done(5, 0, RETRY, apply(0), APPLIED);
+        };
+        assert_eq!(cause(RETRY, unheard), Cause::RetryAfterLostReply);
+    }
+
+    #[test]
+    fn a_client_that_sends_once_is_repeated_on_the_way() {
+        let once = |story: &mut Story| {
+            story.retries = Retries::Never;
+            story.done(0, 0, FIRST, apply(0), APPLIED).done(5, 0, COPY, apply(0), APPLIED);
+        };
+        assert_eq!(cause(COPY, once), Cause::RepeatedOnTheWay);
+    }
+
+    #[test]
+    fn a_delivery_that_applies_twice_does_so_itself() {
+        let twice = |story: &mut Story| {
+            story.done(0, 0, FIRST, apply(0), APPLIED).done(2, 0, FIRST, apply(0), APPLIED);
+        };
+        assert_eq!(cause(FIRST, twice), Cause::AppliedTwice);
+        let unknown = |story: &mut Story| {
+            story.unknown(0, 0, FIRST, apply(0));
+            twice(story);
+        };
+        assert_eq!(cause(FIRST, unknown), Cause::RetryAfterLostReply);
+        // Two entries by two deliveries are not one's, whatever the first did.
+        let two = |story: &mut Story| {
+            twice(story);
+            story.done(5, 0, RETRY, apply(0), APPLIED);
+        };
+        assert_eq!(cause(RETRY, two), Cause::Redelivery);
+    }
+
+    #[test]
+    fn a_look_and_a_statement_that_nobody_knows_are_no_second_application() {
+        let looks = |story: &mut Story| look_and_apply(story, 0, FIRST);
+        assert_eq!(cause(FIRST, looks), Cause::Redelivery);
+        let own = Op::Sql(Sql::new("SELECT 1", &request(0), 0));
+        let statements = |story: &mut Story| {
+            story.done(0, 0, FIRST, own, Response::Found(None)).done(2, 0, FIRST, own, Response::Found(None));
+        };
+        assert_eq!(cause(FIRST, statements), Cause::Redelivery);
+    }
+
+    #[test]
+    fn what_one_delivery_sent_again_before_it_landed_is_a_late_landing() {
+        let late = |story: &mut Story| {
+            story.unknown(0, 0, FIRST, apply(0)).done(2, 0, FIRST, apply(0), APPLIED);
+            story.at(9, 0, FIRST, What::Landed { op: apply(0), outcome: Some(Outcome::Ok(APPLIED)) });
+        };
+        assert_eq!(cause(FIRST, late), Cause::LateLanding);
     }
 }

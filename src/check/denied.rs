@@ -64,4 +64,21 @@ mod tests {
         again.answer(3, 0, FIRST, Err(Trouble::InProgress)).smooth(10, 0, RETRY);
         assert_eq!(again.found(Violation::Denied), []);
     }
+
+    #[test]
+    fn the_delivery_that_was_refused_is_told_by_its_reply() {
+        // The first is told to try again; the retry loses a reply, and takes that for a failure.
+        let mut story = Story::of(1);
+        story.answer(1, 0, FIRST, Err(Trouble::InProgress)).unknown(3, 0, RETRY, apply(0)).entry(0, RETRY);
+        story.answer(5, 0, RETRY, Err(Trouble::Refused));
+        assert_eq!(story.found(Violation::Denied), [(0, Cause::UnknownTakenForFailure)]);
+    }
+
+    #[test]
+    fn rejects_a_retry_that_is_refused_after_a_crash() {
+        let mut story = Story::of(1);
+        story.done(1, 0, FIRST, apply(0), APPLIED).entry(0, FIRST).at(3, 0, FIRST, What::Crashed);
+        story.answer(9, 0, RETRY, Err(Trouble::Refused));
+        assert_eq!(story.found(Violation::Denied), [(0, Cause::CrashBetweenStores)]);
+    }
 }

@@ -45,8 +45,8 @@ fn why(case: &Case<'_>, message: MessageId) -> Cause {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::Violation;
-    use crate::check::testing::{FIRST, RETRY, Story};
+    use crate::check::testing::{COPY, FIRST, RETRY, Story};
+    use crate::check::{Case, Cause, Violation};
     use crate::history::What;
     use crate::world::{Answer, Reply, Trouble};
 
@@ -70,5 +70,20 @@ mod tests {
         assert_eq!(two(Err(Trouble::Refused), Err(Trouble::Refused)), 0);
         assert_eq!(two(Err(Trouble::Unknown), Ok(Answer(10))), 0);
         assert_eq!(two(Err(Trouble::InProgress), Ok(Answer(10))), 0);
+    }
+
+    #[test]
+    fn names_the_two_answers_and_their_deliveries_and_no_try_again() {
+        let mut story = Story::of(1);
+        story.answer(0, 0, COPY, Err(Trouble::InProgress)).smooth(1, 0, FIRST).smooth(10, 0, RETRY);
+        let found = super::find(&Case::new(story.evidence()));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].detail, "delivery 0 was answered 10, delivery 1 20");
+        assert_eq!(found[0].cause, Cause::Redelivery);
+        let mut refused = Story::of(1);
+        refused.smooth(0, 0, FIRST).at(5, 0, FIRST, What::Crashed).answer(9, 0, RETRY, Err(Trouble::Refused));
+        let found = super::find(&Case::new(refused.evidence()));
+        assert_eq!(found[0].detail, "delivery 0 was answered 10, delivery 1 refused");
+        assert_eq!(found[0].cause, Cause::CrashBetweenStores);
     }
 }

@@ -204,7 +204,7 @@ impl std::fmt::Display for Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{ForOps, MessageFaults, OpName};
+    use crate::fault::{BackendFault, Disturbance, ForOps, MessageFaults, OpName, Target};
 
     fn level() -> Level {
         let mut level = Level::none();
@@ -265,5 +265,54 @@ mod tests {
         assert!(Faults::missing(&level, &made(&[OpKind::Apply]), &Fired::default()).is_empty());
         let missing = Faults::missing(&level, &made(&[OpKind::Apply, OpKind::Commit]), &Fired::default());
         assert_eq!(missing.to_string(), "store.reply_lost");
+    }
+
+    #[test]
+    fn only_what_happened_is_listed_and_it_adds_up() {
+        let mut fired = Fired::default();
+        fired.add(FaultKind::Crash, None, 2);
+        fired.add(FaultKind::ReplyLost, Some(Leg::Lock), 3);
+        let mut sum = fired.clone();
+        sum.add_all(&fired);
+        let expected = [(FaultKind::ReplyLost, Some(Leg::Lock), 6), (FaultKind::Crash, None, 4)];
+        assert_eq!(sum.iter().collect::<Vec<_>>(), expected);
+        let mut made = Made::default();
+        made.add(OpKind::Claim, 5, 2);
+        made.add(OpKind::Begin, 3, 0);
+        let mut sum = made.clone();
+        sum.add_all(&made);
+        assert_eq!(sum.iter().collect::<Vec<_>>(), [(OpKind::Begin, 6, 0), (OpKind::Claim, 10, 4)]);
+    }
+
+    #[test]
+    fn every_fault_in_every_place_is_one_of_its_own() {
+        let anything = MessageFaults {
+            request_lost: Probability::new(0.1).unwrap(),
+            reply_lost: Probability::new(0.1).unwrap(),
+            late_landing: Probability::new(0.1).unwrap(),
+            duplicated: Probability::new(0.1).unwrap(),
+            delayed: Probability::new(0.1).unwrap(),
+        };
+        let mut level = Level { client: anything, store: anything, lock: anything, ..level() };
+        level.handler.cancel = Probability::new(0.1).unwrap();
+        level.handler.crash = Probability::new(0.1).unwrap();
+        let missing = Faults::missing(&level, &made(&[OpKind::Apply, OpKind::Acquire]), &Fired::default());
+        // Five on each of three legs, and three of a handler's own: in the order of kinds, and of legs.
+        let expected: Vec<_> =
+            FaultKind::ALL[..5].iter().flat_map(|kind| Leg::ALL.map(|leg| (*kind, Some(leg)))).collect();
+        let (on_legs, own): (Vec<_>, Vec<_>) = missing.iter().partition(|(_, leg)| leg.is_some());
+        assert_eq!(on_legs, expected);
+        assert_eq!(own, [FaultKind::Pause, FaultKind::Cancel, FaultKind::Crash].map(|kind| (kind, None)));
+    }
+
+    #[test]
+    fn what_is_done_to_a_server_is_met_by_the_operations_that_go_there() {
+        let mut level = Level::none();
+        let paused =
+            BackendFault { fault: Disturbance::Pause, target: Target::Store, at_ms: None, every_ms: None, for_ms: 1 };
+        level.backend = vec![paused];
+        let missing = |kinds: &[OpKind]| Faults::missing(&level, &made(kinds), &Fired::default()).to_string();
+        assert_eq!(missing(&[OpKind::Apply, OpKind::Acquire]), "store.server_paused");
+        assert_eq!(missing(&[OpKind::Acquire]), "");
     }
 }

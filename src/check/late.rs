@@ -51,11 +51,11 @@ fn may_apply(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::{FIRST, RETRY, Story, apply};
-    use crate::check::{Cause, Violation};
+    use crate::check::testing::{COPY, FIRST, RETRY, Story, apply};
+    use crate::check::{Case, Cause, Violation};
     use crate::history::What;
     use crate::strategy::Retries;
-    use crate::world::{Answer, Delivery, Op, Outcome, Response, Sql, Trouble};
+    use crate::world::{Answer, Delivery, MessageId, Op, Outcome, Response, Sql, Trouble};
 
     /// A client that never retries gave up at 50 µs.
     fn given_up() -> Story {
@@ -127,5 +127,22 @@ mod tests {
         story.at(10, 0, FIRST, What::GaveUp).done(20, 0, Delivery::FINAL, apply(0), APPLIED);
         story.entry(0, Delivery::FINAL);
         assert_eq!(story.found(Violation::Late), []);
+    }
+
+    #[test]
+    fn accepts_what_another_delivery_tried_and_what_is_no_application() {
+        let mut story = given_up();
+        story.done(10, 0, FIRST, apply(0), APPLIED).entry(0, FIRST).at(50, 0, FIRST, What::GaveUp);
+        story.unknown(60, 0, COPY, apply(0));
+        story.done(70, 0, FIRST, Op::ReadMark(MessageId(0)), Response::Found(None));
+        assert_eq!(story.found(Violation::Late), []);
+    }
+
+    #[test]
+    fn says_by_how_much_it_is_late() {
+        let mut story = given_up();
+        story.at(50, 0, FIRST, What::GaveUp).done(75, 0, FIRST, apply(0), APPLIED).entry(0, FIRST);
+        let finding = super::of(&Case::new(story.evidence()), MessageId(0)).expect("it is late");
+        assert_eq!(finding.detail, "applied 25 µs after the client had given up");
     }
 }

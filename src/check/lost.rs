@@ -59,7 +59,7 @@ fn surviving(ledger: &[Entry]) -> FxHashSet<u64> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{FIRST, Story, request};
-    use crate::check::{Cause, Violation};
+    use crate::check::{Case, Cause, Violation, findings};
     use crate::history::What;
     use crate::world::{Answer, Delivery, Failure, Op, Response, Trouble};
 
@@ -132,5 +132,29 @@ mod tests {
         let mut story = overwriting(&[10]);
         story.entry_with(0, FIRST, None, 10);
         assert_eq!(story.found(Violation::Lost), []);
+    }
+
+    #[test]
+    fn where_nothing_is_overwritten_a_balance_that_was_changed_loses_nothing() {
+        // Something subtracted five between the two effects: that is wrong, and neither is lost.
+        let mut story = Story::of(2);
+        story.raw_entry(0, FIRST, (0, 10, 10)).answer(3, 0, FIRST, Ok(Answer(10)));
+        story.raw_entry(1, FIRST, (0, 10, 15)).answer(9, 1, FIRST, Ok(Answer(15)));
+        assert_eq!(story.found(Violation::Lost), []);
+        assert_eq!(story.found(Violation::Wrong).len(), 1);
+    }
+
+    #[test]
+    fn says_what_was_told_or_why_the_last_retry_failed() {
+        let detail = |story: &Story| {
+            let found = findings(&Case::new(story.evidence()));
+            assert_eq!(found.len(), 1, "{found:?}");
+            found[0].detail.clone()
+        };
+        let mut phantom = Story::of(1);
+        phantom.answer(3, 0, FIRST, Ok(Answer(10)));
+        assert_eq!(detail(&phantom), "told success, and the ledger does not hold it");
+        let failed = retried(Err(Trouble::Failed(Failure::StaleToken)));
+        assert_eq!(detail(&failed), "a fault-free retry failed: stale_token");
     }
 }

@@ -151,10 +151,10 @@ fn steps(events: &[Event]) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::{FIRST, LEASE_US, Story, lock, token};
+    use crate::check::testing::{FIRST, LEASE_US, Story, apply, lock, token};
     use crate::check::{Cause, Violation};
     use crate::history::What;
-    use crate::world::{Op, Response};
+    use crate::world::{Answer, Op, Response};
 
     /// Message `n` takes the lock under lease `n`: it is asked for at this time, and known to be held 11 µs later.
     fn enter(story: &mut Story, us: u64, n: u32) {
@@ -222,5 +222,37 @@ mod tests {
         story.at(20, 0, FIRST, What::Crashed);
         enter(&mut story, 22, 1);
         assert_eq!(story.found(Violation::Overlap), []);
+    }
+
+    #[test]
+    fn whoever_works_inside_stays_inside() {
+        let mut story = Story::of(2);
+        enter(&mut story, 0, 0);
+        story.done(20, 0, FIRST, apply(0), Response::Applied(Some(Answer(10))));
+        enter(&mut story, 22, 1);
+        assert_eq!(story.found(Violation::Overlap), [(1, Cause::Unexplained)]);
+    }
+
+    #[test]
+    fn a_waiter_is_dead_from_a_quarter_past_its_lease() {
+        // The lock is known to be held 1 µs after it is asked for. Up to 125 µs the answer may have been under way.
+        for (asked_us, cause) in [(123, Cause::ZombiePastLease), (124, Cause::DeadWaiter)] {
+            let mut story = Story::of(2);
+            let key = lock(1);
+            story.done(0, 0, FIRST, Op::GrantLease, Response::Granted(key.lease));
+            story.done(asked_us, 0, FIRST, Op::Acquire(key), Response::Held(token(1)));
+            enter(&mut story, 126, 1);
+            assert_eq!(story.found(Violation::Overlap), [(1, cause)], "{asked_us}");
+        }
+    }
+
+    #[test]
+    fn a_section_is_left_by_whoever_entered_it_and_by_nobody_else() {
+        let mut story = Story::of(3);
+        enter(&mut story, 0, 0);
+        enter(&mut story, 12, 1);
+        leave(&mut story, 30, 1);
+        enter(&mut story, 40, 2);
+        assert_eq!(story.found(Violation::Overlap), [(1, Cause::Unexplained), (2, Cause::Unexplained)]);
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::Violation;
-    use crate::check::testing::{FIRST, RETRY, Story};
+    use crate::check::testing::{COPY, FIRST, RETRY, Story};
 
     #[test]
     fn rejects_a_duplicate_that_puts_the_old_state_back() {
@@ -64,5 +64,16 @@ mod tests {
         let mut adds_up = Story::of(2);
         adds_up.entry_with(0, FIRST, None, 10).entry_with(1, FIRST, None, 20).entry_with(0, RETRY, None, 30);
         assert_eq!(adds_up.found(Violation::Reverted), []);
+    }
+
+    #[test]
+    fn accepts_a_third_application_in_a_row_and_another_message_that_came_before() {
+        let mut in_a_row = Story::of(1);
+        in_a_row.entry_with(0, FIRST, None, 10).entry_with(0, COPY, None, 10).entry_with(0, RETRY, None, 10);
+        assert_eq!(in_a_row.found(Violation::Reverted), []);
+        // Message 1 sets account 0; message 0 sets account 1, and then account 0, which it had never set.
+        let mut before = Story::of(2);
+        before.raw_entry(1, FIRST, (0, 10, 10)).raw_entry(0, FIRST, (1, 10, 10)).raw_entry(0, RETRY, (0, 0, 10));
+        assert_eq!(before.found(Violation::Reverted), []);
     }
 }

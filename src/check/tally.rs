@@ -119,11 +119,11 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::{COPY, FIRST, RETRY, Story, apply, sent};
-    use crate::check::{Case, Tally, Violation, findings};
-    use crate::fault::FaultKind;
+    use crate::check::testing::{COPY, FIRST, RETRY, Story, apply, lock, sent, token};
+    use crate::check::{Case, Cause, Evidence, Tally, Violation, Work, findings};
+    use crate::fault::{Disturbance, Disturbed, FaultKind, Target};
     use crate::history::What;
-    use crate::world::{Answer, Delivery, Leg, Response, Trouble};
+    use crate::world::{Answer, Delivery, Isolation, Leg, Op, OpKind, Response, Trouble};
 
     fn tally(story: &Story) -> Tally {
         let case = Case::new(story.evidence());
@@ -164,5 +164,98 @@ mod tests {
         sum.add(&one);
         assert_eq!((sum.requests, sum.acknowledged, sum.effects), (2, 2, 4));
         assert_eq!(sum.count(Violation::Duplicate), 2);
+    }
+
+    #[test]
+    fn every_count_adds_up() {
+        let mut one = Tally {
+            requests: 20,
+            acknowledged: 21,
+            refused: 22,
+            undecided: 23,
+            deliveries: 24,
+            operations: 25,
+            effects: 26,
+            events: 27,
+            work: Work::from_counts([31, 32, 33, 34, 35, 36, 37, 38, 39]),
+            ..Tally::default()
+        };
+        one.fired.add(FaultKind::Crash, None, 4);
+        one.made.add(OpKind::Claim, 5, 2);
+        one.violations.insert((Violation::Lost, Cause::Unexplained), 6);
+        let mut other = Tally {
+            requests: 1,
+            acknowledged: 2,
+            refused: 3,
+            undecided: 4,
+            deliveries: 5,
+            operations: 6,
+            effects: 7,
+            events: 8,
+            work: Work::from_counts([1, 2, 3, 4, 5, 6, 7, 8, 9]),
+            ..Tally::default()
+        };
+        other.fired.add(FaultKind::Crash, None, 1);
+        other.made.add(OpKind::Claim, 1, 1);
+        other.violations.insert((Violation::Lost, Cause::Unexplained), 3);
+        other.violations.insert((Violation::Lost, Cause::LostUpdate), 1);
+        other.not_judged.insert(Violation::Wrong);
+        let mut sum = Tally {
+            requests: 21,
+            acknowledged: 23,
+            refused: 25,
+            undecided: 27,
+            deliveries: 29,
+            operations: 31,
+            effects: 33,
+            events: 35,
+            work: Work::from_counts([32, 34, 36, 38, 40, 42, 44, 46, 48]),
+            ..Tally::default()
+        };
+        sum.fired.add(FaultKind::Crash, None, 5);
+        sum.made.add(OpKind::Claim, 6, 3);
+        sum.violations.insert((Violation::Lost, Cause::Unexplained), 9);
+        sum.violations.insert((Violation::Lost, Cause::LostUpdate), 1);
+        sum.not_judged.insert(Violation::Wrong);
+        one.add(&other);
+        assert_eq!(one, sum);
+        // The causes are those of the violation that is asked for, and it is their sum.
+        one.violations.insert((Violation::Duplicate, Cause::Redelivery), 100);
+        assert_eq!(one.causes(Violation::Lost).collect::<Vec<_>>(), [(Cause::LostUpdate, 1), (Cause::Unexplained, 9)]);
+        assert_eq!((one.count(Violation::Lost), one.count(Violation::Stuck)), (10, 0));
+    }
+
+    #[test]
+    fn an_operation_is_alone_unless_its_own_delivery_has_a_transaction_open() {
+        let begin = Op::Begin(Isolation::ReadCommitted);
+        let applied = Response::Applied(Some(Answer(10)));
+        let mut story = Story::of(2);
+        story.done(0, 0, FIRST, begin, Response::Done);
+        story.done(1, 0, FIRST, apply(0), applied).done(1, 0, FIRST, apply(0), applied);
+        // Inside a transaction the lock service is asked outside of it.
+        story.done(2, 0, FIRST, Op::Acquire(lock(1)), Response::Held(token(1)));
+        // The same handler, with another delivery of the message and with another message: both alone.
+        story.done(3, 0, RETRY, apply(0), applied).done(4, 1, FIRST, apply(1), applied);
+        story.done(5, 0, FIRST, Op::Commit, Response::Done).done(6, 0, FIRST, apply(0), applied);
+        let made = tally(&story).made;
+        let expected = [(OpKind::Begin, 1, 0), (OpKind::Commit, 1, 0), (OpKind::Apply, 5, 3), (OpKind::Acquire, 1, 1)];
+        assert_eq!(made.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_was_done_to_servers_has_fired() {
+        let paused = |target: Target| Disturbed {
+            disturbed: Disturbance::Pause,
+            target,
+            server: "a server".to_owned(),
+            from_ns: 0,
+            until_ns: 1,
+        };
+        let disturbed = [paused(Target::Store), paused(Target::Lock), paused(Target::Lock)];
+        let story = Story::of(1);
+        let case = Case::new(Evidence { disturbed: &disturbed, ..story.evidence() });
+        let fired = Tally::new(&case, &[]).fired;
+        let kind = FaultKind::ServerPaused;
+        assert_eq!((fired.on(kind, Some(Leg::Store)), fired.on(kind, Some(Leg::Lock))), (1, 2));
     }
 }

@@ -217,4 +217,13 @@ mod tests {
             assert!(!is_met(verdict, valid, &fit(), &CLAIM), "{verdict}");
         }
     }
+
+    #[test]
+    fn every_verdict_has_a_word_of_its_own_and_pads_it() {
+        let few = Inconclusive::TooFewRequests;
+        let all = [Verdict::Valid, Verdict::Invalid, Verdict::Unknown, Verdict::Inconclusive(few)];
+        assert_eq!(all.map(Verdict::name), ["valid", "invalid", "unknown", "inconclusive"]);
+        assert_eq!(format!("{:>8}|", Verdict::Valid), "   valid|");
+        assert!(few.remedy().contains("fewer than 100 requests"), "{}", few.remedy());
+    }
 }

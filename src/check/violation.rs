@@ -205,3 +205,28 @@ impl std::fmt::Display for Cause {
         f.pad(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, Violation};
+
+    #[test]
+    fn every_violation_and_every_cause_is_found_by_its_own_name() {
+        for violation in Violation::ALL {
+            assert_eq!(Violation::from_name(violation.name()), Some(violation));
+            assert_eq!(format!("{violation:>12}|"), format!("{:>12}|", violation.name()));
+        }
+        for cause in Cause::ALL {
+            assert_eq!(Cause::from_name(cause.name()), Some(cause));
+            assert_eq!(format!("{cause:>40}|"), format!("{:>40}|", cause.name()));
+        }
+        assert_eq!((Violation::from_name("none"), Cause::from_name("none")), (None, None));
+    }
+
+    #[test]
+    fn what_an_effect_that_still_comes_can_mend_does_not_last() {
+        let mended: Vec<Violation> = Violation::ALL.into_iter().filter(|violation| !violation.lasts()).collect();
+        let expected = [Violation::Wrong, Violation::Refused, Violation::Lost, Violation::Abandoned, Violation::Stuck];
+        assert_eq!(mended, expected);
+    }
+}

@@ -159,7 +159,7 @@ impl std::ops::AddAssign for Work {
 mod tests {
     use super::*;
     use crate::check::testing::{COPY, FIRST, RETRY, Story, apply, lock, sent};
-    use crate::world::{Answer, Isolation, Response};
+    use crate::world::{Answer, Failure, Isolation, Response};
 
     const APPLIED: Response = Response::Applied(Some(Answer(10)));
     const MARK: Op = Op::WriteMark(MessageId(0), Answer(10));
@@ -212,5 +212,38 @@ mod tests {
         twice += all;
         assert_eq!(twice.counts(), all.counts().map(|count| 2 * count));
         assert_eq!(Work::from_counts(all.counts()), all);
+    }
+
+    #[test]
+    fn every_trouble_that_is_told_has_its_own_count() {
+        let all = work(|story| {
+            let told = [
+                (Trouble::InProgress, 4),
+                (Trouble::Refused, 3),
+                (Trouble::Failed(Failure::Busy), 2),
+                (Trouble::Unknown, 5),
+            ];
+            let each = told.into_iter().flat_map(|(trouble, times)| std::iter::repeat_n(trouble, times));
+            for (us, trouble) in (0..).zip(each) {
+                story.answer(us, 0, FIRST, Err(trouble));
+            }
+        });
+        assert_eq!((all.told_in_progress, all.told_refused, all.told_failed, all.told_unknown), (4, 3, 2, 5));
+    }
+
+    #[test]
+    fn a_transaction_is_its_deliverys_own_and_one_that_is_undone_commits_nothing() {
+        let begin = Op::Begin(Isolation::ReadCommitted);
+        // The first writes and is left open; the retry writes alone, and its commit is of nothing.
+        let left_open = work(|story| {
+            story.done(0, 0, FIRST, begin, Response::Done).done(1, 0, FIRST, apply(0), APPLIED);
+            story.done(2, 0, RETRY, apply(0), APPLIED).done(3, 0, RETRY, Op::Commit, Response::Done);
+        });
+        assert_eq!(left_open.commits, 1);
+        let undone = work(|story| {
+            story.done(0, 0, FIRST, begin, Response::Done).done(1, 0, FIRST, apply(0), APPLIED);
+            story.done(2, 0, FIRST, Op::Rollback, Response::Done).done(3, 0, FIRST, Op::Commit, Response::Done);
+        });
+        assert_eq!((undone.commits, undone.store_operations), (0, 4));
     }
 }

@@ -129,7 +129,7 @@ fn against_balances(case: &Case<'_>, chains: &Chains<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story, request};
-    use crate::check::{Cause, Violation};
+    use crate::check::{Case, Cause, Evidence, Violation};
     use crate::history::What;
     use crate::world::{AccountId, Answer, MessageId, Op, Response};
 
@@ -264,5 +264,33 @@ mod tests {
         assert_eq!(wrong(&story).len(), 1);
         assert_eq!(request(0).effect.account, AccountId(0));
         assert_eq!(request(0).id, MessageId(0));
+    }
+
+    #[test]
+    fn a_balance_without_entries_names_a_message_that_asks_for_its_account() {
+        let mut requests = [request(0), request(1), request(2)];
+        requests[1].effect.account = AccountId(4);
+        requests[2].effect.account = AccountId(4);
+        let mut story = Story::of(3);
+        story.balances(&[(0, 0), (4, 5)]);
+        let case = Case::new(Evidence { requests: &requests, ..story.evidence() });
+        let found: Vec<(u32, Cause)> = super::find(&case).iter().map(|found| (found.message.0, found.cause)).collect();
+        assert_eq!(found, [(1, Cause::BrokenChain)]);
+    }
+
+    #[test]
+    fn an_entry_that_goes_on_from_an_earlier_balance_is_exempt_only_by_an_overwrite_of_its_own() {
+        let mut none = Story::of(2);
+        none.raw_entry(0, FIRST, (0, 10, 10)).raw_entry(1, FIRST, (0, 10, 10));
+        assert_eq!(wrong(&none), [(1, Cause::BrokenChain)]);
+        let mut others = Story::of(3);
+        let op = Op::Overwrite(request(1), Answer(10));
+        others.raw_entry(0, FIRST, (0, 10, 10)).done(5, 1, FIRST, op, Response::Applied(Some(Answer(20))));
+        others.raw_entry(1, FIRST, (0, 10, 20));
+        assert_eq!(wrong(&others), []);
+        others.raw_entry(2, FIRST, (0, 10, 20));
+        assert_eq!(wrong(&others), [(2, Cause::BrokenChain)]);
+        others.raw_entry(1, COPY, (0, 10, 20));
+        assert_eq!(wrong(&others), [(1, Cause::BrokenChain), (2, Cause::BrokenChain)]);
     }
 }

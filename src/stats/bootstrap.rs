@@ -235,4 +235,17 @@ mod tests {
         let (a, b) = ([3.0, 1.25, 4.0, 1.0, 5.0, 9.0, 2.5, 6.0], [2.0, 7.0, 1.75, 8.0, 2.25, 8.5]);
         assert_eq!(ratio_interval_95(&a, &b, 7), ratio_interval_95(&a, &b, 7));
     }
+
+    #[test]
+    fn the_ends_of_a_ratio_are_the_250th_of_10_000_from_either_side() {
+        // The next ratio is another at both ends: this seed shows an end that is off by one.
+        let roots = |from: u32| (from..from + 20).map(|n| f64::from(n).sqrt()).collect::<Vec<_>>();
+        let (a, b) = (roots(50), roots(20));
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut ratio = || resampled_median(&a, &mut rng) / resampled_median(&b, &mut rng);
+        let mut ratios: Vec<f64> = (0..10_000).map(|_| ratio()).collect();
+        ratios.sort_by(f64::total_cmp);
+        assert!(ratios[249] < ratios[250] && ratios[9_750] < ratios[9_751]);
+        assert_eq!(ratio_interval_95(&a, &b, 0), Some(Interval { low: ratios[249], high: ratios[9_750] }));
+    }
 }

@@ -279,4 +279,10 @@ mod tests {
         }
         assert!(holm(&[]).is_empty());
     }
+
+    #[test]
+    fn ranks_begin_at_one_and_equal_values_share_theirs() {
+        // 1 2 2 5 have the ranks 1, 2.5, 2.5 and 4.
+        assert_eq!(doubled_ranks(&[2.0, 1.0], &[5.0, 2.0]), [5, 2, 8, 5]);
+    }
 }

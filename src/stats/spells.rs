@@ -152,4 +152,24 @@ mod tests {
             without_spells(&alone).iter().zip(alone).all(|(after, (_, before))| (after / before - 1.0).abs() < 1e-12)
         );
     }
+
+    #[test]
+    fn the_spread_is_the_mean_distance_from_the_median() {
+        // The median of 0, 4 and 11 is 4, and the distances are 4, 0 and 7.
+        assert!((spread(&[0.0, 11.0, 4.0]) - 11.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_kind_that_comes_no_closer_by_it_is_left_alone() {
+        // The second kind, always the same, is tried only while the first is slow: its trials are as close together as before.
+        let mut trials = vec![(0, 8.0); 20];
+        for _ in 0..3 {
+            trials.extend([(0, 4.0), (0, 4.0), (0, 4.0), (1, 5.0)]);
+        }
+        trials.extend([(0, 4.0); 3]);
+        let after = without_spells(&trials);
+        for speed in of(1, &trials, &after) {
+            assert!((speed - 5.0).abs() < 1e-12, "{speed}");
+        }
+    }
 }
