@@ -270,6 +270,7 @@ mod tests {
     fn holm_multiplies_the_least_most_and_keeps_the_order() {
         // 0.01·4, 0.02·3, 0.03·2 (not below the one before), 0.04·1 (the same). R: p.adjust(c(.01,.02,.03,.04), "holm").
         let raised = holm(&[0.04, 0.01, 0.03, 0.02]);
+        assert_eq!(raised.len(), 4);
         for (found, expected) in raised.iter().zip([0.06, 0.04, 0.06, 0.06]) {
             assert!((found - expected).abs() < 1e-12, "{raised:?}");
         }
