@@ -86,24 +86,19 @@ fn draw(out: &mut String, table: &Table, widths: &[usize], row: &[Vec<String>]) 
 /// Parts set on as few lines as they fit on; one that is longer than a line is broken between words.
 fn lines(parts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for part in parts {
+    for (n, part) in parts.iter().enumerate() {
+        // The comma is a part of what must fit.
+        let part = if n + 1 < parts.len() { format!("{part},") } else { part.clone() };
         if part.chars().count() > width {
-            if let Some(last) = lines.last_mut() {
-                last.push(',');
-            }
-            lines.extend(broken(part, width));
+            lines.extend(broken(&part, width));
             continue;
         }
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 2 + part.chars().count() <= width => {
-                line.push_str(", ");
-                line.push_str(part);
+            Some(line) if line.chars().count() + 1 + part.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&part);
             }
-            Some(line) => {
-                line.push(',');
-                lines.push(part.clone());
-            }
-            None => lines.push(part.clone()),
+            Some(_) | None => lines.push(part),
         }
     }
     lines
