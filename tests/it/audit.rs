@@ -166,8 +166,11 @@ const DEDUP: &str = "dedup-table.lossy.0";
 const LOCK: &str = "etcd-lock-marker.lossy.1";
 const TWICE: &str = "at-least-once.lossy.0";
 
+/// What is done to a copy of a run: its name, the deed, the exit code, and what is said of it.
+type Tampering<'t> = (&'t str, &'t dyn Fn(&Copy), i32, &'t [&'t str]);
+
 /// Tries each way of tampering on a copy of its own, and gives how many there were.
-fn each(cases: &[(&str, &dyn Fn(&Copy), i32, &[&str])]) -> usize {
+fn each(cases: &[Tampering<'_>]) -> usize {
     for (what, tamper, code, parts) in cases {
         let copy = Copy::new();
         tamper(&copy);
