@@ -109,7 +109,7 @@ fn bad_input_is_exit_code_2_with_the_place_and_a_remedy() {
         (&["check-then-act", "--schedule", "z"], "more than 6 lanes"),
         (&["check-then-act", "--lanes", "7"], "7 is not in 1..=6"),
         (&["check-then-act", "--requests", "3"], "--requests 3 needs as many lanes at least"),
-        (&["check-then-act", "--fault-kinds", "delayed"], "--fault-kinds: 'delayed' is none that a schedule can show"),
+        (&["check-then-act", "--fault-kinds", "delayed"], "--fault-kinds: no schedule can show 'delayed'"),
         (&["check-then-act", "--diagram", "no/such/folder/x.svg"], "--diagram: no/such/folder/x.svg cannot be written"),
         (
             &["etcd-lock", "--schedule", "a", "--export", "isolationtester"],
