@@ -32,8 +32,14 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// A run of `quick` that is small enough for a test, and the folder that it was saved in.
 pub fn small_run(folder: &Path, arguments: &[&str]) -> PathBuf {
+    small_run_of("quick", folder, arguments)
+}
+
+/// A small run of an experiment. In a small run of `quick` not every fault fires, and a pass is inconclusive; those of `lost-reply` fire
+/// in any.
+pub fn small_run_of(experiment: &str, folder: &Path, arguments: &[&str]) -> PathBuf {
     let small = ["--set", "load.requests=150", "--set", "load.warmup=10", "--set", "repeats=1", "--json"];
-    let output = oncelab(folder, &[&["run", "quick"], arguments, &small].concat());
+    let output = oncelab(folder, &[&["run", experiment], arguments, &small].concat());
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}{}", text(&output.stdout), text(&output.stderr)));
     folder.join(summary["dir"].as_str().unwrap())

@@ -30,7 +30,8 @@ fn run_once(folder: &Path, arguments: &[&str]) {
     run.args(["run", "quick", "--store", "postgres", "--lock", "etcd", "--strategies", "dedup-table"]).args(arguments);
     run.args(["--set", "repeats=1", "--set", "load.requests=150"]).env("TMPDIR", folder);
     let output = run.output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    // With so few requests not every fault fires: then the run is inconclusive.
+    assert!([Some(0), Some(3)].contains(&output.status.code()), "{}", text(&output.stderr));
 }
 
 fn signal(child: &Child, name: &str) {
