@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{oncelab, small_run, small_run_of, text};
+use crate::common::{oncelab, small_run_of, text};
 
 /// A sweep of few requests, under a name and with prose that would break out of a page if it could.
 const SWEPT: &str = r#"
@@ -177,8 +177,11 @@ fn a_guarantee_that_is_broken_decides_and_another_experiment_is_refused() {
         std::fs::write(elsewhere.join("meta.json"), meta.to_string()).unwrap();
         let (code, said) = compare(&[elsewhere.to_str().unwrap()]);
         assert_eq!(code, Some(2), "{said}");
-        let both =
-            [format!("{option} {here} before"), format!("{option} {other} after"), "`oncelab run quick".to_owned()];
+        let both = [
+            format!("{option} {here} before"),
+            format!("{option} {other} after"),
+            "`oncelab run lost-reply".to_owned(),
+        ];
         assert!(both.iter().all(|part| said.contains(part)), "{said}");
     }
 }
