@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::overlap;
+use super::tally::Counted;
 use super::told::Told;
 use crate::backend::Entry;
 use crate::fault::Disturbed;
@@ -37,22 +39,28 @@ pub struct Case<'a> {
     entries: Groups,
     told: Vec<Told>,
     overwrites: bool,
+    thresholds: overlap::Watch,
+    counted: Counted,
 }
 
 impl<'a> Case<'a> {
-    /// Arranges the evidence. Linear in its size.
+    /// Arranges the evidence, in one pass over its events: there are millions of them, and reading them is what takes time.
     #[must_use]
     pub fn new(evidence: Evidence<'a>) -> Self {
         let messages = evidence.requests.len();
         let entries = Groups::new(messages, evidence.ledger.iter().map(|entry| entry.message));
         let mut told = vec![Told::default(); messages];
         let mut overwrites = false;
+        let (mut thresholds, mut counted) = (overlap::Watch::default(), Counted::default());
         for event in evidence.events {
+            thresholds.see(event);
+            counted.see(event);
             let Some(of) = told.get_mut(event.message.0 as usize) else { continue };
             let given = || entries.of(event.message).iter().map(|index| evidence.ledger[*index as usize].balance);
             overwrites |= of.hear(event, given);
         }
-        Case { evidence, events: OnceLock::new(), entries, told, overwrites }
+        let thresholds = thresholds.ended();
+        Case { evidence, events: OnceLock::new(), entries, told, overwrites, thresholds, counted }
     }
 
     /// Every message id of the trial.
@@ -94,6 +102,16 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn told(&self, message: MessageId) -> Told {
         self.told.get(message.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// Who came into critical sections, and who left them.
+    pub(super) fn thresholds(&self) -> &overlap::Watch {
+        &self.thresholds
+    }
+
+    /// What was counted on the way.
+    pub(super) fn counted(&self) -> &Counted {
+        &self.counted
     }
 
     /// Whether any operation of the trial may have been written over the effect of another.

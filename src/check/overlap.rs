@@ -47,8 +47,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut inside: FxHashMap<AccountId, Vec<Stay>> = FxHashMap::default();
     let mut sections: FxHashMap<(MessageId, Delivery), AccountId> = FxHashMap::default();
     let mut findings: Vec<Finding> = Vec::new();
-    let unlocked = late_unlocks(case.evidence.events);
-    for Step { at_ns, who, enters, leased_ns } in steps(case.evidence.events) {
+    let Watch { steps, unlocked, .. } = case.thresholds();
+    for &Step { at_ns, who, enters, leased_ns } in steps {
         let key = (who.message, who.delivery);
         if let Some(left) = sections.remove(&key)
             && let Some(insiders) = inside.get_mut(&left)
@@ -92,61 +92,65 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     findings
 }
 
-/// When unlocks landed that had timed out, by the delivery that had sent them.
-fn late_unlocks(events: &[Event]) -> FxHashMap<(MessageId, Delivery), Vec<u64>> {
-    let mut landed: FxHashMap<_, Vec<u64>> = FxHashMap::default();
-    for event in events {
-        if let What::Landed { op, .. } = event.what
-            && op.acts().any(Acts::LEAVES)
-        {
-            landed.entry((event.message, event.delivery)).or_default().push(event.at_ns);
-        }
-    }
-    landed
+/// What is seen of thresholds, event by event in the order of time.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// The deliveries that are at work under a lease, and when they asked for it. There are as many as handlers, about.
+    leased: FxHashMap<(MessageId, Delivery), u64>,
+    steps: Vec<Step>,
+    /// When unlocks landed that had timed out, by the delivery that had sent them.
+    unlocked: FxHashMap<(MessageId, Delivery), Vec<u64>>,
 }
 
-/// The steps over thresholds, in the order of time.
-fn steps(events: &[Event]) -> Vec<Step> {
-    // The deliveries that are at work under a lease, and when they asked for it. There are as many as handlers, about.
-    let mut leased: FxHashMap<(MessageId, Delivery), u64> = FxHashMap::default();
-    let mut steps = Vec::new();
-    for event in events {
+impl Watch {
+    #[inline]
+    pub fn see(&mut self, event: &Event) {
         let who = Insider { message: event.message, delivery: event.delivery };
         let key = (event.message, event.delivery);
         let leaves = match event.what {
             What::Called { op, outcome, .. } => {
                 let acts = op.acts();
                 if acts.any(Acts::LEASES) {
-                    leased.insert(key, event.at_ns);
+                    self.leased.insert(key, event.at_ns);
                 }
                 if let (Op::Acquire(lock), Some(Outcome::Ok(_))) = (op, outcome) {
-                    steps.push(Step {
+                    self.steps.push(Step {
                         at_ns: event.ended_ns(),
                         who,
                         enters: Some(lock.account),
-                        leased_ns: leased.get(&key).copied().unwrap_or(event.at_ns),
+                        leased_ns: self.leased.get(&key).copied().unwrap_or(event.at_ns),
                     });
                 }
-                acts.any(Acts::LEAVES) && leased.contains_key(&key)
+                acts.any(Acts::LEAVES) && self.leased.contains_key(&key)
             }
-            What::Answered { .. } | What::Cancelled | What::Crashed => leased.remove(&key).is_some(),
+            What::Landed { op, .. } => {
+                if op.acts().any(Acts::LEAVES) {
+                    self.unlocked.entry(key).or_default().push(event.at_ns);
+                }
+                false
+            }
+            What::Answered { .. } | What::Cancelled | What::Crashed => {
+                !self.leased.is_empty() && self.leased.remove(&key).is_some()
+            }
             What::Sent { .. }
             | What::Arrived
             | What::Repeated { .. }
-            | What::Landed { .. }
             | What::Paused { .. }
             | What::Received { .. }
             | What::TimedOut
             | What::GaveUp => false,
         };
         if leaves {
-            steps.push(Step { at_ns: event.at_ns, who, enters: None, leased_ns: 0 });
+            self.steps.push(Step { at_ns: event.at_ns, who, enters: None, leased_ns: 0 });
         }
     }
-    // Nearly in order already, since events are: the sort takes about linear time. Whoever leaves at the same
-    // nanosecond leaves first.
-    steps.sort_by_key(|step| (step.at_ns, step.enters.is_some()));
-    steps
+
+    /// No more events come. The steps are nearly in order already, since events are: the sort takes about linear time. Whoever leaves
+    /// at the same nanosecond leaves first.
+    pub fn ended(mut self) -> Self {
+        self.steps.sort_by_key(|step| (step.at_ns, step.enters.is_some()));
+        self
+    }
 }
 
 #[cfg(test)]

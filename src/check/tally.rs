@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::work::Counting;
 use super::{Case, Cause, Finding, Fired, Made, Violation, Work};
-use crate::history::What;
+use crate::history::{Event, What};
 use crate::world::{Acts, Leg, Trouble};
 
 /// Counts, which add up over trials.
@@ -33,41 +33,59 @@ pub struct Tally {
     pub not_judged: BTreeSet<Violation>,
 }
 
+/// What is counted event by event, in the order of time.
+#[derive(Default)]
+pub(super) struct Counted {
+    deliveries: u64,
+    operations: u64,
+    fired: Fired,
+    made: Made,
+    counting: Counting,
+}
+
+impl Counted {
+    #[inline]
+    pub fn see(&mut self, event: &Event) {
+        let in_transaction = self.counting.is_in_transaction(event);
+        self.counting.count(event);
+        self.fired.count(event);
+        match event.what {
+            What::Sent { .. } => self.deliveries += 1,
+            What::Called { op, .. } => {
+                self.operations += 1;
+                let alone = !op.acts().any(Acts::BOUNDS) && (op.leg() == Leg::Lock || !in_transaction);
+                self.made.count(op.kind(), alone);
+            }
+            What::Arrived
+            | What::Repeated { .. }
+            | What::Landed { .. }
+            | What::Paused { .. }
+            | What::Cancelled
+            | What::Crashed
+            | What::Answered { .. }
+            | What::Received { .. }
+            | What::TimedOut
+            | What::GaveUp => {}
+        }
+    }
+}
+
 impl Tally {
     /// Counts a trial.
     #[must_use]
     pub fn new(case: &Case<'_>, findings: &[Finding]) -> Self {
+        let Counted { deliveries, operations, fired, made, counting } = case.counted();
         let mut tally = Tally {
             requests: case.evidence.requests.len() as u64,
             effects: case.evidence.ledger.len() as u64,
             events: case.evidence.events.len() as u64,
+            deliveries: *deliveries,
+            operations: *operations,
+            fired: fired.clone(),
+            made: made.clone(),
+            work: counting.work,
             ..Tally::default()
         };
-        let mut counting = Counting::default();
-        for event in case.evidence.events {
-            let in_transaction = counting.is_in_transaction(event);
-            counting.count(event);
-            tally.fired.count(event);
-            match event.what {
-                What::Sent { .. } => tally.deliveries += 1,
-                What::Called { op, .. } => {
-                    tally.operations += 1;
-                    let alone = !op.acts().any(Acts::BOUNDS) && (op.leg() == Leg::Lock || !in_transaction);
-                    tally.made.count(op.kind(), alone);
-                }
-                What::Arrived
-                | What::Repeated { .. }
-                | What::Landed { .. }
-                | What::Paused { .. }
-                | What::Cancelled
-                | What::Crashed
-                | What::Answered { .. }
-                | What::Received { .. }
-                | What::TimedOut
-                | What::GaveUp => {}
-            }
-        }
-        tally.work = counting.work;
         for disturbed in case.evidence.disturbed {
             tally.fired.add(disturbed.disturbed.kind(), Some(disturbed.target.leg()), 1);
         }
