@@ -24,9 +24,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Two gibibytes, and as many states as are gone through in a second or so.
+    /// Two gibibytes, and as many states as are gone through in a fraction of a second.
     fn default() -> Self {
-        Limits { memory_bytes: 2 << 30, caused_states: 400_000 }
+        Limits { memory_bytes: 2 << 30, caused_states: 60_000 }
     }
 }
 
