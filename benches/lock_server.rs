@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use etcd_client::{Client, LockOptions};
-use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, Session};
+use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
 use oncelab::world::{AccountId, Delivery, LockKey, Op, Outcome, Response};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -31,7 +31,7 @@ async fn bare_cycle(client: &mut Client, name: &str) {
 }
 
 /// Each connection has a lock of its own, so that calls and not queues are measured.
-async fn through_the_port(endpoint: String, connections: u32, cycles: u64) -> Duration {
+async fn through_the_port(endpoint: Endpoint, connections: u32, cycles: u64) -> Duration {
     let backend =
         EtcdBackend::new(EtcdOptions { endpoints: vec![endpoint], ..EtcdOptions::default() }).expect("an endpoint");
     let mut sessions = Vec::new();
@@ -54,11 +54,11 @@ async fn through_the_port(endpoint: String, connections: u32, cycles: u64) -> Du
     began.elapsed()
 }
 
-async fn bare(endpoint: String, connections: u32, cycles: u64) -> Duration {
+async fn bare(endpoint: Endpoint, connections: u32, cycles: u64) -> Duration {
     let mut clients = Vec::new();
     for account in 0..connections {
-        let mut client = Client::connect([&endpoint], None).await.expect("a connection");
-        let name = format!("bare/{account}");
+        let mut client = endpoint.client(Duration::from_secs(2)).await.expect("a connection");
+        let name = format!("oncelab/bare/{account}");
         bare_cycle(&mut client, &name).await;
         clients.push((client, name));
     }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use etcd_client::{Client, LockOptions};
+use etcd_client::LockOptions;
 use oncelab::backend::provision::{self, EtcdShape, Provision, Source};
-use oncelab::backend::{Backend, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Servers, Store};
+use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Servers, Store};
 use oncelab::fault::Level;
 use oncelab::load::{BackendSettings, LoadSettings, Setting, run_trial};
 use oncelab::stats::median;
@@ -127,6 +127,9 @@ fn through_pgbench(pgbench: &std::path::Path, url: &str, schema: &str, connectio
     // pgbench takes a line for a statement unless it ends in a semicolon.
     script.push_str(&format!("{};\n", statement.replace('\n', " ")));
     let folder = tempfile::tempdir().expect("a temporary folder");
+    // The list of processes shows arguments to everybody.
+    let server = Endpoint::from(url);
+    let (user, password) = server.user().cloned().unwrap_or_default();
     let file = folder.path().join("script.sql");
     std::fs::write(&file, script).expect("room for a script");
     let output = Command::new(pgbench)
@@ -134,7 +137,8 @@ fn through_pgbench(pgbench: &std::path::Path, url: &str, schema: &str, connectio
         .arg(format!("--client={connections}"))
         .arg(format!("--transactions={}", effects / u32::from(connections)))
         .arg(format!("--file={}", file.display()))
-        .arg(url)
+        .arg(server.url())
+        .envs([("PGUSER", user), ("PGPASSWORD", password)])
         .env("PGOPTIONS", format!("-c search_path={schema}"))
         .output()
         .expect("pgbench starts");
@@ -144,11 +148,11 @@ fn through_pgbench(pgbench: &std::path::Path, url: &str, schema: &str, connectio
 }
 
 /// Grant, acquire, release and revoke in a loop on each connection, each with locks of its own.
-async fn bare_etcd(endpoint: &str, connections: u16, cycles: u32) -> f64 {
+async fn bare_etcd(endpoint: &Endpoint, connections: u16, cycles: u32) -> f64 {
     let each = cycles / u32::from(connections);
     let mut clients = Vec::new();
     for _ in 0..connections {
-        let mut client = Client::connect([endpoint], None).await.expect("a connection");
+        let mut client = endpoint.client(Duration::from_secs(2)).await.expect("a connection");
         client.status().await.expect("it answers");
         clients.push(client);
     }
@@ -157,7 +161,7 @@ async fn bare_etcd(endpoint: &str, connections: u16, cycles: u32) -> f64 {
     for (number, mut client) in (0_u32..).zip(clients) {
         tasks.spawn(async move {
             for n in 0..each {
-                let name = format!("bare/{}", (number * each + n) * 7_919 % ACCOUNTS);
+                let name = format!("oncelab/bare/{}", (number * each + n) * 7_919 % ACCOUNTS);
                 let lease = client.lease_grant(10, None).await.expect("a lease").id();
                 let options = LockOptions::new().with_lease(lease);
                 let held = client.lock(name, Some(options)).await.expect("a lock");
@@ -222,7 +226,7 @@ async fn etcd(source: &Source) {
         Ok(started) => started,
         Err(error) => return println!("SKIPPED: {error}"),
     };
-    let endpoint = started.urls().remove(0);
+    let endpoint = Endpoint::from(started.urls().remove(0));
     let connections = CONNECTIONS[0];
     let mut ways = ["lab", "bare etcd-client"].map(Way::named);
     for round in 0..ROUNDS {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::provision::{self, EtcdShape, Relay, Source, Started};
 use super::{
-    Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, NullStore, PostgresStore,
-    Servers, SqliteStore, Store,
+    Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, NullStore,
+    PostgresStore, Servers, SqliteStore, Store,
 };
 use crate::fault::{BackendFault, Disturbance, Target};
 use crate::load::BackendSettings;
@@ -43,7 +43,7 @@ pub struct Wanted {
     /// May hold a password: it goes nowhere but to the driver.
     pub store_url: Option<String>,
     /// The endpoints of an etcd cluster.
-    pub lock_urls: Vec<String>,
+    pub lock_urls: Vec<Endpoint>,
     /// Whether some strategy of the run needs a lock service.
     pub needs_lock: bool,
     /// Everything that will be done to backends.
@@ -69,9 +69,9 @@ pub struct Backends {
     postgres: Option<Arc<PostgresStore>>,
     lock_kind: LockKind,
     /// Where handlers reach the lock service.
-    endpoints: Vec<String>,
+    endpoints: Vec<Endpoint>,
     /// Where the lab reaches it when the way of the handlers is cut.
-    own_endpoints: Vec<String>,
+    own_endpoints: Vec<Endpoint>,
     lease_ttl_s: i64,
     keep_alive: bool,
     timeout: Duration,
@@ -186,7 +186,7 @@ impl Backends {
 
     /// Where the lab reaches the lock service.
     #[must_use]
-    pub fn lock_endpoints(&self) -> &[String] {
+    pub fn lock_endpoints(&self) -> &[Endpoint] {
         &self.own_endpoints
     }
 
@@ -241,8 +241,8 @@ impl Backends {
 
 /// A lock service, and how it is reached.
 struct Lock {
-    endpoints: Vec<String>,
-    own_endpoints: Vec<String>,
+    endpoints: Vec<Endpoint>,
+    own_endpoints: Vec<Endpoint>,
     lease: Duration,
     settings: Vec<(String, String)>,
     server: Option<EmbeddedLockServer>,
@@ -266,7 +266,7 @@ impl Lock {
             });
         }
         let own_endpoints = match &servers.lock {
-            Some(started) => started.urls(),
+            Some(started) => started.urls().into_iter().map(Endpoint::from).collect(),
             None => wanted.lock_urls.clone(),
         };
         let ttl_s = settings.lease_ttl_s.get().into();
@@ -311,15 +311,15 @@ async fn reach_store(wanted: &Wanted, servers: &mut Servers) -> Result<Reached, 
 }
 
 /// The endpoints as handlers see them: behind relays, if the way there will be cut.
-async fn relayed(endpoints: &[String], cut: bool, relays: &mut Vec<Relay>) -> Result<Vec<String>, BackendError> {
+async fn relayed(endpoints: &[Endpoint], cut: bool, relays: &mut Vec<Relay>) -> Result<Vec<Endpoint>, BackendError> {
     if !cut {
         return Ok(endpoints.to_vec());
     }
     let mut relayed = Vec::new();
     for endpoint in endpoints {
-        let (host, port) = super::etcd::address(endpoint)?;
+        let (host, port) = endpoint.address()?;
         let relay = Relay::start(&host, port).await.map_err(|error| no_relay("etcd", &error))?;
-        relayed.push(format!("http://{}", relay.address()));
+        relayed.push(endpoint.through(relay.address()));
         relays.push(relay);
     }
     Ok(relayed)
@@ -329,10 +329,10 @@ fn no_relay(backend: &'static str, error: &std::io::Error) -> BackendError {
     BackendError { backend, what: format!("no relay could be put before it: {error}"), remedy: None }
 }
 
-fn etcd(endpoints: &[String], lease_ttl_s: i64, timeout: Duration, prefix: String) -> EtcdBackend {
+fn etcd(endpoints: &[Endpoint], lease_ttl_s: i64, timeout: Duration, prefix: String) -> EtcdBackend {
     EtcdBackend::new(options(endpoints, lease_ttl_s, timeout, prefix)).expect("there is an endpoint")
 }
 
-fn options(endpoints: &[String], lease_ttl_s: i64, timeout: Duration, prefix: String) -> EtcdOptions {
+fn options(endpoints: &[Endpoint], lease_ttl_s: i64, timeout: Duration, prefix: String) -> EtcdOptions {
     EtcdOptions { endpoints: endpoints.to_vec(), lease_ttl_s, prefix, timeout, ..EtcdOptions::default() }
 }

@@ -5,12 +5,13 @@ use std::num::NonZeroI64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, DeleteOptions, LockOptions};
+use etcd_client::{Client, DeleteOptions, GetOptions, LockOptions, Permission};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
-use super::{Backend, BackendError, Pending, Session, Way};
+use super::{Backend, BackendError, Endpoint, Pending, Session, Way};
 use crate::fault::wire::Protocol;
 use crate::model::lock_service::lock_key;
 use crate::world::{AccountId, Delivery, Failure, LeaseId, Op, Outcome, Response, Token};
@@ -18,8 +19,8 @@ use crate::world::{AccountId, Delivery, Failure, LeaseId, Op, Outcome, Response,
 /// How to reach a lock service, and what to ask of it.
 #[derive(Debug, Clone)]
 pub struct EtcdOptions {
-    /// The members' client URLs. A session keeps to one of them, and the next session to the next.
-    pub endpoints: Vec<String>,
+    /// The members. A session keeps to one of them, and the next session to the next.
+    pub endpoints: Vec<Endpoint>,
     /// How long a lease shall live, in seconds. etcd grants no less than 2 with its default settings.
     pub lease_ttl_s: i64,
     /// What the names of locks begin with, so that the lab touches nothing else.
@@ -36,7 +37,7 @@ pub struct EtcdOptions {
 impl Default for EtcdOptions {
     fn default() -> Self {
         EtcdOptions {
-            endpoints: vec!["http://127.0.0.1:2379".to_owned()],
+            endpoints: vec!["http://127.0.0.1:2379".into()],
             lease_ttl_s: 10,
             prefix: "oncelab".to_owned(),
             keep_alive: false,
@@ -90,7 +91,7 @@ impl EtcdBackend {
         let mut versions = Vec::new();
         let mut granted_ttl_s = 0;
         for endpoint in &self.options.endpoints {
-            address(endpoint)?;
+            endpoint.address()?;
             let asking = async {
                 let mut client = client(endpoint, &self.options).await?;
                 let version = client.status().await?.version().to_owned();
@@ -145,16 +146,6 @@ impl EtcdBackend {
     }
 }
 
-/// Host and port of an endpoint.
-///
-/// # Errors
-/// [`BackendError`] if it is none.
-pub(super) fn address(endpoint: &str) -> Result<(String, u16), BackendError> {
-    let uri: Option<tonic::transport::Uri> = endpoint.parse().ok();
-    let parts = uri.and_then(|uri| Some((uri.host()?.to_owned(), uri.port_u16().unwrap_or(2379))));
-    parts.ok_or_else(|| trouble(format!("'{endpoint}' is no endpoint"), "endpoints look like http://127.0.0.1:2379"))
-}
-
 /// Whether a version is 3.4 or later.
 fn is_recent(version: &str) -> bool {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
@@ -165,7 +156,7 @@ fn is_recent(version: &str) -> bool {
 ///
 /// # Errors
 /// Why it does not.
-pub(super) async fn ping(endpoint: &str) -> Result<(), BackendError> {
+pub(super) async fn ping(endpoint: &Endpoint) -> Result<(), BackendError> {
     match status(endpoint).await?.leader() {
         0 => Err(trouble(format!("{endpoint} has no leader"), "start the other members")),
         _ => Ok(()),
@@ -176,18 +167,18 @@ pub(super) async fn ping(endpoint: &str) -> Result<(), BackendError> {
 ///
 /// # Errors
 /// If it does not answer.
-pub(super) async fn member_id(endpoint: &str) -> Result<u64, BackendError> {
+pub(super) async fn member_id(endpoint: &Endpoint) -> Result<u64, BackendError> {
     let status = status(endpoint).await?;
     Ok(status.header().map_or(0, etcd_client::ResponseHeader::member_id))
 }
 
 /// Whether the member at this endpoint leads the cluster.
-pub(super) async fn leads(endpoint: &str) -> bool {
+pub(super) async fn leads(endpoint: &Endpoint) -> bool {
     let status = status(endpoint).await;
     status.is_ok_and(|status| status.header().is_some_and(|header| header.member_id() == status.leader()))
 }
 
-async fn status(endpoint: &str) -> Result<etcd_client::StatusResponse, BackendError> {
+async fn status(endpoint: &Endpoint) -> Result<etcd_client::StatusResponse, BackendError> {
     let options = EtcdOptions { connect_timeout: Duration::from_millis(500), ..EtcdOptions::default() };
     let remedy = "check that etcd runs there";
     let asking = async { client(endpoint, &options).await?.status().await };
@@ -197,24 +188,58 @@ async fn status(endpoint: &str) -> Result<etcd_client::StatusResponse, BackendEr
         .map_err(|error| trouble(format!("{endpoint}: {error}"), remedy))
 }
 
-pub(super) async fn client(endpoint: &str, options: &EtcdOptions) -> Result<Client, etcd_client::Error> {
-    Client::connect([endpoint], Some(ConnectOptions::new().with_connect_timeout(options.connect_timeout))).await
+/// A connection to a member.
+pub(super) async fn client(endpoint: &Endpoint, options: &EtcdOptions) -> Result<Client, etcd_client::Error> {
+    endpoint.client(options.connect_timeout).await
+}
+
+/// Lets nobody into a new cluster any more but one user, who reaches only keys under `oncelab`.
+///
+/// # Errors
+/// [`BackendError`] if that is not possible, or somebody else was there first.
+pub(super) async fn admit(member: &Endpoint, root_password: &str, password: &str) -> Result<(), BackendError> {
+    const USER: &str = "oncelab";
+    let admitting = async {
+        let mut open = client(member, &EtcdOptions::default()).await?;
+        open.user_add("root", root_password, None).await?;
+        open.user_grant_role("root", "root").await?;
+        open.role_add(USER).await?;
+        open.role_grant_permission(USER, Permission::read_write(USER).with_prefix()).await?;
+        open.user_add(USER, password, None).await?;
+        open.user_grant_role(USER, USER).await?;
+        open.auth_enable().await?;
+        // Nobody else can come in from here on. Whoever was in before has left something.
+        let mut root = client(&member.clone().asked_by("root", root_password), &EtcdOptions::default()).await?;
+        let mut names: Vec<String> = root.user_list().await?.users().to_vec();
+        names.extend(root.role_list().await?.roles().iter().cloned());
+        let keys = root.get("", Some(GetOptions::new().with_all_keys().with_count_only())).await?.count();
+        let leases = root.leases().await?.leases().len();
+        let is_ours = names.iter().all(|name| ["root", USER].contains(&name.as_str()));
+        Ok::<_, etcd_client::Error>(is_ours && keys == 0 && leases == 0)
+    };
+    let remedy = "start the run again, or start etcd yourself and name it with --lock-url";
+    let is_alone = tokio::time::timeout(PROBE_TIMEOUT * 2, admitting)
+        .await
+        .map_err(|_elapsed| trouble(format!("{member} did not set up its users in time"), remedy))?
+        .map_err(|error| trouble(format!("{member} did not set up its users: {error}"), remedy))?;
+    if is_alone { Ok(()) } else { Err(trouble(format!("somebody else used {member} while it was started"), remedy)) }
 }
 
 impl Backend for EtcdBackend {
     /// Prepares a connection; the first operation opens it. So a server that is gone is an outcome, not a broken trial.
     fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
-        let endpoint = self.next_endpoint().to_owned();
-        Box::pin(async move { self.session(&endpoint).await })
+        let endpoint = self.next_endpoint().clone();
+        Box::pin(async move { self.session(endpoint).await })
     }
 
     fn way(&self) -> Option<Way> {
-        let (host, port) = address(self.next_endpoint()).ok()?;
+        let (host, port) = self.next_endpoint().address().ok()?;
         Some(Way { host, port, protocol: Protocol::Http2 })
     }
 
     fn connect_through(&self, address: SocketAddr) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
-        Box::pin(async move { self.session(&format!("http://{address}")).await })
+        let endpoint = self.next_endpoint().through(address);
+        Box::pin(async move { self.session(endpoint).await })
     }
 
     fn describe(&self) -> Vec<(String, String)> {
@@ -224,33 +249,29 @@ impl Backend for EtcdBackend {
 
 impl EtcdBackend {
     /// The members take turns.
-    fn next_endpoint(&self) -> &str {
+    fn next_endpoint(&self) -> &Endpoint {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
         &self.options.endpoints[number % self.options.endpoints.len()]
     }
 
-    async fn session(&self, endpoint: &str) -> Result<Box<dyn Session>, BackendError> {
-        let client = client(endpoint, &self.options)
-            .await
-            .map_err(|error| trouble(format!("{endpoint}: {error}"), "endpoints look like http://127.0.0.1:2379"))?;
-        Ok(Box::new(EtcdSession {
-            client,
-            lease_ttl_s: self.options.lease_ttl_s,
-            prefix: self.options.prefix.clone(),
-            timeout: self.options.timeout,
-            keep_alive: self.options.keep_alive,
-            keeper: None,
-        }))
+    async fn session(&self, endpoint: Endpoint) -> Result<Box<dyn Session>, BackendError> {
+        endpoint.address()?;
+        let mut session = EtcdSession { endpoint, options: self.options.clone(), client: None, keeper: None };
+        // A member that is down for the moment is an outcome of the operations, not a broken trial.
+        let patience = self.options.connect_timeout.min(self.options.timeout);
+        if let Ok(Err(error)) = tokio::time::timeout(patience, session.client()).await {
+            judge(&error)?;
+        }
+        Ok(Box::new(session))
     }
 }
 
 /// A connection of its own to one member.
 struct EtcdSession {
-    client: Client,
-    lease_ttl_s: i64,
-    prefix: String,
-    timeout: Duration,
-    keep_alive: bool,
+    endpoint: Endpoint,
+    options: EtcdOptions,
+    /// None until the member has answered.
+    client: Option<Client>,
     /// Keeps the newest lease alive.
     keeper: Option<Keeper>,
 }
@@ -300,48 +321,68 @@ impl Session for EtcdSession {
 
     fn execute(&mut self, op: Op, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
-            match tokio::time::timeout(self.timeout, self.call(op)).await {
+            let deadline = Instant::now() + self.options.timeout;
+            match tokio::time::timeout_at(deadline, self.client()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return judge(&error).map(|_| NOT_SENT),
+                Err(_elapsed) => return Ok(NOT_SENT),
+            }
+            match tokio::time::timeout_at(deadline, self.call(op)).await {
                 Ok(Ok(response)) => Ok(Outcome::Ok(response)),
                 Ok(Err(error)) => judge(&error),
-                Err(_) => Ok(Outcome::Unknown),
+                Err(_elapsed) => Ok(Outcome::Unknown),
             }
         })
     }
 }
 
+/// The outcome of an operation for which there was no connection.
+const NOT_SENT: Outcome = Outcome::Failed(Failure::Unavailable);
+
 impl EtcdSession {
+    /// The connection, opened if it is not.
+    async fn client(&mut self) -> Result<&mut Client, etcd_client::Error> {
+        let opened = match self.client.take() {
+            Some(client) => client,
+            None => client(&self.endpoint, &self.options).await?,
+        };
+        Ok(self.client.insert(opened))
+    }
+
     /// Makes the one remote call that the operation stands for.
     async fn call(&mut self, op: Op) -> Result<Response, etcd_client::Error> {
+        let (ttl_s, lock_name) = (self.options.lease_ttl_s, |account| lock_name(&self.options.prefix, account));
         match op {
             Op::GrantLease => {
-                let granted = self.client.lease_grant(self.lease_ttl_s, None).await?;
-                if self.keep_alive {
-                    self.keeper = Some(Keeper::start(self.client.clone(), granted.id(), granted.ttl()));
+                let granted = self.client().await?.lease_grant(ttl_s, None).await?;
+                if self.options.keep_alive {
+                    let client = self.client().await?.clone();
+                    self.keeper = Some(Keeper::start(client, granted.id(), granted.ttl()));
                 }
                 Ok(Response::Granted(LeaseId(granted.id())))
             }
             Op::Acquire(key) => {
-                let options = LockOptions::new().with_lease(key.lease.0);
-                let held = self.client.lock(self.lock_name(key.account), Some(options)).await?;
+                let (name, options) = (lock_name(key.account), LockOptions::new().with_lease(key.lease.0));
+                let held = self.client().await?.lock(name, Some(options)).await?;
                 Ok(Response::Held(token(held.header().map_or(0, |header| header.revision()))))
             }
             Op::Release(key) => {
-                let name = self.lock_name(key.account);
-                self.client.unlock(lock_key(name.as_bytes(), key.lease)).await?;
+                let name = lock_name(key.account);
+                self.client().await?.unlock(lock_key(name.as_bytes(), key.lease)).await?;
                 Ok(Response::Done)
             }
             Op::Revoke(lease) => {
                 self.keeper = None;
-                self.client.lease_revoke(lease.0).await?;
+                self.client().await?.lease_revoke(lease.0).await?;
                 Ok(Response::Done)
             }
             other => panic!("`{other}` was sent to the lock service, but it belongs to the store"),
         }
     }
+}
 
-    fn lock_name(&self, account: AccountId) -> String {
-        format!("{}/{}", self.prefix, account.0)
-    }
+fn lock_name(prefix: &str, account: AccountId) -> String {
+    format!("{prefix}/{}", account.0)
 }
 
 /// The fencing token of a lock: the revision in the header of the answer.
@@ -352,6 +393,9 @@ impl EtcdSession {
 fn token(revision: i64) -> Token {
     Token(NonZeroI64::new(revision).expect("etcd's revisions begin at 1"))
 }
+
+/// What to do where an etcd does not let the lab in.
+const USERS: &str = "name a user who may read and write keys under oncelab/, as in http://user:password@host:2379, or none if the etcd has no authentication";
 
 /// What an error says about the operation: that it was not done, that nobody knows, or that the trial cannot go on.
 fn judge(error: &etcd_client::Error) -> Result<Outcome, BackendError> {
@@ -365,11 +409,9 @@ fn judge(error: &etcd_client::Error) -> Result<Outcome, BackendError> {
     if message == "etcdserver: requested lease not found" || message == "mutex: session is expired" {
         return Ok(Outcome::Failed(Failure::LeaseExpired));
     }
-    if message.starts_with("etcdserver: permission denied")
-        || message.starts_with("etcdserver: user name")
-        || message.starts_with("etcdserver: invalid auth token")
-    {
-        return Err(trouble(message.to_owned(), "the lab needs an etcd without authentication"));
+    let refused = ["permission denied", "user name", "invalid auth token", "authentication"];
+    if message.strip_prefix("etcdserver: ").is_some_and(|message| refused.iter().any(|why| message.starts_with(why))) {
+        return Err(trouble(message.to_owned(), USERS));
     }
     match status.code() {
         // A member that has lost its leader answers Unavailable after it has proposed, and so it proves nothing.
@@ -379,9 +421,7 @@ fn judge(error: &etcd_client::Error) -> Result<Outcome, BackendError> {
         | Code::Aborted
         | Code::Internal
         | Code::Unknown => Ok(unsent_or_unknown(status)),
-        Code::PermissionDenied | Code::Unauthenticated => {
-            Err(trouble(message.to_owned(), "the lab needs an etcd without authentication"))
-        }
+        Code::PermissionDenied | Code::Unauthenticated => Err(trouble(message.to_owned(), USERS)),
         Code::Unimplemented => Err(trouble(message.to_owned(), "use an etcd of version 3.4 or later")),
         Code::ResourceExhausted => Err(trouble(message.to_owned(), "free the etcd's space or give it a fresh one")),
         code => {

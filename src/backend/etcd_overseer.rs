@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use etcd_client::{Client, GetOptions, SortOrder, SortTarget};
 
-use super::BackendError;
 use super::etcd::{EtcdOptions, client, trouble};
+use super::{BackendError, Endpoint};
 use crate::world::LeaseId;
 
 /// How long the lock service may take to answer.
@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Watches over leases and locks.
 pub struct EtcdOverseer {
     client: Client,
-    endpoint: String,
+    endpoint: Endpoint,
 }
 
 impl EtcdOverseer {
@@ -23,7 +23,8 @@ impl EtcdOverseer {
     /// # Errors
     /// [`BackendError`] if there is none.
     pub async fn connect(options: &EtcdOptions) -> Result<Self, BackendError> {
-        let endpoint = options.endpoints.first().cloned().unwrap_or_default();
+        let no_endpoint = || trouble("no endpoint".to_owned(), "give at least one, e.g. http://127.0.0.1:2379");
+        let endpoint = options.endpoints.first().cloned().ok_or_else(no_endpoint)?;
         match client(&endpoint, options).await {
             Ok(client) => Ok(EtcdOverseer { client, endpoint }),
             Err(error) => Err(trouble(format!("{endpoint}: {error}"), "check that etcd runs there")),

@@ -2,6 +2,7 @@
 
 mod backends;
 mod embedded;
+mod endpoint;
 mod etcd;
 mod etcd_overseer;
 mod ledger;
@@ -14,6 +15,7 @@ mod wired;
 
 pub use backends::{Backends, LockKind, Wanted};
 pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
+pub use endpoint::Endpoint;
 pub use etcd::{EtcdBackend, EtcdOptions, Probed};
 pub use etcd_overseer::EtcdOverseer;
 pub use ledger::{Balances, Entry, Scope};

@@ -42,7 +42,7 @@ impl Servers {
         let deadline = tokio::time::Instant::now() + ELECTION_TIMEOUT;
         while tokio::time::Instant::now() < deadline {
             for server in &all {
-                if etcd::leads(server.url()).await {
+                if etcd::leads(&server.url().into()).await {
                     return vec![*server];
                 }
             }
@@ -84,6 +84,6 @@ impl Servers {
 async fn answers(target: Target, url: &str) -> Result<(), BackendError> {
     match target {
         Target::Store => postgres::ping(url).await,
-        Target::Lock | Target::LockLeader => etcd::ping(url).await,
+        Target::Lock | Target::LockLeader => etcd::ping(&url.into()).await,
     }
 }

@@ -46,7 +46,7 @@ impl Servers {
                 keeps: if experiment.backend.durable { Keeps::OnDisk } else { Keeps::InMemory },
             },
             store_url: self.store_url.clone(),
-            lock_urls: self.lock_url.clone(),
+            lock_urls: self.lock_url.iter().map(|url| url.as_str().into()).collect(),
             needs_lock: false,
             disturbances: experiment.faults.iter().flat_map(|level| level.backend.clone()).collect(),
         }
@@ -89,7 +89,7 @@ impl Real {
                 keeps: Keeps::InMemory,
             },
             store_url: self.servers.store_url.clone(),
-            lock_urls: self.servers.lock_url.clone(),
+            lock_urls: self.servers.lock_url.iter().map(|url| url.as_str().into()).collect(),
             needs_lock,
             disturbances: Vec::new(),
         }

@@ -9,7 +9,9 @@ use tokio::runtime::Runtime;
 
 use super::sides::{LockSide, Ran};
 use super::wires::{has_met, no_proxy, stuck};
-use crate::backend::{Backend, BackendError, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way};
+use crate::backend::{
+    Backend, BackendError, Endpoint, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way,
+};
 use crate::fault::wire::{Landing, Wire, WireFault};
 use crate::model::store::Session;
 use crate::world::{AccountId, Delivery, LeaseId, LockKey, Op, Outcome};
@@ -57,7 +59,7 @@ impl EtcdSide {
     /// `lease_ttl_s` is how long leases live that nobody ends.
     pub fn new(
         runtime: Rc<Runtime>,
-        endpoints: Vec<String>,
+        endpoints: Vec<Endpoint>,
         prefix: String,
         lease_ttl_s: i64,
         natural_expiry: bool,

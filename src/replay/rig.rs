@@ -13,7 +13,7 @@ use super::postgres::PostgresSide;
 use super::search::steps_of;
 use super::sides::{LockSide, StoreSide};
 use super::sqlite::SqliteSide;
-use crate::backend::{BackendError, Backends, Entry, Wanted};
+use crate::backend::{BackendError, Backends, Endpoint, Entry, Wanted};
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Executed, Flaws, Line, Schedule, Step, Story};
 use crate::load::BackendSettings;
@@ -32,7 +32,7 @@ pub struct Rig {
     backends: Backends,
     store: StoreKind,
     store_url: Option<String>,
-    lock_endpoints: Vec<String>,
+    lock_endpoints: Vec<Endpoint>,
     prefix: String,
     natural_expiry: bool,
     /// How many gates there were.

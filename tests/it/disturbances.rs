@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use oncelab::backend::provision::{self, EtcdShape, Source};
-use oncelab::backend::{Backend, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
+use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
 use oncelab::fault::{Disturber, Target};
 use oncelab::history;
 use oncelab::world::{Op, Outcome, Response};
@@ -53,7 +53,7 @@ async fn a_cluster_elects_another_leader(source: Source) {
     let source = Source { restarts: true, ..source };
     let shape = EtcdShape { members: 3, election: Duration::from_millis(500), partitions: true };
     let Some(started) = or_skip(provision::etcd(&source, &shape).await) else { return };
-    let endpoints = started.urls();
+    let endpoints: Vec<Endpoint> = started.urls().into_iter().map(Endpoint::from).collect();
     assert_eq!(endpoints.len(), 3);
     let servers = Servers::new(None, Some(started));
     let options = EtcdOptions { endpoints, lease_ttl_s: 60, ..EtcdOptions::default() };

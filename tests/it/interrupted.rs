@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use oncelab::backend::provision::{self, EtcdShape, Source};
-use oncelab::backend::{Backends, LockKind, Wanted};
+use oncelab::backend::{Backends, Endpoint, LockKind, Wanted};
 use oncelab::load::{self, Cell, Ending, Point, TrialPlan, Watch};
 use oncelab::results::{Meta, RunFolder, TrialRow};
 use oncelab::strategy::{Registry, StoreKind};
@@ -65,7 +65,7 @@ fn schemas(url: &str) -> i64 {
 fn keys(endpoint: &str) -> i64 {
     block_on(async {
         let options = etcd_client::GetOptions::new().with_prefix().with_count_only();
-        let mut client = etcd_client::Client::connect([endpoint], None).await.unwrap();
+        let mut client = Endpoint::from(endpoint).client(Duration::from_secs(10)).await.unwrap();
         client.get("oncelab/", Some(options)).await.unwrap().count()
     })
 }

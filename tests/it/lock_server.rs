@@ -22,7 +22,7 @@ fn start(options: EmbeddedOptions) -> EmbeddedLockServer {
 }
 
 async fn client(server: &EmbeddedLockServer) -> Client {
-    Client::connect([server.endpoint()], None).await.unwrap()
+    server.endpoint().client(PATIENCE).await.unwrap()
 }
 
 async fn lease(client: &mut Client, ttl_s: i64) -> i64 {
@@ -46,7 +46,7 @@ fn spawn_lock(
     lease: i64,
 ) -> tokio::task::JoinHandle<Result<etcd_client::LockResponse, Error>> {
     let endpoint = server.endpoint();
-    tokio::spawn(async move { Client::connect([endpoint], None).await?.lock("l", under(lease)).await })
+    tokio::spawn(async move { endpoint.client(PATIENCE).await?.lock("l", under(lease)).await })
 }
 
 #[tokio::test]

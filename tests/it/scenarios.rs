@@ -1,6 +1,6 @@
 //! Two bugs of etcd's lock as scenarios: call by call, and as experiments.
 
-use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, Session};
+use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
 use oncelab::world::{AccountId, Failure, LeaseId, LockKey, Op, Outcome, Response};
 
 use crate::backends::{DONE, on_etcd, run};
@@ -8,7 +8,7 @@ use crate::common::{oncelab, text};
 
 const ACCOUNT: AccountId = AccountId(1);
 
-fn backend(endpoint: String) -> EtcdBackend {
+fn backend(endpoint: Endpoint) -> EtcdBackend {
     EtcdBackend::new(EtcdOptions { endpoints: vec![endpoint], lease_ttl_s: 60, ..EtcdOptions::default() }).unwrap()
 }
 
@@ -24,7 +24,7 @@ fn is_held(outcome: Outcome) -> bool {
 }
 
 /// etcd#22082, in five calls: lock, unlock, lock again, unlock again (a retry of the first), another client's lock succeeds.
-async fn a_retried_unlock_deletes_the_newer_lock(endpoint: String) {
+async fn a_retried_unlock_deletes_the_newer_lock(endpoint: Endpoint) {
     let etcd = backend(endpoint);
     let (mut one, mut other) = (etcd.connect().await.unwrap(), etcd.connect().await.unwrap());
     let (ours, theirs) = (lease(&mut one).await, lease(&mut other).await);
@@ -59,7 +59,7 @@ async fn the_embedded_lock_server_deletes_the_newer_lock_as_etcd_does() {
 
 #[test]
 fn etcd_deletes_the_newer_lock() {
-    on_etcd(a_retried_unlock_deletes_the_newer_lock);
+    on_etcd(|url| a_retried_unlock_deletes_the_newer_lock(url.into()));
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn the_embedded_lock_server_refuses_a_dead_waiter() {
 #[test]
 fn etcd_3_4_grants_a_lock_to_a_dead_waiter_and_later_versions_refuse_it() {
     on_etcd(|url| async move {
-        let etcd = backend(url);
+        let etcd = backend(url.into());
         let version = etcd.probe().await.unwrap().version;
         let told = what_a_dead_waiter_is_told(&etcd).await;
         if version.starts_with("3.4") {
@@ -110,7 +110,7 @@ fn a_long_queue_lets_two_in_and_no_dead_waiter_on_the_embedded_server() {
     let causes = overlaps(&["dead-waiter"], "etcd-lock");
     assert!(!causes.contains_key(DEAD), "{causes:?}");
     on_etcd(|url| async move {
-        let version = backend(url.clone()).probe().await.unwrap().version;
+        let version = backend(url.as_str().into()).probe().await.unwrap().version;
         let arguments = ["dead-waiter", "--lock", "etcd", "--lock-url", &url];
         let causes = tokio::task::block_in_place(|| overlaps(&arguments, "etcd-lock"));
         // How many of the overlaps are dead waiters' depends on how fast the queue moves; that there can be some on 3.4 and none

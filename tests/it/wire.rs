@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oncelab::backend::{
-    Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, PostgresStore, Session, Store, Wired,
+    Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Session, Store,
+    Wired,
 };
 use oncelab::fault::wire::{Landing, Protocol, Wire, WireFault};
 use oncelab::stats::wilson_95;
 use oncelab::world::{AccountId, Isolation, LockKey, Op, Outcome, Response};
 
-use etcd_client::{Client, GetOptions, KvClient};
+use etcd_client::{GetOptions, KvClient};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 
@@ -93,7 +94,7 @@ fn a_commit_whose_reply_is_lost_on_the_wire_has_committed() {
 }
 
 /// What each fault does to the calls of a lock service.
-async fn check_lock_service(endpoint: String) {
+async fn check_lock_service(endpoint: Endpoint) {
     let options = EtcdOptions { endpoints: vec![endpoint], lease_ttl_s: 60, ..EtcdOptions::default() };
     let backend: Arc<dyn Backend> = Arc::new(EtcdBackend::new(options).unwrap());
     let mut direct = backend.connect().await.unwrap();
@@ -105,7 +106,8 @@ async fn check_lock_service(endpoint: String) {
         let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };
         wire.arm(fault);
         assert_eq!(run(&mut session, Op::Acquire(LockKey { account, lease })).await, Outcome::Unknown);
-        assert_eq!((wire.requests(), wire.connections()), (2, 1), "{fault:?}: neither driver nor proxy asked twice");
+        // The first is for the token.
+        assert_eq!((wire.requests(), wire.connections()), (3, 1), "{fault:?}: neither driver nor proxy asked twice");
         drop(session);
         if fault == WireFault::Hold {
             assert!(is_free(&mut direct, account).await, "it is still in flight");
@@ -134,7 +136,7 @@ async fn each_fault_does_on_the_embedded_lock_server_what_its_name_says() {
 
 #[test]
 fn each_fault_does_on_etcd_what_its_name_says() {
-    on_etcd(check_lock_service);
+    on_etcd(|url| check_lock_service(url.into()));
 }
 
 #[test]
@@ -242,27 +244,30 @@ fn a_commit_that_takes_its_time_is_lost_only_when_it_is_done() {
 }
 
 /// A client as a user of etcd's makes it.
-async fn etcd_through(endpoint: &str) -> (KvClient, Wire) {
-    let (host, port) = endpoint.trim_start_matches("http://").rsplit_once(':').unwrap();
-    let wire = Wire::start(host, port.parse().unwrap(), Protocol::Http2).await.unwrap();
-    let client = Client::connect([format!("http://{}", wire.address())], None).await.unwrap();
+async fn etcd_through(endpoint: &Endpoint) -> (KvClient, Wire) {
+    let (host, port) = endpoint.address().unwrap();
+    let wire = Wire::start(&host, port, Protocol::Http2).await.unwrap();
+    let client = endpoint.through(wire.address()).client(LIMIT).await.unwrap();
     (client.kv_client(), wire)
 }
 
-async fn check_puts(endpoint: String) {
-    let mut direct = Client::connect([&endpoint], None).await.unwrap().kv_client();
+async fn check_puts(endpoint: Endpoint) {
+    let mut direct = endpoint.client(LIMIT).await.unwrap().kv_client();
     let mut found = async |key: &str| !direct.get(key, None).await.unwrap().kvs().is_empty();
     for (key, fault, is_there) in
         [("one", WireFault::LoseRequest, false), ("two", WireFault::LoseReply, true), ("three", WireFault::Hold, false)]
     {
+        let key = format!("oncelab/{key}");
+        let key = key.as_str();
         let (mut client, wire) = etcd_through(&endpoint).await;
-        client.put("warm", "up", None).await.unwrap();
-        assert_eq!(wire.requests(), 1);
+        client.put("oncelab/warm", "up", None).await.unwrap();
+        // The first is for the token.
+        assert_eq!(wire.requests(), 2);
         wire.arm(fault);
         let put = tokio::time::timeout(LIMIT, client.put(key, "value", None)).await.expect("the driver notices");
         assert!(put.is_err(), "{fault:?}");
         assert_eq!(found(key).await, is_there, "{fault:?}");
-        assert_eq!((wire.requests(), wire.connections()), (2, 1), "{fault:?}");
+        assert_eq!((wire.requests(), wire.connections()), (3, 1), "{fault:?}");
         drop(client);
         let landing = wire.release().await;
         let has_landed = landing == Landing::Finished { failed: false };
@@ -271,18 +276,18 @@ async fn check_puts(endpoint: String) {
     }
 
     // More than the window that the client grants for one answer: the server waits in its middle for leave to go on.
-    for key in ["large/1", "large/2", "large/3"] {
+    for key in ["oncelab/large/1", "oncelab/large/2", "oncelab/large/3"] {
         direct.put(key, vec![b'x'; 1 << 20], None).await.unwrap();
     }
     let (mut client, wire) = etcd_through(&endpoint).await;
     wire.arm(WireFault::LoseReply);
-    let get = client.get("large/", Some(GetOptions::new().with_prefix()));
+    let get = client.get("oncelab/large/", Some(GetOptions::new().with_prefix()));
     assert!(tokio::time::timeout(LIMIT, get).await.expect("the answer is read to its end").is_err());
-    assert_eq!((wire.requests(), wire.connections()), (1, 1));
+    assert_eq!((wire.requests(), wire.connections()), (2, 1));
     // A new client: the old one may send its next request into the connection that was cut, before it has noticed.
-    let mut client = Client::connect([format!("http://{}", wire.address())], None).await.unwrap().kv_client();
-    assert_eq!(client.get("large/", Some(GetOptions::new().with_prefix())).await.unwrap().kvs().len(), 3);
-    assert_eq!((wire.requests(), wire.connections()), (2, 2));
+    let mut client = endpoint.through(wire.address()).client(LIMIT).await.unwrap().kv_client();
+    assert_eq!(client.get("oncelab/large/", Some(GetOptions::new().with_prefix())).await.unwrap().kvs().len(), 3);
+    assert_eq!((wire.requests(), wire.connections()), (4, 2));
 }
 
 #[tokio::test]
@@ -293,5 +298,5 @@ async fn etcd_client_itself_meets_each_fault_on_the_embedded_lock_server() {
 
 #[test]
 fn etcd_client_itself_meets_each_fault_on_etcd() {
-    on_etcd(check_puts);
+    on_etcd(|url| check_puts(url.into()));
 }

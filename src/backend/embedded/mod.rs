@@ -8,7 +8,7 @@ mod routes;
 mod service;
 mod wire;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use hyper::server::conn::http2;
@@ -17,9 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::BackendError;
+use super::{BackendError, Endpoint};
 use crate::model::lock_service::{Flaw, LockService, MIN_TTL_S};
-use routes::Routes;
+use routes::{Guard, Routes};
 use service::Service;
 
 /// What the server says its version is: the etcd whose semantics it has.
@@ -45,7 +45,7 @@ impl Default for EmbeddedOptions {
 /// A running embedded lock server. Dropped, it is gone as if killed: its connections are cut and its state is lost.
 #[derive(Debug)]
 pub struct EmbeddedLockServer {
-    address: SocketAddr,
+    endpoint: Endpoint,
     options: EmbeddedOptions,
     // Held for what happens when they are dropped.
     _accepting: AbortOnDropHandle<()>,
@@ -78,19 +78,23 @@ impl EmbeddedLockServer {
         }
         let service = Arc::new(Service::new(model, options.clock_speed));
         let expiring = runtime.spawn(expire(Arc::clone(&service)));
-        let accepting = runtime.spawn(accept(listener, Routes::new(service)));
+        // Other users of this machine reach the loopback interface as well.
+        let draw = || format!("{:032x}", rand::random::<u128>());
+        let guard = Guard { name: "oncelab".to_owned(), password: draw(), token: draw() };
+        let endpoint = Endpoint::from(format!("http://{address}")).asked_by(&guard.name, &guard.password);
+        let accepting = runtime.spawn(accept(listener, Routes::new(service, guard)));
         Ok(EmbeddedLockServer {
-            address,
+            endpoint,
             options,
             _accepting: AbortOnDropHandle::new(accepting),
             _expiring: AbortOnDropHandle::new(expiring),
         })
     }
 
-    /// Where clients connect to, e.g. `http://127.0.0.1:40123`.
+    /// Where clients connect to, e.g. `http://127.0.0.1:40123`, and the user whom the server listens to: it knows no other.
     #[must_use]
-    pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint.clone()
     }
 
     /// Settings that matter, for `meta.json`.

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use etcd_client::proto::{
-    PbCompactionRequest, PbCompactionResponse, PbDeleteRequest, PbDeleteResponse, PbKvServer, PbKvService,
-    PbLeaseGrantRequest, PbLeaseGrantResponse, PbLeaseKeepAliveRequest, PbLeaseKeepAliveResponse, PbLeaseLeasesRequest,
-    PbLeaseLeasesResponse, PbLeaseRevokeRequest, PbLeaseRevokeResponse, PbLeaseServer, PbLeaseService, PbLeaseStatus,
-    PbLeaseTimeToLiveRequest, PbLeaseTimeToLiveResponse, PbLockResponse, PbPutRequest, PbPutResponse, PbRangeRequest,
-    PbRangeResponse, PbRangeStreamResponse, PbStatusRequest, PbStatusResponse, PbTxnRequest, PbTxnResponse,
-    PbUnlockResponse,
+    PbAuthenticateRequest, PbAuthenticateResponse, PbCompactionRequest, PbCompactionResponse, PbDeleteRequest,
+    PbDeleteResponse, PbKvServer, PbKvService, PbLeaseGrantRequest, PbLeaseGrantResponse, PbLeaseKeepAliveRequest,
+    PbLeaseKeepAliveResponse, PbLeaseLeasesRequest, PbLeaseLeasesResponse, PbLeaseRevokeRequest, PbLeaseRevokeResponse,
+    PbLeaseServer, PbLeaseService, PbLeaseStatus, PbLeaseTimeToLiveRequest, PbLeaseTimeToLiveResponse, PbLockResponse,
+    PbPutRequest, PbPutResponse, PbRangeRequest, PbRangeResponse, PbRangeStreamResponse, PbStatusRequest,
+    PbStatusResponse, PbTxnRequest, PbTxnResponse, PbUnlockResponse,
 };
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -41,10 +41,25 @@ struct UnlockRequest {
     key: Vec<u8>,
 }
 
+/// Who may call, and how a call shows it: with the token that the right name and password are answered with.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Guard {
+    pub name: String,
+    pub password: String,
+    pub token: String,
+}
+
+/// The header that holds a call's token, as etcd has it.
+const TOKEN: &str = "token";
+
+/// The call that needs no token.
+const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
+
 /// All services on one connection. By hand and not with tonic's router, which would cost every call a walk through a
 /// general-purpose web framework, and whose connections outlive the server.
 #[derive(Clone)]
 pub(super) struct Routes {
+    guard: Arc<Guard>,
     handler: Handler,
     kv: PbKvServer<Handler>,
     lease: PbLeaseServer<Handler>,
@@ -53,9 +68,14 @@ pub(super) struct Routes {
 type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Body>, std::convert::Infallible>> + Send>>;
 
 impl Routes {
-    pub(super) fn new(service: Arc<Service>) -> Self {
+    pub(super) fn new(service: Arc<Service>, guard: Guard) -> Self {
         let handler = Handler(service);
-        Routes { kv: PbKvServer::new(handler.clone()), lease: PbLeaseServer::new(handler.clone()), handler }
+        Routes {
+            guard: Arc::new(guard),
+            kv: PbKvServer::new(handler.clone()),
+            lease: PbLeaseServer::new(handler.clone()),
+            handler,
+        }
     }
 }
 
@@ -65,16 +85,20 @@ impl hyper::service::Service<http::Request<Incoming>> for Routes {
     type Future = Answering;
 
     fn call(&self, request: http::Request<Incoming>) -> Answering {
+        let token = request.headers().get(TOKEN).map(http::HeaderValue::as_bytes);
         match request.uri().path() {
+            AUTHENTICATE => {
+                let method =
+                    AuthenticateMethod { guard: Arc::clone(&self.guard), service: Arc::clone(&self.handler.0) };
+                unary(method, request)
+            }
+            _ if token != Some(self.guard.token.as_bytes()) => refuse(Status::unauthenticated(NO_TOKEN)),
             "/v3lockpb.Lock/Lock" => unary(LockMethod(self.handler.clone()), request),
             "/v3lockpb.Lock/Unlock" => unary(UnlockMethod(self.handler.clone()), request),
             "/etcdserverpb.Maintenance/Status" => unary(StatusMethod(self.handler.clone()), request),
             path if path.starts_with("/etcdserverpb.KV/") => self.kv.clone().call(request),
             path if path.starts_with("/etcdserverpb.Lease/") => self.lease.clone().call(request),
-            path => {
-                let answer = unimplemented(path).into_http();
-                Box::pin(async { Ok(answer) })
-            }
+            path => refuse(unimplemented(path)),
         }
     }
 }
@@ -87,6 +111,34 @@ where
     S::Future: Send,
 {
     Box::pin(async { Ok(Grpc::new(ProstCodec::<A, Q>::default()).unary(method, request).await) })
+}
+
+/// In etcd's words.
+const NO_TOKEN: &str = "etcdserver: invalid auth token";
+
+fn refuse(status: Status) -> Answering {
+    let answer = status.into_http();
+    Box::pin(async { Ok(answer) })
+}
+
+struct AuthenticateMethod {
+    guard: Arc<Guard>,
+    service: Arc<Service>,
+}
+
+impl UnaryService<PbAuthenticateRequest> for AuthenticateMethod {
+    type Response = PbAuthenticateResponse;
+    type Future = std::future::Ready<Result<Response<PbAuthenticateResponse>, Status>>;
+
+    fn call(&mut self, request: Request<PbAuthenticateRequest>) -> Self::Future {
+        let PbAuthenticateRequest { name, password } = request.into_inner();
+        std::future::ready(if name == self.guard.name && password == self.guard.password {
+            let header = wire::header(self.service.call(|model| model.revision()));
+            Ok(Response::new(PbAuthenticateResponse { header, token: self.guard.token.clone() }))
+        } else {
+            Err(Status::invalid_argument("etcdserver: authentication failed, invalid user ID or password"))
+        })
+    }
 }
 
 fn unimplemented(path: &str) -> Status {

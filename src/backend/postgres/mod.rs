@@ -202,6 +202,17 @@ pub(super) async fn ping(url: &str) -> Result<(), BackendError> {
     }
 }
 
+/// Makes the user and the database of a new server for the strategies' connections, who is nobody's superuser.
+///
+/// # Errors
+/// [`BackendError`] if that is not possible.
+pub(super) async fn admit(superuser: &str, password: &str) -> Result<(), BackendError> {
+    let options = PgConnectOptions::from_str(superuser).map_err(|error| broken(&error))?;
+    let mut connection = open(&options.disable_statement_logging()).await?;
+    run(&mut connection, &format!("CREATE ROLE oncelab LOGIN PASSWORD '{password}'")).await?;
+    run(&mut connection, "CREATE DATABASE oncelab OWNER oncelab").await
+}
+
 /// Opens a connection. A server that is starting up is waited for.
 async fn open(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {
     let opening = async {

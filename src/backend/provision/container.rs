@@ -20,10 +20,10 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt, T
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, timeout};
 
-use super::etcd_flags::{Member, flags};
-use super::leftovers::Lab;
-use super::{EtcdShape, Keeps, Server, Source, Started, failed, free_port, wait_until_it_answers};
-use crate::backend::{BackendError, Pending};
+use super::etcd_flags::{KEY, Member, flags};
+use super::leftovers::Process;
+use super::{EtcdShape, Keeps, Server, Source, Started, failed, free_port, guardian, password, wait_until_it_answers};
+use crate::backend::{BackendError, Endpoint, Pending, etcd, postgres};
 
 /// The label that names the lab whose container or network it is, and the one for where that lab's process runs: process
 /// numbers mean something only there.
@@ -73,10 +73,11 @@ impl Drop for Network {
 pub(super) async fn postgres(source: &Source) -> Result<Started, BackendError> {
     engine("postgres").await?;
     let image = &source.images.postgres;
+    let (admin, own) = (password::draw(), password::draw());
     let request = || {
-        let request = generic(image, POSTGRES_DATA, source.keeps).with_env_var("POSTGRES_USER", "oncelab");
+        let request = generic(image, POSTGRES_DATA, source.keeps).with_env_var("POSTGRES_PASSWORD", &admin);
         let request = request.with_env_var("PGDATA", POSTGRES_DATA);
-        let request = request.with_env_var("POSTGRES_HOST_AUTH_METHOD", "trust");
+        let request = request.with_env_var("POSTGRES_HOST_AUTH_METHOD", "scram-sha-256");
         let request = request.with_env_var("POSTGRES_INITDB_ARGS", "--no-sync --encoding=UTF8 --locale=C");
         request.with_cmd(["postgres", "-c", "max_connections=300"])
     };
@@ -84,11 +85,13 @@ pub(super) async fn postgres(source: &Source) -> Result<Started, BackendError> {
     let server = ServerContainer {
         backend: "postgres",
         name: "postgres".to_owned(),
-        url: format!("postgres://oncelab@{address}/oncelab"),
+        url: format!("postgres://oncelab:{own}@{address}/oncelab"),
         container,
         network: None,
     };
-    server.wait_until_it_answers().await?;
+    let superuser = format!("postgres://postgres:{admin}@{address}/postgres");
+    server.wait_until_it_answers(&superuser).await?;
+    postgres::admit(&superuser, &own).await?;
     Ok(Started { how: format!("container from {image}"), servers: vec![Box::new(server)] })
 }
 
@@ -109,14 +112,18 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
         listen_client: "http://0.0.0.0:2379".to_owned(),
         // Nobody is told to come back here: the lab's clients know where the members are.
         advertise_client: "http://127.0.0.1:2379".to_owned(),
-        listen_peer: "http://0.0.0.0:2380".to_owned(),
+        // One that is alone hears nobody.
+        listen_peer: format!("http://{}:2380", if network.is_some() { "0.0.0.0" } else { "127.0.0.1" }),
         advertise_peer: peer(if network.is_some() { name } else { "127.0.0.1" }),
+        key: format!("/{KEY}"),
     };
+    let (key, admin, own) = (password::draw(), password::draw(), password::draw());
     let members: Vec<Member> = names.iter().map(member).collect();
     let starting = members.iter().map(|member| {
         let request = || {
             let command = std::iter::once("etcd".to_owned()).chain(flags(member, &members, shape));
             let request = generic(image, ETCD_DATA, source.keeps).with_container_name(&member.name).with_cmd(command);
+            let request = request.with_copy_to(&member.key, key.clone().into_bytes());
             match &network {
                 Some(network) => request.with_network(&network.name),
                 None => request,
@@ -130,14 +137,16 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
         servers.push(ServerContainer {
             backend: "etcd",
             name: format!("etcd-{number}"),
-            url: format!("http://{address}"),
+            url: format!("http://oncelab:{own}@{address}"),
             container,
             network: network.clone(),
         });
     }
-    for server in &servers {
-        server.wait_until_it_answers().await?;
+    let open: Vec<Endpoint> = servers.iter().map(|server| server.url.as_str().into()).collect();
+    for (server, member) in servers.iter().zip(&open) {
+        server.wait_until_it_answers(member.url()).await?;
     }
+    etcd::admit(&open[0].url().into(), &admin, &own).await?;
     let boxed = |server| Box::new(server) as Box<dyn Server>;
     Ok(Started { how: format!("container from {image}"), servers: servers.into_iter().map(boxed).collect() })
 }
@@ -183,7 +192,9 @@ fn generic(image: &str, data: &str, keeps: Keeps) -> ContainerRequest<GenericIma
         Some((name, tag)) if !tag.contains('/') => (name, tag),
         _ => (image, "latest"),
     };
-    let request = GenericImage::new(name, tag).with_label(LAB, Lab::this().to_string()).with_label(PLACE, place());
+    let lab = Process::this().to_string();
+    guardian::watch_label(&format!("{LAB}={lab}"));
+    let request = GenericImage::new(name, tag).with_label(LAB, lab).with_label(PLACE, place());
     match keeps {
         Keeps::OnDisk => request,
         Keeps::InMemory => request.with_mount(Mount::tmpfs_mount(data)),
@@ -262,7 +273,7 @@ fn not_started(backend: &'static str, image: &str, error: &TestcontainersError) 
 }
 
 async fn network(docker: &Docker, name: &str) -> Result<Network, BackendError> {
-    let labels = HashMap::from([(LAB.to_owned(), Lab::this().to_string()), (PLACE.to_owned(), place())]);
+    let labels = HashMap::from([(LAB.to_owned(), Process::this().to_string()), (PLACE.to_owned(), place())]);
     let request = NetworkCreateRequest { name: name.to_owned(), labels: Some(labels), ..Default::default() };
     let made = docker.create_network(request).await;
     made.map_err(|error| failed("etcd", &format!("no network for its members: {error}")))?;
@@ -274,7 +285,7 @@ pub(super) async fn remove_leftovers() {
     let Ok(docker) = engine("docker").await else { return };
     let ours = HashMap::from([("label".to_owned(), vec![format!("{PLACE}={}", place())])]);
     let is_orphan = |labels: Option<HashMap<String, String>>| {
-        labels.and_then(|labels| Lab::parse(labels.get(LAB)?)).is_some_and(|lab| lab.is_gone())
+        labels.and_then(|labels| Process::parse(labels.get(LAB)?)).is_some_and(|lab| lab.is_gone())
     };
     let list = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
     for container in docker.list_containers(Some(list)).await.unwrap_or_default() {
@@ -292,8 +303,8 @@ pub(super) async fn remove_leftovers() {
 }
 
 impl ServerContainer {
-    async fn wait_until_it_answers(&self) -> Result<(), BackendError> {
-        let waited = wait_until_it_answers(self.backend, &self.url, || Ok(())).await;
+    async fn wait_until_it_answers(&self, url: &str) -> Result<(), BackendError> {
+        let waited = wait_until_it_answers(self.backend, url, || Ok(())).await;
         if let Err(error) = waited {
             let said = self.container.stderr_to_vec().await.unwrap_or_default();
             let said = String::from_utf8_lossy(&said);

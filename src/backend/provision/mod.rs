@@ -2,13 +2,17 @@
 
 mod container;
 mod etcd_flags;
+mod folder;
+mod guardian;
 mod leftovers;
+mod password;
 mod process;
 mod relay;
 
 use std::time::Duration;
 
 use super::{BackendError, Pending};
+pub(crate) use folder::temporary_folder;
 pub use relay::Relay;
 
 /// How servers are had for which no URL is given.
@@ -104,7 +108,7 @@ pub trait Server: Send + Sync {
     /// What it is called, e.g. `etcd-2`.
     fn name(&self) -> &str;
 
-    /// What a client connects to. It stays the same over a restart.
+    /// What a client connects to, with the user's name and password. It stays the same over a restart.
     fn url(&self) -> &str;
 
     /// Stops it in its tracks: it keeps its connections, and answers nothing.
@@ -136,7 +140,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// The URL of each server.
+    /// The URL of each server, with a password.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         self.servers.iter().map(|server| server.url().to_owned()).collect()
@@ -178,27 +182,6 @@ pub async fn remove_leftovers(source: Option<&Source>) {
     if source.is_some_and(|source| matches!(source.provision, Provision::Auto | Provision::Container)) {
         container::remove_leftovers().await;
     }
-}
-
-/// A temporary folder for what a backend keeps. It goes when it is dropped; if the lab is killed first, the next one
-/// removes it.
-///
-/// # Errors
-/// [`BackendError`] if there is no place for it.
-pub(crate) fn temporary_folder(backend: &'static str, keeps: Keeps) -> Result<tempfile::TempDir, BackendError> {
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix(leftovers::PREFIX);
-    let folder = match leftovers::memory().filter(|_| keeps == Keeps::InMemory) {
-        Some(memory) => builder.tempdir_in(memory),
-        None => builder.tempdir(),
-    };
-    let folder = folder.map_err(|error| BackendError {
-        backend,
-        what: format!("no temporary folder could be made: {error}"),
-        remedy: Some("set TMPDIR to a folder that can be written".to_owned()),
-    })?;
-    leftovers::mark(folder.path(), None);
-    Ok(folder)
 }
 
 impl Started {
@@ -251,7 +234,7 @@ async fn wait_until_it_answers(
         is_alive()?;
         let answer = match backend {
             "postgres" => super::postgres::ping(url).await,
-            _ => super::etcd::ping(url).await,
+            _ => super::etcd::ping(&url.into()).await,
         };
         match answer {
             Ok(()) => return Ok(()),

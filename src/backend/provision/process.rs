@@ -1,6 +1,9 @@
-//! Servers as processes: the installed binaries, a temporary folder, free ports of the loopback interface.
+//! Servers as processes: the installed binaries, a temporary folder, free ports of the loopback interface. Whoever connects
+//! must know a password, and the folder is the lab's and the server's alone.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,13 +12,27 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::etcd_flags::{Member, flags};
+use super::etcd_flags::{KEY, Member, Peers, flags};
+use super::folder::{OWNER_ONLY, WAY_THROUGH};
 use super::relay::Relay;
-use super::{EtcdShape, Keeps, Server, Started, failed, free_port, leftovers, temporary_folder, wait_until_it_answers};
-use crate::backend::{BackendError, Pending, etcd};
+use super::{
+    EtcdShape, Keeps, Server, Started, failed, free_port, leftovers, password, temporary_folder, wait_until_it_answers,
+};
+use crate::backend::{BackendError, Endpoint, Pending, etcd, postgres};
 
 /// How long a server may take to stop when it is asked to; then it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How much of a log's end is read, in bytes.
+const LOG_END: i64 = 16 * 1024;
+
+/// Writes its own line of proc(5)'s `stat` to the file that it gets as standard input, and becomes the server: so there is
+/// no moment at which the server runs and nobody could know.
+const NOTE_AND_BECOME: &str = r#"
+IFS= read -r stat </proc/$$/stat || stat=$$
+printf '%s\n' "$stat" >&0
+exec "$0" "$@" </dev/null
+"#;
 
 /// A server's process and its folder. Dropped, the process is stopped and the folder is removed.
 struct ServerProcess {
@@ -30,12 +47,68 @@ struct ServerProcess {
     /// The way to each member for the others, by its place.
     relays: Option<Arc<[Relay]>>,
     // Removed when the process is gone.
-    folder: tempfile::TempDir,
+    home: Home,
+    /// Where the members of its cluster meet.
+    _meeting: Option<Arc<Home>>,
 }
 
 struct Running {
     command: Command,
     child: Child,
+    /// What the server writes goes here, however often it is started.
+    log: File,
+}
+
+/// A server's folder: the lab's own, where others can at most go through, and in it one that is the server's.
+struct Home {
+    folder: tempfile::TempDir,
+    server: PathBuf,
+}
+
+impl Home {
+    fn new(backend: &'static str, user: Option<User>, keeps: Keeps) -> Result<Self, BackendError> {
+        let folder = temporary_folder(backend, keeps)?;
+        let server = folder.path().join("home");
+        let cannot = |error: std::io::Error| failed(backend, &format!("{}: {error}", folder.path().display()));
+        std::fs::create_dir(&server).map_err(cannot)?;
+        std::fs::set_permissions(&server, PermissionsExt::from_mode(OWNER_ONLY)).map_err(cannot)?;
+        if let Some(User { uid, gid }) = user {
+            std::os::unix::fs::lchown(&server, Some(uid), Some(gid)).map_err(cannot)?;
+            std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(WAY_THROUGH)).map_err(cannot)?;
+        }
+        Ok(Home { folder, server })
+    }
+
+    /// A file in the lab's folder that the server can read and nobody else can.
+    fn secret(&self, name: &str, text: &str, user: Option<User>) -> std::io::Result<PathBuf> {
+        let path = self.folder.path().join(name);
+        let mut file = leftovers::create(&path)?;
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        if let Some(User { uid, gid }) = user {
+            std::os::unix::fs::fchown(&file, Some(uid), Some(gid))?;
+        }
+        Ok(path)
+    }
+
+    fn log(&self) -> std::io::Result<File> {
+        File::options().read(true).append(true).create_new(true).mode(0o600).open(self.folder.path().join("log"))
+    }
+
+    /// A command that becomes this server.
+    fn command(&self, server: &Path, user: Option<User>) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", NOTE_AND_BECOME]).arg(server);
+        clean(&mut command);
+        as_user(&mut command, user);
+        command.current_dir(&self.server);
+        command
+    }
+
+    fn start(&self, backend: &'static str, mut command: Command) -> Result<Running, BackendError> {
+        let log = self.log().map_err(|error| failed(backend, &error.to_string()))?;
+        let child = spawn(backend, &mut command, &log, self.folder.path())?;
+        Ok(Running { command, child, log })
+    }
 }
 
 impl Drop for ServerProcess {
@@ -62,25 +135,22 @@ impl ServerProcess {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    /// Starts the process, after [`kill`](Server::kill) or for the first time.
+    /// Starts the process, after [`kill`](Server::kill).
     fn spawn(&self) -> Result<(), BackendError> {
         let mut running = self.running();
-        running.child = spawn(self.backend, &mut running.command, self.folder.path())?;
+        let Running { command, child, log } = &mut *running;
+        *child = spawn(self.backend, command, log, self.home.folder.path())?;
         Ok(())
     }
 
-    async fn wait_until_it_answers(&self) -> Result<(), BackendError> {
-        wait_until_it_answers(self.backend, &self.url, || match self.running().child.try_wait() {
+    async fn wait_until_it_answers(&self, url: &str) -> Result<(), BackendError> {
+        wait_until_it_answers(self.backend, url, || match self.running().child.try_wait() {
             Ok(Some(status)) => Err(failed(self.backend, &format!("it ended at once ({status})"))),
             _ => Ok(()),
         })
         .await
         .map_err(|error| {
-            let said = std::fs::read_to_string(self.log()).unwrap_or_default();
+            let said = end_of(&self.running().log).unwrap_or_default();
             let last: Vec<&str> = said.lines().rev().take(3).collect();
             BackendError { what: format!("{}; its log ends: {}", error.what, last.join(" | ")), ..error }
         })
@@ -88,7 +158,7 @@ impl ServerProcess {
 
     /// Nobody of its cluster reaches this member, and it reaches nobody.
     async fn cut_off(&self) -> Result<(), BackendError> {
-        let id = etcd::member_id(&self.url).await?;
+        let id = etcd::member_id(&self.url.as_str().into()).await?;
         for (number, relay) in self.relays()? {
             if number == self.number { relay.cut() } else { relay.cut_from(id) }
         }
@@ -101,30 +171,29 @@ impl ServerProcess {
     }
 }
 
-fn spawn(backend: &'static str, command: &mut Command, folder: &Path) -> Result<Child, BackendError> {
+fn spawn(backend: &'static str, command: &mut Command, log: &File, folder: &Path) -> Result<Child, BackendError> {
     let cannot = |error: std::io::Error| failed(backend, &error.to_string());
-    let log = File::options().create(true).append(true).open(folder.join("log")).map_err(cannot)?;
-    command.stdin(Stdio::null()).stdout(log.try_clone().map_err(cannot)?).stderr(log);
-    let child = command.spawn().map_err(cannot)?;
-    leftovers::mark(folder, Some(child.id()));
-    Ok(child)
+    command.stdin(leftovers::server_note(folder).map_err(cannot)?);
+    command.stdout(log.try_clone().map_err(cannot)?).stderr(log.try_clone().map_err(cannot)?);
+    command.spawn().map_err(cannot)
+}
+
+/// The last lines of a log.
+fn end_of(mut log: &File) -> std::io::Result<String> {
+    let length = i64::try_from(log.metadata()?.len()).unwrap_or(i64::MAX);
+    log.seek(SeekFrom::End(-length.min(LOG_END)))?;
+    let mut end = Vec::new();
+    log.take(LOG_END.unsigned_abs()).read_to_end(&mut end)?;
+    Ok(String::from_utf8_lossy(&end).into_owned())
 }
 
 /// Sends a signal to a process and its children. PostgreSQL's children have process groups of their own, so that one
 /// signal does not reach all of them; and the parent comes first, so that it makes no more.
 fn signal_all(parent: &Child, signal: Signal) {
     let _ = kill_process(Pid::from_child(parent), signal);
-    for child in children(parent.id()) {
+    for child in leftovers::children(parent.id()) {
         let _ = kill_process(child, signal);
     }
-}
-
-/// The children of a process, where the kernel tells.
-fn children(parent: u32) -> Vec<Pid> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_child = |pid: &u32| leftovers::stat(*pid, leftovers::PARENT) == Some(parent.to_string());
-    pids.filter(is_child).filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
 }
 
 impl Server for ServerProcess {
@@ -177,89 +246,94 @@ struct User {
 pub(super) async fn postgres(keeps: Keeps) -> Result<Started, BackendError> {
     let (initdb, server) = (find("initdb", "postgres")?, find("postgres", "postgres")?);
     let user = unprivileged("postgres")?;
-    let folder = folder("postgres", user, keeps)?;
-    let data = folder.path().join("data");
-    let mut init = as_user(Command::new(initdb), user);
-    init.arg("--pgdata").arg(&data).args([
-        "--username=oncelab",
-        "--auth=trust",
-        "--encoding=UTF8",
-        "--locale=C",
-        "--no-sync",
-    ]);
+    let home = Home::new("postgres", user, keeps)?;
+    let data = home.server.join("data");
+    let cannot = |error: std::io::Error| failed("postgres", &error.to_string());
+    let (admin, own) = (password::draw(), password::draw());
+    let secret = home.secret("password", &admin, user).map_err(cannot)?;
+    let mut init = Command::new(initdb);
+    clean(&mut init);
+    as_user(&mut init, user);
+    init.arg("--pgdata").arg(&data).arg("--pwfile").arg(&secret).current_dir(&home.server);
+    init.args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]);
     let output = init.stdin(Stdio::null()).output().map_err(|error| failed("postgres", &format!("initdb: {error}")))?;
     if !output.status.success() {
         return Err(failed("postgres", &format!("initdb: {}", String::from_utf8_lossy(&output.stderr).trim())));
     }
-    let port = free_port().map_err(|error| failed("postgres", &error.to_string()))?;
-    let mut command = as_user(Command::new(&server), user);
+    std::fs::remove_file(&secret).map_err(cannot)?;
+    let port = free_port().map_err(cannot)?;
+    let mut command = home.command(&server, user);
     command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
-    command.arg("-k").arg(folder.path()).args(["-c", "max_connections=300"]);
-    let child = spawn("postgres", &mut command, folder.path())?;
+    // Without a socket in the file system.
+    command.args(["-c", "unix_socket_directories=", "-c", "max_connections=300"]);
+    let running = home.start("postgres", command)?;
     let process = ServerProcess {
         backend: "postgres",
         name: "postgres".to_owned(),
-        url: format!("postgres://oncelab@127.0.0.1:{port}/postgres"),
+        url: format!("postgres://oncelab:{own}@127.0.0.1:{port}/oncelab"),
         stop: Signal::INT,
-        running: Mutex::new(Running { command, child }),
+        running: Mutex::new(running),
         number: 0,
         relays: None,
-        folder,
+        home,
+        _meeting: None,
     };
-    process.wait_until_it_answers().await?;
+    let superuser = format!("postgres://postgres:{admin}@127.0.0.1:{port}/postgres");
+    process.wait_until_it_answers(&superuser).await?;
+    postgres::admit(&superuser, &own).await?;
     Ok(Started { how: format!("process {}", server.display()), servers: vec![Box::new(process)] })
 }
 
-/// Starts etcd's members.
+/// Starts etcd's members. They talk to each other through sockets in a folder that is theirs alone.
 pub(super) async fn etcd(shape: &EtcdShape, keeps: Keeps) -> Result<Started, BackendError> {
     let binary = find("etcd", "etcd")?;
     let cannot = |error: std::io::Error| failed("etcd", &error.to_string());
+    let meeting = Arc::new(Home::new("etcd", None, keeps)?);
+    let key = meeting.secret(KEY, &password::draw(), None).map_err(cannot)?;
     let mut members = Vec::new();
-    let mut folders = Vec::new();
+    let mut homes = Vec::new();
     let mut relays = Vec::new();
     for number in 1..=shape.members {
-        let folder = folder("etcd", None, keeps)?;
-        let (client, peer) = (free_port().map_err(cannot)?, free_port().map_err(cannot)?);
-        let local = |port: u16| format!("http://127.0.0.1:{port}");
-        let advertised = if shape.partitions {
-            let relay = Relay::start("127.0.0.1", peer).await.map_err(cannot)?;
-            let port = relay.address().port();
-            relays.push(relay);
-            port
-        } else {
-            peer
-        };
+        let home = Home::new("etcd", None, keeps)?;
+        let client = format!("http://127.0.0.1:{}", free_port().map_err(cannot)?);
+        let peers = Peers::at(number);
+        if shape.partitions {
+            let relay = Relay::between_sockets(&meeting.server.join(&peers.relay), &meeting.server.join(&peers.socket));
+            relays.push(relay.map_err(cannot)?);
+        }
         members.push(Member {
             name: format!("etcd-{number}"),
-            data_dir: folder.path().join("data").display().to_string(),
-            listen_client: local(client),
-            advertise_client: local(client),
-            listen_peer: local(peer),
-            advertise_peer: local(advertised),
+            data_dir: home.server.join("data").display().to_string(),
+            listen_client: client.clone(),
+            advertise_client: client,
+            listen_peer: format!("unix://{}", peers.socket),
+            advertise_peer: format!("unix://{}", if shape.partitions { &peers.relay } else { &peers.socket }),
+            key: key.display().to_string(),
         });
-        folders.push(folder);
+        homes.push(home);
     }
     let relays: Option<Arc<[Relay]>> = shape.partitions.then(|| relays.into());
+    let (admin, own) = (password::draw(), password::draw());
     let mut processes = Vec::new();
-    for (number, (member, folder)) in members.iter().zip(folders).enumerate() {
-        let mut command = Command::new(&binary);
-        command.args(flags(member, &members, shape));
-        let mut command = as_user(command, None);
-        let child = spawn("etcd", &mut command, folder.path())?;
+    for (number, (member, home)) in members.iter().zip(homes).enumerate() {
+        let mut command = home.command(&binary, None);
+        command.args(flags(member, &members, shape)).current_dir(&meeting.server);
         processes.push(ServerProcess {
             backend: "etcd",
             name: member.name.clone(),
-            url: member.advertise_client.clone(),
+            url: member.advertise_client.replace("://", &format!("://oncelab:{own}@")),
             stop: Signal::TERM,
-            running: Mutex::new(Running { command, child }),
+            running: Mutex::new(home.start("etcd", command)?),
             number,
             relays: relays.clone(),
-            folder,
+            home,
+            _meeting: Some(Arc::clone(&meeting)),
         });
     }
-    for process in &processes {
-        process.wait_until_it_answers().await?;
+    for (process, member) in processes.iter().zip(&members) {
+        process.wait_until_it_answers(&member.advertise_client).await?;
     }
+    etcd::admit(&Endpoint::from(members[0].advertise_client.as_str()), &admin, &own).await?;
     let boxed = |process| Box::new(process) as Box<dyn Server>;
     Ok(Started { how: format!("process {}", binary.display()), servers: processes.into_iter().map(boxed).collect() })
 }
@@ -314,20 +388,15 @@ fn unprivileged(backend: &'static str) -> Result<Option<User>, BackendError> {
     found.map(Some).ok_or_else(|| failed(backend, "it refuses to run as root, and there is no other user to run it as"))
 }
 
-fn as_user(mut command: Command, user: Option<User>) -> Command {
+fn as_user(command: &mut Command, user: Option<User>) {
     if let Some(User { uid, gid }) = user {
         command.uid(uid).gid(gid);
     }
     // A signal for the lab from the terminal is not for the server: the lab stops it when it is ready to.
     command.process_group(0);
-    command
 }
 
-fn folder(backend: &'static str, owner: Option<User>, keeps: Keeps) -> Result<tempfile::TempDir, BackendError> {
-    let folder = temporary_folder(backend, keeps)?;
-    if let Some(User { uid, gid }) = owner {
-        std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid))
-            .map_err(|error| failed(backend, &format!("{}: {error}", folder.path().display())))?;
-    }
-    Ok(folder)
+/// Leaves out of a server's environment what the lab was told, passwords among it, and what the server would take for settings.
+fn clean(command: &mut Command) {
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
 }

@@ -2,10 +2,11 @@
 //! arrives, as a network does that will deliver later what is sent again, and passes it on when the cut has healed.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -21,30 +22,86 @@ enum Source {
     Member(u64),
 }
 
-/// A listener on the loopback interface that stands for a server. Dropped, it closes every connection.
+/// A listener that stands for a server. Dropped, it closes every connection.
 pub struct Relay {
-    address: SocketAddr,
+    /// Where it listens on the loopback interface; none if it listens on a socket in the file system.
+    address: Option<SocketAddr>,
     blocked: Arc<watch::Sender<Source>>,
     _accepting: AbortOnDropHandle<()>,
 }
 
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+enum Listener {
+    Port(TcpListener),
+    Socket(UnixListener),
+}
+
+/// Where a relay leads.
+#[derive(Clone)]
+enum Server {
+    Port(String, u16),
+    Socket(PathBuf),
+}
+
+impl Listener {
+    async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Listener::Port(listener) => Box::new(prompt(listener.accept().await?.0)?),
+            Listener::Socket(listener) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Server::Port(host, port) => Box::new(prompt(TcpStream::connect((host.as_str(), *port)).await?)?),
+            Server::Socket(path) => Box::new(UnixStream::connect(path).await?),
+        })
+    }
+}
+
+/// A connection whose small messages do not wait for the acknowledgement of the one before.
+fn prompt(stream: TcpStream) -> std::io::Result<TcpStream> {
+    stream.set_nodelay(true).map(|()| stream)
+}
+
 impl Relay {
-    /// A relay to this server.
+    /// A relay on a port of the loopback interface to the server at this port.
     ///
     /// # Errors
     /// If there is no port to listen on.
     pub async fn start(host: &str, port: u16) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let blocked = Arc::new(watch::Sender::new(Source::None));
-        let accepting = tokio::spawn(accept(listener, (host.to_owned(), port), Arc::clone(&blocked)));
-        Ok(Relay { address, blocked, _accepting: AbortOnDropHandle::new(accepting) })
+        Ok(Relay::new(Some(address), Listener::Port(listener), Server::Port(host.to_owned(), port)))
     }
 
-    /// Where it listens.
+    /// A relay on a socket in the file system to the server at another one.
+    ///
+    /// # Errors
+    /// If the socket cannot be made.
+    pub(super) fn between_sockets(at: &Path, to: &Path) -> std::io::Result<Self> {
+        Ok(Relay::new(None, Listener::Socket(UnixListener::bind(at)?), Server::Socket(to.to_owned())))
+    }
+
+    fn new(address: Option<SocketAddr>, listener: Listener, to: Server) -> Self {
+        let blocked = Arc::new(watch::Sender::new(Source::None));
+        let accepting = tokio::spawn(accept(listener, to, Arc::clone(&blocked)));
+        Relay { address, blocked, _accepting: AbortOnDropHandle::new(accepting) }
+    }
+
+    /// Where it listens on the loopback interface.
+    ///
+    /// # Panics
+    /// If it listens on a socket in the file system.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.expect("whoever asks has made it for a port")
     }
 
     /// Lets nothing through any more.
@@ -63,14 +120,14 @@ impl Relay {
     }
 }
 
-async fn accept(listener: TcpListener, to: (String, u16), blocked: Arc<watch::Sender<Source>>) {
+async fn accept(listener: Listener, to: Server, blocked: Arc<watch::Sender<Source>>) {
     // Dropped with the relay, and every connection with it.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // An error here concerns one client that has gone again, or the number of open files: it passes.
-                if let Ok((client, _)) = accepted {
+                if let Ok(client) = accepted {
                     connections.spawn(carry(client, to.clone(), blocked.subscribe()));
                 }
             }
@@ -80,7 +137,7 @@ async fn accept(listener: TcpListener, to: (String, u16), blocked: Arc<watch::Se
 }
 
 /// Carries one connection until either side closes it.
-async fn carry(mut client: TcpStream, to: (String, u16), blocked: watch::Receiver<Source>) {
+async fn carry(mut client: Box<dyn Stream>, to: Server, blocked: watch::Receiver<Source>) {
     let mut first = vec![0; CHUNK];
     let Ok(length) = client.read(&mut first).await else { return };
     first.truncate(length);
@@ -88,12 +145,11 @@ async fn carry(mut client: TcpStream, to: (String, u16), blocked: watch::Receive
     if wait_until_open(&mut blocked.clone(), member).await.is_err() {
         return;
     }
-    let Ok(mut server) = TcpStream::connect((to.0.as_str(), to.1)).await else { return };
-    if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() || server.write_all(&first).await.is_err()
-    {
+    let Ok(mut server) = to.connect().await else { return };
+    if server.write_all(&first).await.is_err() {
         return;
     }
-    let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+    let ((from_client, to_client), (from_server, to_server)) = (tokio::io::split(client), tokio::io::split(server));
     tokio::select! {
         () = pass(from_client, to_server, blocked.clone(), member) => {}
         () = pass(from_server, to_client, blocked, member) => {}
