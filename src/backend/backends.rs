@@ -80,6 +80,7 @@ pub struct Backends {
     _lock_server: Option<EmbeddedLockServer>,
     servers: Arc<Servers>,
     durable: bool,
+    warnings: Vec<String>,
 }
 
 impl Backends {
@@ -117,7 +118,9 @@ impl Backends {
 
         let lock = Lock::reach(wanted, settings, &mut servers).await?;
         let (store, postgres) = reach_store(wanted, &mut servers).await?;
+        let warnings = postgres.as_ref().map_or(Vec::new(), |postgres| postgres.warnings().to_vec());
         Ok(Backends {
+            warnings,
             store_kind: wanted.store,
             store,
             postgres,
@@ -158,7 +161,14 @@ impl Backends {
             _lock_server: Some(lock_server),
             servers: Arc::default(),
             durable: settings.durable,
+            warnings: Vec::new(),
         }
+    }
+
+    /// What somebody should know of the servers before they are used.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The lock service, with locks under a prefix of their own.

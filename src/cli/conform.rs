@@ -57,6 +57,14 @@ fn has_own_sql(error: &ExploreError) -> bool {
 }
 
 impl Conform {
+    /// Fills in which backends are meant.
+    ///
+    /// # Errors
+    /// If they contradict each other.
+    pub fn settle(&mut self) -> Result<(), super::Usage> {
+        self.real.settle()
+    }
+
     /// Holds the backends against the model.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         if self.requests > self.lanes {

@@ -75,6 +75,9 @@ pub(super) struct Explore {
     pub(super) runs: u64,
     #[command(flatten)]
     pub(super) real: Real,
+    /// Whether --store was given.
+    #[arg(skip)]
+    names_store: bool,
     /// The memory for states, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     memory: usize,
@@ -124,15 +127,30 @@ pub(super) enum WalkKind {
 const CLASS_STATES: u64 = 500_000;
 
 impl Explore {
+    /// Fills in which backends are meant.
+    ///
+    /// # Errors
+    /// If they contradict each other.
+    pub fn settle(&mut self) -> Result<(), Usage> {
+        self.names_store = self.real.names_store();
+        self.real.settle()
+    }
+
     /// Explores, and prints what was found.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let bound = self.bound()?;
         if self.all {
+            self.refuse_store()?;
             return self.explore_all(registry, bound);
         }
         let strategy = registry.get(self.strategy.as_deref().unwrap_or_default())?;
         if self.on_real {
             return self.search_really(strategy.as_ref(), bound);
+        }
+        let has_model = !Exploration::new(strategy.as_ref(), Bound::new(1, 0, 0), self.limits(), &mut ())
+            .is_err_and(|error| has_own_sql(&error.into()));
+        if has_model {
+            self.refuse_store()?;
         }
         let explored = match (&self.schedule, self.walk) {
             (Some(schedule), _) => return self.tell_one(strategy.as_ref(), bound, schedule),
@@ -150,6 +168,17 @@ impl Explore {
             }
             explored => explored,
         }
+    }
+
+    /// A model is explored: there is no store.
+    fn refuse_store(&self) -> Result<(), Usage> {
+        if !self.names_store {
+            return Ok(());
+        }
+        let store = &self.real.store;
+        Err(Usage(format!(
+            "--store {store} says where to search on real backends, and a model is explored: add --on-real, or say --store-model {store}"
+        )))
     }
 
     fn bound(&self) -> anyhow::Result<Bound> {

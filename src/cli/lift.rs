@@ -106,7 +106,12 @@ impl Lift {
         if !["sqlite", "postgres"].contains(&store.as_str()) {
             return Err(Usage(format!("nothing can be replayed on '{store}': add --store sqlite or --store postgres")));
         }
-        Ok(Real::new(store, self.lock.as_ref().unwrap_or(&folder.meta.lock), &self.servers, self.workers))
+        // Where the run was made elsewhere than at the server that is named, that must be asked for.
+        let store = self.servers.urls.store(Some(store), store)?;
+        let lock = self.lock.as_ref().unwrap_or(&folder.meta.lock);
+        let lock = self.servers.urls.lock(Some(lock), lock)?;
+        self.servers.urls.warn();
+        Ok(Real::new(&store, &lock, &self.servers, self.workers))
     }
 
     /// The violations that were asked for, judged again.

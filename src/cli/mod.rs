@@ -21,6 +21,7 @@ mod servers;
 mod splice;
 mod stale;
 mod track_record;
+mod urls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,9 +111,9 @@ pub fn main_with(registry: &Registry) -> ExitCode {
     let done =
         match arguments.verb.unwrap_or_else(|| Arguments::parse_from(["oncelab", "run"]).verb.expect("it is there")) {
             Verb::Run(verb) => verb.execute(registry),
-            Verb::Explore(verb) => verb.execute(registry),
-            Verb::Replay(verb) => verb.execute(registry),
-            Verb::Conform(verb) => verb.execute(registry),
+            Verb::Explore(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
+            Verb::Replay(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
+            Verb::Conform(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
             Verb::TrackRecord(verb) => verb.execute(),
             Verb::Lift(verb) => verb.execute(registry),
             Verb::Check(verb) => verb.execute(registry),

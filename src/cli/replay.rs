@@ -87,6 +87,14 @@ impl Count {
 }
 
 impl Replay {
+    /// Fills in which backends are meant.
+    ///
+    /// # Errors
+    /// If they contradict each other.
+    pub fn settle(&mut self) -> Result<(), super::Usage> {
+        self.real.settle()
+    }
+
     /// Replays, and prints what happened.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let strategy = registry.get(&self.strategy)?;

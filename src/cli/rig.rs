@@ -17,15 +17,17 @@ pub(super) struct Mounted {
 impl Mounted {
     /// Starts what is wanted, and says on stderr what was started.
     pub fn start(real: &Real, needs_lock: bool, natural_expiry: bool) -> anyhow::Result<Self> {
+        let wanted = real.wanted(needs_lock)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let (rig, stop) = runtime.block_on(async {
             let stop = stop_on_signals();
-            (Rig::start(&real.wanted(needs_lock), natural_expiry).await, stop)
+            (Rig::start(&wanted, natural_expiry).await, stop)
         });
         let rig = rig?;
         for (role, how) in rig.backends().describe().into_iter().filter(|(key, _)| key.ends_with("_provision")) {
             eprintln!("{}: {how}", role.trim_end_matches("_provision"));
         }
+        rig.backends().warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
         Ok(Mounted { runtime, rig: Some(rig), stop })
     }
 

@@ -37,10 +37,11 @@ pub(super) struct Run {
     /// Only this point of the experiment's sweep, as axis=value,axis=value; may be given more than once
     #[arg(long = "at", value_name = "POINT")]
     points: Vec<Point>,
-    /// Where effects are kept: sqlite, postgres, or null for measuring the lab itself [default: sqlite]
+    /// Where effects are kept: sqlite, postgres, or null for measuring the lab itself [default: sqlite, or postgres if a
+    /// URL names one]
     #[arg(long, value_name = "STORE", value_parser = ["sqlite", "postgres", "null"])]
     store: Option<String>,
-    /// The lock service: embedded or etcd [default: embedded]
+    /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
     #[arg(long, value_name = "SERVICE", value_parser = ["embedded", "etcd"])]
     lock: Option<String>,
     #[command(flatten)]
@@ -86,7 +87,9 @@ impl Run {
             * experiment.faults.len()
             * experiment.points().len()
             * usize::from(experiment.repeats.get());
-        let store = self.store.clone().unwrap_or_else(|| StoreKind::Sqlite.name().to_owned());
+        let store = self.servers.urls.store(self.store.as_deref(), StoreKind::Sqlite.name())?;
+        let lock = self.servers.urls.lock(self.lock.as_deref(), LockKind::Embedded.name())?;
+        self.servers.urls.warn();
         let provision = self.servers.provision.clone().unwrap_or_else(|| Provision::default().name().to_owned());
         let meta = Meta {
             experiment: experiment.name.clone(),
@@ -98,11 +101,11 @@ impl Run {
             only_points: self.points.clone(),
             trials_planned: trials,
             store,
-            lock: self.lock.clone().unwrap_or_else(|| LockKind::Embedded.name().to_owned()),
+            lock,
             provision,
             ..Meta::of_this_machine()
         };
-        let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment);
+        let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         servers::check(&experiment, &wanted)?;
         Ok(RunFolder::create(&self.out, meta, experiment)?)
     }
@@ -150,7 +153,7 @@ async fn run_to_the_end(
     let (store, lock) = (folder.meta.store_kind(), folder.meta.lock_kind());
     let strategies = load::strategies(&folder.experiment, registry);
     let needing_lock = |name: &&String| registry.get(name).is_ok_and(|strategy| strategy.needs_lock_service());
-    let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment);
+    let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
     let stop = stop_on_signals();
     let backends = match start(&wanted, folder, &stop).await {
@@ -197,6 +200,7 @@ async fn start(
         for (role, how) in backends.describe().into_iter().filter(|(key, _)| key.ends_with("_provision")) {
             eprintln!("{}: {how}", role.trim_end_matches("_provision"));
         }
+        backends.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
     }
     if !stop.is_cancelled() {
         return Some(backends);
@@ -209,7 +213,8 @@ async fn start(
     None
 }
 
-/// A token that is cancelled by the first SIGINT or SIGTERM; the second one ends the process as usual.
+/// A token that is cancelled by the first SIGINT, SIGTERM or SIGHUP. The second one ends the process at once, and its guardian
+/// stops the servers.
 pub(super) fn stop_on_signals() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
@@ -231,9 +236,16 @@ pub(super) async fn signalled() {
             Err(_) => std::future::pending().await,
         }
     };
+    let hang_up = async {
+        match signal(SignalKind::hangup()) {
+            Ok(mut hang_up) => drop(hang_up.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = terminate => {}
+        () = hang_up => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! The options that say where real servers are, or how they are had.
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::backend::provision::{Images, Keeps, Provision, Source};
 use crate::backend::{LockKind, Wanted};
@@ -9,6 +10,7 @@ use crate::load::Experiment;
 use crate::strategy::StoreKind;
 
 use super::Usage;
+use super::urls::Urls;
 
 /// Where real servers are.
 #[derive(Debug, Clone, Args)]
@@ -17,13 +19,8 @@ pub(super) struct Servers {
     /// containers if a Docker engine answers and has the image, else processes, and says which [default: auto]
     #[arg(long, value_name = "HOW", value_parser = ["auto", "container", "process", "embedded"])]
     pub provision: Option<String>,
-    /// The PostgreSQL database to use, as postgres://user:password@host:5432/database: only a schema of the lab's own is
-    /// touched, and dropped at the end
-    #[arg(long, value_name = "URL", env = "ONCELAB_STORE_URL", hide_env_values = true)]
-    store_url: Option<String>,
-    /// The endpoints of the etcd cluster to use, separated by commas: only keys under oncelab/ are touched
-    #[arg(long, value_name = "URL", env = "ONCELAB_LOCK_URL", value_delimiter = ',')]
-    lock_url: Vec<String>,
+    #[command(flatten)]
+    pub urls: Urls,
     /// The image that PostgreSQL containers are started from
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_POSTGRES_IMAGE", default_value = Images::POSTGRES)]
     postgres_image: String,
@@ -34,9 +31,20 @@ pub(super) struct Servers {
 
 impl Servers {
     /// The backends that an experiment's run wants.
-    pub fn wanted(&self, provision: &str, store: StoreKind, lock: LockKind, experiment: &Experiment) -> Wanted {
+    ///
+    /// # Errors
+    /// If the URL of the store cannot be had.
+    pub fn wanted(
+        &self,
+        provision: &str,
+        store: StoreKind,
+        lock: LockKind,
+        experiment: &Experiment,
+    ) -> Result<Wanted, Usage> {
+        let store_url = if store == StoreKind::Postgres { self.urls.store_url()? } else { None };
+        let lock_urls = if lock == LockKind::Etcd { self.urls.lock_urls() } else { Vec::new() };
         let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
-        Wanted {
+        Ok(Wanted {
             store,
             lock,
             source: Source {
@@ -45,22 +53,22 @@ impl Servers {
                 restarts: experiment.faults.iter().any(|level| !level.backend.is_empty()),
                 keeps: if experiment.backend.durable { Keeps::OnDisk } else { Keeps::InMemory },
             },
-            store_url: self.store_url.clone(),
-            lock_urls: self.lock_url.iter().map(|url| url.as_str().into()).collect(),
+            store_url,
+            lock_urls,
             needs_lock: false,
             disturbances: experiment.faults.iter().flat_map(|level| level.backend.clone()).collect(),
-        }
+        })
     }
 }
 
 /// The real backends that schedules are replayed on.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Real {
-    /// Where effects are kept: sqlite (in memory) or postgres
-    #[arg(long, value_name = "STORE", default_value = "sqlite", value_parser = ["sqlite", "postgres"])]
+    /// Where effects are kept: sqlite (in memory) or postgres [default: sqlite, or postgres if a URL names one]
+    #[arg(long, value_name = "STORE", default_value = "", hide_default_value = true, value_parser = one_of(["sqlite", "postgres"]))]
     pub store: String,
-    /// The lock service: embedded or etcd
-    #[arg(long, value_name = "SERVICE", default_value = "embedded", value_parser = ["embedded", "etcd"])]
+    /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
+    #[arg(long, value_name = "SERVICE", default_value = "", hide_default_value = true, value_parser = one_of(["embedded", "etcd"]))]
     pub lock: String,
     #[command(flatten)]
     servers: Servers,
@@ -75,11 +83,32 @@ impl Real {
         Real { store: store.to_owned(), lock: lock.to_owned(), servers: servers.clone(), workers }
     }
 
+    /// Whether a store was asked for by its name.
+    pub fn names_store(&self) -> bool {
+        !self.store.is_empty()
+    }
+
+    /// Fills in what was not asked for: the services that URLs name, or the defaults.
+    ///
+    /// # Errors
+    /// If a URL and a name contradict each other.
+    pub fn settle(&mut self) -> Result<(), Usage> {
+        let asked = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
+        self.store = self.servers.urls.store(asked(&self.store).as_deref(), "sqlite")?;
+        self.lock = self.servers.urls.lock(asked(&self.lock).as_deref(), "embedded")?;
+        self.servers.urls.warn();
+        Ok(())
+    }
+
     /// The backends that replays want.
-    pub fn wanted(&self, needs_lock: bool) -> Wanted {
+    ///
+    /// # Errors
+    /// If the URL of the store cannot be had.
+    pub fn wanted(&self, needs_lock: bool) -> Result<Wanted, Usage> {
         let provision = self.servers.provision.as_deref().unwrap_or_default();
         let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
-        Wanted {
+        let urls = &self.servers.urls;
+        Ok(Wanted {
             store: if self.store == "postgres" { StoreKind::Postgres } else { StoreKind::Sqlite },
             lock: if self.lock == "etcd" { LockKind::Etcd } else { LockKind::Embedded },
             source: Source {
@@ -88,11 +117,11 @@ impl Real {
                 restarts: false,
                 keeps: Keeps::InMemory,
             },
-            store_url: self.servers.store_url.clone(),
-            lock_urls: self.servers.lock_url.iter().map(|url| url.as_str().into()).collect(),
+            store_url: if self.store == "postgres" { urls.store_url()? } else { None },
+            lock_urls: if self.lock == "etcd" { urls.lock_urls() } else { Vec::new() },
             needs_lock,
             disturbances: Vec::new(),
-        }
+        })
     }
 
     /// The options that say again what differs from the defaults, for a command to repeat.
@@ -116,6 +145,12 @@ impl Real {
         let useful = if self.store == "sqlite" && !needs_lock { 1 } else { cores() };
         self.workers.map_or(useful, usize::from)
     }
+}
+
+/// One of these names, or nothing: what is not asked for is filled in later.
+fn one_of(names: [&'static str; 2]) -> PossibleValuesParser {
+    let named = names.into_iter().map(PossibleValue::new);
+    named.chain(std::iter::once(PossibleValue::new("").hide(true))).collect::<Vec<_>>().into()
 }
 
 /// Whether these backends can have done to them what the experiment's fault levels say.

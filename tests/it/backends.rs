@@ -14,12 +14,18 @@ pub fn or_skip<T>(started: Result<T, BackendError>) -> Option<T> {
     match started {
         Ok(started) => Some(started),
         Err(error) if is_absent(&error) && std::env::var_os("ONCELAB_REQUIRE_BACKENDS").is_none() => {
-            // Straight to the file: what a passing test prints is not shown.
-            let _ = std::io::stderr().write_all(format!("\nSKIPPED: {error}\n").as_bytes());
+            skipped(&error.to_string());
             None
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Says loudly that a test has nothing to run on; where everything is required, fails.
+pub fn skipped(why: &str) {
+    assert!(std::env::var_os("ONCELAB_REQUIRE_BACKENDS").is_none(), "{why}");
+    // Straight to the file: what a passing test prints is not shown.
+    let _ = std::io::stderr().write_all(format!("\nSKIPPED: {why}\n").as_bytes());
 }
 
 /// Whether a backend is merely not there. One that is there and does not start fails the test.

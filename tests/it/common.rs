@@ -16,7 +16,10 @@ use oncelab::world::{Reply, Request, World};
 /// The command line, in this folder.
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oncelab"));
-    command.current_dir(folder).env_remove("NO_COLOR");
+    command.current_dir(folder);
+    for variable in ["NO_COLOR", "ONCELAB_STORE_URL", "ONCELAB_LOCK_URL"] {
+        command.env_remove(variable);
+    }
     command
 }
 

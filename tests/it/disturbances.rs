@@ -136,7 +136,7 @@ fn disturbed(folder: &std::path::Path, backend: &str, settings: &str, arguments:
 fn a_killed_store_and_a_partition_break_nothing_that_is_safe() {
     on_postgres(|_| async {
         let folder = tempfile::tempdir().unwrap();
-        let backend = "{ fault = 'kill', target = 'store', every_ms = 1000, for_ms = 200 },
+        let backend = "{ fault = 'kill', target = 'store', every_ms = 1500, for_ms = 200 },
                        { fault = 'partition', target = 'lock', at_ms = 500, for_ms = 400 }";
         let output = disturbed(folder.path(), backend, "", &["--store", "postgres", "--provision", "process"]);
         let summary: serde_json::Value =

@@ -10,6 +10,7 @@ mod common;
 mod determinism;
 mod disturbances;
 mod documents;
+mod elsewhere;
 mod experiments;
 mod explore;
 mod interrupted;

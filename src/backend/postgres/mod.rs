@@ -2,6 +2,7 @@
 
 pub(crate) mod literal;
 mod overseer;
+mod preflight;
 mod session;
 mod statements;
 
@@ -24,6 +25,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the server may take to end connections whose client has gone.
 const QUIESCE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What to do where something between the lab and the server gets in the way.
+const POOLER: &str = "name the server itself in the URL of the store, and not a pooler like PgBouncer";
+
 /// The oldest version that is known to do what the lab's statements ask, as `server_version_num` has it.
 const OLDEST: i32 = 120_000;
 
@@ -35,6 +39,9 @@ pub struct PostgresStore {
     handlers: PgConnectOptions,
     schema: String,
     settings: Vec<(String, String)>,
+    warnings: Vec<String>,
+    /// The server's process behind the keeper.
+    keeper_pid: i32,
     /// Shows for as long as the run lasts that its schema is in use.
     _keeper: PgConnection,
 }
@@ -66,6 +73,9 @@ impl PostgresStore {
                 remedy: Some(format!("use PostgreSQL {} or later", OLDEST / 10_000)),
             });
         }
+        let warnings = preflight::look(&mut keeper).await?;
+        let keeper_pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut keeper).await;
+        let keeper_pid = keeper_pid.map_err(|error| broken(&error))?;
         let orphans = sqlx::query_scalar::<_, String>(statements::ORPHANS).fetch_all(&mut keeper).await;
         for orphan in orphans.map_err(|error| broken(&error))? {
             drop_schema(&mut keeper, &orphan).await?;
@@ -73,12 +83,21 @@ impl PostgresStore {
         run(&mut keeper, &format!("CREATE SCHEMA {schema}")).await?;
         // The name by which the server lists this run's connections.
         let options = options.options([("search_path", schema.as_str())]).application_name(&schema);
-        let store = PostgresStore { handlers: options.clone(), options, schema, settings, _keeper: keeper };
+        let store = PostgresStore {
+            handlers: options.clone(),
+            options,
+            schema,
+            settings,
+            warnings,
+            keeper_pid,
+            _keeper: keeper,
+        };
         match store.make_tables().await {
             Ok(()) => Ok(store),
             Err(error) => {
-                // That it stays empty is less than what is wrong already.
-                let _ = store.remove().await;
+                // That it stays empty is less than what is wrong already. By the way on which it was made.
+                let PostgresStore { schema, _keeper: mut keeper, .. } = store;
+                let _ = drop_schema(&mut keeper, &schema).await;
                 Err(error)
             }
         }
@@ -86,6 +105,7 @@ impl PostgresStore {
 
     async fn make_tables(&self) -> Result<(), BackendError> {
         let mut connection = open(&self.options).await?;
+        preflight::stand(&mut connection, &self.schema, self.keeper_pid).await?;
         for statement in statements::TABLES {
             run(&mut connection, statement).await?;
         }
@@ -102,6 +122,12 @@ impl PostgresStore {
     #[must_use]
     pub fn through(self, address: SocketAddr) -> Self {
         PostgresStore { handlers: at(&self.options, address), ..self }
+    }
+
+    /// What somebody should know of the server: settings that end what takes long.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The schema of this run.
@@ -305,6 +331,19 @@ fn broken(error: &sqlx::Error) -> BackendError {
         (Some("42501"), _) => "the user needs the right to create a schema in the database",
         (Some("53300"), _) => "raise max_connections, or lower load.handlers",
         (Some("53100"), _) => "the server's disk is full",
+        (Some("57014"), _) => {
+            "the server has a statement_timeout: raise it for the lab's user (ALTER ROLE … SET statement_timeout = 0)"
+        }
+        (Some("55P03"), _) => {
+            "the server has a lock_timeout: raise it for the lab's user (ALTER ROLE … SET lock_timeout = 0)"
+        }
+        (Some("25P03" | "25P04" | "57P05"), _) => {
+            "the server ends sessions that wait: see idle_in_transaction_session_timeout, transaction_timeout and idle_session_timeout"
+        }
+        (Some("25006"), _) => "the server can only be read: name the primary in the URL of the store",
+        // A statement that was prepared on another connection.
+        (Some("42P05" | "26000"), _) => POOLER,
+        (Some("08P01"), error) if error.to_string().contains("startup parameter") => POOLER,
         (None, sqlx::Error::Io(_)) => "check that the server runs there and lets this machine in",
         _ => "see the server's log",
     };

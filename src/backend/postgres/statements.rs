@@ -68,6 +68,18 @@ pub(super) const SETTINGS: &str = "SELECT version(), current_setting('fsync'), c
      current_setting('default_transaction_isolation'), current_setting('shared_buffers'),
      current_setting('server_version_num')::int";
 
+/// Whether this is a standby, whether transactions are read-only, and who asks.
+pub(super) const CAN_WRITE: &str =
+    "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on', current_user::text";
+
+/// The time-outs that the server sets, if any: name and value.
+pub(super) const TIMEOUTS: &str = "SELECT name, setting || coalesce(' ' || unit, '') FROM pg_settings
+     WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',
+                    'idle_session_timeout') AND setting <> '0' ORDER BY name";
+
+/// The schema that a connection works in, and the server's process behind it.
+pub(super) const WHERE: &str = "SELECT current_schema()::text, pg_backend_pid()";
+
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
