@@ -28,5 +28,6 @@ mod saved_runs;
 mod scenarios;
 mod sentences;
 mod servers;
+mod strangers;
 mod twins;
 mod wire;
