@@ -27,5 +27,6 @@ mod saved_runs;
 mod scenarios;
 mod sentences;
 mod servers;
+mod supply;
 mod twins;
 mod wire;
