@@ -71,7 +71,7 @@ impl Meta {
             lock: String::new(),
             provision: Provision::default().name().to_owned(),
             skipped: BTreeMap::new(),
-            started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            started: now(),
             git_revision: env!("ONCELAB_GIT_REVISION").to_owned(),
             git_dirty: env!("ONCELAB_GIT_DIRTY") == "true",
             rustc: env!("ONCELAB_RUSTC").to_owned(),
@@ -149,6 +149,13 @@ fn field(path: &str, name: &str) -> String {
     let line = text.lines().find(|line| line.starts_with(name));
     let value = line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned());
     value.unwrap_or_else(unknown)
+}
+
+/// The time in UTC, in whole seconds: `2026-01-31T12:00:00Z`.
+fn now() -> String {
+    use time::format_description::well_known::Rfc3339;
+    let now = time::OffsetDateTime::now_utc().replace_nanosecond(0).expect("0 is a number of nanoseconds");
+    now.format(&Rfc3339).expect("a year of four digits")
 }
 
 fn unknown() -> String {

@@ -29,5 +29,6 @@ mod scenarios;
 mod sentences;
 mod servers;
 mod strangers;
+mod supply;
 mod twins;
 mod wire;
