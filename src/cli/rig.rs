@@ -3,6 +3,7 @@
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use super::output;
 use super::run::stop_on_signals;
 use super::servers::Real;
 use crate::replay::Rig;
@@ -24,7 +25,7 @@ impl Mounted {
         });
         let rig = rig?;
         for (role, how) in rig.backends().describe().into_iter().filter(|(key, _)| key.ends_with("_provision")) {
-            eprintln!("{}: {how}", role.trim_end_matches("_provision"));
+            output::tell(&format!("{}: {how}", role.trim_end_matches("_provision")));
         }
         Ok(Mounted { runtime, rig: Some(rig), stop })
     }
@@ -51,7 +52,7 @@ impl Drop for Mounted {
         // Containers are dropped within the runtime that they were started in.
         self.runtime.block_on(async {
             if let Err(error) = rig.remove_traces().await {
-                eprintln!("warning: {error}");
+                output::tell(&format!("warning: {error}"));
             }
             drop(rig);
         });

@@ -24,6 +24,9 @@ pub struct Axis {
 /// More points than this are a mistake: each is a trial of every strategy.
 const MOST_POINTS: usize = 400;
 
+/// The most letters of a point: with a strategy, a fault level and a repetition it names a file.
+const LONGEST_POINT: usize = 100;
+
 /// Settings that backends are started with: they are the same for a whole run.
 const OF_THE_RUN: [&str; 6] = [
     "backend.lease_ttl_s",
@@ -206,10 +209,18 @@ impl Experiment {
         if let Some(n) = (1..names.len()).find(|n| names[..*n].contains(&names[*n])) {
             return Some(format!("two axes of `sweep` are named '{}'", names[n]));
         }
-        let count: usize = self.sweep.iter().map(|axis| axis.values.len()).product();
+        let sizes = self.sweep.iter().map(|axis| axis.values.len());
+        let count = sizes.fold(1_usize, usize::saturating_mul);
         if count > MOST_POINTS {
             return Some(format!(
                 "`sweep` has {count} points, and may have {MOST_POINTS}: each is a trial of every strategy"
+            ));
+        }
+        let longest = |axis: &Axis| axis.name.len() + axis.texts().iter().map(String::len).max().unwrap_or(0) + 2;
+        let length: usize = self.sweep.iter().map(longest).sum();
+        if length > LONGEST_POINT {
+            return Some(format!(
+                "`sweep`: the names and values of a point have {length} letters, and may have {LONGEST_POINT}, since they name files"
             ));
         }
         if self.sweep.is_empty() {
