@@ -283,7 +283,7 @@ impl Replay {
     /// Tells where the database is, and waits with it if it goes with this process.
     fn say_how_to_connect(&self, kept: &Kept, mounted: &Mounted) {
         match kept {
-            Kept::File(path) => output::tell(&format!("kept: sqlite3 {}", shell_path(&path))),
+            Kept::File(path) => output::tell(&format!("kept: sqlite3 {}", shell_path(path))),
             Kept::Schema(schema) => {
                 let started = mounted.rig().backends().started_store_url();
                 let url = started.clone().unwrap_or_else(|| "(the URL of --store-url)".to_owned());

@@ -113,7 +113,8 @@ impl FromStr for Point {
     fn from_str(text: &str) -> Result<Self, MalformedPoint> {
         let part = |part: &str| {
             let (axis, value) = part.split_once('=')?;
-            (!axis.is_empty() && !value.is_empty()).then(|| (axis.trim().to_owned(), value.trim().to_owned()))
+            let (axis, value) = (axis.trim(), value.trim());
+            (!axis.is_empty() && !value.is_empty()).then(|| (axis.to_owned(), value.to_owned()))
         };
         let parts: Option<Vec<_>> = text.split(',').filter(|part| !part.is_empty()).map(part).collect();
         parts.map(Point).ok_or_else(|| MalformedPoint(text.to_owned()))
@@ -253,6 +254,7 @@ mod tests {
         assert_eq!((at.load.accounts.get(), at.faults[0].store.reply_lost.get()), (3, 0.1));
         assert_eq!(at.faults[0].store.request_lost.get(), 0.1);
         assert_eq!(points[5].to_string().parse::<Point>().unwrap(), points[5]);
+        assert!("loss= ,accounts=3".parse::<Point>().is_err());
     }
 
     #[test]

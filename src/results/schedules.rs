@@ -25,7 +25,7 @@ fn is_command(text: &str) -> bool {
     let in_quotes = |text: &str| text.parse::<Schedule>().is_ok();
     let mut parts = text.split('"').enumerate();
     let begins = ["oncelab explore ", "oncelab replay "].iter().any(|verb| text.starts_with(verb));
-    let is_closed = text.matches('"').count() % 2 == 0;
+    let is_closed = text.matches('"').count().is_multiple_of(2);
     begins && is_closed && parts.all(|(n, part)| if n % 2 == 0 { part.chars().all(is_word) } else { in_quotes(part) })
 }
 

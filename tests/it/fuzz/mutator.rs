@@ -61,8 +61,7 @@ impl Mutator {
         let mut text = text.to_owned();
         for _ in 0..=self.below(4) {
             text = match self.below(14) {
-                0 => self.number(&text),
-                1 => self.number(&text),
+                0 | 1 => self.number(&text),
                 2 => self.word(&text, others),
                 3 => self.swapped_words(&text),
                 4 => self.letter(&text),
