@@ -128,7 +128,11 @@ impl RunFolder {
     /// [`FileError`] if it cannot be read.
     pub fn course(&self, trial: &str) -> Result<Course, FileError> {
         let path = self.course_path(trial);
-        if path.is_file() { read_json(&path, LARGEST_COURSE) } else { Err(FileError::Gone { path }) }
+        if !path.is_file() {
+            return Err(FileError::Gone { path });
+        }
+        let course: Course = read_json(&path, LARGEST_COURSE)?;
+        course.fault().map_or(Ok(course), |what| Err(FileError::Wrong { path, line: 1, what }))
     }
 
     /// Reads a document back that [`write_json`](RunFolder::write_json) wrote.
