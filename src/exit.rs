@@ -4,13 +4,14 @@
 pub const MET: u8 = 0;
 /// An expectation was not met: a guarantee that should hold was broken, or an experiment has lost its teeth.
 pub const BROKEN: u8 = 1;
-/// The command line or an experiment is wrong, or the folder of a run: it is damaged, or lacks the histories that are needed.
+/// What was asked for cannot be done so: the command line or an experiment is wrong, a folder of a run is damaged, lacks the histories
+/// that are needed or is being written by another process, a path cannot be read or written, or the machine has too little.
 pub const USAGE: u8 = 2;
 /// Nothing was broken, and nothing was shown either.
 pub const INCONCLUSIVE: u8 = 3;
 /// A backend that is required is not there.
 pub const UNAVAILABLE: u8 = 4;
-/// A bug of the lab's or of a strategy's, or trouble with files.
+/// A bug of the lab's, or of a strategy's: nothing that is given to the lab as it is comes to this.
 pub const INTERNAL: u8 = 70;
 /// Interrupted; what was finished is saved.
 pub const INTERRUPTED: u8 = 130;

@@ -14,6 +14,7 @@ pub mod model;
 pub mod fault;
 pub mod history;
 pub mod load;
+pub mod quote;
 pub mod replay;
 pub mod report;
 pub mod results;

@@ -1,6 +1,6 @@
 //! `oncelab check`: judges the saved histories of a run again, and holds everything in its folder against the rest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::output;
 use super::stale;
 use crate::exit;
+use crate::quote::shell_path;
 use crate::results::{Audit, Disagreement, RunFolder, audit};
 use crate::strategy::Registry;
 
@@ -83,7 +84,7 @@ fn as_text(checked: &Checked) -> String {
         let missing = checked.missing.len();
         out.push_str(&format!(
             "not finished: {missing} of {planned} planned trials are not there; `oncelab run --resume {}` makes them:\n",
-            checked.dir
+            shell_path(Path::new(&checked.dir))
         ));
         checked.missing.iter().for_each(|trial| out.push_str(&format!("  {trial}\n")));
     }

@@ -115,7 +115,7 @@ impl Conform {
                 }
                 // Where all are wanted, those that no model knows are left out.
                 Err(ConformError::Explore(error)) if self.strategies.is_empty() && has_own_sql(&error) => {
-                    eprintln!("skipped: {error}");
+                    output::tell(&format!("skipped: {error}"));
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -160,10 +160,10 @@ impl Explore {
         match explored {
             Err(error) if has_own_sql(&error) => {
                 let store = &self.real.store;
-                eprintln!(
+                output::tell(&format!(
                     "{} issues SQL of its own, which no model knows: searching on the real {store}",
                     strategy.name()
-                );
+                ));
                 self.search_really(strategy.as_ref(), bound)
             }
             explored => explored,
@@ -238,7 +238,7 @@ impl Explore {
         if let Some(file) = &self.diagram {
             match stories.first() {
                 Some((_, story)) => draw(file, story)?,
-                None => eprintln!("nothing to draw: no schedule breaks {}", strategy.name()),
+                None => output::tell(&format!("nothing to draw: no schedule breaks {}", strategy.name())),
             }
         }
         let command = |schedule: &Schedule, lanes: u8| self.command_of(strategy.name(), schedule, lanes);
@@ -263,7 +263,7 @@ impl Explore {
             watch.finish();
             let row = match row {
                 Err(error) if has_own_sql(&error) => {
-                    eprintln!("skipped: {error}");
+                    output::tell(&format!("skipped: {error}"));
                     continue;
                 }
                 row => row?,
@@ -452,7 +452,7 @@ pub(super) fn draw(file: &Path, story: &Story) -> anyhow::Result<()> {
     };
     std::fs::write(file, text)
         .map_err(|error| Usage(format!("--diagram: {} cannot be written: {error}", file.display())))?;
-    eprintln!("drawn: {}", file.display());
+    output::tell(&format!("drawn: {}", file.display()));
     Ok(())
 }
 

@@ -7,9 +7,12 @@ mod conform;
 mod derived;
 mod explore;
 mod explored;
+mod fault;
 mod lift;
+mod limits;
 mod list;
 mod output;
+mod place;
 mod progress;
 mod replay;
 mod report;
@@ -43,8 +46,8 @@ struct Arguments {
 const EXIT_CODES: &str = "Without a verb: oncelab run quick.
 
 Exit codes: 0 every expectation met; 1 a guarantee that should hold was broken, or a strategy that should break did not; \
-2 usage or configuration; 3 inconclusive; 4 a required backend is unavailable; 70 internal error; 130 interrupted, \
-finished trials saved";
+2 the command line, an experiment, a folder, a path or a limit of the machine; 3 inconclusive; 4 a required backend is \
+unavailable; 70 a bug of the lab or of a strategy; 130 interrupted, finished trials saved";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -108,73 +111,33 @@ pub fn main_with(registry: &Registry) -> ExitCode {
             return ExitCode::from(if message.use_stderr() { exit::USAGE } else { exit::MET });
         }
     };
-    let done =
-        match arguments.verb.unwrap_or_else(|| Arguments::parse_from(["oncelab", "run"]).verb.expect("it is there")) {
-            Verb::Run(verb) => verb.execute(registry),
-            Verb::Explore(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
-            Verb::Replay(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
-            Verb::Conform(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
-            Verb::TrackRecord(verb) => verb.execute(),
-            Verb::Lift(verb) => verb.execute(registry),
-            Verb::Check(verb) => verb.execute(registry),
-            Verb::Report(verb) => verb.execute(registry),
-            Verb::Compare(verb) => verb.execute(registry),
-            Verb::List(verb) => verb.execute(registry),
-            Verb::Completions(verb) => verb.execute(),
-        };
+    limits::raise();
+    let verb = arguments.verb.unwrap_or_else(|| Arguments::parse_from(["oncelab", "run"]).verb.expect("it is there"));
+    // What panicked has been told on stderr, with its place.
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execute(verb, registry))).unwrap_or_else(|_| {
+        output::tell("error: this is a bug of the lab, or of a strategy of yours: please report it, with the command and what stands above");
+        Ok(ExitCode::from(exit::INTERNAL))
+    });
     done.unwrap_or_else(|error| {
         // Each message tells its source itself.
-        eprintln!("error: {error}");
-        ExitCode::from(code_of(&error))
+        output::tell(&format!("error: {error}"));
+        ExitCode::from(fault::code_of(&error))
     })
 }
 
-/// The exit code for an error, by its kind.
-fn code_of(error: &anyhow::Error) -> u8 {
-    use crate::backend::BackendError;
-    use crate::explore::{ExploreError, MalformedToken, ScheduleError};
-    use crate::load::{ExperimentError, RunError, TrialError, UnknownPoint};
-    use crate::replay::{ConformError, ReplayError};
-    use crate::report::NoIsolationTest;
-    use crate::results::{FileError, NoHistories, OpenError};
-    use crate::strategy::UnknownStrategy;
-
-    if error.is::<ExploreError>() || error.is::<ScheduleError>() || error.is::<MalformedToken>() {
-        return exit::USAGE;
-    }
-    if error.is::<ExperimentError>() || error.is::<UnknownStrategy>() || error.is::<NoIsolationTest>() {
-        return exit::USAGE;
-    }
-    if error.is::<Usage>() || error.is::<UnknownPoint>() {
-        return exit::USAGE;
-    }
-    if error.is::<BackendError>() || error.is::<track_record::Lacking>() {
-        return exit::UNAVAILABLE;
-    }
-    match error.downcast_ref() {
-        Some(ReplayError::Schedule(_) | ReplayError::Differs { .. }) => return exit::USAGE,
-        Some(ReplayError::Backend { .. }) => return exit::UNAVAILABLE,
-        None => {}
-    }
-    match error.downcast_ref() {
-        Some(ConformError::Replay { source: ReplayError::Backend { .. }, .. }) => return exit::UNAVAILABLE,
-        Some(_) => return exit::USAGE,
-        None => {}
-    }
-    match error.downcast_ref() {
-        Some(RunError::Strategy(_)) => return exit::USAGE,
-        Some(RunError::Backend(_) | RunError::Trial { source: TrialError::Backend(_), .. }) => {
-            return exit::UNAVAILABLE;
-        }
-        _ => {}
-    }
-    if error.is::<NoHistories>() || error.downcast_ref().is_some_and(FileError::is_damage) {
-        return exit::USAGE;
-    }
-    match error.downcast_ref() {
-        Some(OpenError::File(error)) if error.is_damage() => exit::USAGE,
-        Some(OpenError::Experiment(_)) => exit::USAGE,
-        _ => exit::INTERNAL,
+fn execute(verb: Verb, registry: &Registry) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Run(verb) => verb.execute(registry),
+        Verb::Explore(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
+        Verb::Replay(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
+        Verb::Conform(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
+        Verb::TrackRecord(verb) => verb.execute(),
+        Verb::Lift(verb) => verb.execute(registry),
+        Verb::Check(verb) => verb.execute(registry),
+        Verb::Report(verb) => verb.execute(registry),
+        Verb::Compare(verb) => verb.execute(registry),
+        Verb::List(verb) => verb.execute(registry),
+        Verb::Completions(verb) => verb.execute(),
     }
 }
 

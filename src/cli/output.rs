@@ -1,7 +1,10 @@
 //! What the verbs print on stdout.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
+use super::Usage;
+use crate::quote::{printable, shell, shell_path};
 use crate::report::{
     Shown, brief, foremost_causes, matrix, outcome, plain, references, sweep, to_text, told, unjudged,
 };
@@ -10,19 +13,40 @@ use crate::results::{CellSummary, Shortened};
 /// The width of tables, on a terminal and elsewhere.
 const WIDTH: usize = 80;
 
-/// Prints to stdout. A reader that has gone away is no error.
+/// What stands in a text in the place of a colour, and the colour.
+const COLOURS: [(char, &str); 3] = [(RED, "\u{1b}[31m"), (GREEN, "\u{1b}[32m"), (PLAIN, "\u{1b}[0m")];
+const RED: char = '\u{e000}';
+const GREEN: char = '\u{e001}';
+const PLAIN: char = '\u{e002}';
+
+/// Prints to stdout: nothing in the text is obeyed by a terminal. A reader that has gone away is no error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+    let wants_colours =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut text = printable(text);
+    for (mark, colour) in COLOURS {
+        text = text.replace(mark, if wants_colours { colour } else { "" });
+    }
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Usage(format!("stdout cannot be written: {error}")).into())
+        }
         _ => Ok(()),
     }
+}
+
+/// Prints a line to stderr, without anything that a terminal would obey.
+pub(super) fn tell(line: &str) {
+    // Where nobody reads, nobody is told.
+    let _ = writeln!(std::io::stderr(), "{}", printable(line));
 }
 
 /// A command as it can be typed where this one was: with the path of the program, unless it was found by its name.
 pub(super) fn here(command: &str) -> String {
     let program = std::env::args().next().filter(|program| program.contains(std::path::MAIN_SEPARATOR));
     match (program, command.strip_prefix("oncelab ")) {
-        (Some(program), Some(arguments)) => format!("{program} {arguments}"),
+        (Some(program), Some(arguments)) => format!("{} {arguments}", shell(&program)),
         _ => command.to_owned(),
     }
 }
@@ -30,6 +54,7 @@ pub(super) fn here(command: &str) -> String {
 /// A run for a terminal.
 pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
     let Shown { summary, experiment, meta, .. } = shown;
+    let dir = shell_path(Path::new(&summary.dir));
     let mut out = String::from("\n");
     let say = |out: &mut String, line: &str| {
         out.push_str(&wrap(line));
@@ -42,7 +67,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
         out.push('\n');
     }
     if summary.trials < summary.trials_planned {
-        say(&mut out, &format!("go on:  {}", here(&format!("oncelab run --resume {}", summary.dir))));
+        say(&mut out, &format!("go on:  {}", here(&format!("oncelab run --resume {dir}"))));
         out.push('\n');
     }
     let views = sweep(summary, experiment);
@@ -53,7 +78,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
     }
     // With a sweep the rows are many, and the tables above tell them.
     if views.is_empty() {
-        out.push_str(&coloured(&to_text(&matrix(summary), WIDTH), std::io::stdout().is_terminal()));
+        out.push_str(&coloured(&to_text(&matrix(summary), WIDTH)));
         let why = foremost_causes(summary);
         if !why.rows.is_empty() {
             out.push('\n');
@@ -101,7 +126,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
         say(&mut out, "(in brackets: part of what the strategy promises; shown, not judged)");
     }
     say(&mut out, &format!("saved:  {}", summary.dir));
-    say(&mut out, &format!("more:   {}", here(&format!("oncelab report {} --table cost", summary.dir))));
+    say(&mut out, &format!("more:   {}", here(&format!("oncelab report {dir} --table cost"))));
     say(&mut out, "        or rates, waits, explored; all of it with pictures in report.html there");
     say(&mut out, &format!("again:  {}", here(&meta.command())));
     say(&mut out, "        a single row: the same with --strategies NAME");
@@ -116,12 +141,10 @@ fn unmet(cell: &CellSummary) -> String {
     format!("! {} under '{}'{at}: expected {expected}, found {}{why}. Again:", cell.strategy, cell.faults, cell.verdict)
 }
 
-/// Colours the verdicts, where colours are wanted. The words say it all without them.
-fn coloured(table: &str, terminal: bool) -> String {
-    if !terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        return table.to_owned();
-    }
-    table.replace(" invalid ", " \u{1b}[31minvalid\u{1b}[0m ").replace(" valid ", " \u{1b}[32mvalid\u{1b}[0m ")
+/// Marks the verdicts with their colours. The words say it all without them.
+fn coloured(table: &str) -> String {
+    let mark = |colour: char, word: &str| format!(" {colour}{word}{PLAIN} ");
+    table.replace(" invalid ", &mark(RED, "invalid")).replace(" valid ", &mark(GREEN, "valid"))
 }
 
 /// A heading and text beside it, on lines of at most 80 columns.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
 use crate::explore;
 use crate::load::{Experiment, TrialPlan, Watch};
 use crate::results::{Meta, TrialRow};
@@ -28,7 +29,7 @@ impl Progress {
     pub fn new(experiment: &Experiment, meta: &Meta) -> Self {
         let total = meta.trials_planned as u64 * u64::from(experiment.load.requests.get());
         let (store, seed, trials) = (&meta.store, meta.seed, meta.trials_planned);
-        eprintln!("{}: {trials} trials on {store}, seed {seed}", experiment.name);
+        output::tell(&format!("{}: {trials} trials on {store}, seed {seed}", experiment.name));
         let now = Instant::now();
         Progress {
             bar: std::io::stderr().is_terminal().then(|| bar(total)),
@@ -70,7 +71,10 @@ impl Watch for Progress {
         } else if self.last_line.elapsed() >= PLAIN_EVERY {
             self.last_line = Instant::now();
             let rate = self.per_second(self.requests_ended);
-            eprintln!("trial {number} of {of}: {} violations so far, {rate:.0} requests/s", self.violations);
+            output::tell(&format!(
+                "trial {number} of {of}: {} violations so far, {rate:.0} requests/s",
+                self.violations
+            ));
         }
     }
 
@@ -149,7 +153,7 @@ impl explore::Watch for Spinner {
             spinner.tick();
         } else if self.last_line.elapsed() >= PLAIN_EVERY {
             self.last_line = Instant::now();
-            eprintln!("{}", message());
+            output::tell(&message());
         }
         !self.stop.is_cancelled()
     }
@@ -208,7 +212,7 @@ impl Counter {
                 bar.set_position(done as u64);
                 bar.set_message(format!("{} · {done} of {total} · {rate} a second", self.name));
             }
-            None => eprintln!("{}: {done} of {total}, {rate} a second", self.name),
+            None => output::tell(&format!("{}: {done} of {total}, {rate} a second", self.name)),
         }
     }
 }

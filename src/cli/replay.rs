@@ -18,6 +18,7 @@ use crate::backend::Entry;
 use crate::check::Violation;
 use crate::exit;
 use crate::explore::{Bound, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleError, bound_of, tell, tell_with};
+use crate::quote::shell_path;
 use crate::replay::{Divergence, Kept, ReplayError, Replayed, Told, Work, replay_all, replay_and_tell};
 use crate::report;
 use crate::strategy::{Registry, Strategy};
@@ -290,15 +291,15 @@ impl Replay {
     /// Tells where the database is, and waits with it if it goes with this process.
     fn say_how_to_connect(&self, kept: &Kept, mounted: &Mounted) {
         match kept {
-            Kept::File(path) => eprintln!("kept: sqlite3 {}", path.display()),
+            Kept::File(path) => output::tell(&format!("kept: sqlite3 {}", shell_path(path))),
             Kept::Schema(schema) => {
                 let started = mounted.rig().backends().started_store_url();
                 let url = started.clone().unwrap_or_else(|| "(the URL of --store-url)".to_owned());
-                eprintln!("kept: psql '{url}' -c 'SET search_path = {schema}' -c 'TABLE ledger'");
+                output::tell(&format!("kept: psql '{url}' -c 'SET search_path = {schema}' -c 'TABLE ledger'"));
                 match started {
-                    None => eprintln!("      when you have seen enough: DROP SCHEMA {schema} CASCADE"),
+                    None => output::tell(&format!("      when you have seen enough: DROP SCHEMA {schema} CASCADE")),
                     Some(_) => {
-                        eprintln!("      the server was started for this replay: it stays until Ctrl-C");
+                        output::tell("      the server was started for this replay: it stays until Ctrl-C");
                         mounted.wait_for_signal();
                     }
                 }

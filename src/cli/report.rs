@@ -8,6 +8,7 @@ use clap::Args;
 use super::derived::Derived;
 use super::{Format, Usage, output, splice};
 use crate::exit;
+use crate::quote::shell_path;
 use crate::report::{
     Align, Shown, TABLES, Table, data, document, sweep, table, table_to_html, to_csv, to_html, to_latex, to_markdown,
     to_text,
@@ -60,11 +61,11 @@ impl Report {
         if !dir.join(Files::META).is_file() && !runs_below(dir).is_empty() {
             return index(dir, format, registry);
         }
-        let folder = RunFolder::open(dir, registry)?;
+        let folder = if self.save { RunFolder::open_to_write(dir, registry)? } else { RunFolder::open(dir, registry)? };
         let mut derived = if self.save { Derived::save(&folder, registry)? } else { Derived::open(&folder, registry)? };
         select(&mut derived.summary, &self.strategies)?;
         let shown = derived.shown(&folder);
-        let origin = || format!("oncelab report {}; made by {}", dir.display(), folder.meta.command());
+        let origin = || format!("oncelab report {}; made by {}", shell_path(dir), folder.meta.command());
         if let Some(name) = &self.table {
             return Ok(single(&shown, name)?
                 .iter()
@@ -174,6 +175,6 @@ fn index(dir: &Path, format: Format, registry: &Registry) -> anyhow::Result<Stri
     let title = format!("Runs in {}", dir.display());
     Ok(match format {
         Format::Html => table_to_html(&title, &table, &links),
-        format => one(&table, &title, format, &format!("oncelab report {}", dir.display())),
+        format => one(&table, &title, format, &format!("oncelab report {}", shell_path(dir))),
     })
 }

@@ -3,6 +3,7 @@
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use super::output;
 use super::run::stop_on_signals;
 use super::servers::Real;
 use crate::replay::Rig;
@@ -25,9 +26,9 @@ impl Mounted {
         });
         let rig = rig?;
         for (role, how) in rig.backends().describe().into_iter().filter(|(key, _)| key.ends_with("_provision")) {
-            eprintln!("{}: {how}", role.trim_end_matches("_provision"));
+            output::tell(&format!("{}: {how}", role.trim_end_matches("_provision")));
         }
-        rig.backends().warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+        rig.backends().warnings().iter().for_each(|warning| output::tell(&format!("warning: {warning}")));
         Ok(Mounted { runtime, rig: Some(rig), stop })
     }
 
@@ -53,7 +54,7 @@ impl Drop for Mounted {
         // Containers are dropped within the runtime that they were started in.
         self.runtime.block_on(async {
             if let Err(error) = rig.remove_traces().await {
-                eprintln!("warning: {error}");
+                output::tell(&format!("warning: {error}"));
             }
             drop(rig);
         });

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::derived::Derived;
 use super::progress::Progress;
 use super::servers::{self, Servers};
-use super::{Usage, default_results, output};
+use super::{Usage, default_results, limits, output, place};
 use crate::backend::provision::Provision;
 use crate::backend::{BackendError, Backends, LockKind, Wanted};
 use crate::exit;
 use crate::load::{self, Ending, Experiment, Point};
-use crate::results::{Files, Meta, RunFolder, Summary};
+use crate::results::{Files, Meta, ResumeError, Resumed, RunFolder, Summary};
 use crate::strategy::{Registry, StoreKind};
 use crate::suggest::{did_you_mean, nearest};
 
@@ -53,7 +53,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "DIR", default_value_os_t = default_results())]
     out: PathBuf,
     /// Finish an interrupted run
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "points", "store", "lock", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "points", "store", "lock", "provision", "out"])]
     resume: Option<PathBuf>,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
@@ -63,12 +63,22 @@ pub(super) struct Run {
 impl Run {
     /// Runs the experiment.
     pub fn execute(self, registry: &Registry) -> anyhow::Result<ExitCode> {
-        let mut folder = match &self.resume {
-            Some(path) => RunFolder::resume(path, registry)?,
-            None => self.begin(registry)?,
+        let (mut folder, again) = match &self.resume {
+            Some(path) => {
+                let Resumed { folder, again } = RunFolder::resume(path, registry)?;
+                require_room(&folder.experiment, registry)?;
+                (folder, again)
+            }
+            None => (self.begin(registry)?, Vec::new()),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let ending = runtime.block_on(run_to_the_end(&mut folder, registry, &self.servers, self.skip_unavailable));
+        let ending =
+            runtime.block_on(run_to_the_end(&mut folder, &again, registry, &self.servers, self.skip_unavailable));
+        // What is refused is left as it was.
+        let ending = match ending {
+            Err(error) if error.is::<ResumeError>() => return Err(error),
+            ending => ending,
+        };
         // Whatever still hangs in a backend's connection must not keep the process.
         runtime.shutdown_background();
         // Also after an error, so that what was finished can be read; but the error that came first is the one to tell.
@@ -83,6 +93,7 @@ impl Run {
         let source = self.experiment.as_deref().unwrap_or("quick");
         let mut experiment = load::load(source, &self.settings, registry)?;
         self.select(&mut experiment, registry)?;
+        require_room(&experiment, registry)?;
         let trials = load::strategies(&experiment, registry).len()
             * experiment.faults.len()
             * experiment.points().len()
@@ -113,8 +124,13 @@ impl Run {
     /// Leaves only the strategies and fault levels that were asked for.
     fn select(&self, experiment: &mut Experiment, registry: &Registry) -> anyhow::Result<()> {
         if !self.strategies.is_empty() {
-            for name in &self.strategies {
+            for (n, name) in self.strategies.iter().enumerate() {
                 registry.get(name)?;
+                if self.strategies[..n].contains(name) {
+                    return Err(
+                        Usage(format!("--strategies names '{name}' twice, and each of its trials runs once")).into()
+                    );
+                }
             }
             experiment.strategies = self.strategies.iter().map(|name| toml::Spanned::new(0..0, name.clone())).collect();
         }
@@ -144,15 +160,30 @@ impl Run {
     }
 }
 
+/// That the machine has the memory and the open files that an experiment takes.
+fn require_room(experiment: &Experiment, registry: &Registry) -> anyhow::Result<()> {
+    load::require_memory(experiment, registry)?;
+    for point in experiment.points() {
+        limits::require(&experiment.at(&point, registry)?)?;
+    }
+    Ok(())
+}
+
+/// Runs the trials that the folder does not have, and those that must be made again.
 async fn run_to_the_end(
     folder: &mut RunFolder,
+    again: &[(String, String)],
     registry: &Registry,
     servers: &Servers,
     skip_unavailable: bool,
 ) -> anyhow::Result<Ending> {
     let (store, lock) = (folder.meta.store_kind(), folder.meta.lock_kind());
     let strategies = load::strategies(&folder.experiment, registry);
-    let needing_lock = |name: &&String| registry.get(name).is_ok_and(|strategy| strategy.needs_lock_service());
+    // A run that went on without its lock service goes on without it.
+    let skipped: Vec<String> = folder.meta.skipped.keys().cloned().collect();
+    let needing_lock = |name: &&String| {
+        !skipped.contains(*name) && registry.get(name).is_ok_and(|strategy| strategy.needs_lock_service())
+    };
     let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
     let stop = stop_on_signals();
@@ -177,15 +208,34 @@ async fn run_to_the_end(
         }
         Some(Err(error)) => return Err(error.into()),
     };
-    folder.meta.backends = backends.describe().into_iter().collect();
-    folder.write_json(Files::META, &folder.meta)?;
-    let mut progress = Progress::new(&folder.experiment, &folder.meta);
-    let ending = load::run(folder, registry, &backends, &stop, &mut progress).await;
-    progress.finish();
+    let ending = go_on(folder, again, &wanted, registry, &backends, &stop).await;
     let removed = backends.remove_traces(&load::lock_prefix(folder.path())).await;
     let ending = ending?;
     removed?;
     Ok(ending)
+}
+
+/// Runs the trials on backends that are there.
+async fn go_on(
+    folder: &mut RunFolder,
+    again: &[(String, String)],
+    wanted: &Wanted,
+    registry: &Registry,
+    backends: &Backends,
+    stop: &CancellationToken,
+) -> anyhow::Result<Ending> {
+    let settings = backends.describe().into_iter().chain(place::of_servers(wanted)).collect();
+    folder.require_servers(&settings)?;
+    for (trial, why) in again {
+        output::tell(&format!("made again: {trial}: {why}"));
+    }
+    folder.forget(&again.iter().map(|(trial, _)| trial.clone()).collect::<Vec<_>>())?;
+    folder.meta.backends = settings;
+    folder.write_json(Files::META, &folder.meta)?;
+    let mut progress = Progress::new(&folder.experiment, &folder.meta);
+    let ending = load::run(folder, registry, backends, stop, &mut progress).await;
+    progress.finish();
+    Ok(ending?)
 }
 
 /// The backends, or nothing if the run was stopped meanwhile. What is being started then is waited for, so that it can be
@@ -198,9 +248,9 @@ async fn start(
     let backends = Backends::start(wanted, &folder.experiment.backend).await;
     if let Ok(backends) = &backends {
         for (role, how) in backends.describe().into_iter().filter(|(key, _)| key.ends_with("_provision")) {
-            eprintln!("{}: {how}", role.trim_end_matches("_provision"));
+            output::tell(&format!("{}: {how}", role.trim_end_matches("_provision")));
         }
-        backends.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+        backends.warnings().iter().for_each(|warning| output::tell(&format!("warning: {warning}")));
     }
     if !stop.is_cancelled() {
         return Some(backends);
@@ -208,7 +258,7 @@ async fn start(
     if let Ok(backends) = backends
         && let Err(error) = backends.remove_traces(&load::lock_prefix(folder.path())).await
     {
-        eprintln!("warning: {error}");
+        output::tell(&format!("warning: {error}"));
     }
     None
 }

@@ -18,7 +18,12 @@ const FAULTS: u8 = 2;
 
 /// The schedules of a run: those that it has saved, or else made anew.
 pub(super) fn of(folder: &RunFolder, summary: &Summary, registry: &Registry) -> Schedules {
-    folder.read_json(Files::SCHEDULES).unwrap_or_else(|_| made(folder, summary, registry))
+    saved(folder).unwrap_or_else(|| made(folder, summary, registry))
+}
+
+/// The schedules that a run has saved; none if the file is not one of the lab's: its commands are printed to be typed.
+fn saved(folder: &RunFolder) -> Option<Schedules> {
+    folder.read_json(Files::SCHEDULES).ok().filter(Schedules::is_sound)
 }
 
 /// The schedules of a run, made from its histories and its strategies' code; without histories as much as was saved of them.
@@ -30,7 +35,7 @@ pub(super) fn made(folder: &RunFolder, summary: &Summary, registry: &Registry) -
     let shortened = match folder.require_histories() {
         Ok(()) => shortened(folder, summary, registry, profile),
         // What was found while there were histories is kept.
-        Err(_) => folder.read_json(Files::SCHEDULES).map_or_else(|_| Vec::new(), |saved: Schedules| saved.shortened),
+        Err(_) => saved(folder).map_or_else(Vec::new, |saved| saved.shortened),
     };
     Schedules { explored: explored.collect(), shortened }
 }

@@ -8,11 +8,10 @@ use clap::Parser;
 use super::report::Report;
 use super::{Usage, output};
 use crate::exit;
+use crate::quote::shell_path;
+use crate::report::{COMMENT_BEGINS as BEGINS, COMMENT_ENDS as ENDS, with_tables};
+use crate::results::{LARGEST_DOCUMENT, read_text};
 use crate::strategy::Registry;
-
-/// What a comment begins with whose table is made by `oncelab report`.
-const BEGINS: &str = "<!-- oncelab report ";
-const ENDS: &str = " -->\n";
 
 /// The options of a comment, read as the command line is.
 #[derive(Debug, Parser)]
@@ -29,11 +28,11 @@ struct Comment {
 /// A file that cannot be read or written, a comment that cannot be read as a command, a run that cannot be opened.
 pub(super) fn splice(file: &Path, only: Option<&Path>, check: bool, registry: &Registry) -> anyhow::Result<ExitCode> {
     let trouble = |error: std::io::Error| Usage(format!("--splice {}: {error}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(trouble)?;
+    let text = read_text(file, LARGEST_DOCUMENT)?;
     let wanted =
         |arguments: &str| only.is_none_or(|dir| arguments.split_whitespace().any(|word| Path::new(word) == dir));
     let mut made = 0;
-    let new = replaced(&text, |arguments| {
+    let new = with_tables(&text, |arguments| {
         if !wanted(arguments) {
             return Ok(None);
         }
@@ -62,50 +61,14 @@ pub(super) fn splice(file: &Path, only: Option<&Path>, check: bool, registry: &R
     }
     if check {
         let line = text.lines().zip(new.lines()).position(|(old, new)| old != new).unwrap_or(0) + 1;
-        eprintln!(
-            "{}:{line}: the table is not what the results say; `oncelab report --splice {0}` brings it up to date",
-            file.display()
-        );
+        output::tell(&format!(
+            "{}:{line}: the table is not what the results say; `oncelab report --splice {}` brings it up to date",
+            file.display(),
+            shell_path(file)
+        ));
         return Ok(ExitCode::from(exit::BROKEN));
     }
     std::fs::write(file, new).map_err(trouble)?;
     output::print(&format!("{}: {made} tables brought up to date\n", file.display()))?;
     Ok(ExitCode::from(exit::MET))
-}
-
-/// The text with the table after each comment replaced by what its command makes; left alone where that is nothing.
-fn replaced(text: &str, mut make: impl FnMut(&str) -> anyhow::Result<Option<String>>) -> anyhow::Result<String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(place) = rest.find(BEGINS) {
-        let (before, comment) = rest.split_at(place);
-        let Some((arguments, after)) = comment[BEGINS.len()..].split_once(ENDS) else { break };
-        let length: usize = after.split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
-        let (old, after) = after.split_at(length);
-        out += before;
-        out += &format!("{BEGINS}{arguments}{ENDS}");
-        out += make(arguments)?.as_deref().unwrap_or(old);
-        rest = after;
-    }
-    Ok(out + rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::replaced;
-
-    #[test]
-    fn the_table_after_a_comment_is_replaced_and_nothing_else() {
-        let text =
-            "a\n<!-- oncelab report x --table y -->\n| old |\n| old |\n\nb\n| other |\n<!-- oncelab report z -->\nc\n";
-        let mut asked = Vec::new();
-        let new = replaced(text, |arguments| {
-            asked.push(arguments.to_owned());
-            Ok(Some("| new |\n".to_owned()))
-        });
-        let expected =
-            "a\n<!-- oncelab report x --table y -->\n| new |\n\nb\n| other |\n<!-- oncelab report z -->\n| new |\nc\n";
-        assert_eq!((new.unwrap().as_str(), asked), (expected, vec!["x --table y".to_owned(), "z".to_owned()]));
-        assert_eq!(replaced("<!-- oncelab report", |_| Ok(None)).unwrap(), "<!-- oncelab report");
-    }
 }

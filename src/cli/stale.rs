@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::derived::Derived;
-use crate::results::{Audit, Files, Place, Remedy, RunFolder, SCHEMA, Summary, differences};
+use crate::results::{
+    Audit, Files, LARGEST_DOCUMENT, Place, Remedy, RunFolder, SCHEMA, Summary, differences, read_text,
+};
 use crate::strategy::Registry;
 
 /// What a folder has of the files that follow from its rows.
@@ -31,7 +33,7 @@ pub(super) fn hold(folder: &RunFolder, registry: &Registry, audit: &mut Audit) -
     let derived = Derived::made(folder, registry)?;
     let files = derived.files(folder)?.map(|(name, right)| Saved {
         name,
-        found: std::fs::read_to_string(folder.path().join(name)).ok(),
+        found: read_text(&folder.path().join(name), LARGEST_DOCUMENT).ok(),
         right,
     });
     let is_there = |saved: &&Saved| folder.path().join(saved.name).is_file();

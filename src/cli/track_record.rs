@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{Usage, output};
 use crate::exit;
 use crate::report::{Align, Table, to_markdown, to_text};
+use crate::results::{LARGEST_DOCUMENT, read_text};
 
 #[derive(Debug, Args)]
 pub(super) struct TrackRecord {
@@ -88,6 +89,9 @@ impl Bug {
             // What it lacks is the same for every row.
             return Err(match done.status.code() {
                 Some(code) if code == i32::from(exit::UNAVAILABLE) => Lacking(why).into(),
+                Some(code) if code == i32::from(exit::USAGE) => {
+                    Usage(format!("{}: {why}", self.command(of.times))).into()
+                }
                 _ => anyhow::anyhow!("{}: {why}", self.command(of.times)),
             });
         };
@@ -113,15 +117,16 @@ impl TrackRecord {
         let bugs: Bugs = toml::from_str(BUGS).context("the list of bugs")?;
         let mut rows = Vec::new();
         for bug in bugs.bug {
-            eprintln!("{}", bug.command(self.times));
+            output::tell(&bug.command(self.times));
             rows.push(bug.show(self)?);
         }
         let table = self.table(&rows);
         if let Some(file) = &self.splice {
             let text = read(file)?;
             let (before, _, after) = around(&text).ok_or_else(|| no_table(file))?;
-            std::fs::write(file, format!("{before}{}{after}", to_markdown(&table)))?;
-            eprintln!("put into {}", file.display());
+            std::fs::write(file, format!("{before}{}{after}", to_markdown(&table)))
+                .map_err(|error| Usage(format!("--splice {}: {error}", file.display())))?;
+            output::tell(&format!("put into {}", file.display()));
         }
         output::print(&if self.json {
             serde_json::to_string_pretty(&self.as_json(&rows))? + "\n"
@@ -197,7 +202,7 @@ impl TrackRecord {
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file).map_err(|error| Usage(format!("{}: {error}", file.display())).into())
+    Ok(read_text(file, LARGEST_DOCUMENT)?)
 }
 
 fn no_table(file: &Path) -> Usage {

@@ -1,11 +1,13 @@
 //! Experiment files: reading them, changing single settings, and saying where they are wrong.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::overrides::apply;
 use super::{Analysis, Experiment, Point};
+use crate::quote::printable;
 use crate::report::{sentence_fault, unknown_name};
-use crate::strategy::Registry;
+use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
@@ -28,6 +30,18 @@ const BUILTIN: [(&str, &str); 16] = [
     ("throughput", include_str!("../../experiments/throughput.toml")),
 ];
 
+/// The most bytes of an experiment's file: some 20 times what the longest of the lab's has.
+const LARGEST_SOURCE: u64 = 128 << 10;
+
+/// The most bytes of an experiment's file in the folder of a run, where every setting is written out.
+pub const LARGEST_EXPERIMENT: u64 = 1 << 20;
+
+/// More fault levels than this are a mistake: each is a trial of every strategy.
+const MOST_LEVELS: usize = 100;
+
+/// More trials than this are a mistake: they would take days, and each has a row and a file.
+const MOST_TRIALS: u64 = 100_000;
+
 /// Why there is no such experiment, or not as it stands.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
@@ -35,7 +49,9 @@ pub enum ExperimentError {
     UnknownName { name: String, suggestion: Option<String> },
     #[error("{}: cannot be read: {source}", .path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{file}:{line}:{column}: {what}")]
+    #[error("{}: has more than {} KiB, which no experiment has: name the file of an experiment", .path.display(), LARGEST_SOURCE >> 10)]
+    TooLarge { path: PathBuf },
+    #[error("{file}:{line}:{column}: {}", printable(.what))]
     Wrong { file: String, line: usize, column: usize, what: String },
     #[error("--set {setting}: {what}")]
     WrongSetting { setting: String, what: String },
@@ -81,9 +97,17 @@ pub fn load(name: &str, settings: &[String], registry: &Registry) -> Result<Expe
 
 fn source(name: &str) -> Result<(String, String), ExperimentError> {
     if name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|extension| extension == "toml") {
-        let text = std::fs::read_to_string(name)
-            .map_err(|source| ExperimentError::Unreadable { path: PathBuf::from(name), source })?;
-        return Ok((name.to_owned(), text));
+        let path = || PathBuf::from(name);
+        let unreadable = |source| ExperimentError::Unreadable { path: path(), source };
+        // It may be a pipe, e.g. of a shell's `<(…)`.
+        let file = std::fs::File::open(name).map_err(unreadable)?;
+        let mut text = String::new();
+        file.take(LARGEST_SOURCE + 1).read_to_string(&mut text).map_err(unreadable)?;
+        return if text.len() as u64 > LARGEST_SOURCE {
+            Err(ExperimentError::TooLarge { path: path() })
+        } else {
+            Ok((name.to_owned(), text))
+        };
     }
     let found = BUILTIN.iter().find(|(builtin, _)| *builtin == name);
     let (_, text) = found.ok_or_else(|| ExperimentError::UnknownName {
@@ -147,12 +171,24 @@ const SENTENCE: &str = "[[analysis]]";
 
 /// What the types alone cannot tell to be wrong.
 fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, String)> {
-    for name in &experiment.strategies {
+    let strategies = experiment.strategies.iter().enumerate();
+    for (n, name) in strategies {
+        let at = Place::At(name.span().start);
         registry.get(name.get_ref()).map_err(|error| (Place::At(name.span().start), error.to_string()))?;
+        if experiment.strategies[..n].iter().any(|before| before.get_ref() == name.get_ref()) {
+            return Err((
+                at,
+                format!("`strategies` names '{}' twice, and each of its trials runs once", name.get_ref()),
+            ));
+        }
     }
     if experiment.faults.is_empty() {
         let what = "`faults` is empty: an experiment has at least one level, and a level without faults is `[[faults]]` with a name only";
         return Err((Place::Key("faults".to_owned()), what.to_owned()));
+    }
+    if experiment.faults.len() > MOST_LEVELS {
+        let what = format!("`faults` has {} levels, and may have {MOST_LEVELS}", experiment.faults.len());
+        return Err((Place::Key("faults".to_owned()), what));
     }
     let levels: Vec<&str> = experiment.faults.iter().map(|level| level.name.as_str()).collect();
     for (n, level) in experiment.faults.iter().enumerate() {
@@ -189,6 +225,7 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, Str
     if let Some(what) = experiment.sweep_fault(registry) {
         return Err((Place::Line("[[sweep]]".to_owned()), what));
     }
+    check_count(experiment, registry)?;
     for (level, by_strategy) in &experiment.expect {
         if !levels.contains(&level.as_str()) {
             let hint = did_you_mean(nearest(level, levels.iter().copied()));
@@ -204,12 +241,24 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, Str
 
 /// Names become folders and files.
 fn check_name(of: &str, name: &str) -> Result<(), (Place, String)> {
-    let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if fits {
+    name_fault(name).map_or(Ok(()), |what| Err((Place::Key(format!("\"{name}\"")), format!("the {of}'s name: {what}"))))
+}
+
+/// Too many trials.
+fn check_count(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, String)> {
+    let strategies = super::strategies(experiment, registry).len();
+    let (levels, points) = (experiment.faults.len(), experiment.points().len());
+    let repeats = experiment.repeats.get();
+    // Each factor is bounded: the product is far below 2^64.
+    let trials = [strategies, levels, points, usize::from(repeats)].map(|count| count as u64).iter().product::<u64>();
+    if trials <= MOST_TRIALS {
         return Ok(());
     }
-    let what = format!("'{name}' cannot name a {of}: use letters, digits, '-' and '_' only, since it names files");
-    Err((Place::Key(format!("\"{name}\"")), what))
+    let what = format!(
+        "{strategies} strategies, {levels} fault levels, {points} points and {repeats} repeats are {trials} trials, and an experiment may \
+         have {MOST_TRIALS}: lower `repeats`, or name fewer"
+    );
+    Err((Place::Key("repeats".to_owned()), what))
 }
 
 fn wrong(file: &str, text: &str, error: &toml::de::Error) -> ExperimentError {

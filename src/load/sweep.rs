@@ -24,6 +24,9 @@ pub struct Axis {
 /// More points than this are a mistake: each is a trial of every strategy.
 const MOST_POINTS: usize = 400;
 
+/// The most letters of a point: with a strategy, a fault level and a repetition it names a file.
+const LONGEST_POINT: usize = 100;
+
 /// Settings that backends are started with: they are the same for a whole run.
 const OF_THE_RUN: [&str; 6] = [
     "backend.lease_ttl_s",
@@ -110,7 +113,8 @@ impl FromStr for Point {
     fn from_str(text: &str) -> Result<Self, MalformedPoint> {
         let part = |part: &str| {
             let (axis, value) = part.split_once('=')?;
-            (!axis.is_empty() && !value.is_empty()).then(|| (axis.trim().to_owned(), value.trim().to_owned()))
+            let (axis, value) = (axis.trim(), value.trim());
+            (!axis.is_empty() && !value.is_empty()).then(|| (axis.to_owned(), value.to_owned()))
         };
         let parts: Option<Vec<_>> = text.split(',').filter(|part| !part.is_empty()).map(part).collect();
         parts.map(Point).ok_or_else(|| MalformedPoint(text.to_owned()))
@@ -206,10 +210,18 @@ impl Experiment {
         if let Some(n) = (1..names.len()).find(|n| names[..*n].contains(&names[*n])) {
             return Some(format!("two axes of `sweep` are named '{}'", names[n]));
         }
-        let count: usize = self.sweep.iter().map(|axis| axis.values.len()).product();
+        let sizes = self.sweep.iter().map(|axis| axis.values.len());
+        let count = sizes.fold(1_usize, usize::saturating_mul);
         if count > MOST_POINTS {
             return Some(format!(
                 "`sweep` has {count} points, and may have {MOST_POINTS}: each is a trial of every strategy"
+            ));
+        }
+        let longest = |axis: &Axis| axis.name.len() + axis.texts().iter().map(String::len).max().unwrap_or(0) + 2;
+        let length: usize = self.sweep.iter().map(longest).sum();
+        if length > LONGEST_POINT {
+            return Some(format!(
+                "`sweep`: the names and values of a point have {length} letters, and may have {LONGEST_POINT}, since they name files"
             ));
         }
         if self.sweep.is_empty() {
@@ -242,6 +254,7 @@ mod tests {
         assert_eq!((at.load.accounts.get(), at.faults[0].store.reply_lost.get()), (3, 0.1));
         assert_eq!(at.faults[0].store.request_lost.get(), 0.1);
         assert_eq!(points[5].to_string().parse::<Point>().unwrap(), points[5]);
+        assert!("loss= ,accounts=3".parse::<Point>().is_err());
     }
 
     #[test]

@@ -24,6 +24,7 @@ use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::brief::is_exactly_once;
+use super::expression::{condition_fault, places_fault};
 use super::facts::{Fact, Facts, are_alike, count, requests, rises};
 use super::figure::{percent, range, three_digits};
 use super::select::{Bound, Which};
@@ -36,13 +37,19 @@ use crate::strategy::Registry;
 /// What is wrong with a sentence, whatever the run: if it or a condition cannot be read.
 #[must_use]
 pub fn sentence_fault(says: &str, conditions: &[String]) -> Option<String> {
-    let environment = Environment::new();
+    if let Some(fault) = places_fault(says) {
+        return Some(fault);
+    }
+    let environment = Environment::empty();
     let detail = |error: &Error| error.detail().unwrap_or("it cannot be read as a template").to_owned();
     if let Err(error) = environment.template_from_str(says) {
         let place = error.line().map_or(String::new(), |line| format!(" in line {line} of the text"));
         return Some(format!("{}{place}", detail(&error)));
     }
     conditions.iter().find_map(|condition| {
+        if let Some(fault) = condition_fault(condition) {
+            return Some(format!("the condition `{condition}`: {fault}"));
+        }
         let error = environment.compile_expression(condition).err()?;
         Some(format!("the condition `{condition}` cannot be read: {}", detail(&error)))
     })
@@ -211,7 +218,8 @@ impl Ground {
 }
 
 fn environment(ground: &Ground, form: Form) -> Environment<'static> {
-    let mut environment = Environment::new();
+    // Without what the language brings along: sentences are about figures.
+    let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     add_counts(&mut environment, ground, form);
     add_comparisons(&mut environment, ground);

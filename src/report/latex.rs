@@ -9,7 +9,7 @@ pub fn to_latex(table: &Table, caption: &str, origin: &str) -> String {
     let columns: String =
         table.columns.iter().map(|column| if column.align == Align::Left { 'l' } else { 'r' }).collect();
     let line = |values: Vec<String>| format!("    {} \\\\\n", values.join(" & "));
-    let mut out = format!("% {}\n% Needs \\usepackage{{booktabs}}.\n", origin.replace(['\n', '\r'], " "));
+    let mut out = format!("% {}\n% Needs \\usepackage{{booktabs}}.\n", origin.replace(char::is_control, " "));
     out += &format!("\\begin{{table}}\n  \\centering\\small\n  \\caption{{{}}}\n", escape(caption));
     out += &format!("  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n");
     out += &line(table.columns.iter().map(|column| escape(&column.heading)).collect());
@@ -36,6 +36,8 @@ fn escape(text: &str) -> String {
             '±' => out += "$\\pm$",
             '≥' => out += "$\\geq$",
             '\n' | '\r' => out.push(' '),
+            // Some end a line, or a paragraph; none is a figure.
+            letter if letter.is_control() => out.push(' '),
             letter => out.push(letter),
         }
     }

@@ -1,5 +1,6 @@
 //! The shortest schedules that show what a run has recorded, each with the command that replays it.
 
+use super::markdown::{code, escape};
 use crate::results::{Schedules, Shortened};
 
 /// The section of a report in Markdown; nothing if there is nothing to show.
@@ -13,7 +14,13 @@ pub fn lifts_to_markdown(schedules: &Schedules) -> String {
          and the command that replays it on real backends:\n\n",
     );
     for (violations, Shortened { strategy, cause, command, .. }) in schedules.stories() {
-        out.push_str(&format!("- {strategy}, {} because of {cause}: `{command}`\n", violations.join(" and ")));
+        let violations = escape(&violations.join(" and "));
+        out.push_str(&format!(
+            "- {}, {violations} because of {}: {}\n",
+            escape(strategy),
+            escape(cause),
+            code(command)
+        ));
     }
     out.push('\n');
     out

@@ -9,6 +9,7 @@ use super::shown::Shown;
 use super::sweep::sweep;
 use super::table::{Align, Table};
 use super::tables::sections;
+use crate::quote::printable;
 
 /// Draws a table in Markdown.
 #[must_use]
@@ -24,9 +25,21 @@ pub fn to_markdown(table: &Table) -> String {
     out
 }
 
-/// Names may come from anywhere; none may break out of its cell.
-fn escape(text: &str) -> String {
-    text.replace('\\', r"\\").replace('|', r"\|").replace('<', "&lt;").replace(['\n', '\r'], " ")
+/// Names and sentences may come from anywhere; none may break out of its cell, bring HTML along, or load anything.
+pub(super) fn escape(text: &str) -> String {
+    let text = text.replace('\\', r"\\").replace('|', r"\|").replace('<', "&lt;").replace(['\n', '\r'], " ");
+    // A link or a picture; brackets without it are figures in brackets.
+    printable(&text.replace("](", r"]\(").replace("][", r"]\["))
+}
+
+/// A text as code: whatever stands in it.
+pub(super) fn code(text: &str) -> String {
+    let text = text.replace(['\n', '\r'], " ");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    // Next to a fence a backtick of the text needs a space between.
+    let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
 }
 
 /// The report of a run: what was asked, the answers, why, and how to repeat it.
@@ -65,13 +78,32 @@ pub fn document(shown: &Shown<'_>) -> String {
         out.push_str(&format!("**{}.** {}\n\n", escape(&advice.situation), escape(&plain(&advice.advice))));
     }
     out.push_str(&format!(
-        "## Again\n\n`{}` makes this run again: the same requests, and the same fault for each operation. A single row: the \
+        "## Again\n\n{} makes this run again: the same requests, and the same fault for each operation. A single row: the \
          same command with `--strategies NAME --faults LEVEL`.\n",
-        meta.command()
+        code(&meta.command())
     ));
     for (key, value) in shown.origin() {
         out.push_str(&format!("\n- {}: {}", escape(&key), escape(&value)));
     }
     out.push('\n');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_is_markdown_that_does_something() {
+        assert_eq!(escape("<script>a|b</script>\n<!-- x"), "&lt;script>a\\|b&lt;/script> &lt;!-- x");
+        assert_eq!(escape("![x](http://a) [y][z] [1, 2]"), "![x]\\(http://a) [y]\\[z] [1, 2]");
+        assert_eq!(escape("\u{1b}[2J"), "\\u001b[2J");
+    }
+
+    #[test]
+    fn code_ends_where_its_text_does() {
+        assert_eq!(code("oncelab run quick"), "`oncelab run quick`");
+        assert_eq!(code("a `b` <i>"), "``a `b` <i>``");
+        assert_eq!(code("`a``"), "``` `a`` ```");
+    }
 }

@@ -1,7 +1,10 @@
 //! Files that are written whole or not at all, and read with errors that say what to do.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use crate::quote::{printable, shell_path};
 
 /// Trouble with a file of the results.
 #[derive(Debug, thiserror::Error)]
@@ -10,18 +13,32 @@ pub enum FileError {
     Unwritable { path: PathBuf, source: std::io::Error },
     #[error("{}: cannot be read: {source}", .path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{}: breaks off after {lines} lines: the file was truncated, so its trial cannot be judged; to make the trial again, remove its line from trials.csv and run `oncelab run --resume` on the folder", .path.display())]
+    #[error("{}: breaks off after {lines} lines: the file was truncated, so its trial cannot be judged; {}", .path.display(), again(.path))]
     Truncated { path: PathBuf, lines: u64 },
-    #[error("{}:{line}: {what}: the file was edited, or is not one of the lab's", .path.display())]
+    #[error("{}:{line}: {}: the file was edited, or is not one of the lab's", .path.display(), printable(.what))]
     Wrong { path: PathBuf, line: u64, what: String },
+    #[error("{}: {what}: the file was edited, or is not one of the lab's", .path.display())]
+    TooLarge { path: PathBuf, what: String },
     #[error("{}: has schema version {found}, and this oncelab reads versions {} to {}: use the version that wrote it (`oncelab` in its meta.json)", .path.display(), super::OLDEST, super::SCHEMA)]
     Schema { path: PathBuf, found: u32 },
     #[error("{}: has schema version {found}, and a run can only be finished by the version that began it (`oncelab` in its meta.json); it can still be read and checked", .path.display())]
     Older { path: PathBuf, found: u32 },
-    #[error("{}: is not there; to make its trial again, remove the trial's line from trials.csv and run `oncelab run --resume` on the folder", .path.display())]
+    #[error("{}: is not there; {}", .path.display(), again(.path))]
     Gone { path: PathBuf },
     #[error("{}: is not the folder of a run: it has no {missing}", .folder.display())]
     NoRun { folder: PathBuf, missing: &'static str },
+    #[error("{}: another oncelab{} is writing into this folder, and a folder has one writer: wait until that one ends, or stop it; `oncelab report {}` reads the folder meanwhile", .folder.display(), named(*.process), shell_path(.folder))]
+    Busy { folder: PathBuf, process: Option<u32> },
+}
+
+/// What brings a file of a trial back.
+fn again(file: &Path) -> String {
+    let folder = file.parent().and_then(Path::parent).unwrap_or(file);
+    format!("`oncelab run --resume {}` makes its trial again", shell_path(folder))
+}
+
+fn named(process: Option<u32>) -> String {
+    process.map_or(String::new(), |process| format!(" (process {process})"))
 }
 
 fn remedy(error: &std::io::Error) -> &'static str {
@@ -48,30 +65,18 @@ impl FileError {
         | FileError::Unreadable { path, .. }
         | FileError::Truncated { path, .. }
         | FileError::Wrong { path, .. }
+        | FileError::TooLarge { path, .. }
         | FileError::Schema { path, .. }
         | FileError::Older { path, .. }
         | FileError::Gone { path }
-        | FileError::NoRun { folder: path, .. }) = self;
+        | FileError::NoRun { folder: path, .. }
+        | FileError::Busy { folder: path, .. }) = self;
         let text = self.to_string();
         let rest = text.strip_prefix(&path.display().to_string()).unwrap_or(&text);
         // What follows is either `: message` or `:line: message`.
         match rest.strip_prefix(": ") {
             Some(message) => message.to_owned(),
             None => format!("line {}", rest.trim_start_matches(':')),
-        }
-    }
-
-    /// Whether what is in a file, or that it is not there, is wrong: not the disk, and not the lab.
-    #[must_use]
-    pub fn is_damage(&self) -> bool {
-        match self {
-            FileError::Truncated { .. }
-            | FileError::Wrong { .. }
-            | FileError::Schema { .. }
-            | FileError::Older { .. }
-            | FileError::Gone { .. }
-            | FileError::NoRun { .. } => true,
-            FileError::Unwritable { .. } | FileError::Unreadable { .. } => false,
         }
     }
 
@@ -99,10 +104,65 @@ pub(super) fn write_atomically(
     Ok(())
 }
 
+/// The most bytes that are read of a document about a run.
+pub(crate) const LARGEST_DOCUMENT: u64 = 64 << 20;
+
+/// Reads a file whole, if it is a file and has no more than so many bytes.
+///
+/// # Errors
+/// [`FileError`] if it cannot be read, is no file, or is larger.
+pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
+    let unreadable = |source| FileError::unreadable(path, source);
+    let too_large = || {
+        let what = format!("has more than {} MiB, which no file of its kind has", most >> 20);
+        FileError::TooLarge { path: path.to_owned(), what }
+    };
+    let file = open(path)?;
+    if file.metadata().map_err(unreadable)?.len() > most {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    // It may grow meanwhile.
+    file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Reads a file whole as text.
+///
+/// # Errors
+/// As for [`read`], and if it is not text.
+pub(crate) fn read_text(path: &Path, most: u64) -> Result<String, FileError> {
+    String::from_utf8(read(path, most)?).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        FileError::Wrong { path: path.to_owned(), line, what: "is not text".to_owned() }
+    })
+}
+
+/// Opens a file to read it: not a device, and not a pipe, which might never end.
+///
+/// # Errors
+/// [`FileError`] if it cannot be opened, or is none.
+pub(crate) fn open(path: &Path) -> Result<File, FileError> {
+    let unreadable = |source| FileError::unreadable(path, source);
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    // A pipe without a writer would hold the opening up for ever.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_file() {
+        return Ok(file);
+    }
+    Err(unreadable(std::io::Error::other("it is not a file")))
+}
+
 /// The names of the files in a run's folder.
 pub struct Files;
 
 impl Files {
+    /// The lock of the one writer; not a result.
+    pub const WRITER: &'static str = ".writer";
     pub const META: &'static str = "meta.json";
     pub const EXPERIMENT: &'static str = "experiment.toml";
     pub const TRIALS: &'static str = "trials.csv";

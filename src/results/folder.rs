@@ -2,12 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{FileError, Files, write_atomically};
-use super::history_file::Header;
-use super::row::{TrialRow, read_rows, write_rows};
+use super::files::{FileError, Files, LARGEST_DOCUMENT, read, read_text, write_atomically};
+use super::history_file::{Header, digest_of, sha256};
+use super::row::{TrialRow, columns_of, read_rows, write_rows};
+use super::writer::Writer;
 use super::{Course, Digest, Meta, Recorded, SavedTrial, read_history, write_history};
-use crate::load::{Experiment, ExperimentError, TrialRecord, parse};
+use crate::load::{Experiment, ExperimentError, LARGEST_EXPERIMENT, TrialRecord, parse};
 use crate::strategy::Registry;
+
+/// The most bytes of a run's description: some 300 times what any has.
+const LARGEST_META: u64 = 1 << 20;
+
+/// The most bytes of a trial's course: some 20 times what any has.
+const LARGEST_COURSE: u64 = 1 << 20;
 
 /// The folder of one run, with what is in it so far.
 pub struct RunFolder {
@@ -15,6 +22,8 @@ pub struct RunFolder {
     pub meta: Meta,
     pub experiment: Experiment,
     rows: Vec<TrialRow>,
+    /// That nobody else writes into it; none if it was opened to be read.
+    writer: Option<Writer>,
 }
 
 /// Why the folder of a run cannot be read.
@@ -39,64 +48,45 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`FileError`] if it cannot be written.
-    pub fn create(results: &Path, meta: Meta, experiment: Experiment) -> Result<Self, FileError> {
-        let time = meta.started.replace([':', '-'], "");
-        // Two runs that start within a second differ in their process, and two of a process in their seed.
-        let id = (u64::from(std::process::id()) ^ meta.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) & 0xffff;
-        let path = results.join(&experiment.name).join(format!("{time}-{id:04x}"));
+    pub fn create(results: &Path, mut meta: Meta, experiment: Experiment) -> Result<Self, FileError> {
+        let path = unused(&results.join(&experiment.name), &meta)?;
+        let writer = Writer::of(&path)?;
         for inner in [Files::HISTORIES, Files::COURSES].map(|name| path.join(name)) {
-            std::fs::create_dir_all(&inner).map_err(|source| FileError::unwritable(&inner, source))?;
+            std::fs::create_dir(&inner).map_err(|source| FileError::unwritable(&inner, source))?;
         }
-        let folder = RunFolder { path, meta, experiment, rows: Vec::new() };
-        let text = toml::to_string(&folder.experiment).unwrap_or_default();
+        let text = toml::to_string(&experiment).unwrap_or_default();
+        meta.experiment.clone_from(&experiment.name);
+        meta.experiment_sha256 = Some(sha256(text.as_bytes()));
+        let folder = RunFolder { path, meta, experiment, rows: Vec::new(), writer: Some(writer) };
         folder.write(Files::EXPERIMENT, text.as_bytes())?;
         folder.write_json(Files::META, &folder.meta)?;
         write_rows(&folder.path.join(Files::TRIALS), &[])?;
         Ok(folder)
     }
 
-    /// Opens the folder of a run.
+    /// Opens the folder of a run to read it, also while a run writes into it.
     ///
     /// # Errors
     /// [`OpenError`] if it is none, if it was written under another schema, or if a file in it cannot be read.
     pub fn open(path: &Path, registry: &Registry) -> Result<Self, OpenError> {
-        for missing in [Files::META, Files::EXPERIMENT, Files::TRIALS] {
-            if !path.join(missing).is_file() {
-                return Err(FileError::NoRun { folder: path.to_owned(), missing }.into());
-            }
-        }
-        let file = path.join(Files::META);
-        let text = std::fs::read_to_string(&file).map_err(|source| FileError::unreadable(&file, source))?;
-        let wrong = |error: serde_json::Error| FileError::Wrong {
-            path: file.clone(),
-            line: error.line() as u64,
-            what: error.to_string(),
-        };
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(wrong)?;
-        let schema = value.get("schema").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let schema = u32::try_from(schema).unwrap_or(u32::MAX);
-        if !super::is_known(schema) {
-            return Err(FileError::Schema { path: file, found: schema }.into());
-        }
-        let meta: Meta = serde_json::from_value(value).map_err(wrong)?;
+        require_run(path)?;
+        let meta = read_meta(&path.join(Files::META))?;
         let file = path.join(Files::EXPERIMENT);
-        let text = std::fs::read_to_string(&file).map_err(|source| FileError::unreadable(&file, source))?;
+        let text = read_text(&file, LARGEST_EXPERIMENT)?;
         let experiment = parse(&file.display().to_string(), &text, registry)?;
         let rows = read_rows(&path.join(Files::TRIALS))?;
-        Ok(RunFolder { path: path.to_owned(), meta, experiment, rows })
+        Ok(RunFolder { path: path.to_owned(), meta, experiment, rows, writer: None })
     }
 
-    /// Opens the folder of a run to go on with it.
+    /// Opens the folder of a run to write into it: nobody else can, for as long as this lives.
     ///
     /// # Errors
-    /// [`OpenError`] as for [`open`](RunFolder::open), and if the run was begun under another schema: its rows lack what the new
-    /// ones would have.
-    pub fn resume(path: &Path, registry: &Registry) -> Result<Self, OpenError> {
-        let folder = Self::open(path, registry)?;
-        if folder.meta.schema == super::SCHEMA {
-            return Ok(folder);
-        }
-        Err(FileError::Older { path: path.join(Files::META), found: folder.meta.schema }.into())
+    /// [`OpenError`] as for [`open`](RunFolder::open), and if another process writes into it.
+    pub fn open_to_write(path: &Path, registry: &Registry) -> Result<Self, OpenError> {
+        require_run(path)?;
+        // Before anything is read: what another writer was about to write would be lost.
+        let writer = Writer::of(path)?;
+        Ok(RunFolder { writer: Some(writer), ..Self::open(path, registry)? })
     }
 
     /// Where it is.
@@ -118,6 +108,7 @@ impl RunFolder {
     pub fn save_history(&self, header: &Header, record: &TrialRecord) -> Result<Digest, FileError> {
         let TrialRecord { requests, disturbed, events, ledger, balances, finished, usage } = record;
         let recorded = Recorded { requests, disturbed, events, finished, ledger, balances, usage: *usage };
+        self.is_written();
         write_history(&self.history_path(&header.trial), header, recorded)
     }
 
@@ -126,6 +117,7 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be written; what was finished before is kept.
     pub fn save_course(&self, trial: &str, course: &Course) -> Result<(), FileError> {
+        self.is_written();
         let text = serde_json::to_vec(course).unwrap_or_default();
         write_atomically(&self.course_path(trial), |file| std::io::Write::write_all(file, &text))
     }
@@ -136,7 +128,11 @@ impl RunFolder {
     /// [`FileError`] if it cannot be read.
     pub fn course(&self, trial: &str) -> Result<Course, FileError> {
         let path = self.course_path(trial);
-        if path.is_file() { read_json(&path) } else { Err(FileError::Gone { path }) }
+        if !path.is_file() {
+            return Err(FileError::Gone { path });
+        }
+        let course: Course = read_json(&path, LARGEST_COURSE)?;
+        course.fault().map_or(Ok(course), |what| Err(FileError::Wrong { path, line: 1, what }))
     }
 
     /// Reads a document back that [`write_json`](RunFolder::write_json) wrote.
@@ -144,7 +140,7 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be read.
     pub fn read_json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, FileError> {
-        read_json(&self.path.join(name))
+        read_json(&self.path.join(name), LARGEST_DOCUMENT)
     }
 
     /// Adds a finished trial, whose history has been saved.
@@ -152,8 +148,52 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be written; what was finished before is kept.
     pub fn add(&mut self, row: TrialRow) -> Result<(), FileError> {
+        self.is_written();
         self.rows.push(row);
         write_rows(&self.path.join(Files::TRIALS), &self.rows)
+    }
+
+    /// Takes the rows of these trials away, to make the trials again.
+    ///
+    /// # Errors
+    /// [`FileError`] if that cannot be written.
+    pub fn forget(&mut self, trials: &[String]) -> Result<(), FileError> {
+        if trials.is_empty() {
+            return Ok(());
+        }
+        self.is_written();
+        self.rows.retain(|row| !trials.contains(&row.trial));
+        write_rows(&self.path.join(Files::TRIALS), &self.rows)
+    }
+
+    /// Why the history of a trial, or its course, is not what its row was made of; nothing if both are.
+    pub(super) fn damage(&self, row: &TrialRow) -> Option<String> {
+        let course = self.course(&row.trial);
+        match self.digest(&row.trial) {
+            Err(FileError::Gone { .. }) => Some("its history is not there".to_owned()),
+            Err(error) => Some(format!("its history is damaged: {}", error.without_path())),
+            Ok(digest) if digest != row.history_sha256 => Some("its history was changed since the run".to_owned()),
+            Ok(_) => course.err().map(|error| match error {
+                FileError::Gone { .. } => "its course is not there".to_owned(),
+                error => format!("its course is damaged: {}", error.without_path()),
+            }),
+        }
+    }
+
+    /// The digest of a history as it is now.
+    fn digest(&self, trial: &str) -> Result<Digest, FileError> {
+        let path = self.history_path(trial);
+        if path.is_file() { digest_of(&path) } else { Err(FileError::Gone { path }) }
+    }
+
+    /// The columns that its rows have.
+    pub(super) fn columns(&self) -> Result<Vec<String>, FileError> {
+        columns_of(&self.path.join(Files::TRIALS))
+    }
+
+    /// The digest of the experiment's file as it is now.
+    pub(super) fn experiment_digest(&self) -> Result<Digest, FileError> {
+        read(&self.path.join(Files::EXPERIMENT), LARGEST_EXPERIMENT).map(|text| sha256(&text))
     }
 
     /// Reads the history of a trial back.
@@ -182,6 +222,7 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be written.
     pub fn write_json(&self, name: &str, document: &impl serde::Serialize) -> Result<(), FileError> {
+        self.is_written();
         let path = self.path.join(name);
         write_atomically(&path, |file| {
             serde_json::to_writer_pretty(&mut *file, document)?;
@@ -194,7 +235,13 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be written.
     pub fn write(&self, name: &str, text: &[u8]) -> Result<(), FileError> {
+        self.is_written();
         write_atomically(&self.path.join(name), |file| std::io::Write::write_all(file, text))
+    }
+
+    /// A bug of the lab's: it writes into a folder that it has opened to read it.
+    fn is_written(&self) {
+        debug_assert!(self.writer.is_some(), "{} was opened to be read", self.path.display());
     }
 
     fn course_path(&self, trial: &str) -> PathBuf {
@@ -206,17 +253,49 @@ impl RunFolder {
     }
 }
 
-/// The columns that the rows of a run have.
-pub(super) fn columns_of(folder: &RunFolder) -> Result<Vec<String>, FileError> {
-    let path = folder.path.join(Files::TRIALS);
-    let text = std::fs::read(&path).map_err(|source| FileError::unreadable(&path, source))?;
-    let wrong = |error: csv::Error| FileError::Wrong { path: path.clone(), line: 1, what: error.to_string() };
-    let mut csv = csv::Reader::from_reader(text.as_slice());
-    Ok(csv.headers().map_err(wrong)?.iter().map(str::to_owned).collect())
+/// Makes a folder that was not there, named after the start of a run.
+fn unused(runs: &Path, meta: &Meta) -> Result<PathBuf, FileError> {
+    std::fs::create_dir_all(runs).map_err(|source| FileError::unwritable(runs, source))?;
+    let time = meta.started.replace([':', '-'], "");
+    // Two runs that start within a second differ in their process, and two of a process in their seed.
+    let id = u64::from(std::process::id()) ^ meta.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for next in 0..=u64::from(u16::MAX) {
+        let path = runs.join(format!("{time}-{:04x}", id.wrapping_add(next) & 0xffff));
+        match std::fs::create_dir(&path) {
+            // Another machine's run, in a folder that both write to.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(FileError::unwritable(&path, source)),
+            Ok(()) => return Ok(path),
+        }
+    }
+    Err(FileError::unwritable(runs, std::io::ErrorKind::AlreadyExists.into()))
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileError> {
-    let text = std::fs::read(path).map_err(|source| FileError::unreadable(path, source))?;
+/// That the folder is one of a run.
+fn require_run(path: &Path) -> Result<(), FileError> {
+    let missing = [Files::META, Files::EXPERIMENT, Files::TRIALS].into_iter().find(|name| !path.join(name).is_file());
+    missing.map_or(Ok(()), |missing| Err(FileError::NoRun { folder: path.to_owned(), missing }))
+}
+
+fn read_meta(path: &Path) -> Result<Meta, FileError> {
+    let text = read_text(path, LARGEST_META)?;
+    let wrong = |line: usize, what: String| FileError::Wrong { path: path.to_owned(), line: line as u64, what };
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| wrong(error.line(), error.to_string()))?;
+    let schema = value.get("schema").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let schema = u32::try_from(schema).unwrap_or(u32::MAX);
+    if !super::is_known(schema) {
+        return Err(FileError::Schema { path: path.to_owned(), found: schema });
+    }
+    let meta: Meta = serde_json::from_value(value).map_err(|error| wrong(1, error.to_string()))?;
+    meta.fault().map_or(Ok(meta), |(key, what)| {
+        let line = text.lines().position(|line| line.trim_start().starts_with(&format!("\"{key}\""))).unwrap_or(0);
+        Err(wrong(line + 1, what))
+    })
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path, most: u64) -> Result<T, FileError> {
+    let text = read(path, most)?;
     let wrong = |error: serde_json::Error| FileError::Wrong {
         path: path.to_owned(),
         line: error.line() as u64,

@@ -2,7 +2,6 @@
 //! backends, the events in the order of time, how each request ended, the ledger, what the store used, and a last line with the
 //! counts, so that a truncated file is seen to be one.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::bounded::{Bounded, decompressed};
 use super::files::{FileError, write_atomically};
 use super::history_ends::{DoneLine, SINCE, UsageLine};
 use super::history_lines::{BalanceLine, EntryLine, RequestLine};
@@ -28,6 +28,9 @@ const COMPRESSION: i32 = 3;
 
 /// No trial is longer, in nanoseconds: some 104 days.
 const LONGEST_NS: u64 = 1 << 53;
+
+/// The most bytes of a line: one with an operation has its SQL, and no more.
+const LONGEST_LINE: u64 = 1 << 20;
 
 /// The SHA-256 of a history's lines, in hexadecimal: what shows that a single letter was changed.
 pub type Digest = String;
@@ -246,6 +249,39 @@ impl<W: Write> Lines<W> {
     }
 }
 
+/// The SHA-256 of some bytes, in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> Digest {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The digest of a history's lines, without reading them.
+///
+/// # Errors
+/// [`FileError`] if the file cannot be read or decompressed.
+pub(super) fn digest_of(path: &Path) -> Result<Digest, FileError> {
+    let mut lines = decompressed(path)?;
+    let (mut hash, mut part, mut read) = (Sha256::new(), vec![0; 1 << 16], 0);
+    loop {
+        match lines.read(&mut part) {
+            Ok(0) => return Ok(hex(&hash.finalize())),
+            Ok(length) => {
+                read += part[..length].iter().filter(|byte| **byte == b'\n').count() as u64;
+                hash.update(&part[..length]);
+            }
+            Err(error) => return Err(trouble(path, read, &lines, error)),
+        }
+    }
+}
+
+/// What an error while reading a history means.
+fn trouble(path: &Path, lines: u64, from: &Bounded, error: std::io::Error) -> FileError {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => FileError::Truncated { path: path.to_owned(), lines },
+        std::io::ErrorKind::FileTooLarge => FileError::TooLarge { path: path.to_owned(), what: from.excess() },
+        _ => FileError::unreadable(path, error),
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -255,19 +291,17 @@ fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// [`FileError`], naming the file and the line, if it cannot be read, is truncated, or holds what no history holds.
 pub fn read_history(path: &Path) -> Result<SavedTrial, FileError> {
-    let file = File::open(path).map_err(|source| FileError::unreadable(path, source))?;
-    let lines = zstd::Decoder::new(file).map_err(|source| FileError::unreadable(path, source))?;
-    Reader { path, lines: BufReader::new(lines), number: 0, hash: Sha256::new() }.read()
+    Reader { path, lines: BufReader::new(decompressed(path)?), number: 0, hash: Sha256::new() }.read()
 }
 
-struct Reader<'p, R> {
+struct Reader<'p> {
     path: &'p Path,
-    lines: R,
+    lines: BufReader<Bounded>,
     number: u64,
     hash: Sha256,
 }
 
-impl<R: Read + BufRead> Reader<'_, R> {
+impl Reader<'_> {
     fn read(mut self) -> Result<SavedTrial, FileError> {
         let mut line = Vec::new();
         self.next(&mut line)?;
@@ -350,13 +384,16 @@ impl<R: Read + BufRead> Reader<'_, R> {
 
     fn next(&mut self, line: &mut Vec<u8>) -> Result<(), FileError> {
         line.clear();
-        let truncated = || FileError::Truncated { path: self.path.to_owned(), lines: self.number };
-        let read = self.lines.read_until(b'\n', line).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => truncated(),
-            _ => FileError::unreadable(self.path, error),
-        })?;
-        if read == 0 || line.last() != Some(&b'\n') {
-            return Err(truncated());
+        let mut bounded = (&mut self.lines).take(LONGEST_LINE);
+        if let Err(error) = bounded.read_until(b'\n', line) {
+            return Err(trouble(self.path, self.number, self.lines.get_ref(), error));
+        }
+        if line.last() != Some(&b'\n') {
+            if line.len() as u64 == LONGEST_LINE {
+                let what = format!("line {} has more than {} KiB", self.number + 1, LONGEST_LINE >> 10);
+                return Err(FileError::TooLarge { path: self.path.to_owned(), what });
+            }
+            return Err(FileError::Truncated { path: self.path.to_owned(), lines: self.number });
         }
         self.number += 1;
         self.hash.update(&*line);

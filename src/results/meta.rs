@@ -1,13 +1,15 @@
 //! `meta.json`: where and how a run was made.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::backend::LockKind;
 use crate::backend::provision::Provision;
 use crate::load::Point;
-use crate::strategy::StoreKind;
+use crate::quote::{shell, shell_path};
+use crate::strategy::{StoreKind, name_fault};
 
 /// Everything about a run that is not in its experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct Meta {
     /// The strategies that were skipped, each with the reason.
     #[serde(default)]
     pub skipped: BTreeMap<String, String>,
+    /// The SHA-256 of the experiment's file as the run wrote it; none in an older run, which does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment_sha256: Option<String>,
     /// UTC, to the second.
     pub started: String,
     pub git_revision: String,
@@ -67,10 +72,11 @@ impl Meta {
             only_faults: Vec::new(),
             only_points: Vec::new(),
             trials_planned: 0,
-            store: String::new(),
-            lock: String::new(),
+            store: StoreKind::Sqlite.name().to_owned(),
+            lock: LockKind::Embedded.name().to_owned(),
             provision: Provision::default().name().to_owned(),
             skipped: BTreeMap::new(),
+            experiment_sha256: None,
             started: now(),
             git_revision: env!("ONCELAB_GIT_REVISION").to_owned(),
             git_dirty: env!("ONCELAB_GIT_DIRTY") == "true",
@@ -97,10 +103,11 @@ impl Meta {
     /// The command that makes the trials of these strategies, fault levels and points again; of all, where none is named.
     #[must_use]
     pub fn command_for(&self, strategies: &[String], faults: &[String], points: &[Point]) -> String {
-        let mut command = format!("oncelab run {} --seed {}", self.source, self.seed);
+        let mut command = format!("oncelab run {} --seed {}", shell_path(Path::new(&self.source)), self.seed);
         for setting in &self.settings {
-            // Single quotes hold whatever a shell would read otherwise.
-            command.push_str(&format!(" --set '{}'", setting.replace('\'', r"'\''")));
+            let word = shell(setting);
+            // In quotes always: most settings have something that a shell reads, and all should look alike.
+            command.push_str(&if word == *setting { format!(" --set '{word}'") } else { format!(" --set {word}") });
         }
         if self.store != StoreKind::Sqlite.name() {
             command.push_str(&format!(" --store {}", self.store));
@@ -113,13 +120,34 @@ impl Meta {
         }
         for (option, names) in [("--strategies", strategies), ("--faults", faults)] {
             if !names.is_empty() {
-                command.push_str(&format!(" {option} {}", names.join(",")));
+                command.push_str(&format!(" {option} {}", shell(&names.join(","))));
             }
         }
         for point in points.iter().filter(|point| !point.0.is_empty()) {
-            command.push_str(&format!(" --at {point}"));
+            command.push_str(&format!(" --at {}", shell(&point.to_string())));
         }
         command
+    }
+
+    /// The key that holds what no run has, and why; nothing if there is none. What is printed of a run, and typed, follows from these.
+    pub(super) fn fault(&self) -> Option<(&'static str, String)> {
+        let known = |key: &'static str, value: &str, names: Vec<&str>| {
+            let what = || format!("`{key}` is '{value}', and there are: {}", names.join(", "));
+            (!names.contains(&value)).then(|| (key, what()))
+        };
+        let stores = StoreKind::NAMES.iter().map(|(_, name)| *name).collect();
+        let locks = LockKind::NAMES.iter().map(|(_, name)| *name).collect();
+        let ways = Provision::NAMES.iter().map(|(_, name)| *name).collect();
+        let names = [("only_strategies", &self.only_strategies), ("only_faults", &self.only_faults)];
+        let unnamed = || {
+            let all = names.iter().flat_map(|(key, names)| names.iter().map(move |name| (*key, name)));
+            let own = std::iter::once(("experiment", &self.experiment));
+            all.chain(own).find_map(|(key, name)| Some((key, format!("`{key}`: {}", name_fault(name)?))))
+        };
+        known("store", &self.store, stores)
+            .or_else(|| known("lock", &self.lock, locks))
+            .or_else(|| known("provision", &self.provision, ways))
+            .or_else(unnamed)
     }
 
     /// Whether the run was made by the source that this program is made of, as far as its revision tells.

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{FileError, write_atomically};
+use super::files::{FileError, read, write_atomically};
 use super::row_fault::fault;
 use crate::check::{Cause, Fired, Made, Tally, Violation, Work};
 use crate::fault::FaultKind;
 use crate::load::Cell;
+use crate::strategy::name_fault;
 use crate::world::{Leg, OpKind};
 
 /// What is kept of a trial besides its history.
@@ -51,6 +52,9 @@ pub struct LatencyMs {
 
 /// No count of a trial is higher: so many add up without an overflow.
 pub(super) const MOST: u64 = 1 << 53;
+
+/// The most letters of a trial's name: with what comes after it, it is the name of a file.
+const LONGEST_TRIAL: usize = 240;
 
 /// The columns before the counts of faults and violations.
 const FIRST: [&str; 9] = ["trial", "strategy", "faults", "point", "repeat", "seed", "store", "lock", "requests"];
@@ -173,17 +177,21 @@ impl TrialRow {
         if judged.into_iter().any(|kind| whole(kind.name()) != Some(tally.count(kind))) {
             return None;
         }
+        let name = |column: &str| text(column).filter(|name| name_fault(name).is_none());
         Some(TrialRow {
-            trial: text("trial")?,
+            trial: text("trial").filter(|trial| names_a_file(trial))?,
             cell: Cell {
-                strategy: text("strategy")?,
-                level: text("faults")?,
+                strategy: name("strategy")?,
+                level: name("faults")?,
                 point: values.get("point")?.parse().ok()?,
             },
             repeat: values.get("repeat")?.parse().ok()?,
             seed: whole("seed")?,
-            store: text("store")?,
-            lock: text("lock").filter(|lock| !lock.is_empty()),
+            store: name("store")?,
+            lock: match *values.get("lock")? {
+                "" => None,
+                _ => Some(name("lock")?),
+            },
             tally,
             elapsed_s: figure("elapsed_s")?,
             goodput_per_s: figure("goodput_per_s")?,
@@ -197,9 +205,15 @@ impl TrialRow {
             recovery_ms: maybe_figure("recovery_ms")?,
             kept_bytes: maybe_whole("kept_bytes")?,
             logged_bytes: maybe_whole("logged_bytes")?,
-            history_sha256: text("history_sha256")?,
+            history_sha256: text("history_sha256").filter(|digest| digest.bytes().all(|c| c.is_ascii_hexdigit()))?,
         })
     }
+}
+
+/// Whether the name of a trial is one that a file in the run's folder can have: never the way to another folder.
+pub(super) fn names_a_file(trial: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=".contains(&byte);
+    trial.len() <= LONGEST_TRIAL && trial.bytes().all(fits) && trial.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 fn parse_count(text: &str) -> Option<u64> {
@@ -269,6 +283,17 @@ pub(super) fn parse_made(text: &str) -> Option<Made> {
     Some(made)
 }
 
+/// The most bytes of the rows of a run: more than the longest experiment's have.
+const LARGEST_ROWS: u64 = 128 << 20;
+
+/// The columns that the rows of a run have.
+pub(super) fn columns_of(path: &Path) -> Result<Vec<String>, FileError> {
+    let text = read(path, LARGEST_ROWS)?;
+    let wrong = |error: csv::Error| FileError::Wrong { path: path.to_owned(), line: 1, what: error.to_string() };
+    let mut csv = csv::Reader::from_reader(text.as_slice());
+    Ok(csv.headers().map_err(wrong)?.iter().map(str::to_owned).collect())
+}
+
 /// Writes the rows of a run.
 ///
 /// # Errors
@@ -289,7 +314,7 @@ pub(super) fn write_rows(path: &Path, rows: &[TrialRow]) -> Result<(), FileError
 /// # Errors
 /// [`FileError`], naming the line, if the file cannot be read or holds what no run holds.
 pub(super) fn read_rows(path: &Path) -> Result<Vec<TrialRow>, FileError> {
-    let text = std::fs::read(path).map_err(|source| FileError::unreadable(path, source))?;
+    let text = read(path, LARGEST_ROWS)?;
     let wrong = |line: u64, what: String| FileError::Wrong { path: path.to_owned(), line, what };
     let mut csv = csv::Reader::from_reader(text.as_slice());
     let header = csv.headers().map_err(|error| wrong(1, error.to_string()))?.clone();

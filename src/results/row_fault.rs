@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::row::{MOST, columns, parse_causes, parse_fired, parse_made};
+use super::row::{MOST, columns, names_a_file, parse_causes, parse_fired, parse_made};
 use crate::check::Violation;
 use crate::fault::FaultKind;
+use crate::strategy::name_fault;
 
-/// The columns that hold words, each of which may be any.
+/// The columns that hold words.
 const WORDS: [&str; 7] = ["trial", "strategy", "faults", "point", "store", "lock", "history_sha256"];
 /// The columns that may be empty.
 const MAYBE: [&str; 4] = ["available", "recovery_ms", "kept_bytes", "logged_bytes"];
@@ -48,6 +49,13 @@ pub(super) fn fault(values: &BTreeMap<&str, &str>) -> String {
 
 /// What the column should hold, if the value is not that.
 fn expected(column: &str, value: &str) -> Option<&'static str> {
+    match column {
+        "trial" if !names_a_file(value) => return Some("the name of a trial"),
+        "strategy" | "faults" | "store" if name_fault(value).is_some() => return Some("a name"),
+        "lock" if !value.is_empty() && name_fault(value).is_some() => return Some("a name"),
+        "history_sha256" if !value.bytes().all(|c| c.is_ascii_hexdigit()) => return Some("a digest"),
+        _ => {}
+    }
     let is_figure = |value: &str| value.parse::<f64>().is_ok_and(f64::is_finite);
     if WORDS.contains(&column) || (MAYBE.contains(&column) && value.is_empty()) {
         return None;
@@ -97,7 +105,9 @@ mod tests {
                     if WORDS.contains(&column) || ["causes", "fired", "made"].contains(&column) { "" } else { "0" },
                 );
             }
-            values.insert("trial", "a.b.0");
+            for (column, value) in [("trial", "a.b.0"), ("strategy", "a"), ("faults", "b"), ("store", "sqlite")] {
+                values.insert(column, value);
+            }
             values.insert("causes", "duplicate: late landing = 3");
             values.insert("duplicate", "3");
             match change.1 {

@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::{Cause, Violation};
+use crate::explore::Schedule;
+use crate::strategy::name_fault;
+
 /// What explorations show, and what of the run's own violations could be said as a schedule.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +19,16 @@ pub struct Schedules {
     pub shortened: Vec<Shortened>,
 }
 
+/// Whether a command is one of the lab's, and no other when it is typed: words, and schedules in double quotes.
+fn is_command(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-_./=:, ".contains(c);
+    let in_quotes = |text: &str| text.parse::<Schedule>().is_ok();
+    let mut parts = text.split('"').enumerate();
+    let begins = ["oncelab explore ", "oncelab replay "].iter().any(|verb| text.starts_with(verb));
+    let is_closed = text.matches('"').count().is_multiple_of(2);
+    begins && is_closed && parts.all(|(n, part)| if n % 2 == 0 { part.chars().all(is_word) } else { in_quotes(part) })
+}
+
 /// How many lanes move in a schedule.
 fn lanes(schedule: &str) -> usize {
     let letters: BTreeSet<char> = schedule.split_whitespace().filter_map(|token| token.chars().next()).collect();
@@ -22,6 +36,24 @@ fn lanes(schedule: &str) -> usize {
 }
 
 impl Schedules {
+    /// Whether everything in it is what the lab writes: names, counts, schedules and commands.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let is_violation = |name: &str| Violation::from_name(name).is_some();
+        let is_schedule = |text: &str| text.parse::<Schedule>().is_ok();
+        let explored = |one: &Explored| {
+            let is_count = one.schedules.bytes().all(|c| c.is_ascii_digit() || c == b'+');
+            let breaks =
+                |one: &Breaking| is_violation(&one.violation) && is_schedule(&one.schedule) && is_command(&one.command);
+            name_fault(&one.strategy).is_none() && is_count && is_command(&one.command) && one.breaks.iter().all(breaks)
+        };
+        let shortened = |one: &Shortened| {
+            let is_named = name_fault(&one.strategy).is_none() && Cause::from_name(&one.cause).is_some();
+            is_named && is_violation(&one.violation) && is_schedule(&one.schedule) && is_command(&one.command)
+        };
+        self.explored.iter().all(explored) && self.shortened.iter().all(shortened)
+    }
+
     /// The shortest schedules, each once for all that it shows: another violation with the same cause whose schedule only goes on a
     /// little is the same story.
     #[must_use]
@@ -99,4 +131,29 @@ pub struct Shortened {
     pub schedule: String,
     /// The command that replays it on the run's backends.
     pub command: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_one_of_the_labs_and_no_other() {
+        for text in [
+            "oncelab explore dedup-table --faults 2 --store-model sqlite",
+            "oncelab replay etcd-lock \"a b? a b\" --lock etcd",
+        ] {
+            assert!(is_command(text), "{text}");
+        }
+        for text in [
+            "rm -rf /",
+            "oncelab replay a \"a b\"; rm -rf /",
+            "oncelab replay a \"$(rm)\"",
+            "oncelab replay a \"a b",
+            "oncelab explore a `rm`",
+            "oncelab explore a\nrm",
+        ] {
+            assert!(!is_command(text), "{text}");
+        }
+    }
 }

@@ -19,9 +19,11 @@ mod etcd_lock_lease_id;
 mod etcd_lock_marker;
 mod etcd_lock_overwrite;
 mod etcd_lock_twice;
+mod name;
 mod registry;
 
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Retries, StoreKind};
+pub use name::{LONGEST_NAME, name_fault};
 pub use registry::{Registry, UnknownStrategy};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
@@ -36,7 +38,7 @@ use crate::world::{Answer, Reply, Request, Trouble, World};
 /// may be dropped in the middle: the client then retries as far as [`Claim::retries`] lets it.
 #[async_trait::async_trait]
 pub trait Strategy: Send + Sync {
-    /// The name in experiments, tables and commands, e.g. `dedup-table`.
+    /// The name in experiments, tables and commands, e.g. `dedup-table`: letters, digits, `-` and `_`, as [`name_fault`] has it.
     fn name(&self) -> &'static str;
 
     /// The steps in one line, in the notation of METHODOLOGY.md.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Strategy;
+use super::{Strategy, name_fault};
 
 /// No strategy has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,9 +53,12 @@ impl Registry {
     /// Adds a strategy at the end.
     ///
     /// # Panics
-    /// If a strategy of this name is there already: two would be told apart nowhere.
+    /// If the name is none by [`name_fault`], or if a strategy of this name is there already: two would be told apart nowhere.
     pub fn register(&mut self, strategy: impl Strategy + 'static) {
         let name = strategy.name();
+        if let Some(fault) = name_fault(name) {
+            panic!("a strategy's name: {fault}");
+        }
         assert!(self.names().all(|taken| taken != name), "two strategies are named '{name}'");
         self.strategies.push(Arc::new(strategy));
     }

@@ -306,12 +306,24 @@ fn a_row_that_is_removed_doubled_swapped_or_invented_is_found() {
             &|copy| {
                 let (columns, mut rows) = copy.rows();
                 let mut row = rows[0].clone();
-                row[0] = "../../etc/passwd".to_owned();
+                row[0] = "at-least-once.lossy.9".to_owned();
                 rows.push(row);
                 copy.write_rows(&columns, &rows);
             },
             1,
-            &["../../etc/passwd: is not a trial of this run", "remove the line"],
+            &["at-least-once.lossy.9: is not a trial of this run", "remove the line"],
+        ),
+        (
+            "a row invented whose name leads elsewhere",
+            &|copy| {
+                let (columns, mut rows) = copy.rows();
+                let mut row = rows[0].clone();
+                row[0] = "../../etc/passwd".to_owned();
+                rows.push(row);
+                copy.write_rows(&columns, &rows);
+            },
+            2,
+            &["trials.csv:8: ../../etc/passwd: trial is '../../etc/passwd', which is not the name of a trial"],
         ),
         ("two rows' strategies swapped", &renamed, 1, &[DEDUP, TWICE, "trials.csv"]),
         (
@@ -367,7 +379,7 @@ fn a_row_that_is_removed_doubled_swapped_or_invented_is_found() {
             &["effects is '18446744073709551615', which is not a count"],
         ),
     ]);
-    assert_eq!(tried, 13);
+    assert_eq!(tried, 14);
 }
 
 #[test]

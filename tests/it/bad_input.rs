@@ -106,7 +106,7 @@ fn a_results_folder_that_cannot_be_written_is_a_clear_error() {
     std::fs::write(folder.path().join("taken"), "a file").unwrap();
     let output = oncelab(folder.path(), &["run", "quick", "--out", "taken"]);
     let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(70), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("taken") && said.contains("cannot be written"), "{said}");
 }
 

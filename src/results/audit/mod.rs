@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::folder::columns_of;
 use super::{FileError, Files, OpenError, RunFolder, SCHEMA};
+use crate::quote::shell_path;
 use crate::strategy::Registry;
 use plan::Planned;
 pub use values::differences;
@@ -67,7 +67,7 @@ impl Remedy {
     /// The remedy in words, with the command for this folder.
     #[must_use]
     pub fn text(self, folder: &RunFolder) -> String {
-        let dir = folder.path().display();
+        let dir = shell_path(folder.path());
         // A run of an older schema cannot be gone on with.
         let can_resume = folder.meta.schema == SCHEMA;
         match self {
@@ -174,6 +174,29 @@ fn hold_columns(folder: &RunFolder, columns: &[String], audit: &mut Audit) {
     }
 }
 
+/// The experiment is the one that the run was begun with.
+fn hold_experiment(folder: &RunFolder, audit: &mut Audit) -> Result<(), FileError> {
+    if let Some(begun) = &folder.meta.experiment_sha256
+        && *begun != folder.experiment_digest()?
+    {
+        let what = format!("is not the file that the run was begun with: its digest is not the one in {}", Files::META);
+        audit.add(folder, Place::of(Files::EXPERIMENT), what, Remedy::MakeRunAgain);
+    }
+    Ok(())
+}
+
+/// What keeps a run from being gone on with: what its rows contradict, of the experiment, the seed and the plan.
+///
+/// # Errors
+/// [`OpenError`] if the experiment cannot be read, or has no such point.
+pub(super) fn hindrances(folder: &RunFolder, registry: &Registry) -> Result<Vec<Disagreement>, OpenError> {
+    let mut audit = Audit::default();
+    let plan = plan::planned(folder, registry)?;
+    plan::hold_all_but_absent(folder, &plan, &mut audit);
+    hold_experiment(folder, &mut audit)?;
+    Ok(audit.disagreements)
+}
+
 /// Holds a folder against itself: the rows against the plan, every history against its row, every course against its history.
 ///
 /// # Errors
@@ -182,8 +205,9 @@ pub fn audit(folder: &RunFolder, registry: &Registry) -> Result<Audit, OpenError
     let mut audit = Audit::default();
     let plan = plan::planned(folder, registry)?;
     plan::hold(folder, &plan, &mut audit);
+    hold_experiment(folder, &mut audit)?;
     strays::hold(folder, &plan, &mut audit);
-    let columns = columns_of(folder)?;
+    let columns = folder.columns()?;
     hold_columns(folder, &columns, &mut audit);
     let has_histories = folder.require_histories().is_ok();
     for (n, row) in folder.rows().iter().enumerate() {

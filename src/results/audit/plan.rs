@@ -1,6 +1,6 @@
 //! The rows against the plan: the trials that the experiment and the run's seed give, each exactly once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::values::{both, shown};
 use super::{Audit, Place, Remedy};
@@ -42,8 +42,24 @@ pub(super) fn planned(folder: &RunFolder, registry: &Registry) -> Result<Vec<Pla
 
 const BY: &str = "the experiment and the run's seed give";
 
-/// Holds the rows against the plan.
+/// Holds the rows against the plan, and the plan against the rows.
 pub(super) fn hold(folder: &RunFolder, plan: &[Planned], audit: &mut Audit) {
+    hold_all_but_absent(folder, plan, audit);
+    let rows: BTreeSet<&str> = folder.rows().iter().map(|row| row.trial.as_str()).collect();
+    let is_there = |planned: &&Planned| rows.contains(planned.trial.as_str());
+    let last = plan.iter().rposition(|planned| is_there(&planned));
+    for (n, planned) in plan.iter().enumerate().filter(|(_, planned)| !is_there(planned)) {
+        if last.is_some_and(|last| n < last) {
+            let what = "is not there, though trials that run after it are".to_owned();
+            audit.add(folder, Place::of(Files::TRIALS).trial(&planned.trial), what, Remedy::Resume);
+        } else {
+            audit.missing.push(planned.trial.clone());
+        }
+    }
+}
+
+/// Holds the rows against the plan. Nothing is said of trials that have no row.
+pub(super) fn hold_all_but_absent(folder: &RunFolder, plan: &[Planned], audit: &mut Audit) {
     audit.planned = plan.len();
     if folder.meta.trials_planned != plan.len() {
         let what = both(&folder.meta.trials_planned.to_string(), &plan.len().to_string(), "the experiment gives");
@@ -70,16 +86,6 @@ pub(super) fn hold(folder: &RunFolder, plan: &[Planned], audit: &mut Audit) {
         if rows.len() > 1 {
             let what = format!("is there {} times, and each trial runs once", rows.len());
             audit.add(folder, place, what, Remedy::RemoveLine);
-        }
-    }
-    let is_there = |planned: &&Planned| rows.contains_key(planned.trial.as_str());
-    let last = plan.iter().rposition(|planned| is_there(&planned));
-    for (n, planned) in plan.iter().enumerate().filter(|(_, planned)| !is_there(planned)) {
-        if last.is_some_and(|last| n < last) {
-            let what = "is not there, though trials that run after it are".to_owned();
-            audit.add(folder, Place::of(Files::TRIALS).trial(&planned.trial), what, Remedy::Resume);
-        } else {
-            audit.missing.push(planned.trial.clone());
         }
     }
 }
