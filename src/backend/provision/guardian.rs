@@ -41,7 +41,7 @@ for folder do
     done
     kill -KILL $all 2>/dev/null
 done
-for folder do rm -rf "$folder"; done
+for folder do [ -d "$folder" ] && rm -rf "$folder"; done
 [ -n "$label" ] && command -v docker >/dev/null || exit 0
 # What was being made when the lab ended is there a moment later.
 for _ in 1 2; do

@@ -44,9 +44,10 @@ impl Process {
         Process { pid, started: stat(pid, STARTED).unwrap_or_default() }
     }
 
-    /// The process that was written down as `pid started`, if that is what this text is.
+    /// The process that was written down as `pid started`, if that is what the first line of this text is. Other versions of
+    /// the lab, which may run beside this one, write more lines.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (pid, started) = text.trim_end().split_once(' ')?;
+        let (pid, started) = text.lines().next()?.split_once(' ')?;
         Some(Process { pid: pid.parse().ok()?, started: started.to_owned() })
     }
 
@@ -202,7 +203,11 @@ mod tests {
     #[test]
     fn a_folder_whose_lab_is_gone_is_removed_and_one_whose_lab_lives_stays() {
         let place = tempfile::tempdir().unwrap();
-        for (name, owner, stays) in [("gone", GONE, false), ("lives", &Process::this().to_string(), true)] {
+        let this = Process::this().to_string();
+        let of_an_earlier_version = format!("{this}\n0");
+        for (name, owner, stays) in
+            [("gone", GONE, false), ("lives", &this, true), ("earlier", &of_an_earlier_version, true)]
+        {
             let folder = folder(place.path(), name);
             std::fs::write(folder.join(OWNER), owner).unwrap();
             remove_if_orphaned(&folder);
