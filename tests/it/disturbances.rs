@@ -124,7 +124,7 @@ fn a_disturber_undoes_what_it_did() {
 fn disturbed(folder: &std::path::Path, backend: &str, settings: &str, arguments: &[&str]) -> std::process::Output {
     let experiment = format!(
         "name = 'disturbed'\nquestion = '?'\nstrategies = ['dedup-table', 'etcd-lock-fenced-transaction']
-        [load]\nrequests = 400\nwarmup = 0\nrate_per_s = 100\naccounts = 400\ntimeout_ms = 300\nattempts = 100\nhandlers = 32
+        [load]\nrequests = 400\nwarmup = 0\nrate_per_s = 50\naccounts = 400\ntimeout_ms = 300\nattempts = 100\nhandlers = 12
         [backend]\noperation_timeout_ms = 500\n{settings}
         [[faults]]\nname = 'disturbed'\nbackend = [{backend}]\n"
     );
@@ -136,7 +136,7 @@ fn disturbed(folder: &std::path::Path, backend: &str, settings: &str, arguments:
 fn a_killed_store_and_a_partition_break_nothing_that_is_safe() {
     on_postgres(|_| async {
         let folder = tempfile::tempdir().unwrap();
-        let backend = "{ fault = 'kill', target = 'store', every_ms = 1500, for_ms = 200 },
+        let backend = "{ fault = 'kill', target = 'store', every_ms = 2000, for_ms = 200 },
                        { fault = 'partition', target = 'lock', at_ms = 500, for_ms = 400 }";
         let output = disturbed(folder.path(), backend, "", &["--store", "postgres", "--provision", "process"]);
         let summary: serde_json::Value =

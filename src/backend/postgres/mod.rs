@@ -5,6 +5,7 @@ mod overseer;
 mod preflight;
 mod session;
 mod statements;
+mod verifier;
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -235,7 +236,8 @@ pub(super) async fn ping(url: &str) -> Result<(), BackendError> {
 pub(super) async fn admit(superuser: &str, password: &str) -> Result<(), BackendError> {
     let options = PgConnectOptions::from_str(superuser).map_err(|error| broken(&error))?;
     let mut connection = open(&options.disable_statement_logging()).await?;
-    run(&mut connection, &format!("CREATE ROLE oncelab LOGIN PASSWORD '{password}'")).await?;
+    let verifier = verifier::of(password, rand::random());
+    run(&mut connection, &format!("CREATE ROLE oncelab LOGIN PASSWORD '{verifier}'")).await?;
     run(&mut connection, "CREATE DATABASE oncelab OWNER oncelab").await
 }
 
