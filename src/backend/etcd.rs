@@ -5,7 +5,7 @@ use std::num::NonZeroI64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, DeleteOptions, GetOptions, LockOptions, Permission};
+use etcd_client::{Client, DeleteOptions, LockOptions};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -191,38 +191,6 @@ async fn status(endpoint: &Endpoint) -> Result<etcd_client::StatusResponse, Back
 /// A connection to a member.
 pub(super) async fn client(endpoint: &Endpoint, options: &EtcdOptions) -> Result<Client, etcd_client::Error> {
     endpoint.client(options.connect_timeout).await
-}
-
-/// Lets nobody into a new cluster any more but one user, who reaches only keys under `oncelab`.
-///
-/// # Errors
-/// [`BackendError`] if that is not possible, or somebody else was there first.
-pub(super) async fn admit(member: &Endpoint, root_password: &str, password: &str) -> Result<(), BackendError> {
-    const USER: &str = "oncelab";
-    let admitting = async {
-        let mut open = client(member, &EtcdOptions::default()).await?;
-        open.user_add("root", root_password, None).await?;
-        open.user_grant_role("root", "root").await?;
-        open.role_add(USER).await?;
-        open.role_grant_permission(USER, Permission::read_write(USER).with_prefix()).await?;
-        open.user_add(USER, password, None).await?;
-        open.user_grant_role(USER, USER).await?;
-        open.auth_enable().await?;
-        // Nobody else can come in from here on. Whoever was in before has left something.
-        let mut root = client(&member.clone().asked_by("root", root_password), &EtcdOptions::default()).await?;
-        let mut names: Vec<String> = root.user_list().await?.users().to_vec();
-        names.extend(root.role_list().await?.roles().iter().cloned());
-        let keys = root.get("", Some(GetOptions::new().with_all_keys().with_count_only())).await?.count();
-        let leases = root.leases().await?.leases().len();
-        let is_ours = names.iter().all(|name| ["root", USER].contains(&name.as_str()));
-        Ok::<_, etcd_client::Error>(is_ours && keys == 0 && leases == 0)
-    };
-    let remedy = "start the run again, or start etcd yourself and name it with --lock-url";
-    let is_alone = tokio::time::timeout(PROBE_TIMEOUT * 2, admitting)
-        .await
-        .map_err(|_elapsed| trouble(format!("{member} did not set up its users in time"), remedy))?
-        .map_err(|error| trouble(format!("{member} did not set up its users: {error}"), remedy))?;
-    if is_alone { Ok(()) } else { Err(trouble(format!("somebody else used {member} while it was started"), remedy)) }
 }
 
 impl Backend for EtcdBackend {

@@ -20,10 +20,10 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt, T
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, timeout};
 
-use super::etcd_flags::{KEY, Member, flags};
+use super::etcd_flags::{Member, flags};
 use super::leftovers::Process;
 use super::{EtcdShape, Keeps, Server, Source, Started, failed, free_port, guardian, password, wait_until_it_answers};
-use crate::backend::{BackendError, Endpoint, Pending, etcd, postgres};
+use crate::backend::{BackendError, Pending, postgres};
 
 /// The label that names the lab whose container or network it is, and the one for where that lab's process runs: process
 /// numbers mean something only there.
@@ -115,15 +115,13 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
         // One that is alone hears nobody.
         listen_peer: format!("http://{}:2380", if network.is_some() { "0.0.0.0" } else { "127.0.0.1" }),
         advertise_peer: peer(if network.is_some() { name } else { "127.0.0.1" }),
-        key: format!("/{KEY}"),
     };
-    let (key, admin, own) = (password::draw(), password::draw(), password::draw());
+
     let members: Vec<Member> = names.iter().map(member).collect();
     let starting = members.iter().map(|member| {
         let request = || {
             let command = std::iter::once("etcd".to_owned()).chain(flags(member, &members, shape));
             let request = generic(image, ETCD_DATA, source.keeps).with_container_name(&member.name).with_cmd(command);
-            let request = request.with_copy_to(&member.key, key.clone().into_bytes());
             match &network {
                 Some(network) => request.with_network(&network.name),
                 None => request,
@@ -137,16 +135,14 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
         servers.push(ServerContainer {
             backend: "etcd",
             name: format!("etcd-{number}"),
-            url: format!("http://oncelab:{own}@{address}"),
+            url: format!("http://{address}"),
             container,
             network: network.clone(),
         });
     }
-    let open: Vec<Endpoint> = servers.iter().map(|server| server.url.as_str().into()).collect();
-    for (server, member) in servers.iter().zip(&open) {
-        server.wait_until_it_answers(member.url()).await?;
+    for server in &servers {
+        server.wait_until_it_answers(&server.url).await?;
     }
-    etcd::admit(&open[0].url().into(), &admin, &own).await?;
     let boxed = |server| Box::new(server) as Box<dyn Server>;
     Ok(Started { how: format!("container from {image}"), servers: servers.into_iter().map(boxed).collect() })
 }

@@ -12,12 +12,7 @@ pub(super) struct Member {
     pub advertise_client: String,
     pub listen_peer: String,
     pub advertise_peer: String,
-    /// The file with the key that tokens are signed with, the same for every member.
-    pub key: String,
 }
-
-/// The name of the file with the key.
-pub(super) const KEY: &str = "token-key";
 
 /// The sockets of a member for the others, as etcd names them: like a host and a port, in the folder that it runs in.
 pub(super) struct Peers {
@@ -46,10 +41,6 @@ pub(super) fn flags(member: &Member, all: &[Member], shape: &EtcdShape) -> Vec<S
         flag("listen-peer-urls", &member.listen_peer),
         flag("initial-advertise-peer-urls", &member.advertise_peer),
         flag("initial-cluster", &cluster.join(",")),
-        // Tokens that a member knows again after a restart, and every other member too.
-        flag("auth-token", &format!("jwt,sign-method=HS256,priv-key={},ttl=240h", member.key)),
-        // The passwords are drawn: nobody gains by guessing, and each connection pays.
-        flag("bcrypt-cost", "4"),
         flag("heartbeat-interval", &ms(heartbeat)),
         flag("election-timeout", &ms(shape.election)),
         flag("logger", "zap"),

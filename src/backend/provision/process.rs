@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::etcd_flags::{KEY, Member, Peers, flags};
+use super::etcd_flags::{Member, Peers, flags};
 use super::folder::{OWNER_ONLY, WAY_THROUGH};
 use super::relay::Relay;
 use super::{
     EtcdShape, Keeps, Server, Started, failed, free_port, leftovers, password, temporary_folder, wait_until_it_answers,
 };
-use crate::backend::{BackendError, Endpoint, Pending, etcd, postgres};
+use crate::backend::{BackendError, Pending, etcd, postgres};
 
 /// How long a server may take to stop when it is asked to; then it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -285,11 +285,13 @@ pub(super) async fn postgres(keeps: Keeps) -> Result<Started, BackendError> {
 }
 
 /// Starts etcd's members. They talk to each other through sockets in a folder that is theirs alone.
+///
+/// They want no password: with etcd's users its lock service leaves the key of a wait that was given up where it is, since it
+/// deletes it in nobody's name ("auth: user name is empty"), and the next in the queue waits for the lease.
 pub(super) async fn etcd(shape: &EtcdShape, keeps: Keeps) -> Result<Started, BackendError> {
     let binary = find("etcd", "etcd")?;
     let cannot = |error: std::io::Error| failed("etcd", &error.to_string());
     let meeting = Arc::new(Home::new("etcd", None, keeps)?);
-    let key = meeting.secret(KEY, &password::draw(), None).map_err(cannot)?;
     let mut members = Vec::new();
     let mut homes = Vec::new();
     let mut relays = Vec::new();
@@ -308,12 +310,10 @@ pub(super) async fn etcd(shape: &EtcdShape, keeps: Keeps) -> Result<Started, Bac
             advertise_client: client,
             listen_peer: format!("unix://{}", peers.socket),
             advertise_peer: format!("unix://{}", if shape.partitions { &peers.relay } else { &peers.socket }),
-            key: key.display().to_string(),
         });
         homes.push(home);
     }
     let relays: Option<Arc<[Relay]>> = shape.partitions.then(|| relays.into());
-    let (admin, own) = (password::draw(), password::draw());
     let mut processes = Vec::new();
     for (number, (member, home)) in members.iter().zip(homes).enumerate() {
         let mut command = home.command(&binary, None);
@@ -321,7 +321,7 @@ pub(super) async fn etcd(shape: &EtcdShape, keeps: Keeps) -> Result<Started, Bac
         processes.push(ServerProcess {
             backend: "etcd",
             name: member.name.clone(),
-            url: member.advertise_client.replace("://", &format!("://oncelab:{own}@")),
+            url: member.advertise_client.clone(),
             stop: Signal::TERM,
             running: Mutex::new(home.start("etcd", command)?),
             number,
@@ -330,10 +330,9 @@ pub(super) async fn etcd(shape: &EtcdShape, keeps: Keeps) -> Result<Started, Bac
             _meeting: Some(Arc::clone(&meeting)),
         });
     }
-    for (process, member) in processes.iter().zip(&members) {
-        process.wait_until_it_answers(&member.advertise_client).await?;
+    for process in &processes {
+        process.wait_until_it_answers(&process.url).await?;
     }
-    etcd::admit(&Endpoint::from(members[0].advertise_client.as_str()), &admin, &own).await?;
     let boxed = |process| Box::new(process) as Box<dyn Server>;
     Ok(Started { how: format!("process {}", binary.display()), servers: processes.into_iter().map(boxed).collect() })
 }
