@@ -33,6 +33,11 @@ impl LockKind {
     }
 }
 
+/// Seen on etcd 3.4.23: its lock service deletes the key of a wait that was given up in nobody's name, which etcd refuses
+/// ("auth: user name is empty").
+const USERS_OF_ETCD: &str = "an etcd with users keeps the key of a wait for a lock that was given up until its lease runs out, so that \
+     others wait longer: name an etcd without users, unless that is what you want to see";
+
 /// Which backends a run wants, and where they are.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -118,7 +123,10 @@ impl Backends {
 
         let lock = Lock::reach(wanted, settings, &mut servers).await?;
         let (store, postgres) = reach_store(wanted, &mut servers).await?;
-        let warnings = postgres.as_ref().map_or(Vec::new(), |postgres| postgres.warnings().to_vec());
+        let mut warnings = postgres.as_ref().map_or(Vec::new(), |postgres| postgres.warnings().to_vec());
+        if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {
+            warnings.push(USERS_OF_ETCD.to_owned());
+        }
         Ok(Backends {
             warnings,
             store_kind: wanted.store,

@@ -7,6 +7,7 @@ mod etcd;
 mod etcd_overseer;
 mod ledger;
 mod null;
+mod password;
 pub(crate) mod postgres;
 pub mod provision;
 mod servers;

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{BackendError, Endpoint};
+use super::{BackendError, Endpoint, password};
 use crate::model::lock_service::{Flaw, LockService, MIN_TTL_S};
 use routes::{Guard, Routes};
 use service::Service;
@@ -79,8 +79,7 @@ impl EmbeddedLockServer {
         let service = Arc::new(Service::new(model, options.clock_speed));
         let expiring = runtime.spawn(expire(Arc::clone(&service)));
         // Other users of this machine reach the loopback interface as well.
-        let draw = || format!("{:032x}", rand::random::<u128>());
-        let guard = Guard { name: "oncelab".to_owned(), password: draw(), token: draw() };
+        let guard = Guard { name: "oncelab".to_owned(), password: password::draw(), token: password::draw() };
         let endpoint = Endpoint::from(format!("http://{address}")).asked_by(&guard.name, &guard.password);
         let accepting = runtime.spawn(accept(listener, Routes::new(service, guard)));
         Ok(EmbeddedLockServer {

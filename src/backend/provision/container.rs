@@ -22,8 +22,8 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::etcd_flags::{Member, flags};
 use super::leftovers::Process;
-use super::{EtcdShape, Keeps, Server, Source, Started, failed, free_port, guardian, password, wait_until_it_answers};
-use crate::backend::{BackendError, Pending, postgres};
+use super::{EtcdShape, Keeps, Server, Source, Started, failed, free_port, guardian, wait_until_it_answers};
+use crate::backend::{BackendError, Pending, password, postgres};
 
 /// The label that names the lab whose container or network it is, and the one for where that lab's process runs: process
 /// numbers mean something only there.

@@ -5,7 +5,6 @@ mod etcd_flags;
 mod folder;
 mod guardian;
 mod leftovers;
-mod password;
 mod process;
 mod relay;
 

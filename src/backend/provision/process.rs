@@ -15,10 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::etcd_flags::{Member, Peers, flags};
 use super::folder::{OWNER_ONLY, WAY_THROUGH};
 use super::relay::Relay;
-use super::{
-    EtcdShape, Keeps, Server, Started, failed, free_port, leftovers, password, temporary_folder, wait_until_it_answers,
-};
-use crate::backend::{BackendError, Pending, etcd, postgres};
+use super::{EtcdShape, Keeps, Server, Started, failed, free_port, leftovers, temporary_folder, wait_until_it_answers};
+use crate::backend::{BackendError, Pending, etcd, password, postgres};
 
 /// How long a server may take to stop when it is asked to; then it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
