@@ -7,14 +7,13 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use etcd_client::LockOptions;
 use oncelab::backend::provision::{self, EtcdShape, Provision, Source};
 use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Servers, Store};
 use oncelab::fault::Level;
-use oncelab::load::{BackendSettings, LoadSettings, Setting, run_trial};
+use oncelab::load::{BackendSettings, LoadSettings, Outside, Setting, run_trial};
 use oncelab::stats::median;
 use oncelab::strategy::{Registry, StoreKind};
 use sqlx::{Connection, PgConnection};
@@ -52,6 +51,7 @@ async fn through_the_lab(
     connections: u16,
     requests: u32,
 ) -> f64 {
+    let handlers = connections.try_into().expect("some");
     let setting = Setting {
         strategy: Registry::default().get(strategy).expect("it is one of the lab's"),
         level: Level::none(),
@@ -60,7 +60,7 @@ async fn through_the_lab(
             requests: requests.try_into().expect("some"),
             warmup: 0,
             clients: (connections * CLIENTS_EACH).try_into().expect("some"),
-            handlers: connections.try_into().expect("some"),
+            handlers,
             accounts: ACCOUNTS.try_into().expect("some"),
             timeout_ms: 60_000.try_into().expect("some"),
             ..LoadSettings::default()
@@ -71,7 +71,7 @@ async fn through_the_lab(
         lock,
         lease: Duration::from_secs(10),
         servers: Arc::new(Servers::default()),
-        progress: Arc::new(AtomicU64::new(0)),
+        outside: Arc::new(Outside::here(handlers)),
     };
     let record = run_trial(&setting).await.expect("the trial ends well");
     let from = record.finished.iter().map(|end| end.started_ns).min().unwrap_or(0);

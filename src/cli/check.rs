@@ -1,5 +1,6 @@
 //! `oncelab check`: judges the saved histories of a run again, and holds everything in its folder against the rest.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ struct Checked {
     disagreements: Vec<Disagreement>,
     /// The planned trials that the run has not come to.
     missing: Vec<String>,
+    /// The trials that failed because of their strategy, each with the reason.
+    failed: BTreeMap<String, String>,
     /// What could not be judged, and why.
     not_judged: Vec<String>,
     /// Why no history was judged, and how to have histories; none if there are some.
@@ -51,7 +54,7 @@ impl Check {
         let mut audit = audit(&folder, registry)?;
         stale::hold(&folder, registry, &mut audit)?;
         let agree = audit.agree(&folder);
-        let Audit { planned, events, judged, disagreements, missing, not_judged } = audit;
+        let Audit { planned, events, judged, disagreements, missing, failed, not_judged } = audit;
         let checked = Checked {
             dir: self.dir.display().to_string(),
             planned,
@@ -61,6 +64,7 @@ impl Check {
             events,
             disagreements,
             missing,
+            failed,
             not_judged: not_judged.into_iter().collect(),
             no_histories: folder.require_histories().err().map(|why| why.to_string()),
         };
@@ -87,6 +91,11 @@ fn as_text(checked: &Checked) -> String {
             shell_path(Path::new(&checked.dir))
         ));
         checked.missing.iter().for_each(|trial| out.push_str(&format!("  {trial}\n")));
+    }
+    if !checked.failed.is_empty() {
+        let resume = format!("oncelab run --resume {}", shell_path(Path::new(&checked.dir)));
+        out.push_str(&format!("failed because of their strategy; `{resume}` makes them again:\n"));
+        checked.failed.iter().for_each(|(trial, why)| out.push_str(&format!("  {trial}: {why}\n")));
     }
     checked.not_judged.iter().for_each(|what| out.push_str(&format!("not judged: {what}\n")));
     match &checked.no_histories {

@@ -54,7 +54,17 @@ fn of_backends(error: &anyhow::Error) -> Option<u8> {
     }
     match error.downcast_ref() {
         Some(RunError::Strategy(_) | RunError::Experiment(_) | RunError::File(_)) => Some(exit::USAGE),
-        Some(RunError::Backend(_) | RunError::Trial { source: TrialError::Backend(_), .. }) => Some(exit::UNAVAILABLE),
-        _ => None,
+        Some(RunError::Backend(_)) => Some(exit::UNAVAILABLE),
+        Some(RunError::Trial { source, .. }) => Some(of_trial(source)),
+        None => None,
+    }
+}
+
+fn of_trial(error: &TrialError) -> u8 {
+    match error {
+        TrialError::Backend(_) => exit::UNAVAILABLE,
+        TrialError::NoThreads { .. } => exit::USAGE,
+        TrialError::Panicked { .. } | TrialError::StandsStill { .. } | TrialError::TooLong { .. } => exit::BROKEN,
+        TrialError::GoesOn { source, .. } => of_trial(source),
     }
 }

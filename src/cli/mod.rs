@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::exit;
+use crate::explore::watch_for_standstill;
 use crate::strategy::Registry;
 
 /// A laboratory for exactly-once effects: which ways of "do it only once" hold under retries and message loss, and what
@@ -45,9 +46,9 @@ struct Arguments {
 
 const EXIT_CODES: &str = "Without a verb: oncelab run quick.
 
-Exit codes: 0 every expectation met; 1 a guarantee that should hold was broken, or a strategy that should break did not; \
+Exit codes: 0 every expectation met; 1 a guarantee that should hold was broken, a strategy that should break did not, or a strategy panicked or never ended; \
 2 the command line, an experiment, a folder, a path or a limit of the machine; 3 inconclusive; 4 a required backend is \
-unavailable; 70 a bug of the lab or of a strategy; 130 interrupted, finished trials saved";
+unavailable; 70 a bug of the lab; 130 interrupted, finished trials saved";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -112,6 +113,13 @@ pub fn main_with(registry: &Registry) -> ExitCode {
         }
     };
     limits::raise();
+    watch_for_standstill(|strategy| {
+        output::tell(&format!(
+            "error: strategy '{strategy}' has been at one step for ten seconds: it blocks or loops between two of its operations, and \
+             cannot be gone through; what was saved before stays"
+        ));
+        std::process::exit(exit::BROKEN.into());
+    });
     let verb = arguments.verb.unwrap_or_else(|| Arguments::parse_from(["oncelab", "run"]).verb.expect("it is there"));
     // What panicked has been told on stderr, with its place.
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execute(verb, registry))).unwrap_or_else(|_| {

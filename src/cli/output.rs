@@ -66,7 +66,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
         say(&mut out, &sentence);
         out.push('\n');
     }
-    if summary.trials < summary.trials_planned {
+    if summary.trials < summary.trials_planned || !summary.failed.is_empty() {
         say(&mut out, &format!("go on:  {}", here(&format!("oncelab run --resume {dir}"))));
         out.push('\n');
     }

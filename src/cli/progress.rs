@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
 use crate::explore;
-use crate::load::{Experiment, TrialPlan, Watch};
+use crate::load::{Experiment, TrialError, TrialPlan, Watch};
 use crate::results::{Meta, TrialRow};
 
 /// How often a plain line tells how far a run has come.
@@ -93,6 +93,16 @@ impl Watch for Progress {
         self.trials_ended += 1;
         self.requests_ended += self.requests_per_trial;
         self.violations += row.tally.violations.values().sum::<u64>();
+    }
+
+    fn failed(&mut self, trial: &str, why: &TrialError) {
+        self.trials_ended += 1;
+        self.requests_ended += self.requests_per_trial;
+        let tell = || output::tell(&format!("failed: {trial}: {why}"));
+        match &self.bar {
+            Some(bar) => bar.suspend(tell),
+            None => tell(),
+        }
     }
 }
 

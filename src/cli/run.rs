@@ -231,6 +231,8 @@ async fn go_on(
     }
     folder.forget(&again.iter().map(|(trial, _)| trial.clone()).collect::<Vec<_>>())?;
     folder.meta.backends = settings;
+    // They have no row, and are made again.
+    folder.meta.failed.clear();
     folder.write_json(Files::META, &folder.meta)?;
     let mut progress = Progress::new(&folder.experiment, &folder.meta);
     let ending = load::run(folder, registry, backends, stop, &mut progress).await;
@@ -310,7 +312,7 @@ fn code(summary: &Summary, ending: Ending) -> u8 {
     }
     let inconclusive = |verdict: &str| verdict == "inconclusive" || verdict == "unknown";
     let unmet = || summary.cells.iter().filter(|cell| !cell.met);
-    if unmet().any(|cell| !inconclusive(cell.verdict)) {
+    if !summary.failed.is_empty() || unmet().any(|cell| !inconclusive(cell.verdict)) {
         exit::BROKEN
     } else if summary.cells.is_empty() || summary.cells.iter().any(|cell| inconclusive(cell.verdict)) {
         exit::INCONCLUSIVE

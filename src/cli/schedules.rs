@@ -31,9 +31,12 @@ pub(super) fn made(folder: &RunFolder, summary: &Summary, registry: &Registry) -
     let Some(profile) = profile(folder) else { return Schedules::default() };
     let mut names: Vec<&str> = summary.cells.iter().map(|cell| cell.strategy.as_str()).collect();
     names.dedup();
+    // One that did not come to an end with servers would not here.
+    let has_failed = |name: &str| folder.meta.failed.keys().any(|trial| trial.split('.').next() == Some(name));
+    names.retain(|name| !has_failed(name));
     let explored = names.iter().filter_map(|name| explored(folder, registry, name, profile));
     let shortened = match folder.require_histories() {
-        Ok(()) => shortened(folder, summary, registry, profile),
+        Ok(()) => shortened(folder, summary, registry, (&names, profile)),
         // What was found while there were histories is kept.
         Err(_) => saved(folder).map_or_else(Vec::new, |saved| saved.shortened),
     };
@@ -98,11 +101,12 @@ fn breaking(exploration: &Exploration, strategy: &dyn Strategy, folder: &RunFold
 
 /// For each violation that a strategy showed and that counts, with each of its causes: the shortest schedule that shows the same
 /// because of the same. The faults in it are those that the run had, as far as there is such a schedule.
-fn shortened(folder: &RunFolder, summary: &Summary, registry: &Registry, profile: Profile) -> Vec<Shortened> {
-    let mut names: Vec<&str> = summary.cells.iter().map(|cell| cell.strategy.as_str()).collect();
-    names.dedup();
-    names.sort_unstable();
-    names.dedup();
+fn shortened(
+    folder: &RunFolder,
+    summary: &Summary,
+    registry: &Registry,
+    (names, profile): (&[&str], Profile),
+) -> Vec<Shortened> {
     let in_order = registry.names().filter(|name| names.contains(name));
     in_order.flat_map(|name| of_strategy(folder, summary, registry, (name, profile))).collect()
 }

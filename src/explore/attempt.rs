@@ -7,6 +7,7 @@ use tokio_util::sync::ReusableBoxFuture;
 use crate::strategy::Strategy;
 use crate::world::{Call, HandOver, Op, Outcome, Port, Reply, Request, World};
 
+use super::standstill::{Step, steps_of};
 use super::{ExploreError, Reason};
 
 /// Hands each operation to the engine.
@@ -51,6 +52,7 @@ impl<'a> Attempt<'a> {
         request: &'a Request,
         has_database: bool,
     ) -> Result<(Self, Next), ExploreError> {
+        steps_of(strategy.name());
         let mut attempt = Attempt { future: ReusableBoxFuture::new(handle(strategy, request)), has_database };
         let next = attempt.poll(strategy, None)?;
         Ok((attempt, next))
@@ -61,6 +63,7 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// As [`begin`](Attempt::begin).
     pub fn begin_another(&mut self, strategy: &'a dyn Strategy, request: &'a Request) -> Result<Next, ExploreError> {
+        steps_of(strategy.name());
         self.future.set(handle(strategy, request));
         self.poll(strategy, None)
     }
@@ -77,7 +80,10 @@ impl<'a> Attempt<'a> {
     #[inline]
     fn poll(&mut self, strategy: &dyn Strategy, brings: Option<Outcome>) -> Result<Next, ExploreError> {
         HandOver::bring(brings);
-        match self.future.poll(&mut Context::from_waker(Waker::noop())) {
+        let step = Step::begin();
+        let polled = self.future.poll(&mut Context::from_waker(Waker::noop()));
+        drop(step);
+        match polled {
             Poll::Ready(reply) => Ok(Next::Replies(reply)),
             Poll::Pending => match HandOver::asked() {
                 Some(Op::Sql(sql)) if !self.has_database => {

@@ -23,6 +23,7 @@ mod schedule;
 mod seen;
 mod shortest;
 pub(crate) mod stage;
+mod standstill;
 pub(crate) mod story;
 mod tables;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use limits::{Limits, Watch};
 pub use reference::execute_all;
 pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
 pub use shortest::{Minimal, Shortest, shortest};
+pub use standstill::watch_for_standstill;
 pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell, tell_with};
 pub use walks::{Walk, Walked, shorten, walk};
 

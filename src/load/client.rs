@@ -7,15 +7,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::LoadSettings;
+use super::experiment::DOUBLINGS;
 use super::network::{Answered, Network};
 use super::trial::{Finished, Resolution};
 use crate::fault::{Dice, Question};
 use crate::history::{Event, Recorder, What};
 use crate::strategy::Retries;
 use crate::world::{Delivery, Reply, Request};
-
-/// How often the back-off doubles at the most.
-const DOUBLINGS: u8 = 4;
 
 /// One client, at work on one request at a time.
 pub(super) struct Client {

@@ -69,6 +69,9 @@ fn one() -> NonZeroU16 {
     NonZeroU16::MIN
 }
 
+/// How often the back-off of clients doubles at the most.
+pub(super) const DOUBLINGS: u8 = 4;
+
 /// What the clients and handlers of a trial do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -91,6 +94,13 @@ pub struct LoadSettings {
     pub backoff_ms: Millis,
     /// How often a client sends a request before it gives up.
     pub attempts: NonZeroU8,
+    /// How long a handler may be at one delivery, in seconds, before the trial is given up; worked out from the other settings if
+    /// it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_limit_s: Option<NonZeroU32>,
+    /// How long a trial may take, in seconds, before it is given up; worked out from the other settings if it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial_limit_s: Option<NonZeroU32>,
 }
 
 impl Default for LoadSettings {
@@ -105,6 +115,8 @@ impl Default for LoadSettings {
             timeout_ms: NonZeroU32::new(50).unwrap_or(NonZeroU32::MIN),
             backoff_ms: Millis(1, 10),
             attempts: NonZeroU8::new(20).unwrap_or(NonZeroU8::MIN),
+            delivery_limit_s: None,
+            trial_limit_s: None,
         }
     }
 }
@@ -114,6 +126,12 @@ impl LoadSettings {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms.get().into())
+    }
+
+    /// How long a client waits at the most from one attempt to the next.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        self.timeout() + self.backoff_ms.at(1.0) * (1 << DOUBLINGS)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::network::{Answered, Parcel};
+use super::outside::Outside;
 use crate::fault::{FaultKind, FaultyPort};
 use crate::history::What;
 use crate::strategy::Strategy;
@@ -18,6 +19,7 @@ pub(super) struct Handler {
     pub port: FaultyPort,
     /// How long it is away after a crash.
     pub restart: Duration,
+    pub outside: Arc<Outside>,
 }
 
 impl Handler {
@@ -39,6 +41,7 @@ impl Handler {
     async fn handle(&mut self, parcel: &Parcel) -> Option<Reply> {
         let downfall = self.port.downfall();
         self.port.begin(parcel.request.id, parcel.delivery);
+        self.outside.pulse.begins(self.number, parcel.request.id);
         let mut world = World::new(&mut self.port);
         let end = tokio::select! {
             biased;
@@ -46,6 +49,7 @@ impl Handler {
             mishap = downfall.wait() => Err(mishap),
         };
         self.port.end();
+        self.outside.pulse.ends(self.number);
         if end == Err(FaultKind::Crash) {
             tokio::time::sleep(self.restart).await;
         }

@@ -11,11 +11,15 @@ mod judged;
 mod matrix;
 mod memory;
 mod network;
+mod outside;
 mod overrides;
+mod patience;
+mod pulse;
 mod runner;
 mod settle;
 mod sweep;
 mod trial;
+mod watched;
 
 pub use expectation::{Expectation, Expected};
 pub use experiment::{BackendSettings, ClockSpeed, ElectionMs, Experiment, LoadSettings, Members, Rate, Reference};
@@ -24,6 +28,9 @@ pub use experiment_file::{ExperimentError, LARGEST_EXPERIMENT, builtin_names, lo
 pub use judged::judged;
 pub use matrix::{Cell, TrialPlan, matrix};
 pub use memory::{DoesNotFit, MemoryError, require_memory};
+pub use outside::Outside;
+pub use patience::Patience;
+pub use pulse::{AtWork, Pulse};
 pub use runner::{Ending, RunError, Watch, lock_prefix, run, strategies};
 pub use sweep::{Axis, Point, UnknownPoint};
 pub use trial::{Finished, Resolution, Setting, TrialError, TrialRecord, requests, run_trial};

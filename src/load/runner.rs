@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::judged::judged;
 use super::matrix::{TrialPlan, matrix};
-use super::trial::{Setting, TrialError, TrialRecord, run_trial};
+use super::outside::Outside;
+use super::patience::Patience;
+use super::trial::{Setting, TrialError, TrialRecord};
+use super::watched::watched;
 use super::{Experiment, ExperimentError, Point};
 use crate::backend::{BackendError, Backends};
 use crate::check::Evidence;
 use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
 use crate::strategy::{Registry, UnknownStrategy};
-
-/// How often whoever watches is told how far a trial has come.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Whoever watches a run.
 pub trait Watch: Send {
@@ -28,6 +26,8 @@ pub trait Watch: Send {
     fn has_done(&mut self, requests: u64);
     /// A trial is over and saved.
     fn ended(&mut self, row: &TrialRow);
+    /// A trial has failed, and the next one begins.
+    fn failed(&mut self, trial: &str, why: &TrialError);
 }
 
 /// How a run ended.
@@ -65,7 +65,8 @@ pub fn strategies(experiment: &Experiment, registry: &Registry) -> Vec<String> {
     }
 }
 
-/// Runs the trials of a run's experiment that its folder does not have yet.
+/// Runs the trials of a run's experiment that its folder does not have yet. A trial that fails because of its strategy is noted in
+/// the folder, and the others go on.
 ///
 /// # Errors
 /// [`RunError`]; what was finished before is in the folder.
@@ -89,9 +90,18 @@ pub async fn run(
         }
         watch.begins(number, trials.len(), trial);
         let here = &points[&trial.cell.point];
-        let setting = setting(trial, here, registry, backends, &lock_prefix(folder.path()))?;
-        let Some(record) = watched(&setting, stop, watch).await else { return Ok(Ending::Interrupted) };
-        let record = record.map_err(|source| RunError::Trial { trial: id, source })?;
+        let setting = Arc::new(setting(trial, here, registry, backends, &lock_prefix(folder.path()))?);
+        let patience = Patience::with(&setting.load, &setting.backend, &setting.level, setting.lease);
+        let record = match watched(&setting, patience, stop, watch).await {
+            None => return Ok(Ending::Interrupted),
+            Some(Ok(record)) => record,
+            Some(Err(error)) if error.is_of_the_strategy() => {
+                watch.failed(&id, &error);
+                folder.fail(id, error.to_string())?;
+                continue;
+            }
+            Some(Err(source)) => return Err(RunError::Trial { trial: id, source }),
+        };
         let row = tokio::task::block_in_place(|| save(folder, trial, &setting, backends, &record))?;
         folder.add(row.clone())?;
         watch.ended(&row);
@@ -126,27 +136,8 @@ fn setting(
         store: backends.store(),
         lease: backends.lease(),
         servers: backends.servers(),
-        progress: Arc::new(AtomicU64::new(0)),
+        outside: Arc::new(Outside::here(experiment.load.handlers)),
     })
-}
-
-/// The record of a trial, or nothing if it was stopped.
-async fn watched(
-    setting: &Setting,
-    stop: &CancellationToken,
-    watch: &mut dyn Watch,
-) -> Option<Result<TrialRecord, TrialError>> {
-    let mut ticks = tokio::time::interval(TICK);
-    let trial = run_trial(setting);
-    tokio::pin!(trial);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            record = &mut trial => return Some(record),
-            _ = ticks.tick() => watch.has_done(setting.progress.load(Ordering::Relaxed)),
-        }
-    }
 }
 
 /// Judges a trial and saves its history.

@@ -53,7 +53,9 @@ pub(super) async fn retry_unresolved(
 
 async fn retry(setting: &Setting, port: &mut FaultyPort, request: &Request) -> Reply {
     port.begin(request.id, Delivery::FINAL);
+    setting.outside.pulse.begins(0, request.id);
     let reply = setting.strategy.handle(&mut World::new(port), request).await;
     port.end();
+    setting.outside.pulse.ends(0);
     reply
 }

@@ -1,7 +1,6 @@
 //! One trial: one strategy, one fault level, one pair of backends, one seed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -9,13 +8,14 @@ use rand::distr::Distribution;
 use rand::distr::Open01;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::{JoinError, JoinSet};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
 use super::experiment::{BackendSettings, LoadSettings, Rate};
 use super::handler::Handler;
 use super::network::Network;
+use super::outside::Outside;
+use super::pulse::AtWork;
 use super::settle;
 use crate::backend::{Backend, BackendError, Balances, Entry, Servers, Store, Usage, Wired};
 use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Layer, Level, Outage, Plan, Question, Surroundings};
@@ -38,8 +38,8 @@ pub struct Setting {
     pub lease: Duration,
     /// The servers that the level's disturbances are done to.
     pub servers: Arc<Servers>,
-    /// Counts the requests that are done with, for whoever watches.
-    pub progress: Arc<AtomicU64>,
+    /// Where the trial is watched from.
+    pub outside: Arc<Outside>,
 }
 
 /// How a request ended for its client.
@@ -83,9 +83,39 @@ pub struct TrialRecord {
 pub enum TrialError {
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// A bug in a strategy or in the lab.
-    #[error("a task panicked in a trial of '{strategy}': {message}")]
+    #[error("a panic in strategy '{strategy}': {message}")]
     Panicked { strategy: &'static str, message: String },
+    /// A delivery that does not end.
+    #[error(
+        "strategy '{strategy}' has been at one delivery (of message {}) for {} s without an end: it waits, blocks or loops; if it needs longer, set load.delivery_limit_s",
+        .at_work.message.0, .at_work.lasting.as_secs()
+    )]
+    StandsStill { strategy: &'static str, at_work: AtWork },
+    /// A trial that does not end.
+    #[error(
+        "a trial of strategy '{strategy}' has taken longer than the {} s that it may: {done} of {requests} requests are done with; if it needs longer, set load.trial_limit_s",
+        .limit.as_secs()
+    )]
+    TooLong { strategy: &'static str, limit: Duration, done: u64, requests: u32 },
+    /// What failed goes on all the same: no thread can be ended from outside.
+    #[error(
+        "{source}; {threads} of its threads cannot be ended and go on beside the next trials, whose speeds mean little"
+    )]
+    GoesOn { source: Box<TrialError>, threads: usize },
+    #[error("no threads could be started for a trial: {source}")]
+    NoThreads { source: std::io::Error },
+}
+
+impl TrialError {
+    /// Whether it is the strategy's doing: then the other trials can go on.
+    #[must_use]
+    pub fn is_of_the_strategy(&self) -> bool {
+        match self {
+            TrialError::Panicked { .. } | TrialError::StandsStill { .. } | TrialError::TooLong { .. } => true,
+            TrialError::GoesOn { source, .. } => source.is_of_the_strategy(),
+            TrialError::Backend(_) | TrialError::NoThreads { .. } => false,
+        }
+    }
 }
 
 /// Runs a trial to its end: load, settling, and the reading of the ledger.
@@ -104,17 +134,18 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
         servers: Arc::clone(&setting.servers),
         clock: recorders.clock(),
     };
-    let over = CancellationToken::new();
+    let disturbed = setting.outside.disturb(|over| async move { disturber.run(&over).await });
     let load = async {
         let finished = tokio::select! {
             finished = drive(setting, &requests, &around, &recorders) => finished,
             () = around.alarm.raised() => Ok(Vec::new()),
         };
-        over.cancel();
+        setting.outside.calm();
         finished
     };
     // Whatever was done to the backends is undone when the load is over, and they are well again before anything is read.
-    let (finished, disturbed) = tokio::join!(load, disturber.run(&over));
+    let finished = load.await;
+    let disturbed = disturbed.await.map_err(|error| panicked(setting.strategy.name(), error))?;
     let (mut finished, disturbed) = (finished?, disturbed?);
     finished.sort_unstable_by_key(|f| f.message);
     around.landings.close();
@@ -190,7 +221,8 @@ async fn drive(
         let (inbox, parcels) = unbounded_channel();
         let port = FaultyPort::new(Arc::clone(around), number, recorders.recorder(LONG));
         let restart = Duration::from_millis(setting.backend.restart_ms.into());
-        let handler = Handler { number, strategy: Arc::clone(&setting.strategy), port, restart };
+        let (strategy, outside) = (Arc::clone(&setting.strategy), Arc::clone(&setting.outside));
+        let handler = Handler { number, strategy, port, restart, outside };
         handlers.spawn(handler.run(parcels));
         inbox
     });
@@ -249,13 +281,13 @@ fn closed_loop(setting: &Setting, requests: &[Request], maker: &ClientMaker) -> 
     let count = usize::from(setting.load.clients.get());
     for number in 0..count {
         let own: Vec<Request> = requests.iter().skip(number).step_by(count).copied().collect();
-        let (mut client, progress) = (maker.client(LONG), Arc::clone(&setting.progress));
+        let (mut client, outside) = (maker.client(LONG), Arc::clone(&setting.outside));
         clients.spawn(async move {
             let mut finished = Vec::with_capacity(own.len());
             for request in own {
                 let now = client.recorder.clock().now_ns();
                 finished.push(client.get_done(&request, now).await);
-                progress.fetch_add(1, Ordering::Relaxed);
+                outside.pulse.request_done();
             }
             finished
         });
@@ -270,7 +302,7 @@ fn open_loop(setting: &Setting, requests: &[Request], rate: Rate, maker: ClientM
     let dice = Dice::new(setting.seed);
     let interval_ns = rate.interval().as_secs_f64() * 1e9;
     let clock = maker.recorders.clock();
-    let (requests, progress) = (requests.to_vec(), Arc::clone(&setting.progress));
+    let (requests, outside) = (requests.to_vec(), Arc::clone(&setting.outside));
     let mut generator = JoinSet::new();
     generator.spawn(async move {
         let mut at_work = JoinSet::new();
@@ -282,10 +314,10 @@ fn open_loop(setting: &Setting, requests: &[Request], rate: Rate, maker: ClientM
             let gap_ns = (-uniform.ln() * interval_ns) as u64;
             due_ns += gap_ns;
             tokio::time::sleep_until(clock.instant(due_ns).into()).await;
-            let (mut client, progress) = (maker.client(PAGE), Arc::clone(&progress));
+            let (mut client, outside) = (maker.client(PAGE), Arc::clone(&outside));
             at_work.spawn(async move {
                 let finished = client.get_done(&request, due_ns).await;
-                progress.fetch_add(1, Ordering::Relaxed);
+                outside.pulse.request_done();
                 finished
             });
         }
@@ -294,7 +326,7 @@ fn open_loop(setting: &Setting, requests: &[Request], rate: Rate, maker: ClientM
     generator
 }
 
-fn panicked(strategy: &'static str, error: JoinError) -> TrialError {
+pub(super) fn panicked(strategy: &'static str, error: JoinError) -> TrialError {
     let message = match error.try_into_panic() {
         Ok(panic) => match panic.downcast::<String>() {
             Ok(text) => *text,

@@ -148,7 +148,7 @@ fn safest_of(facts: &Facts, best: &[&Fact], is_unbroken: bool) -> String {
         _ => String::new(),
     };
     let names: Vec<String> = best.iter().map(|fact| named(facts, &fact.cell.strategy)).collect();
-    let head = if facts.is_interrupted() {
+    let head = if facts.is_partial() {
         format!("Safest so far, judged from {} of {} trials", facts.trials, facts.trials_planned)
     } else {
         "Safest".to_owned()

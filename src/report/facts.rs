@@ -33,6 +33,8 @@ pub struct Facts {
     pub(super) rows: Vec<Fact>,
     pub(super) trials: usize,
     pub(super) trials_planned: usize,
+    /// The trials that failed, each with the reason.
+    pub(super) failed: BTreeMap<String, String>,
     /// The strategies of which no trial is finished although the run has them.
     pub(super) absent: Vec<String>,
     /// Of a strategy that breaks on another store in ways in which it does not break on the run's: both, in words.
@@ -68,13 +70,19 @@ impl Facts {
             rows: facts,
             trials: summary.trials,
             trials_planned: summary.trials_planned,
+            failed: summary.failed.clone(),
             absent,
         })
     }
 
-    /// Whether trials are missing.
+    /// Whether there are trials that the run has not come to.
     pub(super) fn is_interrupted(&self) -> bool {
-        self.trials < self.trials_planned
+        self.trials + self.failed.len() < self.trials_planned
+    }
+
+    /// Whether there are trials that are not judged.
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_interrupted() || !self.failed.is_empty()
     }
 
     /// The rows that are meant; none if the run has none of them.

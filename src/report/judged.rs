@@ -17,6 +17,9 @@ pub fn unjudged(facts: &Facts) -> Vec<String> {
         };
         out.push(format!("Interrupted: {done} of {of} trials are finished, and the others are not judged.{absent}"));
     }
+    out.extend(facts.failed.iter().map(|(trial, why)| {
+        format!("Failed: {trial}: {why}. The trial is not judged; a run that is gone on with makes it again.")
+    }));
     let not_judged: BTreeSet<&str> = facts.rows.iter().flat_map(|fact| fact.cell.not_judged.iter().copied()).collect();
     if !not_judged.is_empty() {
         let kinds: Vec<&str> = not_judged.into_iter().collect();
@@ -39,12 +42,18 @@ pub fn unjudged(facts: &Facts) -> Vec<String> {
 #[must_use]
 pub fn outcome(summary: &Summary) -> String {
     let (expected, all) = expected(summary.cells.iter().map(|cell| cell.expected.is_some()));
-    let is_whole = summary.trials >= summary.trials_planned;
+    let failed = summary.failed.len();
+    let is_whole = summary.trials + failed >= summary.trials_planned;
     let so_far = if is_whole { "" } else { " so far" };
+    let failures = match failed {
+        0 => String::new(),
+        1 => " A trial failed: its strategy panicked or did not end, see above.".to_owned(),
+        many => format!(" {many} trials failed: their strategies panicked or did not end, see above."),
+    };
     if all == 0 {
-        return "No trial is finished: there is nothing to show.".to_owned();
+        return format!("No trial is finished: there is nothing to show.{failures}");
     }
-    let mut out = if !summary.met {
+    let mut out = if !summary.cells.iter().all(|cell| cell.met) {
         format!("NOT every expectation was met{so_far}: see the rows marked '!'.")
     } else if expected == 0 {
         format!("No expectation was judged, since the experiment has none; no strategy broke its claim{so_far}.")
@@ -53,15 +62,16 @@ pub fn outcome(summary: &Summary) -> String {
             "{expected} of {all} rows are as expected{so_far}. Nothing is expected of {}; no strategy broke its claim there.",
             of_rows(expected, all)
         )
-    } else if is_whole {
+    } else if is_whole && failed == 0 {
         "Every expectation was met.".to_owned()
     } else {
         "Every row is as expected so far.".to_owned()
     };
     if !is_whole {
         let (done, of) = (summary.trials, summary.trials_planned);
-        out.push_str(&format!(" Not judged: {} of {of} trials, which are not finished.", of - done));
+        out.push_str(&format!(" Not judged: {} of {of} trials, which are not finished.", of - done - failed));
     }
+    out.push_str(&failures);
     if !summary.skipped.is_empty() {
         let names: Vec<&str> = summary.skipped.keys().map(String::as_str).collect();
         out.push_str(&format!(" Not judged: {}, skipped.", names.join(", ")));

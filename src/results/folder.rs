@@ -153,6 +153,15 @@ impl RunFolder {
         write_rows(&self.path.join(Files::TRIALS), &self.rows)
     }
 
+    /// Notes that a trial has failed, and why.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot be written; what was finished before is kept.
+    pub fn fail(&mut self, trial: String, why: String) -> Result<(), FileError> {
+        self.meta.failed.insert(trial, why);
+        self.write_json(Files::META, &self.meta)
+    }
+
     /// Takes the rows of these trials away, to make the trials again.
     ///
     /// # Errors

@@ -39,6 +39,9 @@ pub struct Meta {
     /// The strategies that were skipped, each with the reason.
     #[serde(default)]
     pub skipped: BTreeMap<String, String>,
+    /// The trials that failed because of their strategy, each with the reason. They have no row.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, String>,
     /// The SHA-256 of the experiment's file as the run wrote it; none in an older run, which does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment_sha256: Option<String>,
@@ -76,6 +79,7 @@ impl Meta {
             lock: LockKind::Embedded.name().to_owned(),
             provision: Provision::default().name().to_owned(),
             skipped: BTreeMap::new(),
+            failed: BTreeMap::new(),
             experiment_sha256: None,
             started: now(),
             git_revision: env!("ONCELAB_GIT_REVISION").to_owned(),

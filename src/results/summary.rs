@@ -22,7 +22,7 @@ pub struct Summary {
     pub dir: String,
     /// A string: it may be beyond 2^53.
     pub seed: String,
-    /// The worst verdict of a cell that was not as expected, or `valid` if all were.
+    /// The worst verdict of a cell that was not as expected, or `valid` if all were; `failed` if all were and a trial failed.
     pub verdict: &'static str,
     /// Whether every expectation was met.
     pub met: bool,
@@ -32,6 +32,9 @@ pub struct Summary {
     pub cells: Vec<CellSummary>,
     /// The strategies that were not run, each with the reason.
     pub skipped: BTreeMap<String, String>,
+    /// The trials that failed because of their strategy, each with the reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, String>,
     /// The strategy that the others are compared with, trial by trial, if the experiment names one.
     pub baseline: Option<String>,
 }
@@ -220,7 +223,7 @@ impl Summary {
             compare_with(baseline.get_ref(), &mut cells, &by_cell);
         }
         require_somewhere(&mut cells);
-        let met = cells.iter().all(|cell| cell.met);
+        let met = meta.failed.is_empty() && cells.iter().all(|cell| cell.met);
         let failed = |verdict: &str| cells.iter().any(|cell| !cell.met && cell.verdict == verdict);
         let verdict = ["invalid", "unknown", "inconclusive"].into_iter().find(|verdict| failed(verdict));
         Ok(Summary {
@@ -231,6 +234,7 @@ impl Summary {
             seed: meta.seed.to_string(),
             verdict: match verdict {
                 Some(verdict) => verdict,
+                None if !meta.failed.is_empty() => "failed",
                 // A run of which every row was skipped shows nothing.
                 None if cells.is_empty() => "inconclusive",
                 None if met => "valid",
@@ -241,6 +245,7 @@ impl Summary {
             trials_planned: meta.trials_planned,
             cells,
             skipped: meta.skipped.clone(),
+            failed: meta.failed.clone(),
             baseline: experiment.baseline.as_ref().map(|name| name.get_ref().clone()),
         })
     }

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use oncelab::backend::{Backends, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw};
 use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::fault::Level;
-use oncelab::load::{BackendSettings, ClockSpeed, LoadSettings, Setting, TrialError, TrialRecord, run_trial};
+use oncelab::load::{BackendSettings, ClockSpeed, LoadSettings, Outside, Setting, TrialError, TrialRecord, run_trial};
 use oncelab::model::lock_service::Flaw;
 use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy};
 use oncelab::world::{Reply, Request, World};
@@ -108,7 +107,7 @@ impl Trial {
             store: backends.store(),
             lease: backends.lease(),
             servers: backends.servers(),
-            progress: Arc::new(AtomicU64::new(0)),
+            outside: Arc::new(Outside::here(self.load.handlers)),
         };
         let record = run_trial(&setting).await?;
         let case = Case::new(Evidence {

@@ -21,6 +21,7 @@ mod leases;
 mod liars;
 mod lift;
 mod lock_server;
+mod no_end;
 mod one_writer;
 mod open_loop;
 mod own_strategy;

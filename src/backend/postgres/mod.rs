@@ -173,7 +173,10 @@ impl PostgresStore {
     /// # Errors
     /// [`BackendError`] if the server is gone.
     pub async fn remove(&self) -> Result<(), BackendError> {
-        drop_schema(&mut open(&self.options).await?, &self.schema).await
+        let mut connection = open(&self.options).await?;
+        // A strategy that does not come to an end may keep its connection, and in it whatever it has locked.
+        run(&mut connection, statements::END_OTHERS).await?;
+        drop_schema(&mut connection, &self.schema).await
     }
 
     async fn empty(&self, accounts: u32) -> Result<(), BackendError> {

@@ -7,7 +7,7 @@ mod plan;
 mod strays;
 mod values;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -103,6 +103,8 @@ pub struct Audit {
     pub disagreements: Vec<Disagreement>,
     /// The planned trials that the run has not come to.
     pub missing: Vec<String>,
+    /// The trials that failed because of their strategy, each with the reason.
+    pub failed: BTreeMap<String, String>,
     /// What could not be judged, and why.
     pub not_judged: BTreeSet<String>,
 }

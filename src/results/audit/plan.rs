@@ -48,8 +48,20 @@ pub(super) fn hold(folder: &RunFolder, plan: &[Planned], audit: &mut Audit) {
     let rows: BTreeSet<&str> = folder.rows().iter().map(|row| row.trial.as_str()).collect();
     let is_there = |planned: &&Planned| rows.contains(planned.trial.as_str());
     let last = plan.iter().rposition(|planned| is_there(&planned));
+    for trial in folder.meta.failed.keys() {
+        let place = || Place::of(Files::META).trial(trial).column("failed");
+        if rows.contains(trial.as_str()) {
+            audit.add(folder, place(), "is said to have failed, and has a row".to_owned(), Remedy::MakeRunAgain);
+        } else if !plan.iter().any(|planned| planned.trial == *trial) {
+            let what = "is not a trial of this run: the experiment and the run's seed plan no such trial".to_owned();
+            audit.add(folder, place(), what, Remedy::MakeRunAgain);
+        }
+    }
+    let failed = |planned: &Planned| folder.meta.failed.get(&planned.trial);
     for (n, planned) in plan.iter().enumerate().filter(|(_, planned)| !is_there(planned)) {
-        if last.is_some_and(|last| n < last) {
+        if let Some(why) = failed(planned) {
+            audit.failed.insert(planned.trial.clone(), why.clone());
+        } else if last.is_some_and(|last| n < last) {
             let what = "is not there, though trials that run after it are".to_owned();
             audit.add(folder, Place::of(Files::TRIALS).trial(&planned.trial), what, Remedy::Resume);
         } else {

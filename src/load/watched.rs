@@ -1,0 +1,108 @@
+//! A trial, watched over from outside: it has threads of its own, so that a strategy that never comes back holds up that one trial
+//! and nothing else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use super::patience::Patience;
+use super::runner::Watch;
+use super::trial::{Setting, TrialError, TrialRecord, panicked, run_trial};
+
+/// How often whoever watches is told how far a trial has come.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long threads have to end when they are told to.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The record of a trial, or nothing if it was stopped.
+pub(super) async fn watched(
+    setting: &Arc<Setting>,
+    patience: Patience,
+    stop: &CancellationToken,
+    watch: &mut dyn Watch,
+) -> Option<Result<TrialRecord, TrialError>> {
+    let threads = match Threads::start() {
+        Ok(threads) => threads,
+        Err(source) => return Some(Err(TrialError::NoThreads { source })),
+    };
+    let own = Arc::clone(setting);
+    let mut trial = threads.runtime.spawn(async move { run_trial(&own).await });
+    let mut ticks = tokio::time::interval(TICK);
+    let began = Instant::now();
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break None,
+            record = &mut trial => {
+                let record = record.map_err(|error| panicked(setting.strategy.name(), error));
+                break Some(record.and_then(std::convert::identity));
+            }
+            _ = ticks.tick() => {
+                watch.has_done(setting.outside.pulse.requests_done());
+                if let Some(error) = outlasted(setting, patience, began.elapsed()) {
+                    break Some(Err(error));
+                }
+            }
+        }
+    };
+    trial.abort();
+    let left = threads.end(&ended).await;
+    setting.outside.calmed().await;
+    match ended {
+        Some(Err(error)) if left > 0 => Some(Err(TrialError::GoesOn { source: Box::new(error), threads: left })),
+        ended => ended,
+    }
+}
+
+/// Why a trial must be given up, if it must.
+fn outlasted(setting: &Setting, patience: Patience, taken: Duration) -> Option<TrialError> {
+    let pulse = &setting.outside.pulse;
+    let strategy = setting.strategy.name();
+    if let Some(at_work) = pulse.longest().filter(|at_work| at_work.lasting > patience.delivery) {
+        return Some(TrialError::StandsStill { strategy, at_work });
+    }
+    (taken > patience.trial).then(|| TrialError::TooLong {
+        strategy,
+        limit: patience.trial,
+        done: pulse.requests_done(),
+        requests: setting.load.requests.get(),
+    })
+}
+
+/// The threads of one trial.
+struct Threads {
+    runtime: Runtime,
+    running: Arc<AtomicUsize>,
+}
+
+impl Threads {
+    fn start() -> std::io::Result<Self> {
+        let running = Arc::new(AtomicUsize::new(0));
+        let (begins, ends) = (Arc::clone(&running), Arc::clone(&running));
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("trial")
+            .on_thread_start(move || {
+                begins.fetch_add(1, Ordering::Relaxed);
+            })
+            .on_thread_stop(move || {
+                ends.fetch_sub(1, Ordering::Relaxed);
+            })
+            .build()?;
+        Ok(Threads { runtime, running })
+    }
+
+    /// Ends them. After a failure: how many do not end, since nothing can end a thread from outside.
+    async fn end(self, ended: &Option<Result<TrialRecord, TrialError>>) -> usize {
+        self.runtime.shutdown_background();
+        let deadline = Instant::now() + GRACE;
+        while matches!(ended, Some(Err(_))) && self.running.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if matches!(ended, Some(Err(_))) { self.running.load(Ordering::Relaxed) } else { 0 }
+    }
+}
