@@ -317,8 +317,7 @@ async fn reach_store(wanted: &Wanted, servers: &mut Servers) -> Result<Reached, 
             let url = started.as_ref().or(wanted.store_url.as_ref()).expect("it was started, or has a URL");
             let mut store = PostgresStore::connect(url).await?;
             if wanted.expects(Disturbance::Partition, Target::Store) {
-                let (host, port) = store.address();
-                let relay = Relay::start(&host, port).await.map_err(|error| no_relay("postgres", &error))?;
+                let relay = Relay::start(&store.address()).await.map_err(|error| no_relay("postgres", &error))?;
                 store = store.through(relay.address());
                 servers.store_relays.push(relay);
             }
@@ -335,8 +334,7 @@ async fn relayed(endpoints: &[Endpoint], cut: bool, relays: &mut Vec<Relay>) -> 
     }
     let mut relayed = Vec::new();
     for endpoint in endpoints {
-        let (host, port) = endpoint.address()?;
-        let relay = Relay::start(&host, port).await.map_err(|error| no_relay("etcd", &error))?;
+        let relay = Relay::start(&endpoint.address()?).await.map_err(|error| no_relay("etcd", &error))?;
         relayed.push(endpoint.through(relay.address()));
         relays.push(relay);
     }

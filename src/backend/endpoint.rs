@@ -1,15 +1,17 @@
 //! Where a member of a lock service is, and who asks.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions};
+use etcd_client::{Channel, Client, ConnectOptions};
 use percent_encoding::percent_decode_str;
 
-use super::BackendError;
+use super::address::SOCKET;
+use super::{Address, BackendError};
 
-/// A member of a lock service, as `http://user:password@host:2379`; user and password may be left out. Shown, it has neither.
+/// A member of a lock service, as `http://user:password@host:2379`; user and password may be left out. Shown, it has neither. Or one that
+/// listens on a socket in the file system, as `unix:///path`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Without user and password.
@@ -46,22 +48,35 @@ impl Endpoint {
             Some((name, password)) => options.with_user(name, password),
             None => options,
         };
-        Client::connect([self.url.as_str()], Some(options)).await
+        match self.url.starts_with(SOCKET) {
+            true => {
+                let socket = tonic::transport::Endpoint::from_shared(self.url.clone())?.connect_timeout(timeout);
+                Client::from_channel(Channel::Tonic(socket.connect_lazy()), Some(options)).await
+            }
+            false => Client::connect([self.url.as_str()], Some(options)).await,
+        }
     }
 
     /// The same member and user, by another way.
     #[must_use]
-    pub fn through(&self, address: SocketAddr) -> Self {
-        Endpoint { url: format!("http://{address}"), user: self.user.clone() }
+    pub fn through(&self, address: &Address) -> Self {
+        let url = match address {
+            Address::Port(..) => format!("http://{address}"),
+            Address::Socket(_) => address.to_string(),
+        };
+        Endpoint { url, user: self.user.clone() }
     }
 
-    /// Host and port.
+    /// Where it listens.
     ///
     /// # Errors
     /// [`BackendError`] if it is no endpoint.
-    pub fn address(&self) -> Result<(String, u16), BackendError> {
+    pub fn address(&self) -> Result<Address, BackendError> {
+        if let Some(path) = self.url.strip_prefix(SOCKET) {
+            return Ok(Address::Socket(PathBuf::from(path)));
+        }
         let uri: Option<tonic::transport::Uri> = self.url.parse().ok();
-        let parts = uri.and_then(|uri| Some((uri.host()?.to_owned(), uri.port_u16().unwrap_or(2379))));
+        let parts = uri.and_then(|uri| Some(Address::Port(uri.host()?.to_owned(), uri.port_u16().unwrap_or(2379))));
         parts.ok_or_else(|| {
             super::etcd::trouble(format!("'{self}' is no endpoint"), "endpoints look like http://127.0.0.1:2379")
         })
@@ -70,6 +85,9 @@ impl Endpoint {
 
 impl From<&str> for Endpoint {
     fn from(text: &str) -> Self {
+        if text.starts_with(SOCKET) {
+            return Endpoint { url: text.to_owned(), user: None };
+        }
         let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
         // What follows the host can hold an '@' of its own.
         let host_from = rest.find(['/', '?', '#']).map_or(rest, |end| &rest[..end]).rfind('@');
@@ -102,7 +120,7 @@ impl fmt::Debug for Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::Endpoint;
+    use super::{Address, Endpoint};
 
     #[test]
     fn user_and_password_are_taken_out_of_the_url() {
@@ -110,7 +128,7 @@ mod tests {
         assert_eq!(endpoint.user(), Some(&("me".to_owned(), "p@ss:word".to_owned())));
         assert_eq!(endpoint.url(), "http://host:2379");
         assert_eq!(format!("{endpoint} {endpoint:?}"), "http://host:2379 \"http://host:2379\"");
-        assert_eq!(endpoint.address().unwrap(), ("host".to_owned(), 2379));
+        assert_eq!(endpoint.address().unwrap(), Address::Port("host".to_owned(), 2379));
         let endpoint = Endpoint::from("me@host");
         assert_eq!((endpoint.url(), endpoint.user().unwrap().1.as_str()), ("host", ""));
     }
@@ -120,6 +138,9 @@ mod tests {
         for text in ["http://127.0.0.1:2379", "127.0.0.1:2379", "http://host:1/a@b"] {
             assert_eq!((Endpoint::from(text).url(), Endpoint::from(text).user()), (text, None));
         }
+        let socket = Endpoint::from("unix:///tmp/a@b/client:1");
+        assert_eq!(socket.address().unwrap(), Address::Socket("/tmp/a@b/client:1".into()));
+        assert_eq!(socket.through(&socket.address().unwrap()), socket);
         assert!(Endpoint::from("what is this").address().is_err());
     }
 }

@@ -1,6 +1,5 @@
 //! etcd, and whatever else speaks its gRPC: the lock service behind the port.
 
-use std::net::SocketAddr;
 use std::num::NonZeroI64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
-use super::{Backend, BackendError, Endpoint, Pending, Session, Way};
+use super::{Address, Backend, BackendError, Endpoint, Pending, Session, Way};
 use crate::fault::wire::Protocol;
 use crate::model::lock_service::lock_key;
 use crate::world::{AccountId, Delivery, Failure, LeaseId, Op, Outcome, Response, Token};
@@ -201,11 +200,11 @@ impl Backend for EtcdBackend {
     }
 
     fn way(&self) -> Option<Way> {
-        let (host, port) = self.next_endpoint().address().ok()?;
-        Some(Way { host, port, protocol: Protocol::Http2 })
+        let to = self.next_endpoint().address().ok()?;
+        Some(Way { to, protocol: Protocol::Http2 })
     }
 
-    fn connect_through(&self, address: SocketAddr) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect_through(&self, address: &Address) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
         let endpoint = self.next_endpoint().through(address);
         Box::pin(async move { self.session(endpoint).await })
     }

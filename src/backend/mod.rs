@@ -1,5 +1,6 @@
 //! The real things behind the port: stores and lock services, each reached over connections that can be cut.
 
+mod address;
 mod backends;
 mod embedded;
 mod endpoint;
@@ -14,6 +15,8 @@ mod servers;
 mod sqlite;
 mod wired;
 
+pub use address::Address;
+pub(crate) use address::{Incoming, Listener, Outgoing};
 pub use backends::{Backends, LockKind, Wanted};
 pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
 pub use endpoint::Endpoint;
@@ -26,7 +29,6 @@ pub use servers::Servers;
 pub use sqlite::{Immediate, ImmediateConnection, SqliteStore, StoreFlaw};
 pub use wired::Wired;
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -77,7 +79,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// Opens a connection through something that listens at this address and leads where [`way`](Backend::way) said.
-    fn connect_through(&self, _: SocketAddr) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect_through(&self, _: &Address) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
         self.connect()
     }
 
@@ -88,8 +90,7 @@ pub trait Backend: Send + Sync {
 /// The way to a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    pub host: String,
-    pub port: u16,
+    pub to: Address,
     pub protocol: Protocol,
 }
 

@@ -18,10 +18,10 @@ struct WiredSession {
 impl Backend for Wired {
     fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
         Box::pin(async {
-            let Some(Way { host, port, protocol }) = self.0.way() else { return self.0.connect().await };
-            let wire = Wire::start(&host, port, protocol).await.map_err(|error| BackendError {
+            let Some(Way { to, protocol }) = self.0.way() else { return self.0.connect().await };
+            let wire = Wire::start(&to, protocol).await.map_err(|error| BackendError {
                 backend: "wire",
-                what: format!("no proxy could be put before {host}:{port}: {error}"),
+                what: format!("no proxy could be put before {to}: {error}"),
                 remedy: Some("set where = \"port\" in the experiment".to_owned()),
             })?;
             let session = self.0.connect_through(wire.address()).await?;

@@ -84,10 +84,10 @@ impl EtcdSide {
         match self.links.remove(&on) {
             Some(link) => Ok(link),
             None => self.runtime.block_on(async {
-                let Some(Way { host, port, protocol }) = self.backend.way() else {
+                let Some(Way { to, protocol }) = self.backend.way() else {
                     unreachable!("the endpoint was asked already")
                 };
-                let wire = Wire::start(&host, port, protocol).await.map_err(|error| no_proxy(&host, port, &error))?;
+                let wire = Wire::start(&to, protocol).await.map_err(|error| no_proxy(&to, &error))?;
                 let connection = self.backend.connect_through(wire.address()).await?;
                 Ok(Link { connection, wire: Arc::new(wire) })
             }),

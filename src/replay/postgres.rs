@@ -59,10 +59,10 @@ impl PostgresSide {
         match self.links.remove(&on) {
             Some(link) => Ok(link),
             None => self.runtime.block_on(async {
-                let Some(Way { host, port, protocol }) = self.store.way() else {
+                let Some(Way { to, protocol }) = self.store.way() else {
                     unreachable!("a PostgreSQL server is somewhere")
                 };
-                let wire = Wire::start(&host, port, protocol).await.map_err(|error| no_proxy(&host, port, &error))?;
+                let wire = Wire::start(&to, protocol).await.map_err(|error| no_proxy(&to, &error))?;
                 let (connection, pid) = self.store.connect_pinned(wire.address()).await?;
                 Ok(Link { connection, wire: Arc::new(wire), pid })
             }),

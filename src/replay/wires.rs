@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::backend::BackendError;
+use crate::backend::{Address, BackendError};
 use crate::fault::wire::Wire;
 use crate::world::Outcome;
 
 /// No proxy could be put before a server.
-pub(super) fn no_proxy(host: &str, port: u16, error: &std::io::Error) -> BackendError {
+pub(super) fn no_proxy(to: &Address, error: &std::io::Error) -> BackendError {
     BackendError {
         backend: "wire",
-        what: format!("no proxy could be put before {host}:{port}: {error}"),
+        what: format!("no proxy could be put before {to}: {error}"),
         remedy: Some("check that 127.0.0.1 is up".to_owned()),
     }
 }

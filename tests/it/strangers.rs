@@ -36,6 +36,33 @@ fn command_lines(text: &str) -> Vec<Vec<String>> {
     words.filter(|words| words.iter().any(|word| word.contains(text))).collect()
 }
 
+/// A program that listens at a port.
+#[derive(Debug)]
+struct Listens {
+    program: String,
+    port: u16,
+}
+
+/// Every program on the machine that listens at a port.
+fn listeners() -> Vec<Listens> {
+    const LISTEN: &str = "0A";
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| std::fs::read_to_string(table).unwrap_or_default());
+    let rows = tables.iter().flat_map(|table| table.lines().skip(1));
+    let rows = rows.map(|row| row.split_whitespace().collect::<Vec<_>>()).filter(|row| row[3] == LISTEN);
+    let port = |row: &[&str]| u16::from_str_radix(row[1].rsplit(':').next().unwrap(), 16).unwrap();
+    let ports: Vec<(String, u16)> = rows.map(|row| (format!("socket:[{}]", row[9]), port(&row))).collect();
+    let mut listeners = Vec::new();
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(program) = std::fs::read_link(process.path().join("exe")) else { continue };
+        for file in std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
+            let Ok(opened) = std::fs::read_link(file.path()) else { continue };
+            let own = ports.iter().filter(|(socket, _)| opened.display().to_string() == *socket);
+            listeners.extend(own.map(|(_, port)| Listens { program: program.display().to_string(), port: *port }));
+        }
+    }
+    listeners
+}
+
 fn after<'a>(words: &'a [String], flag: &str) -> Option<&'a str> {
     let place = words.iter().position(|word| word == flag)?;
     words.get(place + 1).map(String::as_str)
@@ -107,7 +134,13 @@ fn a_stranger_gets_in_nowhere(lab: Option<u32>) {
             }
         }
     });
+    // etcd listens on sockets in those folders, and nobody at any other port than PostgreSQL's.
+    let of_lab = |line: &Listens| line.program.contains("etcd") || line.program == binary.display().to_string();
+    let listening = listeners();
+    assert!(listening.iter().any(|one| one.port == port), "it sees listeners: {listening:?}");
+    assert!(!listening.iter().any(of_lab), "{listening:?}");
     let all = command_lines(place.to_str().unwrap()).concat().join(" ");
+    assert!(all.contains("--listen-client-urls=unix://client:1"), "{all}");
     assert!(!all.contains("oncelab:") && !all.contains("postgres:"), "no password in the arguments: {all}");
     assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
     assert_eq!(run.wait().unwrap().code(), Some(130));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oncelab::backend::{
-    Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Session, Store,
-    Wired,
+    Address, Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Session,
+    Store, Wired,
 };
 use oncelab::fault::wire::{Landing, Protocol, Wire, WireFault};
 use oncelab::stats::wilson_95;
@@ -178,10 +178,18 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 const INSERT: &str = "INSERT INTO wired VALUES ($1)";
 
+/// The port that a proxy listens at.
+fn port(wire: &Wire) -> u16 {
+    match wire.address() {
+        Address::Port(_, port) => *port,
+        socket => panic!("{socket}"),
+    }
+}
+
 /// A connection as a user of sqlx makes it, who does not know of the proxy: it asks for encryption first.
 async fn sqlx_through(url: &str, to: &PgConnectOptions) -> (PgConnection, Wire) {
-    let wire = Wire::start(to.get_host(), to.get_port(), Protocol::Postgres).await.unwrap();
-    let through = url.parse::<PgConnectOptions>().unwrap().host("127.0.0.1").port(wire.address().port());
+    let wire = Wire::start(&Address::Port(to.get_host().to_owned(), to.get_port()), Protocol::Postgres).await.unwrap();
+    let through = url.parse::<PgConnectOptions>().unwrap().host("127.0.0.1").port(port(&wire));
     (through.connect().await.unwrap(), wire)
 }
 
@@ -246,8 +254,7 @@ fn a_commit_that_takes_its_time_is_lost_only_when_it_is_done() {
 
 /// A client as a user of etcd's makes it.
 async fn etcd_through(endpoint: &Endpoint) -> (KvClient, Wire) {
-    let (host, port) = endpoint.address().unwrap();
-    let wire = Wire::start(&host, port, Protocol::Http2).await.unwrap();
+    let wire = Wire::start(&endpoint.address().unwrap(), Protocol::Http2).await.unwrap();
     let client = endpoint.through(wire.address()).client(LIMIT).await.unwrap();
     (client.kv_client(), wire)
 }

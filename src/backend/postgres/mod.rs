@@ -7,14 +7,13 @@ mod session;
 mod statements;
 mod verifier;
 
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
-use super::{Backend, BackendError, Balances, Entry, Pending, Session, Store, Usage, Way, ledger};
+use super::{Address, Backend, BackendError, Balances, Entry, Pending, Session, Store, Usage, Way, ledger};
 use crate::fault::wire::Protocol;
 use crate::world::{AccountId, Delivery, MessageId, Token};
 pub use overseer::PostgresOverseer;
@@ -115,13 +114,13 @@ impl PostgresStore {
 
     /// Where the server is.
     #[must_use]
-    pub fn address(&self) -> (String, u16) {
-        (self.options.get_host().to_owned(), self.options.get_port())
+    pub fn address(&self) -> Address {
+        Address::Port(self.options.get_host().to_owned(), self.options.get_port())
     }
 
     /// Lets handlers reach the server through something that listens at this address.
     #[must_use]
-    pub fn through(self, address: SocketAddr) -> Self {
+    pub fn through(self, address: &Address) -> Self {
         PostgresStore { handlers: at(&self.options, address), ..self }
     }
 
@@ -141,7 +140,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`BackendError`] if it cannot be opened.
-    pub async fn connect_pinned(&self, address: SocketAddr) -> Result<(Box<dyn Session>, i32), BackendError> {
+    pub async fn connect_pinned(&self, address: &Address) -> Result<(Box<dyn Session>, i32), BackendError> {
         let mut connection = open(&at(&self.handlers, address)).await?;
         let asked = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await;
         let pid = asked.map_err(|error| broken(&error))?;
@@ -271,8 +270,11 @@ async fn open(options: &PgConnectOptions) -> Result<PgConnection, BackendError> 
 }
 
 /// The same server and database by another way.
-fn at(options: &PgConnectOptions, address: SocketAddr) -> PgConnectOptions {
-    options.clone().host(&address.ip().to_string()).port(address.port())
+fn at(options: &PgConnectOptions, address: &Address) -> PgConnectOptions {
+    match address {
+        Address::Port(host, port) => options.clone().host(host).port(*port),
+        Address::Socket(path) => options.clone().socket(path),
+    }
 }
 
 async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), BackendError> {
@@ -361,11 +363,11 @@ impl Backend for PostgresStore {
     }
 
     fn way(&self) -> Option<Way> {
-        let (host, port) = (self.handlers.get_host().to_owned(), self.handlers.get_port());
-        Some(Way { host, port, protocol: Protocol::Postgres })
+        let to = Address::Port(self.handlers.get_host().to_owned(), self.handlers.get_port());
+        Some(Way { to, protocol: Protocol::Postgres })
     }
 
-    fn connect_through(&self, address: SocketAddr) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect_through(&self, address: &Address) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
         Box::pin(session_with(at(&self.handlers, address)))
     }
 

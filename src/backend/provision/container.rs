@@ -1,17 +1,14 @@
-//! Servers as containers, through testcontainers. What it has no word for (kill, networks, lists) goes to the same Docker
+//! Servers as containers, through testcontainers. What it has no word for (kill, lists) goes to the same Docker
 //! engine through its client.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use testcontainers::bollard::Docker;
-use testcontainers::bollard::errors::Error as DockerError;
-use testcontainers::bollard::models::{
-    EndpointSettings, HostConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest, PortBinding,
-};
+use testcontainers::bollard::models::{HostConfig, PortBinding};
 use testcontainers::bollard::query_parameters::{
-    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
 use testcontainers::core::client::docker_client_instance;
 use testcontainers::core::{IntoContainerPort, Mount};
@@ -20,12 +17,14 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt, T
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, timeout};
 
-use super::etcd_flags::{Member, flags};
+use super::etcd_cluster::{self, Member, Seat};
 use super::leftovers::Process;
-use super::{EtcdShape, Keeps, Server, Source, Started, failed, free_port, guardian, wait_until_it_answers};
+use super::{
+    EtcdShape, Keeps, Server, Source, Started, failed, free_port, guardian, temporary_folder, wait_until_it_answers,
+};
 use crate::backend::{BackendError, Pending, password, postgres};
 
-/// The label that names the lab whose container or network it is, and the one for where that lab's process runs: process
+/// The label that names the lab whose container it is, and the one for where that lab's process runs: process
 /// numbers mean something only there.
 const LAB: &str = "oncelab.lab";
 const PLACE: &str = "oncelab.place";
@@ -33,6 +32,9 @@ const PLACE: &str = "oncelab.place";
 /// Where servers keep their data within their containers.
 const POSTGRES_DATA: &str = "/var/lib/postgresql/data";
 const ETCD_DATA: &str = "/var/lib/etcd";
+
+/// Where etcd's members see the folder with their sockets.
+const MEETING: &str = "/run/oncelab";
 
 /// How long the engine may take to say that it is there.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -49,24 +51,11 @@ struct ServerContainer {
     name: String,
     url: String,
     container: ContainerAsync<GenericImage>,
-    // Removed when the containers are gone.
-    network: Option<std::sync::Arc<Network>>,
-}
-
-/// A network of the lab's own. Dropped, it is removed.
-struct Network {
-    name: String,
-    docker: Docker,
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        let (docker, name) = (self.docker.clone(), self.name.clone());
-        let remove = async move {
-            let _ = docker.remove_network(&name).await;
-        };
-        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(remove));
-    }
+    // Removed when the container is gone.
+    /// Its place in its cluster, if it is a member of one.
+    seat: Option<Seat>,
+    /// What it keeps, where that is outside the container.
+    _home: Option<tempfile::TempDir>,
 }
 
 /// Starts PostgreSQL.
@@ -87,7 +76,8 @@ pub(super) async fn postgres(source: &Source) -> Result<Started, BackendError> {
         name: "postgres".to_owned(),
         url: format!("postgres://oncelab:{own}@{address}/oncelab"),
         container,
-        network: None,
+        seat: None,
+        _home: None,
     };
     let superuser = format!("postgres://postgres:{admin}@{address}/postgres");
     server.wait_until_it_answers(&superuser).await?;
@@ -95,49 +85,49 @@ pub(super) async fn postgres(source: &Source) -> Result<Started, BackendError> {
     Ok(Started { how: format!("container from {image}"), servers: vec![Box::new(server)] })
 }
 
-/// Starts etcd's members, on a network of their own if there are several.
+/// Starts etcd's members. Each runs as this user, without a network: its sockets are in a folder that it shares with the lab.
 pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, BackendError> {
+    if !cfg!(target_os = "linux") {
+        return Err(BackendError {
+            backend: "etcd",
+            what: "its container shares sockets with the lab, which only a Docker engine on Linux can do".to_owned(),
+            remedy: Some("use --provision process, or start one yourself and name it with --lock-url".to_owned()),
+        });
+    }
     let docker = engine("etcd").await?;
     let image = &source.images.etcd;
-    let unique = format!("oncelab-{:08x}", rand::random::<u32>());
-    let network = match shape.members {
-        1 => None,
-        _ => Some(std::sync::Arc::new(network(&docker, &unique).await?)),
+    let user = user_of_this_process(&docker).await;
+    // What is in memory is so in the container; what is on disk is in a folder of this user's, which the container's own could not be.
+    let homes = match source.keeps {
+        Keeps::InMemory => Vec::new(),
+        Keeps::OnDisk => {
+            (0..shape.members).map(|_| temporary_folder("etcd", Keeps::OnDisk)).collect::<Result<_, _>>()?
+        }
     };
-    let names: Vec<String> = (1..=shape.members).map(|n| format!("{unique}-etcd-{n}")).collect();
-    let peer = |host: &str| format!("http://{host}:2380");
-    let member = |name: &String| Member {
-        name: name.clone(),
-        data_dir: format!("{ETCD_DATA}/data"),
-        listen_client: "http://0.0.0.0:2379".to_owned(),
-        // Nobody is told to come back here: the lab's clients know where the members are.
-        advertise_client: "http://127.0.0.1:2379".to_owned(),
-        // One that is alone hears nobody.
-        listen_peer: format!("http://{}:2380", if network.is_some() { "0.0.0.0" } else { "127.0.0.1" }),
-        advertise_peer: peer(if network.is_some() { name } else { "127.0.0.1" }),
-    };
-
-    let members: Vec<Member> = names.iter().map(member).collect();
-    let starting = members.iter().map(|member| {
-        let request = || {
-            let command = std::iter::once("etcd".to_owned()).chain(flags(member, &members, shape));
-            let request = generic(image, ETCD_DATA, source.keeps).with_container_name(&member.name).with_cmd(command);
-            match &network {
-                Some(network) => request.with_network(&network.name),
-                None => request,
-            }
-        };
-        start("etcd", request, 2379, source.restarts)
+    let members = etcd_cluster::plan(shape, |_| format!("{ETCD_DATA}/data"))?;
+    let starting = members.iter().enumerate().map(|(number, member)| {
+        let mut shared = vec![shared(member.seat.meeting(), MEETING)];
+        shared.extend(homes.get(number).map(|home: &tempfile::TempDir| self::shared(home.path(), ETCD_DATA)));
+        let share = move |config: &mut HostConfig| config.binds = Some(shared.clone());
+        let command = std::iter::once("etcd".to_owned()).chain(member.flags.iter().cloned());
+        let request = generic(image, ETCD_DATA, source.keeps).with_cmd(command).with_working_dir(MEETING);
+        let request = request.with_user(&user).with_network("none").with_host_config_modifier(share);
+        async move {
+            let image = request.descriptor();
+            request.start().await.map_err(|error| not_started("etcd", &image, &error))
+        }
     });
+    let started = futures_util::future::join_all(starting).await;
     let mut servers = Vec::new();
-    for (number, started) in (1..).zip(futures_util::future::join_all(starting).await) {
-        let (container, address) = started?;
+    let mut homes = homes.into_iter();
+    for (started, Member { name, seat, .. }) in started.into_iter().zip(members) {
         servers.push(ServerContainer {
             backend: "etcd",
-            name: format!("etcd-{number}"),
-            url: format!("http://{address}"),
-            container,
-            network: network.clone(),
+            name,
+            url: seat.url.clone(),
+            container: started?,
+            seat: Some(seat),
+            _home: homes.next(),
         });
     }
     for server in &servers {
@@ -145,6 +135,21 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
     }
     let boxed = |server| Box::new(server) as Box<dyn Server>;
     Ok(Started { how: format!("container from {image}"), servers: servers.into_iter().map(boxed).collect() })
+}
+
+/// A folder of this machine that a container sees under another path. `z`: SELinux, where there is one, lets it.
+fn shared(folder: &Path, inner: &str) -> String {
+    format!("{}:{inner}:z", folder.display())
+}
+
+/// This process's user as the containers know him: to an engine that runs as this user, he is their root.
+async fn user_of_this_process(docker: &Docker) -> String {
+    let info = timeout(ENGINE_TIMEOUT, docker.info()).await;
+    let options = info.ok().and_then(Result::ok).and_then(|info| info.security_options).unwrap_or_default();
+    if options.iter().any(|option| option.contains("rootless")) {
+        return "0:0".to_owned();
+    }
+    format!("{}:{}", rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 /// Why there are no containers to be had without asking a registry.
@@ -268,15 +273,7 @@ fn not_started(backend: &'static str, image: &str, error: &TestcontainersError) 
     BackendError { backend, what: format!("no container could be started from {image}: {what}"), remedy: Some(remedy) }
 }
 
-async fn network(docker: &Docker, name: &str) -> Result<Network, BackendError> {
-    let labels = HashMap::from([(LAB.to_owned(), Process::this().to_string()), (PLACE.to_owned(), place())]);
-    let request = NetworkCreateRequest { name: name.to_owned(), labels: Some(labels), ..Default::default() };
-    let made = docker.create_network(request).await;
-    made.map_err(|error| failed("etcd", &format!("no network for its members: {error}")))?;
-    Ok(Network { name: name.to_owned(), docker: docker.clone() })
-}
-
-/// Removes the containers and networks of labs that are gone.
+/// Removes the containers of labs that are gone.
 pub(super) async fn remove_leftovers() {
     let Ok(docker) = engine("docker").await else { return };
     let ours = HashMap::from([("label".to_owned(), vec![format!("{PLACE}={}", place())])]);
@@ -288,12 +285,6 @@ pub(super) async fn remove_leftovers() {
         if let (Some(id), true) = (container.id, is_orphan(container.labels)) {
             let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
             let _ = docker.remove_container(&id, Some(force)).await;
-        }
-    }
-    let list = ListNetworksOptionsBuilder::new().filters(&ours).build();
-    for network in docker.list_networks(Some(list)).await.unwrap_or_default() {
-        if let (Some(name), true) = (network.name, is_orphan(network.labels)) {
-            let _ = docker.remove_network(&name).await;
         }
     }
 }
@@ -331,30 +322,13 @@ impl ServerContainer {
     }
 
     async fn start_again(&self) -> Result<(), BackendError> {
+        self.seat.as_ref().map_or(Ok(()), Seat::clear)?;
         let started = self.docker().await?.start_container(self.container.id(), None::<StartContainerOptions>).await;
         started.map_err(|error| self.broken(&error))
     }
 
-    /// The network of its cluster.
-    fn peers(&self) -> Result<&str, BackendError> {
-        let network = self.network.as_ref().map(|network| network.name.as_str());
-        network.ok_or_else(|| failed(self.backend, "it has no peers to be cut off from"))
-    }
-
-    async fn leave(&self) -> Result<(), BackendError> {
-        let request = NetworkDisconnectRequest { container: self.container.id().to_owned(), force: Some(true) };
-        let left = self.docker().await?.disconnect_network(self.peers()?, request).await;
-        left.map_err(|error| self.broken(&error))
-    }
-
-    async fn join(&self) -> Result<(), BackendError> {
-        let container = self.container.id().to_owned();
-        let request = NetworkConnectRequest { container, endpoint_config: Some(EndpointSettings::default()) };
-        match self.docker().await?.connect_network(self.peers()?, request).await {
-            // It never left.
-            Err(DockerError::DockerResponseServerError { status_code: 403, .. }) | Ok(()) => Ok(()),
-            Err(error) => Err(self.broken(&error)),
-        }
+    fn seat(&self) -> Result<&Seat, BackendError> {
+        self.seat.as_ref().ok_or_else(|| failed(self.backend, "it has no peers to be cut off from"))
     }
 }
 
@@ -384,10 +358,10 @@ impl Server for ServerContainer {
     }
 
     fn isolate(&self) -> Pending<'_, Result<(), BackendError>> {
-        Box::pin(self.leave())
+        Box::pin(async { self.seat()?.leave().await })
     }
 
     fn rejoin(&self) -> Pending<'_, Result<(), BackendError>> {
-        Box::pin(self.join())
+        Box::pin(std::future::ready(self.seat().and_then(Seat::join)))
     }
 }

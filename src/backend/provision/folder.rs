@@ -37,6 +37,22 @@ pub(crate) fn temporary_folder(backend: &'static str, keeps: Keeps) -> Result<te
     Ok(folder)
 }
 
+/// The URL of a socket in a folder of the lab's.
+///
+/// # Errors
+/// [`BackendError`] if the path is longer than that of a socket can be.
+pub(super) fn socket_url(path: &Path) -> Result<String, BackendError> {
+    /// On Linux; elsewhere four fewer.
+    const LONGEST: usize = 103;
+    let path = path.display().to_string();
+    if path.len() > LONGEST {
+        let what = format!("'{path}' is too long for a socket, which may have {LONGEST} bytes");
+        let remedy = Some("set TMPDIR to a folder with a shorter path".to_owned());
+        return Err(BackendError { backend: "etcd", what, remedy });
+    }
+    Ok(format!("unix://{path}"))
+}
+
 /// Whether users other than this one and root can rename what is in a folder.
 fn is_open_to_others(place: &Path) -> io::Result<bool> {
     const WRITABLE_BY_OTHERS: u32 = 0o022;

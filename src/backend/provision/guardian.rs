@@ -41,13 +41,15 @@ for folder do
     done
     kill -KILL $all 2>/dev/null
 done
+[ -n "$label" ] && command -v docker >/dev/null || label=
+containers() { [ -z "$label" ] || docker ps -aq --filter "label=$label" | while read -r id; do docker rm -fv "$id"; done; }
+containers
 for folder do [ -d "$folder" ] && rm -rf "$folder"; done
-[ -n "$label" ] && command -v docker >/dev/null || exit 0
+[ -n "$label" ] || exit 0
 # What was being made when the lab ended is there a moment later.
 for _ in 1 2; do
-    docker ps -aq --filter "label=$label" | while read -r id; do docker rm -fv "$id"; done
-    docker network ls -q --filter "label=$label" | while read -r id; do docker network rm "$id"; done
     sleep 1
+    containers
 done
 "#;
 
@@ -61,7 +63,7 @@ pub(super) fn watch_folder(folder: &Path) {
     }
 }
 
-/// Has every container and network with this label removed when the lab has ended.
+/// Has every container with this label removed when the lab has ended.
 pub(super) fn watch_label(label: &str) {
     tell(&format!("label {label}\n"));
 }

@@ -1,7 +1,7 @@
 //! Where the backends of a run come from: in the process, at a URL, or started for the run as processes or containers.
 
 mod container;
-mod etcd_flags;
+mod etcd_cluster;
 mod folder;
 mod guardian;
 mod leftovers;

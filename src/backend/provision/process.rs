@@ -7,16 +7,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::etcd_flags::{Member, Peers, flags};
+use super::etcd_cluster::{self, Member, Seat};
 use super::folder::{OWNER_ONLY, WAY_THROUGH};
-use super::relay::Relay;
 use super::{EtcdShape, Keeps, Server, Started, failed, free_port, leftovers, temporary_folder, wait_until_it_answers};
-use crate::backend::{BackendError, Pending, etcd, password, postgres};
+use crate::backend::{BackendError, Pending, password, postgres};
 
 /// How long a server may take to stop when it is asked to; then it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -40,14 +39,10 @@ struct ServerProcess {
     /// How it is asked to stop.
     stop: Signal,
     running: Mutex<Running>,
-    /// Its place among the members of its cluster.
-    number: usize,
-    /// The way to each member for the others, by its place.
-    relays: Option<Arc<[Relay]>>,
+    /// Its place in its cluster, if it is a member of one.
+    seat: Option<Seat>,
     // Removed when the process is gone.
     home: Home,
-    /// Where the members of its cluster meet.
-    _meeting: Option<Arc<Home>>,
 }
 
 struct Running {
@@ -135,6 +130,7 @@ impl ServerProcess {
 
     /// Starts the process, after [`kill`](Server::kill).
     fn spawn(&self) -> Result<(), BackendError> {
+        self.seat.as_ref().map_or(Ok(()), Seat::clear)?;
         let mut running = self.running();
         let Running { command, child, log } = &mut *running;
         *child = spawn(self.backend, command, log, self.home.folder.path())?;
@@ -154,18 +150,8 @@ impl ServerProcess {
         })
     }
 
-    /// Nobody of its cluster reaches this member, and it reaches nobody.
-    async fn cut_off(&self) -> Result<(), BackendError> {
-        let id = etcd::member_id(&self.url.as_str().into()).await?;
-        for (number, relay) in self.relays()? {
-            if number == self.number { relay.cut() } else { relay.cut_from(id) }
-        }
-        Ok(())
-    }
-
-    fn relays(&self) -> Result<impl Iterator<Item = (usize, &Relay)>, BackendError> {
-        let relays = self.relays.as_ref().map(|relays| relays.iter().enumerate());
-        relays.ok_or_else(|| failed(self.backend, "it was started without relays, so it cannot be cut off"))
+    fn seat(&self) -> Result<&Seat, BackendError> {
+        self.seat.as_ref().ok_or_else(|| failed(self.backend, "it has no peers to be cut off from"))
     }
 }
 
@@ -225,11 +211,11 @@ impl Server for ServerProcess {
     }
 
     fn isolate(&self) -> Pending<'_, Result<(), BackendError>> {
-        Box::pin(self.cut_off())
+        Box::pin(async { self.seat()?.leave().await })
     }
 
     fn rejoin(&self) -> Pending<'_, Result<(), BackendError>> {
-        Box::pin(std::future::ready(self.relays().map(|relays| relays.for_each(|(_, relay)| relay.heal()))))
+        Box::pin(std::future::ready(self.seat().and_then(Seat::join)))
     }
 }
 
@@ -271,10 +257,8 @@ pub(super) async fn postgres(keeps: Keeps) -> Result<Started, BackendError> {
         url: format!("postgres://oncelab:{own}@127.0.0.1:{port}/oncelab"),
         stop: Signal::INT,
         running: Mutex::new(running),
-        number: 0,
-        relays: None,
+        seat: None,
         home,
-        _meeting: None,
     };
     let superuser = format!("postgres://postgres:{admin}@127.0.0.1:{port}/postgres");
     process.wait_until_it_answers(&superuser).await?;
@@ -282,50 +266,25 @@ pub(super) async fn postgres(keeps: Keeps) -> Result<Started, BackendError> {
     Ok(Started { how: format!("process {}", server.display()), servers: vec![Box::new(process)] })
 }
 
-/// Starts etcd's members. They talk to each other through sockets in a folder that is theirs alone.
-///
-/// They want no password: with etcd's users its lock service leaves the key of a wait that was given up where it is, since it
-/// deletes it in nobody's name ("auth: user name is empty"), and the next in the queue waits for the lease.
+/// Starts etcd's members.
 pub(super) async fn etcd(shape: &EtcdShape, keeps: Keeps) -> Result<Started, BackendError> {
     let binary = find("etcd", "etcd")?;
-    let cannot = |error: std::io::Error| failed("etcd", &error.to_string());
-    let meeting = Arc::new(Home::new("etcd", None, keeps)?);
-    let mut members = Vec::new();
-    let mut homes = Vec::new();
-    let mut relays = Vec::new();
-    for number in 1..=shape.members {
-        let home = Home::new("etcd", None, keeps)?;
-        let client = format!("http://127.0.0.1:{}", free_port().map_err(cannot)?);
-        let peers = Peers::at(number);
-        if shape.partitions {
-            let relay = Relay::between_sockets(&meeting.server.join(&peers.relay), &meeting.server.join(&peers.socket));
-            relays.push(relay.map_err(cannot)?);
-        }
-        members.push(Member {
-            name: format!("etcd-{number}"),
-            data_dir: home.server.join("data").display().to_string(),
-            listen_client: client.clone(),
-            advertise_client: client,
-            listen_peer: format!("unix://{}", peers.socket),
-            advertise_peer: format!("unix://{}", if shape.partitions { &peers.relay } else { &peers.socket }),
-        });
-        homes.push(home);
-    }
-    let relays: Option<Arc<[Relay]>> = shape.partitions.then(|| relays.into());
+    let homes: Result<Vec<Home>, BackendError> = (0..shape.members).map(|_| Home::new("etcd", None, keeps)).collect();
+    let homes = homes?;
+    let data = |number: u8| homes[usize::from(number - 1)].server.join("data").display().to_string();
+    let members = etcd_cluster::plan(shape, data)?;
     let mut processes = Vec::new();
-    for (number, (member, home)) in members.iter().zip(homes).enumerate() {
+    for (Member { name, flags, seat }, home) in members.into_iter().zip(homes) {
         let mut command = home.command(&binary, None);
-        command.args(flags(member, &members, shape)).current_dir(&meeting.server);
+        command.args(flags).current_dir(seat.meeting());
         processes.push(ServerProcess {
             backend: "etcd",
-            name: member.name.clone(),
-            url: member.advertise_client.clone(),
+            name,
+            url: seat.url.clone(),
             stop: Signal::TERM,
             running: Mutex::new(home.start("etcd", command)?),
-            number,
-            relays: relays.clone(),
+            seat: Some(seat),
             home,
-            _meeting: Some(Arc::clone(&meeting)),
         });
     }
     for process in &processes {

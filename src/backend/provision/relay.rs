@@ -1,14 +1,14 @@
 //! A relay: passes bytes between clients and one server, until it is told that the network is cut. Then it keeps what
 //! arrives, as a network does that will deliver later what is sent again, and passes it on when the cut has healed.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::backend::{Address, Incoming, Listener, Outgoing};
 
 /// How much is read at a time, and kept at the most per direction while the network is cut.
 const CHUNK: usize = 16 * 1024;
@@ -24,61 +24,18 @@ enum Source {
 
 /// A listener that stands for a server. Dropped, it closes every connection.
 pub struct Relay {
-    /// Where it listens on the loopback interface; none if it listens on a socket in the file system.
-    address: Option<SocketAddr>,
+    address: Address,
     blocked: Arc<watch::Sender<Source>>,
     _accepting: AbortOnDropHandle<()>,
 }
 
-/// A connection of either kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-enum Listener {
-    Port(TcpListener),
-    Socket(UnixListener),
-}
-
-/// Where a relay leads.
-#[derive(Clone)]
-enum Server {
-    Port(String, u16),
-    Socket(PathBuf),
-}
-
-impl Listener {
-    async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
-        Ok(match self {
-            Listener::Port(listener) => Box::new(prompt(listener.accept().await?.0)?),
-            Listener::Socket(listener) => Box::new(listener.accept().await?.0),
-        })
-    }
-}
-
-impl Server {
-    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
-        Ok(match self {
-            Server::Port(host, port) => Box::new(prompt(TcpStream::connect((host.as_str(), *port)).await?)?),
-            Server::Socket(path) => Box::new(UnixStream::connect(path).await?),
-        })
-    }
-}
-
-/// A connection whose small messages do not wait for the acknowledgement of the one before.
-fn prompt(stream: TcpStream) -> std::io::Result<TcpStream> {
-    stream.set_nodelay(true).map(|()| stream)
-}
-
 impl Relay {
-    /// A relay on a port of the loopback interface to the server at this port.
+    /// A relay to the server at this address: on a port of the loopback interface to a port, on a socket to a socket.
     ///
     /// # Errors
-    /// If there is no port to listen on.
-    pub async fn start(host: &str, port: u16) -> std::io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        Ok(Relay::new(Some(address), Listener::Port(listener), Server::Port(host.to_owned(), port)))
+    /// If there is nothing to listen on.
+    pub async fn start(to: &Address) -> std::io::Result<Self> {
+        Ok(Relay::new(Listener::before(to).await?, to.clone()))
     }
 
     /// A relay on a socket in the file system to the server at another one.
@@ -86,22 +43,20 @@ impl Relay {
     /// # Errors
     /// If the socket cannot be made.
     pub(super) fn between_sockets(at: &Path, to: &Path) -> std::io::Result<Self> {
-        Ok(Relay::new(None, Listener::Socket(UnixListener::bind(at)?), Server::Socket(to.to_owned())))
+        Ok(Relay::new(Listener::on(at)?, Address::Socket(to.to_owned())))
     }
 
-    fn new(address: Option<SocketAddr>, listener: Listener, to: Server) -> Self {
+    fn new(listener: Listener, to: Address) -> Self {
         let blocked = Arc::new(watch::Sender::new(Source::None));
+        let address = listener.address().clone();
         let accepting = tokio::spawn(accept(listener, to, Arc::clone(&blocked)));
         Relay { address, blocked, _accepting: AbortOnDropHandle::new(accepting) }
     }
 
-    /// Where it listens on the loopback interface.
-    ///
-    /// # Panics
-    /// If it listens on a socket in the file system.
+    /// Where it listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address.expect("whoever asks has made it for a port")
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Lets nothing through any more.
@@ -120,7 +75,7 @@ impl Relay {
     }
 }
 
-async fn accept(listener: Listener, to: Server, blocked: Arc<watch::Sender<Source>>) {
+async fn accept(listener: Listener, to: Address, blocked: Arc<watch::Sender<Source>>) {
     // Dropped with the relay, and every connection with it.
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -137,19 +92,18 @@ async fn accept(listener: Listener, to: Server, blocked: Arc<watch::Sender<Sourc
 }
 
 /// Carries one connection until either side closes it.
-async fn carry(mut client: Box<dyn Stream>, to: Server, blocked: watch::Receiver<Source>) {
+async fn carry((mut from_client, to_client): (Incoming, Outgoing), to: Address, blocked: watch::Receiver<Source>) {
     let mut first = vec![0; CHUNK];
-    let Ok(length) = client.read(&mut first).await else { return };
+    let Ok(length) = from_client.read(&mut first).await else { return };
     first.truncate(length);
     let member = introduced(&first);
     if wait_until_open(&mut blocked.clone(), member).await.is_err() {
         return;
     }
-    let Ok(mut server) = to.connect().await else { return };
-    if server.write_all(&first).await.is_err() {
+    let Ok((from_server, mut to_server)) = to.connect().await else { return };
+    if to_server.write_all(&first).await.is_err() {
         return;
     }
-    let ((from_client, to_client), (from_server, to_server)) = (tokio::io::split(client), tokio::io::split(server));
     tokio::select! {
         () = pass(from_client, to_server, blocked.clone(), member) => {}
         () = pass(from_server, to_client, blocked, member) => {}

@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::proxy::{Shared, lock};
 use super::{Framer, LONGEST, Part, Piece, Protocol, WireFault, credit, invalid};
+use crate::backend::{Address, Incoming, Outgoing};
 
 /// How much is read at a time.
 const CHUNK: usize = 16 * 1024;
@@ -25,16 +24,12 @@ pub enum Landing {
 
 /// Carries one connection. That it ends, of itself or with an error, is all that anybody needs to know: both sides are closed.
 pub(super) async fn carry(
-    client: TcpStream,
-    to: (String, u16),
+    (from_client, to_client): (Incoming, Outgoing),
+    to: Address,
     protocol: Protocol,
     shared: Arc<Shared>,
 ) -> std::io::Result<()> {
-    let server = TcpStream::connect((to.0.as_str(), to.1)).await?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
+    let (from_server, to_server) = to.connect().await?;
     let mut from_client = Source::new(from_client, protocol.of_client());
     let mut from_server = Source::new(from_server, protocol.of_server());
     let connection = Connection {
@@ -59,13 +54,13 @@ pub(super) async fn carry(
 
 /// What one side sends.
 struct Source {
-    half: OwnedReadHalf,
+    half: Incoming,
     framer: Box<dyn Framer>,
     received: Vec<u8>,
 }
 
 impl Source {
-    fn new(half: OwnedReadHalf, framer: Box<dyn Framer>) -> Self {
+    fn new(half: Incoming, framer: Box<dyn Framer>) -> Self {
         Source { half, framer, received: Vec::new() }
     }
 
@@ -108,8 +103,8 @@ struct Connection {
     protocol: Protocol,
     shared: Arc<Shared>,
     met: Mutex<Option<Met>>,
-    to_client: tokio::sync::Mutex<OwnedWriteHalf>,
-    to_server: tokio::sync::Mutex<OwnedWriteHalf>,
+    to_client: tokio::sync::Mutex<Outgoing>,
+    to_server: tokio::sync::Mutex<Outgoing>,
 }
 
 impl Connection {
@@ -219,7 +214,7 @@ impl Connection {
     }
 }
 
-async fn send(to: &tokio::sync::Mutex<OwnedWriteHalf>, bytes: &[u8]) -> std::io::Result<()> {
+async fn send(to: &tokio::sync::Mutex<Outgoing>, bytes: &[u8]) -> std::io::Result<()> {
     match bytes {
         [] => Ok(()),
         _ => to.lock().await.write_all(bytes).await,
@@ -238,7 +233,7 @@ fn keep(kept: &mut Vec<u8>, bytes: &[u8]) -> std::io::Result<()> {
 pub(super) struct Held {
     protocol: Protocol,
     from_server: Source,
-    to_server: OwnedWriteHalf,
+    to_server: Outgoing,
     request: Vec<u8>,
     call: u32,
 }

@@ -1,4 +1,4 @@
-//! Faults on the wire: a TCP proxy for one session, which knows where a request and its answer begin and end.
+//! Faults on the wire: a proxy for one session, which knows where a request and its answer begin and end.
 
 mod connection;
 mod http2;

@@ -1,18 +1,17 @@
-//! The proxy: a listener on the loopback interface for one session, and the connections through it.
+//! The proxy: a listener for one session, and the connections through it.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connection::{self, Held, Landing};
 use super::{Protocol, WireFault};
+use crate::backend::{Address, Listener};
 
 /// A proxy for the connections of one session. Dropped, it closes both sides of all of them at once.
 pub struct Wire {
-    address: SocketAddr,
+    address: Address,
     shared: Arc<Shared>,
     _accepting: AbortOnDropHandle<()>,
 }
@@ -44,22 +43,22 @@ impl Shared {
 }
 
 impl Wire {
-    /// A proxy before the server at this host and port.
+    /// A proxy before the server at this address: on a port of the loopback interface before a port, on a socket before a socket.
     ///
     /// # Errors
-    /// If there is no port to listen on.
-    pub async fn start(host: &str, port: u16, protocol: Protocol) -> std::io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
+    /// If there is nothing to listen on.
+    pub async fn start(to: &Address, protocol: Protocol) -> std::io::Result<Self> {
+        let listener = Listener::before(to).await?;
+        let address = listener.address().clone();
         let shared = Arc::<Shared>::default();
-        let accepting = tokio::spawn(accept(listener, (host.to_owned(), port), protocol, Arc::clone(&shared)));
+        let accepting = tokio::spawn(accept(listener, to.clone(), protocol, Arc::clone(&shared)));
         Ok(Wire { address, shared, _accepting: AbortOnDropHandle::new(accepting) })
     }
 
     /// Where it listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Lets this happen to the next request that begins.
@@ -100,14 +99,14 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, to: (String, u16), protocol: Protocol, shared: Arc<Shared>) {
+async fn accept(listener: Listener, to: Address, protocol: Protocol, shared: Arc<Shared>) {
     // Dropped with the proxy, and every connection with it.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // An error here concerns one client that has gone again, or the number of open files: it passes.
-                if let Ok((client, _)) = accepted {
+                if let Ok(client) = accepted {
                     shared.connections.fetch_add(1, Ordering::Relaxed);
                     connections.spawn(connection::carry(client, to.clone(), protocol, Arc::clone(&shared)));
                 }

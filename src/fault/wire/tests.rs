@@ -11,6 +11,7 @@ use super::http2::testing::{
 };
 use super::postgres::testing::{SSL_REQUEST, batch, message, startup};
 use super::{Landing, Protocol, Wire, WireFault};
+use crate::backend::Address;
 
 /// Long enough for something that should not happen to happen.
 const A_MOMENT: Duration = Duration::from_millis(60);
@@ -25,10 +26,23 @@ struct Ends {
     server: TcpStream,
 }
 
+/// A port of the loopback interface.
+fn at(port: u16) -> Address {
+    Address::Port("127.0.0.1".to_owned(), port)
+}
+
+/// Where a proxy before a port listens.
+fn port(wire: &Wire) -> (String, u16) {
+    match wire.address() {
+        Address::Port(host, port) => (host.clone(), *port),
+        socket => panic!("{socket}"),
+    }
+}
+
 async fn ends(protocol: Protocol) -> Ends {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let wire = Wire::start("127.0.0.1", listener.local_addr().unwrap().port(), protocol).await.unwrap();
-    let client = TcpStream::connect(wire.address()).await.unwrap();
+    let wire = Wire::start(&at(listener.local_addr().unwrap().port()), protocol).await.unwrap();
+    let client = TcpStream::connect(port(&wire)).await.unwrap();
     let (server, _) = listener.accept().await.unwrap();
     Ends { wire, client, server }
 }
@@ -218,7 +232,7 @@ async fn one_side_that_closes_closes_the_other() {
 #[tokio::test]
 async fn a_proxy_that_is_dropped_closes_everything() {
     let Ends { wire, mut client, mut server } = open(Protocol::Postgres).await;
-    let address = wire.address();
+    let address = port(&wire);
     drop(wire);
     hear_the_end(&mut client).await;
     hear_the_end(&mut server).await;
@@ -245,8 +259,8 @@ async fn a_held_request_whose_server_is_gone_is_broken() {
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_closes_the_client() {
     // Nobody listens on port 1.
-    let wire = Wire::start("127.0.0.1", 1, Protocol::Postgres).await.unwrap();
-    let mut client = TcpStream::connect(wire.address()).await.unwrap();
+    let wire = Wire::start(&at(1), Protocol::Postgres).await.unwrap();
+    let mut client = TcpStream::connect(port(&wire)).await.unwrap();
     hear_the_end(&mut client).await;
     assert_eq!((wire.connections(), wire.requests()), (1, 0));
 }
