@@ -21,6 +21,7 @@ mod run;
 mod schedules;
 mod search;
 mod servers;
+mod signals;
 mod splice;
 mod stale;
 mod track_record;

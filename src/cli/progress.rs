@@ -113,26 +113,19 @@ pub(super) struct Spinner {
     started: Instant,
     last_line: Instant,
     stop: tokio_util::sync::CancellationToken,
-    /// Waits for the signals.
-    _runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Spinner {
     /// Progress of the exploration of this strategy.
     pub fn new(name: &'static str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().ok();
-        let stop = tokio_util::sync::CancellationToken::new();
-        if let Some(runtime) = &runtime {
-            let stop = stop.clone();
-            runtime.spawn(async move {
-                super::run::signalled().await;
-                stop.cancel();
-                super::run::signalled().await;
-                std::process::exit(crate::exit::INTERRUPTED.into());
-            });
-        }
         let spinner = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        Spinner { name, spinner, started: Instant::now(), last_line: Instant::now(), stop, _runtime: runtime }
+        Spinner {
+            name,
+            spinner,
+            started: Instant::now(),
+            last_line: Instant::now(),
+            stop: super::signals::stop_on_signals(),
+        }
     }
 
     /// Takes it away.

@@ -4,8 +4,8 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::output;
-use super::run::stop_on_signals;
 use super::servers::Real;
+use super::signals::{must_undo, stop_on_signals};
 use crate::replay::Rig;
 
 /// The backends while a verb replays on them.
@@ -21,6 +21,7 @@ impl Mounted {
         let wanted = real.wanted(needs_lock)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let (rig, stop) = runtime.block_on(async {
+            must_undo(true);
             let stop = stop_on_signals();
             (Rig::start(&wanted, natural_expiry).await, stop)
         });
@@ -58,5 +59,6 @@ impl Drop for Mounted {
             }
             drop(rig);
         });
+        must_undo(false);
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::derived::Derived;
 use super::progress::Progress;
 use super::servers::{self, Servers};
-use super::{Usage, default_results, limits, output, place};
+use super::{Usage, default_results, limits, output, place, signals};
 use crate::backend::provision::Provision;
 use crate::backend::{BackendError, Backends, LockKind, Wanted};
 use crate::exit;
@@ -81,6 +81,7 @@ impl Run {
         };
         // Whatever still hangs in a backend's connection must not keep the process.
         runtime.shutdown_background();
+        signals::must_undo(false);
         // Also after an error, so that what was finished can be read; but the error that came first is the one to tell.
         let saved = Derived::save(&folder, registry);
         let (ending, derived) = (ending?, saved?);
@@ -186,7 +187,7 @@ async fn run_to_the_end(
     };
     let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
-    let stop = stop_on_signals();
+    let stop = signals::stop_on_signals();
     let backends = match start(&wanted, folder, &stop).await {
         Some(Ok(backends)) => backends,
         None => return Ok(Ending::Interrupted),
@@ -263,47 +264,6 @@ async fn start(
         output::tell(&format!("warning: {error}"));
     }
     None
-}
-
-/// A token that is cancelled by the first SIGINT, SIGTERM or SIGHUP. The second one ends the process at once, and its guardian
-/// stops the servers.
-pub(super) fn stop_on_signals() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    tokio::spawn(async move {
-        signalled().await;
-        token.cancel();
-        signalled().await;
-        std::process::exit(exit::INTERRUPTED.into());
-    });
-    stop
-}
-
-#[cfg(unix)]
-pub(super) async fn signalled() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    let hang_up = async {
-        match signal(SignalKind::hangup()) {
-            Ok(mut hang_up) => drop(hang_up.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-        () = hang_up => {}
-    }
-}
-
-#[cfg(not(unix))]
-pub(super) async fn signalled() {
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 fn code(summary: &Summary, ending: Ending) -> u8 {

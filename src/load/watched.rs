@@ -50,7 +50,8 @@ pub(super) async fn watched(
         }
     };
     trial.abort();
-    let left = threads.end(&ended).await;
+    // Also after a signal: what the trial holds of the servers is given back before they are stopped.
+    let left = threads.end().await;
     setting.outside.calmed().await;
     match ended {
         Some(Err(error)) if left > 0 => Some(Err(TrialError::GoesOn { source: Box::new(error), threads: left })),
@@ -96,13 +97,16 @@ impl Threads {
         Ok(Threads { runtime, running })
     }
 
-    /// Ends them. After a failure: how many do not end, since nothing can end a thread from outside.
-    async fn end(self, ended: &Option<Result<TrialRecord, TrialError>>) -> usize {
+    /// Ends them, and says how many do not end, since nothing can end a thread from outside.
+    async fn end(self) -> usize {
         self.runtime.shutdown_background();
         let deadline = Instant::now() + GRACE;
-        while matches!(ended, Some(Err(_))) && self.running.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        loop {
+            let running = self.running.load(Ordering::Relaxed);
+            if running == 0 || Instant::now() > deadline {
+                return running;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        if matches!(ended, Some(Err(_))) { self.running.load(Ordering::Relaxed) } else { 0 }
     }
 }

@@ -80,11 +80,14 @@ fn a_signal_leaves_nothing_behind_and_the_next_run_removes_what_a_kill_leaves() 
     let (store_url, lock_url) = (store.urls().remove(0), lock.urls().remove(0));
     let folder = tempfile::tempdir().unwrap();
     let urls = ["--store-url", &store_url, "--lock-url", &lock_url];
-    for (name, after) in [("INT", 0), ("TERM", 700), ("INT", 1900)] {
+    for (name, after, signals) in [("INT", 0, 1), ("TERM", 700, 1), ("HUP", 1200, 2), ("INT", 1900, 1)] {
         let mut run = start(folder.path(), &urls);
         wait_until("no schema was made", || schemas(&store_url) == 1);
         std::thread::sleep(Duration::from_millis(after));
-        signal(&run, name);
+        for _ in 0..signals {
+            signal(&run, name);
+            std::thread::sleep(Duration::from_millis(20));
+        }
         assert_eq!(run.wait().unwrap().code(), Some(130), "{name} after {after} ms");
         let left = (schemas(&store_url), keys(&lock_url), folders(folder.path()));
         assert_eq!(left, (0, 0, 0), "schemas, keys, folders after {name}");

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::common::text;
+use crate::reports::{RUN_SCHEMA, is_valid};
 
 fn example(folder: &Path, arguments: &[&str]) -> Output {
     // Cargo builds the examples beside the binary that is under test.
@@ -29,6 +30,7 @@ const FAILING: [(&str, &str); 5] = [
 ];
 
 fn is_failed(summary: &serde_json::Value) {
+    is_valid(RUN_SCHEMA, summary);
     let failed = summary["failed"].as_object().unwrap();
     assert_eq!(failed.len(), FAILING.len(), "{failed:?}");
     for (name, what) in FAILING {

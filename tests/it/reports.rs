@@ -53,11 +53,11 @@ fn judged(schema: &str, document: &Value) -> Result<(), String> {
     schemas.validate(document, compiled).map_err(|error| format!("{error:#}"))
 }
 
-fn is_valid(schema: &str, document: &Value) {
+pub(crate) fn is_valid(schema: &str, document: &Value) {
     judged(schema, document).unwrap_or_else(|why| panic!("{why}"));
 }
 
-const RUN_SCHEMA: &str = include_str!("../../schemas/run.schema.json");
+pub(crate) const RUN_SCHEMA: &str = include_str!("../../schemas/run.schema.json");
 const COMPARE_SCHEMA: &str = include_str!("../../schemas/compare.schema.json");
 
 #[test]
