@@ -51,6 +51,8 @@ pub struct Wanted {
     pub lock_urls: Vec<Endpoint>,
     /// Whether some strategy of the run needs a lock service.
     pub needs_lock: bool,
+    /// How many handlers will connect at a time, at the most; 0 if that is not known.
+    pub handlers: u16,
     /// Everything that will be done to backends.
     pub disturbances: Vec<BackendFault>,
 }
@@ -315,7 +317,7 @@ async fn reach_store(wanted: &Wanted, servers: &mut Servers) -> Result<Reached, 
         StoreKind::Postgres => {
             let started = servers.store.as_ref().map(Started::urls).and_then(|urls| urls.into_iter().next());
             let url = started.as_ref().or(wanted.store_url.as_ref()).expect("it was started, or has a URL");
-            let mut store = PostgresStore::connect(url).await?;
+            let mut store = PostgresStore::connect_for(url, wanted.handlers).await?;
             if wanted.expects(Disturbance::Partition, Target::Store) {
                 let relay = Relay::start(&store.address()).await.map_err(|error| no_relay("postgres", &error))?;
                 store = store.through(relay.address());

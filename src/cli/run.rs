@@ -63,6 +63,8 @@ pub(super) struct Run {
 impl Run {
     /// Runs the experiment.
     pub fn execute(self, registry: &Registry) -> anyhow::Result<ExitCode> {
+        // From here on a signal leaves a folder that can be gone on with.
+        let _ = signals::stop_on_signals();
         let (mut folder, again) = match &self.resume {
             Some(path) => {
                 let Resumed { folder, again } = RunFolder::resume(path, registry)?;
@@ -170,6 +172,12 @@ fn require_room(experiment: &Experiment, registry: &Registry) -> anyhow::Result<
     Ok(())
 }
 
+/// The most handlers that a trial of an experiment has.
+fn most_handlers(experiment: &Experiment, registry: &Registry) -> u16 {
+    let points = experiment.points().into_iter().filter_map(|point| experiment.at(&point, registry).ok());
+    points.map(|here| here.load.handlers.get()).max().unwrap_or(0)
+}
+
 /// Runs the trials that the folder does not have, and those that must be made again.
 async fn run_to_the_end(
     folder: &mut RunFolder,
@@ -186,6 +194,7 @@ async fn run_to_the_end(
         !skipped.contains(*name) && registry.get(name).is_ok_and(|strategy| strategy.needs_lock_service())
     };
     let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
+    wanted.handlers = most_handlers(&folder.experiment, registry);
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
     let stop = signals::stop_on_signals();
     let backends = match start(&wanted, folder, &stop).await {

@@ -56,6 +56,7 @@ impl Servers {
             store_url,
             lock_urls,
             needs_lock: false,
+            handlers: experiment.load.handlers.get(),
             disturbances: experiment.faults.iter().flat_map(|level| level.backend.clone()).collect(),
         })
     }
@@ -120,6 +121,7 @@ impl Real {
             store_url: if self.store == "postgres" { urls.store_url()? } else { None },
             lock_urls: if self.lock == "etcd" { urls.lock_urls() } else { Vec::new() },
             needs_lock,
+            handlers: 0,
             disturbances: Vec::new(),
         })
     }

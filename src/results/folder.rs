@@ -59,8 +59,9 @@ impl RunFolder {
         meta.experiment_sha256 = Some(sha256(text.as_bytes()));
         let folder = RunFolder { path, meta, experiment, rows: Vec::new(), writer: Some(writer) };
         folder.write(Files::EXPERIMENT, text.as_bytes())?;
-        folder.write_json(Files::META, &folder.meta)?;
         write_rows(&folder.path.join(Files::TRIALS), &[])?;
+        // The last: what has it is the folder of a run.
+        folder.write_json(Files::META, &folder.meta)?;
         Ok(folder)
     }
 

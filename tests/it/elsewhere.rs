@@ -4,12 +4,16 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use oncelab::backend::Endpoint;
+use oncelab::backend::{Endpoint, provision};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use crate::backends::{on_postgres, skipped};
+use crate::backends::{block_on, on_postgres, skipped};
 use crate::common::{command, oncelab, text};
+use crate::no_end::calm;
+
+/// Longer than anything takes that should happen.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 const SMALL: [&str; 7] =
     ["--strategies", "dedup-table", "--set", "load.requests=60", "--set", "load.warmup=0", "--json"];
@@ -100,6 +104,134 @@ fn a_server_that_can_only_be_read_is_exit_4_and_says_what_to_set() {
         assert!(said.contains("SET default_transaction_read_only = off"), "{said}");
         assert_eq!(left(&url).await, 0);
     });
+}
+
+#[test]
+fn too_few_connections_are_found_before_anything_is_made() {
+    on_postgres(|url| async move {
+        let output = run_at(&url, &["--set", "load.handlers=400"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains("max_connections is 300") && said.contains("the run needs 401"), "{said}");
+        assert!(said.contains("raise max_connections, end other connections, or lower load.handlers"), "{said}");
+        execute(&url, "ALTER DATABASE oncelab CONNECTION LIMIT 41").await;
+        let output = run_at(&url, &[]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains("the connection limit of the database \"oncelab\""), "{said}");
+        assert!(said.contains("is 41, which leaves 40 more connections, and the run needs 41"), "{said}");
+        assert_eq!(left(&url).await, 0);
+        execute(&url, "ALTER DATABASE oncelab CONNECTION LIMIT 80").await;
+        let output = run_at(&url, &[]);
+        assert_eq!(store_of(&output), "postgres");
+        assert!(!text(&output.stderr).contains("too many connections"), "{}", text(&output.stderr));
+    });
+}
+
+/// A server that is somebody else's. Dropped, it is stopped.
+struct Theirs {
+    process: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Theirs {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Runs a program of PostgreSQL's, which refuses to run as root.
+fn as_nobody(program: &Path) -> Command {
+    const NOBODY: u32 = 65_534;
+    let mut command = Command::new(program);
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// A server in recovery, which waits for a primary that never comes; and its URL.
+fn standby() -> Option<(Theirs, String)> {
+    let (Some(initdb), Some(postgres)) = (provision::binary("initdb"), provision::binary("postgres")) else {
+        skipped("PostgreSQL is not installed (Debian: postgresql)");
+        return None;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // It makes the folder that it keeps its data in.
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let (data, port) = (folder.path().join("data"), free_port());
+    let mut init = as_nobody(&initdb);
+    init.arg("-D").arg(&data).args(["--username=lab", "--auth=trust", "--no-sync"]).current_dir(folder.path());
+    assert!(init.status().unwrap().success());
+    std::fs::write(data.join("standby.signal"), "").unwrap();
+    let mut server = as_nobody(&postgres);
+    server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-c", "unix_socket_directories="]);
+    let process = server.current_dir(folder.path()).spawn().unwrap();
+    Some((Theirs { process, _folder: folder }, format!("postgres://lab@127.0.0.1:{port}/postgres")))
+}
+
+#[test]
+fn a_standby_is_exit_4_and_names_the_primary() {
+    let Some((_server, url)) = standby() else { return };
+    block_on(async {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while PgConnection::connect(&url).await.is_err() {
+            assert!(std::time::Instant::now() < deadline, "no standby in time");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let output = run_at(&url, &[]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains("the server is a standby, which can only be read; name the primary"), "{said}");
+        assert_eq!(left(&url).await, 0);
+    });
+}
+
+#[test]
+fn an_etcd_with_users_is_warned_of_and_its_password_is_shown_nowhere() {
+    let etcd = Path::new("/usr/bin/etcd");
+    if !etcd.exists() {
+        return skipped("etcd is not installed (Debian: etcd-server)");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (client, peer) = (free_port(), free_port());
+    let url = format!("http://127.0.0.1:{client}");
+    let mut server = Command::new(etcd);
+    server.arg("--data-dir").arg(folder.path().join("data"));
+    server.args(["--listen-client-urls", &url, "--advertise-client-urls", &url]);
+    server.args(["--listen-peer-urls", &format!("http://127.0.0.1:{peer}"), "--log-level", "error"]);
+    let process = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let _server = Theirs { process, _folder: folder };
+    block_on(async {
+        let endpoint = Endpoint::from(url.as_str());
+        let deadline = std::time::Instant::now() + PATIENCE;
+        let mut admin = endpoint.client(PATIENCE).await.unwrap();
+        while admin.status().await.is_err() {
+            assert!(std::time::Instant::now() < deadline, "no etcd in time");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        admin.user_add("root", "s3cret", None).await.unwrap();
+        admin.user_grant_role("root", "root").await.unwrap();
+        admin.auth_enable().await.unwrap();
+    });
+    let folder = calm();
+    let mut run = command(folder.path());
+    run.args(["run", "calm.toml", "--strategies", "etcd-lock", "--json"]);
+    run.args(["--set", "load.requests=60", "--set", "load.warmup=0"]);
+    let named = url.replace("http://", "http://root:s3cret@");
+    let output = run.env("ONCELAB_LOCK_URL", &named).output().unwrap();
+    let said = text(&output.stderr);
+    assert!(said.contains("warning: an etcd with users keeps the key of a wait"), "{said}");
+    assert!(!said.contains("s3cret") && !text(&output.stdout).contains("s3cret"), "{said}");
+    let without = command(folder.path()).args(["run", "quick", "--lock-url", &url]).output().unwrap();
+    assert_eq!(without.status.code(), Some(4), "{}", text(&without.stderr));
+    assert!(text(&without.stderr).contains("name a user who may read and write keys"), "{}", text(&without.stderr));
 }
 
 /// A pooler before a server. Dropped, it is stopped.

@@ -174,6 +174,7 @@ fn a_panic_in_a_strategy_leaves_nothing_behind_and_keeps_the_finished_trials() {
             store_url: Some(url.clone()),
             lock_urls: Vec::new(),
             needs_lock: false,
+            handlers: 0,
             disturbances: Vec::new(),
         };
         let backends = Backends::start(&wanted, &settings).await.unwrap();

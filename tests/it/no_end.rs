@@ -13,7 +13,7 @@ fn example(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// A folder with an experiment in it that has no faults.
-fn calm() -> tempfile::TempDir {
+pub fn calm() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let experiment = "name = \"calm\"\nquestion = \"Does it end?\"\n[[faults]]\nname = \"none\"\n";
     std::fs::write(folder.path().join("calm.toml"), experiment).unwrap();

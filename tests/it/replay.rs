@@ -34,6 +34,7 @@ impl Mounted {
             store_url: None,
             lock_urls: Vec::new(),
             needs_lock: true,
+            handlers: 0,
             disturbances: Vec::new(),
         };
         let rig = or_skip(runtime.block_on(Rig::start(&wanted, false)))?;

@@ -57,6 +57,14 @@ impl PostgresStore {
     /// # Errors
     /// [`BackendError`], which never holds the password, if the URL is none, if nobody answers, or if the server is too old.
     pub async fn connect(url: &str) -> Result<Self, BackendError> {
+        Self::connect_for(url, 0).await
+    }
+
+    /// The same, for so many handlers.
+    ///
+    /// # Errors
+    /// As [`connect`](PostgresStore::connect), and if the server would not let so many connect.
+    pub async fn connect_for(url: &str, handlers: u16) -> Result<Self, BackendError> {
         let options = PgConnectOptions::from_str(url).map_err(|error| BackendError {
             backend: "postgres",
             what: format!("the URL of the store cannot be read: {error}"),
@@ -73,7 +81,7 @@ impl PostgresStore {
                 remedy: Some(format!("use PostgreSQL {} or later", OLDEST / 10_000)),
             });
         }
-        let warnings = preflight::look(&mut keeper).await?;
+        let warnings = preflight::look(&mut keeper, handlers).await?;
         let keeper_pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut keeper).await;
         let keeper_pid = keeper_pid.map_err(|error| broken(&error))?;
         let orphans = sqlx::query_scalar::<_, String>(statements::ORPHANS).fetch_all(&mut keeper).await;

@@ -6,11 +6,14 @@ use sqlx::postgres::PgConnection;
 use super::{POOLER, broken, statements};
 use crate::backend::BackendError;
 
-/// Looks at a server, and says what it will do to the lab's connections that somebody should know.
+/// The connections that the lab has beside those of its handlers: its keeper, and one that resets and reads.
+const OWN_CONNECTIONS: i64 = 2;
+
+/// Looks at a server, and says what it will do to the lab's connections that somebody should know. So many handlers will connect.
 ///
 /// # Errors
-/// [`BackendError`] if it cannot be written.
-pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<String>, BackendError> {
+/// [`BackendError`] if it cannot be written, or lets too few connect.
+pub(super) async fn look(connection: &mut PgConnection, handlers: u16) -> Result<Vec<String>, BackendError> {
     let query = sqlx::query_as::<_, (bool, bool, String)>(statements::CAN_WRITE);
     let (is_standby, is_read_only, user) = query.fetch_one(&mut *connection).await.map_err(|error| broken(&error))?;
     let cannot = |what: &str, remedy: String| {
@@ -25,6 +28,16 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<String>, B
     if is_read_only {
         let remedy = format!("ALTER ROLE \"{user}\" SET default_transaction_read_only = off, or name another user");
         return cannot("the server lets this user only read (default_transaction_read_only)", remedy);
+    }
+    let query = sqlx::query_as::<_, (String, i64, i64)>(statements::CONNECTIONS);
+    let limits = query.fetch_all(&mut *connection).await.map_err(|error| broken(&error))?;
+    // One of its own is there already.
+    let needed = OWN_CONNECTIONS - 1 + i64::from(handlers);
+    if let Some((setting, limit, free)) = limits.into_iter().find(|(_, _, free)| *free < needed) {
+        return cannot(
+            &format!("{setting} is {limit}, which leaves {free} more connections, and the run needs {needed}"),
+            format!("raise {setting}, end other connections, or lower load.handlers"),
+        );
     }
     let query = sqlx::query_as::<_, (String, String)>(statements::TIMEOUTS);
     let timeouts = query.fetch_all(connection).await.map_err(|error| broken(&error))?;

@@ -32,6 +32,7 @@ impl Mounted {
             store_url: None,
             lock_urls: Vec::new(),
             needs_lock: false,
+            handlers: 0,
             disturbances: Vec::new(),
         };
         let rig = runtime.block_on(Rig::start(&wanted, false)).unwrap();
