@@ -10,6 +10,11 @@ const OF_A_RUN: u64 = 192;
 /// 278 files in all.
 const OF_A_HANDLER: u64 = 4;
 
+/// What replays have open beside their workers, and each worker: a runtime, and for each lane a session of both backends with the proxies
+/// before them. 16 workers on three lanes were seen with 537 files in all.
+const OF_REPLAYS: u64 = 32;
+const OF_A_WORKER: u64 = 56;
+
 /// Lets this process have as many files open as it may: many systems begin with a low limit that anybody can raise.
 #[cfg(unix)]
 pub(super) fn raise() {
@@ -43,11 +48,23 @@ fn most() -> Option<u64> {
 /// How many they need, and how many there may be.
 pub(super) fn require(experiment: &Experiment) -> Result<(), Usage> {
     let handlers = u64::from(experiment.load.handlers.get());
-    let needed = OF_A_RUN + OF_A_HANDLER * handlers;
+    require_files(OF_A_RUN + OF_A_HANDLER * handlers, &format!("{handlers} handlers need"), "load.handlers")
+}
+
+/// That so many replays at a time can have their files open.
+///
+/// # Errors
+/// How many they need, and how many there may be.
+pub(super) fn require_for_replays(workers: usize) -> Result<(), Usage> {
+    let needed = OF_REPLAYS + OF_A_WORKER * workers as u64;
+    let who = if workers == 1 { "a replay needs".to_owned() } else { format!("{workers} replays at a time need") };
+    require_files(needed, &who, "--workers")
+}
+
+fn require_files(needed: u64, who: &str, setting: &str) -> Result<(), Usage> {
     match most() {
         Some(most) if most < needed => Err(Usage(format!(
-            "{handlers} handlers need up to {needed} open files, and this process may have {most}: raise the limit with `ulimit -n \
-             {needed}`, or lower load.handlers"
+            "{who} up to {needed} open files, and this process may have {most}: raise the limit with `ulimit -n {needed}`, or lower {setting}"
         ))),
         _ => Ok(()),
     }

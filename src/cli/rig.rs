@@ -3,9 +3,9 @@
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::output;
 use super::servers::Real;
 use super::signals::{must_undo, stop_on_signals};
+use super::{limits, output};
 use crate::replay::Rig;
 
 /// The backends while a verb replays on them.
@@ -18,6 +18,7 @@ pub(super) struct Mounted {
 impl Mounted {
     /// Starts what is wanted, and says on stderr what was started.
     pub fn start(real: &Real, needs_lock: bool, natural_expiry: bool) -> anyhow::Result<Self> {
+        limits::require_for_replays(real.workers(needs_lock))?;
         let wanted = real.wanted(needs_lock)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let (rig, stop) = runtime.block_on(async {

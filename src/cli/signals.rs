@@ -1,5 +1,6 @@
 //! Signals. The first SIGINT, SIGTERM or SIGHUP asks the lab to stop: it ends what it is at, and undoes what it has made elsewhere.
-//! After the second it has a moment for that; then, or at the third, the process ends, and its guardian stops the servers.
+//! It has a minute for that, and after the second signal a moment; then, or at the third, the process ends, and its guardian stops
+//! the servers.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit;
+
+/// How long the lab has after the first signal: to stop containers takes some seconds, and what stands still must not keep it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the lab has after the second signal.
 const GRACE: Duration = Duration::from_secs(3);
@@ -50,8 +54,8 @@ fn watch(listens: std::sync::mpsc::Sender<()>) {
         signalled.next().await;
         let signals = SIGNALS.wait();
         signals.stop.cancel();
-        if !signals.can_end.load(Ordering::Relaxed) {
-            signalled.next().await;
+        let has_time = !signals.can_end.load(Ordering::Relaxed);
+        if has_time && tokio::time::timeout(PATIENCE, signalled.next()).await.is_ok() {
             let _ = tokio::time::timeout(GRACE, signalled.next()).await;
         }
         std::process::exit(exit::INTERRUPTED.into());

@@ -50,6 +50,27 @@ fn too_few_open_files_are_named_with_the_limit_to_raise() {
     expect("as many as are asked for", &limited(&format!("ulimit -n {needed}")), &[0, 1, 3]);
 }
 
+#[test]
+fn replays_with_too_few_open_files_are_refused_with_the_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let oncelab = env!("CARGO_BIN_EXE_oncelab");
+    let limited = |files: &str, strategy: &str| {
+        let replay = format!("ulimit -n {files}; exec {oncelab} replay {strategy} a --times 4 --workers 4");
+        Command::new("bash").args(["-c", &replay]).current_dir(folder.path()).output().unwrap()
+    };
+    for files in ["20", "24", "40", "255"] {
+        let said = expect("replays with few open files", &limited(files, "etcd-lock"), &[2]);
+        assert!(said.contains("4 replays at a time need up to 256 open files"), "{said}");
+        assert!(
+            said.contains(&format!("may have {files}")) && said.contains("`ulimit -n 256`, or lower --workers"),
+            "{said}"
+        );
+    }
+    for strategy in ["etcd-lock", "dedup-table"] {
+        expect("as many as are asked for", &limited("256", strategy), &[0]);
+    }
+}
+
 /// A finished run's files.
 fn files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();

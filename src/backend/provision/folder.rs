@@ -37,6 +37,14 @@ pub(crate) fn temporary_folder(backend: &'static str, keeps: Keeps) -> Result<te
     Ok(folder)
 }
 
+/// What to do about files that cannot be opened by somebody who does not say why. Of a database that was opened in part, nothing is open
+/// any more: so as many files are tried as it has.
+pub(crate) fn what_lets_files_be_opened() -> &'static str {
+    const FILES: usize = 4;
+    let opened: io::Result<Vec<std::fs::File>> = (0..FILES).map(|_| std::fs::File::open("/dev/null")).collect();
+    opened.map_or_else(|error| remedy(&error), |_| "set TMPDIR to a folder that can be written")
+}
+
 /// The URL of a socket in a folder of the lab's.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ mod relay;
 use std::time::Duration;
 
 use super::{BackendError, Pending};
-pub(crate) use folder::temporary_folder;
+pub(crate) use folder::{temporary_folder, what_lets_files_be_opened};
 pub use relay::Relay;
 
 /// How servers are had for which no URL is given.

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, Statement};
 
 use super::plan::{How, Plan};
 use super::statements;
+use crate::backend::provision::what_lets_files_be_opened;
 use crate::backend::{BackendError, Balances, Entry, Scope, ledger};
 use crate::world::{AccountId, Delivery, Failure, MessageId, Op, Outcome, Response, Token};
 
@@ -242,7 +243,8 @@ fn broken(error: &rusqlite::Error) -> BackendError {
         Some(ErrorCode::DiskFull) => {
             Some("the disk is full: free some space, or set TMPDIR to a folder on another disk")
         }
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Some("set TMPDIR to a folder that can be written"),
+        Some(ErrorCode::CannotOpen) => Some(what_lets_files_be_opened()),
+        Some(ErrorCode::ReadOnly) => Some("set TMPDIR to a folder that can be written"),
         _ => None,
     };
     BackendError { backend: "sqlite", what: error.to_string(), remedy: remedy.map(str::to_owned) }

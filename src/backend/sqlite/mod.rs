@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::provision::{Keeps, temporary_folder};
+use super::provision::{Keeps, temporary_folder, what_lets_files_be_opened};
 use super::{Backend, BackendError, Balances, Entry, Pending, Session, Store, Usage, ledger};
 use crate::world::{AccountId, Delivery, MessageId, Token};
 pub use immediate::{Immediate, ImmediateConnection};
@@ -154,7 +154,9 @@ fn broken(error: &sqlx::Error) -> BackendError {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     let remedy = match code.as_deref() {
         Some("13") => Some("the disk is full: free some space, or set TMPDIR to a folder on another disk"),
-        Some("10" | "14" | "8" | "778" | "1546") => Some("set TMPDIR to a folder that can be written"),
+        // SQLite does not say why it cannot open a file.
+        Some("14") => Some(what_lets_files_be_opened()),
+        Some("10" | "8" | "778" | "1546") => Some("set TMPDIR to a folder that can be written"),
         _ => None,
     };
     BackendError { backend: "sqlite", what: error.to_string(), remedy: remedy.map(str::to_owned) }
