@@ -6,12 +6,12 @@
 //! nothing else to do. Compare ratios of one run, never figures of two.
 
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use etcd_client::LockOptions;
 use oncelab::backend::provision::{self, EtcdShape, Provision, Source};
-use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Servers, Store};
+use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Store};
 use oncelab::fault::Level;
 use oncelab::load::{BackendSettings, LoadSettings, Outside, Setting, run_trial};
 use oncelab::stats::median;
@@ -70,7 +70,7 @@ async fn through_the_lab(
         store,
         lock,
         lease: Duration::from_secs(10),
-        servers: Arc::new(Servers::default()),
+        servers: Weak::new(),
         outside: Arc::new(Outside::here(handlers)),
     };
     let record = run_trial(&setting).await.expect("the trial ends well");

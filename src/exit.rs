@@ -2,8 +2,8 @@
 
 /// Every expectation was met.
 pub const MET: u8 = 0;
-/// An expectation was not met: a guarantee that should hold was broken, an experiment has lost its teeth, or a strategy failed: it
-/// panicked, or did not come to an end.
+/// An expectation was not met: a guarantee that should hold was broken, an experiment has lost its teeth, or in a run a
+/// strategy failed: it panicked, or did not come to an end.
 pub const BROKEN: u8 = 1;
 /// What was asked for cannot be done so: the command line or an experiment is wrong, a folder of a run is damaged, lacks the histories
 /// that are needed or is being written by another process, a path cannot be read or written, or the machine has too little.

@@ -81,7 +81,7 @@ impl Conform {
         };
         let began = Instant::now();
         let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
-        let mounted = Mounted::start(&self.real, needs_lock, self.natural_expiry)?;
+        let mounted = Mounted::start(&self.real, usize::MAX, needs_lock, self.natural_expiry)?;
         let bound = Bound {
             requests: self.requests,
             kinds: Kinds::all(),

@@ -258,9 +258,9 @@ fn replay_each(real: &Real, times: u32, outcomes: &mut [Outcome]) -> anyhow::Res
         return Ok(false);
     }
     let needs_lock = together.values().flatten().any(|place| outcomes[*place].strategy.needs_lock_service());
-    let mounted = Mounted::start(real, needs_lock, false)?;
-    let counter = Counter::new("lift");
     let total = together.values().map(Vec::len).sum::<usize>() * times as usize;
+    let mounted = Mounted::start(real, total, needs_lock, false)?;
+    let counter = Counter::new("lift");
     let mut done = 0;
     for places in together.values() {
         let lifted = |place: &usize| outcomes[*place].lifted.as_ref().ok();

@@ -47,7 +47,7 @@ struct Arguments {
 
 const EXIT_CODES: &str = "Without a verb: oncelab run quick.
 
-Exit codes: 0 every expectation met; 1 a guarantee that should hold was broken, a strategy that should break did not, or a strategy panicked or never ended; \
+Exit codes: 0 every expectation met; 1 a guarantee that should hold was broken, a strategy that should break did not, or in a run a strategy panicked or never ended; \
 2 the command line, an experiment, a folder, a path or a limit of the machine; 3 inconclusive; 4 a required backend is \
 unavailable; 70 a bug of the lab; 130 interrupted, finished trials saved";
 

@@ -118,6 +118,8 @@ pub(super) struct Spinner {
 impl Spinner {
     /// Progress of the exploration of this strategy.
     pub fn new(name: &'static str) -> Self {
+        // What was found so far is to be told.
+        super::signals::must_undo(true);
         let spinner = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
         Spinner {
             name,

@@ -116,7 +116,7 @@ impl Replay {
             Err(ScheduleError::Explore(error)) if matches!(error.reason(), Reason::OwnSql { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let mounted = Mounted::start(&self.real, needs_lock, self.natural_expiry)?;
+        let mounted = Mounted::start(&self.real, self.times as usize, needs_lock, self.natural_expiry)?;
         // An old server does what the model has forgiven it.
         let flaws = mounted.rig().known_flaws();
         let expected = match expected {

@@ -16,9 +16,9 @@ pub(super) struct Mounted {
 }
 
 impl Mounted {
-    /// Starts what is wanted, and says on stderr what was started.
-    pub fn start(real: &Real, needs_lock: bool, natural_expiry: bool) -> anyhow::Result<Self> {
-        limits::require_for_replays(real.workers(needs_lock))?;
+    /// Starts what is wanted for so many replays, and says on stderr what was started.
+    pub fn start(real: &Real, replays: usize, needs_lock: bool, natural_expiry: bool) -> anyhow::Result<Self> {
+        limits::require_for_replays(real.workers(needs_lock).min(replays))?;
         let wanted = real.wanted(needs_lock)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let (rig, stop) = runtime.block_on(async {

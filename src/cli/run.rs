@@ -241,8 +241,6 @@ async fn go_on(
     }
     folder.forget(&again.iter().map(|(trial, _)| trial.clone()).collect::<Vec<_>>())?;
     folder.meta.backends = settings;
-    // They have no row, and are made again.
-    folder.meta.failed.clear();
     folder.write_json(Files::META, &folder.meta)?;
     let mut progress = Progress::new(&folder.experiment, &folder.meta);
     let ending = load::run(folder, registry, backends, stop, &mut progress).await;

@@ -14,7 +14,7 @@ use crate::strategy::Strategy;
 impl Explore {
     /// Searches on real backends.
     pub(super) fn search_really(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
-        let mounted = Mounted::start(&self.real, strategy.needs_lock_service(), false)?;
+        let mounted = Mounted::start(&self.real, 1, strategy.needs_lock_service(), false)?;
         let bound = Bound { store: mounted.rig().profile(), ..bound };
         let seed = self.seed.unwrap_or_else(rand::random);
         let how = if self.walk.is_some() { How::AtRandom { seed } } else { How::Every };

@@ -10,11 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit;
 
-/// How long the lab has after the first signal: to stop containers takes some seconds, and what stands still must not keep it.
+/// How long the lab has to undo things after the first signal: to stop containers takes some seconds, and what stands still must not keep it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the lab has after the second signal.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How often is looked whether there is still something to undo.
+const TICK: Duration = Duration::from_secs(1);
 
 struct Signals {
     stop: CancellationToken,
@@ -54,9 +57,18 @@ fn watch(listens: std::sync::mpsc::Sender<()>) {
         signalled.next().await;
         let signals = SIGNALS.wait();
         signals.stop.cancel();
-        let has_time = !signals.can_end.load(Ordering::Relaxed);
-        if has_time && tokio::time::timeout(PATIENCE, signalled.next()).await.is_ok() {
-            let _ = tokio::time::timeout(GRACE, signalled.next()).await;
+        if !signals.can_end.load(Ordering::Relaxed) {
+            // What follows when all is undone has no limit: it is the lab's own, and a second signal ends it.
+            let mut undoing = Duration::ZERO;
+            while undoing < PATIENCE {
+                if tokio::time::timeout(TICK, signalled.next()).await.is_ok() {
+                    let _ = tokio::time::timeout(GRACE, signalled.next()).await;
+                    break;
+                }
+                if !signals.can_end.load(Ordering::Relaxed) {
+                    undoing += TICK;
+                }
+            }
         }
         std::process::exit(exit::INTERRUPTED.into());
     });

@@ -1,8 +1,11 @@
 //! Handlers: each works on one delivery at a time, through a port of its own.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::network::{Answered, Parcel};
@@ -11,6 +14,14 @@ use crate::fault::{FaultKind, FaultyPort};
 use crate::history::What;
 use crate::strategy::Strategy;
 use crate::world::{Reply, World};
+
+/// What a strategy panicked with.
+pub(super) struct Panic(pub Box<dyn Any + Send>);
+
+/// What a strategy replies, unless it panics: its panic is no bug of the lab's.
+pub(super) async fn unpanicked(handling: impl Future<Output = Reply>) -> Result<Reply, Panic> {
+    AssertUnwindSafe(handling).catch_unwind().await.map_err(Panic)
+}
 
 /// A server worker.
 pub(super) struct Handler {
@@ -24,9 +35,12 @@ pub(super) struct Handler {
 
 impl Handler {
     /// Works until nobody can send it anything any more.
-    pub async fn run(mut self, mut inbox: UnboundedReceiver<Parcel>) {
+    ///
+    /// # Errors
+    /// The strategy's panic.
+    pub async fn run(mut self, mut inbox: UnboundedReceiver<Parcel>) -> Result<(), Panic> {
         while let Some(parcel) = inbox.recv().await {
-            if let Some(reply) = self.handle(&parcel).await {
+            if let Some(reply) = self.handle(&parcel).await? {
                 self.port.note(What::Answered { reply, heard: !parcel.loses_reply });
                 if !parcel.loses_reply {
                     let Parcel { request, delivery, reply_to, .. } = parcel;
@@ -35,24 +49,25 @@ impl Handler {
                 }
             }
         }
+        Ok(())
     }
 
     /// The strategy's reply, or nothing if the delivery came to an end before there was one.
-    async fn handle(&mut self, parcel: &Parcel) -> Option<Reply> {
+    async fn handle(&mut self, parcel: &Parcel) -> Result<Option<Reply>, Panic> {
         let downfall = self.port.downfall();
         self.port.begin(parcel.request.id, parcel.delivery);
-        self.outside.pulse.begins(self.number, parcel.request.id);
+        let working = self.outside.pulse.begins(self.number, parcel.request.id);
         let mut world = World::new(&mut self.port);
         let end = tokio::select! {
             biased;
-            reply = self.strategy.handle(&mut world, &parcel.request) => Ok(reply),
+            reply = unpanicked(self.strategy.handle(&mut world, &parcel.request)) => Ok(reply?),
             mishap = downfall.wait() => Err(mishap),
         };
         self.port.end();
-        self.outside.pulse.ends(self.number);
+        drop(working);
         if end == Err(FaultKind::Crash) {
             tokio::time::sleep(self.restart).await;
         }
-        end.ok()
+        Ok(end.ok())
     }
 }

@@ -11,7 +11,7 @@ use crate::world::Leg;
 const SLACK: Duration = Duration::from_secs(30);
 
 /// A delivery may take as long as so many operations at their worst.
-const OPERATIONS: u32 = 4;
+const OPERATIONS: u32 = 12;
 
 /// A trial may take so many times as long as one in which every request takes every attempt.
 const TRIALS: u32 = 3;
@@ -23,6 +23,9 @@ pub struct Patience {
     pub delivery: Duration,
     /// How long a trial may take from its start to its last figure.
     pub trial: Duration,
+    /// Whether a trial that takes longer is given up although its deliveries still come to an end: where somebody has set the limit.
+    /// How long an overloaded strategy works off what has piled up, nobody can work out.
+    pub is_strict: bool,
 }
 
 impl Patience {
@@ -33,6 +36,7 @@ impl Patience {
         let limits = backend.limits();
         let outage = [Leg::Store, Leg::Lock].map(|leg| level.longest_outage(leg)).into_iter().sum::<Duration>();
         let operation = limits.operation.max(limits.lock)
+            + limits.loss_noticed
             + lease.mul_f64(level.pause_leases)
             + Duration::from_millis(level.delay_ms.1.into())
             + Duration::from_millis(level.late_ms.1.into());
@@ -43,9 +47,9 @@ impl Patience {
             None => request.saturating_mul(load.requests.get().div_ceil(load.clients.get().into())),
             Some(rate) => request.saturating_add(lasting(rate, load.requests.get())),
         };
-        let trial = seconds(load.trial_limit_s)
-            .unwrap_or_else(|| delivery.saturating_add(outage).saturating_add(all).saturating_mul(TRIALS));
-        Patience { delivery, trial }
+        let worked_out = || delivery.saturating_add(outage).saturating_add(all).saturating_mul(TRIALS);
+        let trial = seconds(load.trial_limit_s).unwrap_or_else(worked_out);
+        Patience { delivery, trial, is_strict: load.trial_limit_s.is_some() }
     }
 }
 
@@ -77,7 +81,8 @@ mod tests {
             trial_limit_s: Some(2.try_into().unwrap()),
             ..LoadSettings::default()
         };
-        assert_eq!(with(&set), Patience { delivery: Duration::from_secs(1), trial: Duration::from_secs(2) });
+        let (delivery, trial) = (Duration::from_secs(1), Duration::from_secs(2));
+        assert_eq!(with(&set), Patience { delivery, trial, is_strict: true });
     }
 
     #[test]

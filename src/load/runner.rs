@@ -135,7 +135,7 @@ fn setting(
         store_kind: backends.store_kind(),
         store: backends.store(),
         lease: backends.lease(),
-        servers: backends.servers(),
+        servers: Arc::downgrade(&backends.servers()),
         outside: Arc::new(Outside::here(experiment.load.handlers)),
     })
 }

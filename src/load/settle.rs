@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::handler::{Panic, unpanicked};
 use super::trial::{Finished, Resolution, Setting};
 use crate::fault::{FaultyPort, Surroundings};
 use crate::history::{LONG, What};
@@ -15,14 +16,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Retries once, without faults, each request that its client was neither given an answer to nor refused for good.
 /// Strategies that never retry are left alone.
+///
+/// # Errors
+/// The strategy's panic.
 pub(super) async fn retry_unresolved(
     setting: &Setting,
     requests: &[Request],
     finished: &[Finished],
     around: &Arc<Surroundings>,
-) {
+) -> Result<(), Panic> {
     if setting.strategy.claim(setting.store_kind).retries == Retries::Never {
-        return;
+        return Ok(());
     }
     let mut resolved = vec![false; requests.len()];
     for end in finished.iter().filter(|end| end.resolution != Resolution::GaveUp) {
@@ -33,7 +37,7 @@ pub(super) async fn retry_unresolved(
     for attempt in 1..=ATTEMPTS {
         let mut troubled = Vec::new();
         for request in open {
-            let reply = retry(setting, &mut port, request).await;
+            let reply = retry(setting, &mut port, request).await?;
             // After an unknown outcome another attempt would be one more fault.
             if attempt < ATTEMPTS && matches!(reply, Err(Trouble::Failed(_) | Trouble::InProgress)) {
                 troubled.push(request);
@@ -43,19 +47,19 @@ pub(super) async fn retry_unresolved(
             port.note(What::Received { reply });
         }
         if troubled.is_empty() {
-            return;
+            return Ok(());
         }
         // Once for all of them: a strategy whose claims get stuck leaves many.
         tokio::time::sleep(PAUSE).await;
         open = troubled;
     }
+    Ok(())
 }
 
-async fn retry(setting: &Setting, port: &mut FaultyPort, request: &Request) -> Reply {
+async fn retry(setting: &Setting, port: &mut FaultyPort, request: &Request) -> Result<Reply, Panic> {
     port.begin(request.id, Delivery::FINAL);
-    setting.outside.pulse.begins(0, request.id);
-    let reply = setting.strategy.handle(&mut World::new(port), request).await;
+    let _working = setting.outside.pulse.begins(0, request.id);
+    let reply = unpanicked(setting.strategy.handle(&mut World::new(port), request)).await;
     port.end();
-    setting.outside.pulse.ends(0);
     reply
 }

@@ -1,6 +1,7 @@
 //! One trial: one strategy, one fault level, one pair of backends, one seed.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -12,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::client::Client;
 use super::experiment::{BackendSettings, LoadSettings, Rate};
-use super::handler::Handler;
+use super::handler::{Handler, Panic};
 use super::network::Network;
 use super::outside::Outside;
 use super::pulse::AtWork;
@@ -36,8 +37,8 @@ pub struct Setting {
     pub lock: Option<Arc<dyn Backend>>,
     /// How long a lease lives on the wall clock.
     pub lease: Duration,
-    /// The servers that the level's disturbances are done to.
-    pub servers: Arc<Servers>,
+    /// The servers that the level's disturbances are done to. Whoever has started them keeps them, and not a trial, which may not end.
+    pub servers: Weak<Servers>,
     /// Where the trial is watched from.
     pub outside: Arc<Outside>,
 }
@@ -99,9 +100,16 @@ pub enum TrialError {
     TooLong { strategy: &'static str, limit: Duration, done: u64, requests: u32 },
     /// What failed goes on all the same: no thread can be ended from outside.
     #[error(
-        "{source}; {threads} of its threads cannot be ended and go on beside the next trials, whose speeds mean little"
+        "{source}; {threads} of its threads had not ended a second later: they may go on beside later trials, whose speeds then mean little"
     )]
     GoesOn { source: Box<TrialError>, threads: usize },
+    #[error("a bug of the lab: {message}")]
+    Bug { message: String },
+    #[error(
+        "the clients were done, and the trial had not ended after {} s: a server does not answer, or the lab has a bug; if it needs longer, set load.trial_limit_s",
+        .limit.as_secs()
+    )]
+    NoEnd { limit: Duration },
     #[error("no threads could be started for a trial: {source}")]
     NoThreads { source: std::io::Error },
 }
@@ -113,7 +121,10 @@ impl TrialError {
         match self {
             TrialError::Panicked { .. } | TrialError::StandsStill { .. } | TrialError::TooLong { .. } => true,
             TrialError::GoesOn { source, .. } => source.is_of_the_strategy(),
-            TrialError::Backend(_) | TrialError::NoThreads { .. } => false,
+            TrialError::Backend(_)
+            | TrialError::Bug { .. }
+            | TrialError::NoEnd { .. }
+            | TrialError::NoThreads { .. } => false,
         }
     }
 }
@@ -129,12 +140,14 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     let (recorders, collector) = history::begin();
     let around = Arc::new(surroundings(setting, recorders.clone()));
 
-    let disturber = Disturber {
-        faults: setting.level.backend.clone(),
-        servers: Arc::clone(&setting.servers),
-        clock: recorders.clock(),
-    };
-    let disturbed = setting.outside.disturb(|over| async move { disturber.run(&over).await });
+    let (faults, servers, clock) = (setting.level.backend.clone(), setting.servers.clone(), recorders.clock());
+    let disturbed = setting.outside.disturb(|over| async move {
+        match servers.upgrade() {
+            Some(servers) => Disturber { faults, servers, clock }.run(&over).await,
+            // The run is over.
+            None => Ok(Vec::new()),
+        }
+    });
     let load = async {
         let finished = tokio::select! {
             finished = drive(setting, &requests, &around, &recorders) => finished,
@@ -145,7 +158,7 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     };
     // Whatever was done to the backends is undone when the load is over, and they are well again before anything is read.
     let finished = load.await;
-    let disturbed = disturbed.await.map_err(|error| panicked(setting.strategy.name(), error))?;
+    let disturbed = disturbed.await.map_err(bug)?;
     let (mut finished, disturbed) = (finished?, disturbed?);
     finished.sort_unstable_by_key(|f| f.message);
     around.landings.close();
@@ -155,10 +168,11 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     }
 
     setting.store.quiesce().await?;
-    settle::retry_unresolved(setting, &requests, &finished, &around).await;
+    let settled = settle::retry_unresolved(setting, &requests, &finished, &around).await;
     if let Some(error) = around.alarm.reason() {
         return Err(error.clone().into());
     }
+    of_strategy(setting.strategy.name(), Ok(settled))?;
     drop((around, recorders));
     setting.store.quiesce().await?;
     let usage = setting.store.usage().await?.since(&before);
@@ -245,17 +259,17 @@ async fn drive(
     loop {
         tokio::select! {
             done = clients.join_next() => match done {
-                Some(done) => finished.extend(done.map_err(|error| panicked(name, error))?),
+                Some(done) => finished.extend(done.map_err(bug)?),
                 None => break,
             },
             // While there are clients, a handler ends only if it panics.
-            Some(ended) = handlers.join_next() => ended.map_err(|error| panicked(name, error))?,
+            Some(ended) = handlers.join_next() => of_strategy(name, ended)?,
         }
     }
     under_way.close();
     under_way.wait().await;
     while let Some(ended) = handlers.join_next().await {
-        ended.map_err(|error| panicked(name, error))?;
+        of_strategy(name, ended)?;
     }
     Ok(finished)
 }
@@ -326,13 +340,22 @@ fn open_loop(setting: &Setting, requests: &[Request], rate: Rate, maker: ClientM
     generator
 }
 
-pub(super) fn panicked(strategy: &'static str, error: JoinError) -> TrialError {
+/// How a handler ended: with what its strategy said when it panicked, or because of a bug of the lab.
+fn of_strategy(strategy: &'static str, ended: Result<Result<(), Panic>, JoinError>) -> Result<(), TrialError> {
+    ended.map_err(bug)?.map_err(|panic| TrialError::Panicked { strategy, message: said(panic.0.as_ref()) })
+}
+
+/// A task of the lab's own that panicked.
+pub(super) fn bug(error: JoinError) -> TrialError {
     let message = match error.try_into_panic() {
-        Ok(panic) => match panic.downcast::<String>() {
-            Ok(text) => *text,
-            Err(panic) => panic.downcast_ref::<&str>().map_or("without a message", |text| text).to_owned(),
-        },
+        Ok(panic) => said(panic.as_ref()),
         Err(cancelled) => cancelled.to_string(),
     };
-    TrialError::Panicked { strategy, message }
+    TrialError::Bug { message }
+}
+
+/// What somebody said who panicked.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("without a message").to_owned()
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::patience::Patience;
 use super::runner::Watch;
-use super::trial::{Setting, TrialError, TrialRecord, panicked, run_trial};
+use super::trial::{Setting, TrialError, TrialRecord, bug, run_trial};
 
 /// How often whoever watches is told how far a trial has come.
 const TICK: Duration = Duration::from_millis(100);
@@ -32,18 +32,18 @@ pub(super) async fn watched(
     let own = Arc::clone(setting);
     let mut trial = threads.runtime.spawn(async move { run_trial(&own).await });
     let mut ticks = tokio::time::interval(TICK);
-    let began = Instant::now();
+    let mut watch_over = Vigil::new(patience);
     let ended = loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break None,
             record = &mut trial => {
-                let record = record.map_err(|error| panicked(setting.strategy.name(), error));
+                let record = record.map_err(bug);
                 break Some(record.and_then(std::convert::identity));
             }
             _ = ticks.tick() => {
                 watch.has_done(setting.outside.pulse.requests_done());
-                if let Some(error) = outlasted(setting, patience, began.elapsed()) {
+                if let Some(error) = watch_over.outlasted(setting) {
                     break Some(Err(error));
                 }
             }
@@ -54,24 +54,55 @@ pub(super) async fn watched(
     let left = threads.end().await;
     setting.outside.calmed().await;
     match ended {
-        Some(Err(error)) if left > 0 => Some(Err(TrialError::GoesOn { source: Box::new(error), threads: left })),
+        Some(Err(error)) if left > 0 && error.is_of_the_strategy() => {
+            Some(Err(TrialError::GoesOn { source: Box::new(error), threads: left }))
+        }
         ended => ended,
     }
 }
 
-/// Why a trial must be given up, if it must.
-fn outlasted(setting: &Setting, patience: Patience, taken: Duration) -> Option<TrialError> {
-    let pulse = &setting.outside.pulse;
-    let strategy = setting.strategy.name();
-    if let Some(at_work) = pulse.longest().filter(|at_work| at_work.lasting > patience.delivery) {
-        return Some(TrialError::StandsStill { strategy, at_work });
+/// How long a trial may be without a sign of life, beyond its limit.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// What whoever watches over a trial has seen.
+struct Vigil {
+    patience: Patience,
+    /// How long the trial has been seen to go on.
+    seen: Duration,
+    /// The last sign of life, and when it was seen.
+    signs: u64,
+    signs_at: Duration,
+}
+
+impl Vigil {
+    fn new(patience: Patience) -> Self {
+        Vigil { patience, seen: Duration::ZERO, signs: 0, signs_at: Duration::ZERO }
     }
-    (taken > patience.trial).then(|| TrialError::TooLong {
-        strategy,
-        limit: patience.trial,
-        done: pulse.requests_done(),
-        requests: setting.load.requests.get(),
-    })
+
+    /// Why the trial must be given up, if it must.
+    fn outlasted(&mut self, setting: &Setting) -> Option<TrialError> {
+        let (pulse, strategy) = (&setting.outside.pulse, setting.strategy.name());
+        self.seen += pulse.passes();
+        let signs = pulse.requests_done() + pulse.deliveries_ended();
+        if signs != self.signs {
+            (self.signs, self.signs_at) = (signs, self.seen);
+        }
+        let at_work = pulse.longest();
+        if let Some(at_work) = at_work.filter(|at_work| at_work.lasting > self.patience.delivery) {
+            return Some(TrialError::StandsStill { strategy, at_work });
+        }
+        let is_silent = self.seen - self.signs_at > SILENCE;
+        if self.seen <= self.patience.trial || !(is_silent || self.patience.is_strict) {
+            return None;
+        }
+        let (limit, done, requests) = (self.patience.trial, pulse.requests_done(), setting.load.requests.get());
+        // While nobody is at a delivery, it is no strategy that keeps the trial.
+        let is_at_load = at_work.is_some() || done < requests.into();
+        Some(match is_at_load {
+            true => TrialError::TooLong { strategy, limit, done, requests },
+            false => TrialError::NoEnd { limit },
+        })
+    }
 }
 
 /// The threads of one trial.

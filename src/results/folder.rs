@@ -150,8 +150,10 @@ impl RunFolder {
     /// [`FileError`] if it cannot be written; what was finished before is kept.
     pub fn add(&mut self, row: TrialRow) -> Result<(), FileError> {
         self.is_written();
+        let has_failed_before = self.meta.failed.remove(&row.trial).is_some();
         self.rows.push(row);
-        write_rows(&self.path.join(Files::TRIALS), &self.rows)
+        write_rows(&self.path.join(Files::TRIALS), &self.rows)?;
+        if has_failed_before { self.write_json(Files::META, &self.meta) } else { Ok(()) }
     }
 
     /// Notes that a trial has failed, and why.

@@ -106,7 +106,7 @@ impl Trial {
             store_kind: StoreKind::Sqlite,
             store: backends.store(),
             lease: backends.lease(),
-            servers: backends.servers(),
+            servers: Arc::downgrade(&backends.servers()),
             outside: Arc::new(Outside::here(self.load.handlers)),
         };
         let record = run_trial(&setting).await?;

@@ -118,7 +118,7 @@ fn too_few_connections_are_found_before_anything_is_made() {
         let output = run_at(&url, &[]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(4), "{said}");
-        assert!(said.contains("the connection limit of the database \"oncelab\""), "{said}");
+        assert!(said.contains("the connection limit of \"oncelab\" (ALTER DATABASE"), "{said}");
         assert!(said.contains("is 41, which leaves 40 more connections, and the run needs 41"), "{said}");
         assert_eq!(left(&url).await, 0);
         execute(&url, "ALTER DATABASE oncelab CONNECTION LIMIT 80").await;

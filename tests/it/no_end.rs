@@ -1,9 +1,10 @@
 //! Strategies that panic or never come to an end: each is named, and nothing waits for it.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use crate::common::text;
+use crate::common::{command, text};
 use crate::reports::{RUN_SCHEMA, is_valid};
 
 fn example(folder: &Path, arguments: &[&str]) -> Output {
@@ -37,7 +38,7 @@ fn is_failed(summary: &serde_json::Value) {
         let why = failed[&format!("{name}.none.0")].as_str().unwrap();
         assert!(why.contains(what), "{name}: {why}");
         // What keeps its thread cannot be ended, and only that.
-        assert_eq!(why.contains("cannot be ended"), ["blocks", "loops"].contains(&name), "{name}: {why}");
+        assert_eq!(why.contains("had not ended a second later"), ["blocks", "loops"].contains(&name), "{name}: {why}");
     }
     let cells = summary["cells"].as_array().unwrap();
     assert_eq!(cells.len(), 1, "{cells:?}");
@@ -84,6 +85,32 @@ fn a_trial_has_a_limit() {
     let summary: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
     let why = summary["failed"]["dedup-table.none.0"].as_str().unwrap();
     assert!(why.contains("longer than the 1 s that it may") && why.contains("load.trial_limit_s"), "{why}");
+}
+
+#[test]
+fn a_lab_that_was_stopped_for_a_while_accuses_nobody() {
+    let folder = calm();
+    let mut run = command(folder.path());
+    run.args(["run", "calm.toml", "--seed", "3", "--strategies", "dedup-table", "--json"]);
+    // Some three seconds of load.
+    run.args(["--set", "load.rate_per_s=100", "--set", "load.requests=300", "--set", "load.delivery_limit_s=1"]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let signal = |name: &str| {
+        let killed = Command::new("kill").args([&format!("-{name}"), &run.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    };
+    std::thread::sleep(Duration::from_millis(1_500));
+    signal("STOP");
+    std::thread::sleep(Duration::from_secs(3));
+    signal("CONT");
+    let ran = run.wait_with_output().unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(
+        (&summary["failed"], &summary["trials"]),
+        (&serde_json::Value::Null, &1.into()),
+        "{}",
+        text(&ran.stderr)
+    );
 }
 
 #[test]

@@ -29,11 +29,15 @@ pub(super) async fn look(connection: &mut PgConnection, handlers: u16) -> Result
         let remedy = format!("ALTER ROLE \"{user}\" SET default_transaction_read_only = off, or name another user");
         return cannot("the server lets this user only read (default_transaction_read_only)", remedy);
     }
-    let query = sqlx::query_as::<_, (String, i64, i64)>(statements::CONNECTIONS);
+    let query = sqlx::query_as::<_, (String, String, i64, i64)>(statements::CONNECTIONS);
     let limits = query.fetch_all(&mut *connection).await.map_err(|error| broken(&error))?;
     // One of its own is there already.
     let needed = OWN_CONNECTIONS - 1 + i64::from(handlers);
-    if let Some((setting, limit, free)) = limits.into_iter().find(|(_, _, free)| *free < needed) {
+    if let Some((setting, of, limit, free)) = limits.into_iter().find(|(.., free)| *free < needed) {
+        let setting = match of.as_str() {
+            "" => setting,
+            of => format!("the connection limit of \"{of}\" (ALTER {setting} … CONNECTION LIMIT)"),
+        };
         return cannot(
             &format!("{setting} is {limit}, which leaves {free} more connections, and the run needs {needed}"),
             format!("raise {setting}, end other connections, or lower load.handlers"),

@@ -22,19 +22,21 @@ pub(super) const USAGE: &str = "SELECT
       + pg_total_relation_size('fence') + pg_total_relation_size('owner'))::bigint,
      (pg_current_wal_insert_lsn() - '0/0')::bigint";
 
-/// Each limit of connections that there is: its name, its value, and how many more it leaves to this user in this database. Whoever is
-/// no superuser does not see what others are at, but how many they are.
-pub(super) const CONNECTIONS: &str = "SELECT 'max_connections', most, most
-        - current_setting('superuser_reserved_connections')::int8
-        - coalesce(current_setting('reserved_connections', true), '0')::int8
-        - (SELECT sum(numbackends) FROM pg_stat_database)::int8
-     FROM (SELECT current_setting('max_connections')::int8 AS most) AS server
-     UNION ALL SELECT format('the connection limit of the role \"%s\" (ALTER ROLE … CONNECTION LIMIT)', rolname), rolconnlimit::int8,
+/// Each limit of connections that binds this user: what it is a limit of, of which one, its value, and how many more it leaves. No
+/// limit of a role or a database binds a superuser, nor does what is reserved for one. Of a stranger's connection no more can be seen
+/// than that somebody has it, which workers of the server's own do not.
+pub(super) const CONNECTIONS: &str = "WITH own AS (
+        SELECT rolname, rolsuper, rolconnlimit FROM pg_roles WHERE rolname = session_user)
+     SELECT 'max_connections', '', most, most - (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL)
+        - CASE WHEN rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int8
+            + coalesce(current_setting('reserved_connections', true), '0')::int8 END
+     FROM own, (SELECT current_setting('max_connections')::int8 AS most) AS server
+     UNION ALL SELECT 'ROLE', rolname::text, rolconnlimit::int8,
         rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usename = rolname)
-     FROM pg_roles WHERE rolname = current_user AND rolconnlimit >= 0
-     UNION ALL SELECT format('the connection limit of the database \"%s\" (ALTER DATABASE … CONNECTION LIMIT)', datname), datconnlimit::int8,
-        datconnlimit - (SELECT numbackends FROM pg_stat_database AS used WHERE used.datname = own.datname)
-     FROM pg_database AS own WHERE datname = current_database() AND datconnlimit >= 0";
+     FROM own WHERE rolconnlimit >= 0 AND NOT rolsuper
+     UNION ALL SELECT 'DATABASE', datname::text, datconnlimit::int8,
+        datconnlimit - (SELECT count(*) FROM pg_stat_activity AS used WHERE used.datname = db.datname AND usesysid IS NOT NULL)
+     FROM own, pg_database AS db WHERE datname = current_database() AND datconnlimit >= 0 AND NOT rolsuper";
 
 pub(super) const END_OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()";

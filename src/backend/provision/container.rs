@@ -96,7 +96,7 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
     }
     let docker = engine("etcd").await?;
     let image = &source.images.etcd;
-    let user = user_of_this_process(&docker).await;
+    let (user, remaps) = user_of_this_process(&docker).await;
     // What is in memory is so in the container; what is on disk is in a folder of this user's, which the container's own could not be.
     let homes = match source.keeps {
         Keeps::InMemory => Vec::new(),
@@ -106,12 +106,17 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
     };
     let members = etcd_cluster::plan(shape, |_| format!("{ETCD_DATA}/data"))?;
     let starting = members.iter().enumerate().map(|(number, member)| {
-        let mut shared = vec![shared(member.seat.meeting(), MEETING)];
-        shared.extend(homes.get(number).map(|home: &tempfile::TempDir| self::shared(home.path(), ETCD_DATA)));
-        let share = move |config: &mut HostConfig| config.binds = Some(shared.clone());
+        let shared = |folder: &Path, inner: &str| Mount::bind_mount(folder.display().to_string(), inner);
         let command = std::iter::once("etcd".to_owned()).chain(member.flags.iter().cloned());
         let request = generic(image, ETCD_DATA, source.keeps).with_cmd(command).with_working_dir(MEETING);
-        let request = request.with_user(&user).with_network("none").with_host_config_modifier(share);
+        let request = request.with_user(&user).with_network("none").with_mount(shared(member.seat.meeting(), MEETING));
+        // Where there is SELinux it lets no container into a folder of this machine's otherwise.
+        let request = request.with_security_opt("label=disable");
+        let request = if remaps { request.with_userns_mode("host") } else { request };
+        let request = match homes.get(number).map(|home: &tempfile::TempDir| home.path()) {
+            Some(home) => request.with_mount(shared(home, ETCD_DATA)),
+            None => request,
+        };
         async move {
             let image = request.descriptor();
             request.start().await.map_err(|error| not_started("etcd", &image, &error))
@@ -137,19 +142,17 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
     Ok(Started { how: format!("container from {image}"), servers: servers.into_iter().map(boxed).collect() })
 }
 
-/// A folder of this machine that a container sees under another path. `z`: SELinux, where there is one, lets it.
-fn shared(folder: &Path, inner: &str) -> String {
-    format!("{}:{inner}:z", folder.display())
-}
-
-/// This process's user as the containers know him: to an engine that runs as this user, he is their root.
-async fn user_of_this_process(docker: &Docker) -> String {
+/// This process's user as the containers know him, and whether they must be told to know users by the same numbers. To an engine that
+/// runs as this user, he is their root.
+async fn user_of_this_process(docker: &Docker) -> (String, bool) {
     let info = timeout(ENGINE_TIMEOUT, docker.info()).await;
     let options = info.ok().and_then(Result::ok).and_then(|info| info.security_options).unwrap_or_default();
-    if options.iter().any(|option| option.contains("rootless")) {
-        return "0:0".to_owned();
+    let has = |word: &str| options.iter().any(|option| option.contains(word));
+    if has("rootless") {
+        return ("0:0".to_owned(), false);
     }
-    format!("{}:{}", rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+    let own = format!("{}:{}", rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    (own, has("userns"))
 }
 
 /// Why there are no containers to be had without asking a registry.
@@ -296,7 +299,13 @@ impl ServerContainer {
             let said = self.container.stderr_to_vec().await.unwrap_or_default();
             let said = String::from_utf8_lossy(&said);
             let last: Vec<&str> = said.lines().rev().take(3).collect();
-            return Err(BackendError { what: format!("{}; its log ends: {}", error.what, last.join(" | ")), ..error });
+            let what = format!("{}; its log ends: {}", error.what, last.join(" | "));
+            let remedy = self.seat.as_ref().map(|_| {
+                "its socket is in a folder of this machine's, so the Docker engine must run on this machine and see the same folders: use \
+                 --provision process where it does not"
+                    .to_owned()
+            });
+            return Err(BackendError { what, remedy: remedy.or(error.remedy), ..error });
         }
         Ok(())
     }
