@@ -28,19 +28,25 @@ children() {
         stat "$file" && [ "$parent" = "$1" ] && echo "$pid"
     done
 }
+servers= all=
 for folder do
     stat "$folder/server" || continue
     server=$pid then=$began
     stat "/proc/$server/stat" && [ "$began" = "$then" ] || continue
-    all="$server $(children "$server")"
+    servers="$servers $server" all="$all $server $(children "$server")"
+done
+# All at once, so that many take no longer than one.
+if [ -n "$servers" ]; then
     kill -CONT $all 2>/dev/null
-    kill -QUIT "$server" 2>/dev/null
+    kill -QUIT $servers 2>/dev/null
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        kill -0 "$server" 2>/dev/null || break
+        alive=
+        for server in $servers; do kill -0 "$server" 2>/dev/null && alive=yes; done
+        [ -n "$alive" ] || break
         sleep 0.05
     done
     kill -KILL $all 2>/dev/null
-done
+fi
 [ -n "$label" ] && command -v docker >/dev/null || label=
 containers() { [ -z "$label" ] || docker ps -aq --filter "label=$label" | while read -r id; do docker rm -fv "$id"; done; }
 containers
