@@ -97,26 +97,18 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
     let docker = engine("etcd").await?;
     let image = &source.images.etcd;
     let (user, remaps) = user_of_this_process(&docker).await;
-    // What is in memory is so in the container; what is on disk is in a folder of this user's, which the container's own could not be.
-    let homes = match source.keeps {
-        Keeps::InMemory => Vec::new(),
-        Keeps::OnDisk => {
-            (0..shape.members).map(|_| temporary_folder("etcd", Keeps::OnDisk)).collect::<Result<_, _>>()?
-        }
-    };
+    // What the members keep is in folders of this user's: those of the image are another's.
+    let homes = (0..shape.members).map(|_| temporary_folder("etcd", source.keeps)).collect::<Result<Vec<_>, _>>()?;
     let members = etcd_cluster::plan(shape, |_| format!("{ETCD_DATA}/data"))?;
-    let starting = members.iter().enumerate().map(|(number, member)| {
+    let starting = members.iter().zip(&homes).map(|(member, home)| {
         let shared = |folder: &Path, inner: &str| Mount::bind_mount(folder.display().to_string(), inner);
         let command = std::iter::once("etcd".to_owned()).chain(member.flags.iter().cloned());
-        let request = generic(image, ETCD_DATA, source.keeps).with_cmd(command).with_working_dir(MEETING);
+        let request = generic(image, ETCD_DATA, Keeps::OnDisk).with_cmd(command).with_working_dir(MEETING);
         let request = request.with_user(&user).with_network("none").with_mount(shared(member.seat.meeting(), MEETING));
         // Where there is SELinux it lets no container into a folder of this machine's otherwise.
         let request = request.with_security_opt("label=disable");
         let request = if remaps { request.with_userns_mode("host") } else { request };
-        let request = match homes.get(number).map(|home: &tempfile::TempDir| home.path()) {
-            Some(home) => request.with_mount(shared(home, ETCD_DATA)),
-            None => request,
-        };
+        let request = request.with_mount(shared(home.path(), ETCD_DATA));
         async move {
             let image = request.descriptor();
             request.start().await.map_err(|error| not_started("etcd", &image, &error))
@@ -124,15 +116,14 @@ pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, 
     });
     let started = futures_util::future::join_all(starting).await;
     let mut servers = Vec::new();
-    let mut homes = homes.into_iter();
-    for (started, Member { name, seat, .. }) in started.into_iter().zip(members) {
+    for ((started, Member { name, seat, .. }), home) in started.into_iter().zip(members).zip(homes) {
         servers.push(ServerContainer {
             backend: "etcd",
             name,
             url: seat.url.clone(),
             container: started?,
             seat: Some(seat),
-            _home: homes.next(),
+            _home: Some(home),
         });
     }
     for server in &servers {
