@@ -250,6 +250,8 @@ pub(super) async fn postgres(keeps: Keeps) -> Result<Started, BackendError> {
     command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
     // Without a socket in the file system.
     command.args(["-c", "unix_socket_directories=", "-c", "max_connections=300"]);
+    // What it shares between its processes is in its folder, and goes with that: a killed server leaves it behind elsewhere.
+    command.args(["-c", "dynamic_shared_memory_type=mmap"]);
     let running = home.start("postgres", command)?;
     let process = ServerProcess {
         backend: "postgres",
