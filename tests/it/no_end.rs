@@ -93,7 +93,7 @@ fn a_lab_that_was_stopped_for_a_while_accuses_nobody() {
     let mut run = command(folder.path());
     run.args(["run", "calm.toml", "--seed", "3", "--strategies", "dedup-table", "--json"]);
     // Some three seconds of load.
-    run.args(["--set", "load.rate_per_s=100", "--set", "load.requests=300", "--set", "load.delivery_limit_s=1"]);
+    run.args(["--set", "load.rate_per_s=100", "--set", "load.requests=300", "--set", "load.delivery_limit_s=2"]);
     let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let signal = |name: &str| {
         let killed = Command::new("kill").args([&format!("-{name}"), &run.id().to_string()]).status().unwrap();
@@ -101,7 +101,7 @@ fn a_lab_that_was_stopped_for_a_while_accuses_nobody() {
     };
     std::thread::sleep(Duration::from_millis(1_500));
     signal("STOP");
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(5));
     signal("CONT");
     let ran = run.wait_with_output().unwrap();
     let summary: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
