@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::common::{command, text};
+use crate::common::{command, oncelab, text};
 use crate::reports::{RUN_SCHEMA, is_valid};
 
 fn example(folder: &Path, arguments: &[&str]) -> Output {
@@ -73,6 +73,32 @@ fn a_trial_that_fails_is_named_and_the_others_go_on() {
     let resumed = example(folder.path(), &["run", "--resume", dir, "--json"]);
     assert_eq!(resumed.status.code(), Some(1), "{}", text(&resumed.stderr));
     is_failed(&serde_json::from_slice(&resumed.stdout).unwrap());
+}
+
+#[test]
+fn a_trial_that_failed_once_and_is_made_again_has_not_failed() {
+    let folder = calm();
+    let run = ["run", "calm.toml", "--seed", "3", "--strategies", "dedup-table", "--json"];
+    let ran = oncelab(folder.path(), &[run.as_slice(), &["--set", "repeats=2", "--set", "load.requests=150"]].concat());
+    let summary: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let dir = folder.path().join(summary["dir"].as_str().unwrap());
+    // As a run leaves it whose last trial has failed.
+    let rows = std::fs::read_to_string(dir.join("trials.csv")).unwrap();
+    let kept = &rows[..rows.trim_end().rfind('\n').unwrap() + 1];
+    let trial = rows[kept.len()..].split(',').find(|value| value.starts_with("dedup-table.")).unwrap();
+    std::fs::write(dir.join("trials.csv"), kept).unwrap();
+    let meta = std::fs::read_to_string(dir.join("meta.json")).unwrap();
+    let mut meta: serde_json::Value = serde_json::from_str(&meta).unwrap();
+    meta["failed"] = serde_json::json!({ trial: "it waited" });
+    std::fs::write(dir.join("meta.json"), meta.to_string()).unwrap();
+    let checked = |dir: &Path| text(&oncelab(folder.path(), &["check", dir.to_str().unwrap()]).stdout);
+    assert!(checked(&dir).contains("it waited"), "{}", checked(&dir));
+
+    let resumed = oncelab(folder.path(), &["run", "--resume", dir.to_str().unwrap(), "--json"]);
+    let summary: serde_json::Value = serde_json::from_slice(&resumed.stdout).unwrap();
+    assert_eq!((&summary["failed"], &summary["trials"]), (&serde_json::Value::Null, &2.into()), "{summary}");
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+    assert!(!checked(&dir).contains("failed"), "{}", checked(&dir));
 }
 
 #[test]
