@@ -118,8 +118,10 @@ fn a_lab_that_was_stopped_for_a_while_accuses_nobody() {
     let folder = calm();
     let mut run = command(folder.path());
     run.args(["run", "calm.toml", "--seed", "3", "--strategies", "dedup-table", "--json"]);
-    // Some three seconds of load.
-    run.args(["--set", "load.rate_per_s=100", "--set", "load.requests=300", "--set", "load.delivery_limit_s=2"]);
+    // Some four seconds of load, in which some delivery is always worked at: each takes half a second.
+    run.args(["--set", "faults.none.store.delayed=1.0", "--set", "faults.none.delay_ms=[100,100]"]);
+    run.args(["--set", "load.requests=8", "--set", "load.warmup=0", "--set", "load.timeout_ms=20000"]);
+    run.args(["--set", "load.handlers=1", "--set", "load.delivery_limit_s=2"]);
     let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let signal = |name: &str| {
         let killed = Command::new("kill").args([&format!("-{name}"), &run.id().to_string()]).status().unwrap();
