@@ -31,6 +31,12 @@ impl LockKind {
         let named = Self::NAMES.iter().find(|(kind, _)| *kind == self);
         named.expect("every kind of lock service has a name").1
     }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<LockKind> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
 }
 
 /// Seen on etcd 3.4.23: its lock service deletes the key of a wait that was given up in nobody's name, which etcd refuses

@@ -80,7 +80,7 @@ impl Lift {
         let folder = RunFolder::open(&self.dir, registry)?;
         folder.require_histories()?;
         let real = self.real(&folder)?;
-        let profile = if real.store == "postgres" { Profile::Postgres } else { Profile::Sqlite };
+        let profile = real.model();
         let chosen = in_turn(self.recorded(&folder, registry)?, self.limit);
         let mut outcomes = lift_all(&folder, registry, profile, chosen)?;
         let stopped = replay_each(&real, self.times, &mut outcomes)?;

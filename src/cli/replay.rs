@@ -102,11 +102,7 @@ impl Replay {
         let strategy = strategy.as_ref();
         let schedule: Schedule = self.schedule.parse()?;
         let needs_lock = strategy.needs_lock_service();
-        let store = if self.real.store == "postgres" {
-            crate::model::store::Profile::Postgres
-        } else {
-            crate::model::store::Profile::Sqlite
-        };
+        let store = self.real.model();
         let bound =
             Bound { requests: self.requests, store, ..Bound::new(self.lanes.max(self.requests), self.retries, 0) };
         let bound = bound_of(strategy, bound, &schedule)?;
@@ -185,12 +181,7 @@ impl Replay {
     }
 
     fn code(&self, strategy: &dyn Strategy, count: &Count, expected: &[Violation]) -> u8 {
-        let kind = if self.real.store == "postgres" {
-            crate::strategy::StoreKind::Postgres
-        } else {
-            crate::strategy::StoreKind::Sqlite
-        };
-        let claim = strategy.claim(kind);
+        let claim = strategy.claim(self.real.store_kind());
         let is_ruled_out = |violation: &Violation| claim.rules_out.contains(violation);
         let misses = !expected.is_empty() && count.reproduced < count.times;
         if count.divergences > 0 || misses || count.violations.keys().any(is_ruled_out) {

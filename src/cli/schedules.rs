@@ -45,11 +45,7 @@ pub(super) fn made(folder: &RunFolder, summary: &Summary, registry: &Registry) -
 
 /// The model of the run's kind of store; none if there is nothing in the store to break.
 pub(super) fn profile(folder: &RunFolder) -> Option<Profile> {
-    match folder.meta.store_kind() {
-        StoreKind::Sqlite => Some(Profile::Sqlite),
-        StoreKind::Postgres => Some(Profile::Postgres),
-        StoreKind::Null => None,
-    }
+    folder.meta.store_kind().model()
 }
 
 /// The bound within which a run's strategies are explored.

@@ -7,6 +7,7 @@ use crate::backend::provision::{Images, Keeps, Provision, Source};
 use crate::backend::{LockKind, Wanted};
 use crate::fault::{Disturbance, Layer, Level, Target};
 use crate::load::Experiment;
+use crate::model::store::Profile;
 use crate::strategy::StoreKind;
 
 use super::Usage;
@@ -89,6 +90,16 @@ impl Real {
         !self.store.is_empty()
     }
 
+    /// The store, once it is settled.
+    pub fn store_kind(&self) -> StoreKind {
+        StoreKind::from_name(&self.store).expect("the command line takes no other")
+    }
+
+    /// Its model, once it is settled.
+    pub fn model(&self) -> Profile {
+        self.store_kind().model().expect("whatever is replayed on has a model")
+    }
+
     /// Fills in what was not asked for: the services that URLs name, or the defaults.
     ///
     /// # Errors
@@ -110,8 +121,8 @@ impl Real {
         let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
         let urls = &self.servers.urls;
         Ok(Wanted {
-            store: if self.store == "postgres" { StoreKind::Postgres } else { StoreKind::Sqlite },
-            lock: if self.lock == "etcd" { LockKind::Etcd } else { LockKind::Embedded },
+            store: self.store_kind(),
+            lock: LockKind::from_name(&self.lock).expect("the command line takes no other"),
             source: Source {
                 provision: provision.map(|(way, _)| *way).unwrap_or_default(),
                 images: Images { postgres: self.servers.postgres_image.clone(), etcd: self.servers.etcd_image.clone() },

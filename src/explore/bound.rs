@@ -34,13 +34,13 @@ pub struct Bound {
 
 /// A set of the faults that an exploration goes through: those that a schedule can name, and repeats on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Kinds(u16);
+pub struct Kinds(u32);
 
 /// The bit of repeats on the way, which are no fate of an operation.
-const REPEATS: u16 = 1 << 8;
+const REPEATS: u32 = 1 << 31;
 
 // Every fate has a bit of its own below that one.
-const _: () = assert!((Fate::Queues as u8) < 8);
+const _: () = assert!(Fate::COUNT < 31);
 
 impl Kinds {
     /// No fault at all.
@@ -62,14 +62,14 @@ impl Kinds {
     /// These and another one. With time-outs come late landings.
     #[must_use]
     pub fn with(self, fate: Fate) -> Self {
-        let landing = if fate == Fate::TimesOut { 1 << Fate::Lands as u16 } else { 0 };
-        Kinds(self.0 | 1 << fate as u16 | landing)
+        let landing = if fate == Fate::TimesOut { 1 << Fate::Lands as u32 } else { 0 };
+        Kinds(self.0 | 1 << fate as u32 | landing)
     }
 
     /// Whether it is among them.
     #[must_use]
     pub fn contains(self, fate: Fate) -> bool {
-        fate == Fate::Arrives || self.0 & 1 << fate as u16 != 0
+        fate == Fate::Arrives || self.0 & 1 << fate as u32 != 0
     }
 
     /// Whether something on the way may repeat a request that its client sends once.

@@ -10,18 +10,21 @@ use rustc_hash::FxHashMap;
 
 use crate::strategy::Strategy;
 
-use super::bound::Bound;
+use super::bound::{Bound, MAX_LANES};
 use super::engine::{Engine, State, Way};
 use super::limits::{EVERY, Limits, Watch};
-use super::schedule::{Schedule, Step};
+use super::schedule::{Fate, Schedule, Step};
 use super::touches::Touch;
 use super::{ExploreError, Flaws};
 
 /// The steps that need not be made from a state: by lane and fate, as bits.
 type Sleep = u64;
 
+// Every step that a lane can make has a bit.
+const _: () = assert!(MAX_LANES as u32 * Fate::COUNT <= Sleep::BITS);
+
 fn bit(step: Step) -> Sleep {
-    1 << (u64::from(step.lane) * 8 + step.fate as u64)
+    1 << (u32::from(step.lane) * Fate::COUNT + step.fate as u32)
 }
 
 /// The ways from a state that are not asleep, each with what sleeps after it.

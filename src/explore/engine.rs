@@ -18,7 +18,7 @@ use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, end_l
 use super::schedule::{Fate, Step};
 use super::seen::Sight;
 use super::tables::{Cursor, Place, Tables};
-use super::{ExploreError, Flaws};
+use super::{ExploreError, Flaws, Reason};
 
 /// Everything that the rest of a schedule can depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -304,6 +304,7 @@ impl<'s> Engine<'s> {
         match effect {
             Ok(effect) => *state = self.follow(to, step.lane, effect)?,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
+            Err(Blocked::TooMany(what)) => return Err(Reason::TooMany { strategy: self.executor.strategy.name(), what }.into()),
         }
         Ok(true)
     }

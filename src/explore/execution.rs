@@ -18,7 +18,7 @@ use super::direct::Direct;
 use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, lease_id};
 use super::schedule::{Fate, Step};
 use super::stage::Stage;
-use super::{ExploreError, Flaws};
+use super::{ExploreError, Flaws, Reason};
 
 /// How long a lease lives, in the time of an execution.
 const LEASE: Duration = Duration::from_nanos(LEASE_NS);
@@ -281,6 +281,7 @@ impl<S: Backends> Execution<'_, S> {
         let effect = match machine.step(step, pending) {
             Ok(effect) => effect,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
+            Err(Blocked::TooMany(what)) => return Err(Reason::TooMany { strategy: self.of.strategy.name(), what }.into()),
         };
         let waited = self.backends.waits() > waits;
         self.follow(step, effect, waited, false)?;

@@ -104,6 +104,8 @@ pub(crate) enum Blocked {
     Disabled,
     /// The operation has to wait.
     Waits,
+    /// The strategy asks for more than the engines can tell apart: an error of the exploration.
+    TooMany(&'static str),
 }
 
 /// The id of a lease by who asked for it: it does not depend on who asked first. Small, so that it is easy to read.
@@ -213,7 +215,7 @@ impl<S: Stage> Machine<'_, S> {
             self.disconnect(lane, op.leg());
             return Ok(Outcome::Unknown);
         }
-        Ok(self.learn(lane, outcome))
+        self.learn(lane, outcome)
     }
 
     /// Carries out an operation. A lost grant still uses up its number.
@@ -238,7 +240,9 @@ impl<S: Stage> Machine<'_, S> {
                 let is_late = session != Session(by.0);
                 let me = &mut self.lanes[usize::from(by.0)];
                 let number = if is_late { MAX_LEASES - 1 } else { me.leases };
-                assert!(is_late || number < MAX_LEASES - 1, "a strategy asks for too many leases in one delivery");
+                if !is_late && number >= MAX_LEASES - 1 {
+                    return Err(Blocked::TooMany("asks for more than 7 leases in one delivery"));
+                }
                 me.leases += u8::from(!is_late);
                 let lease = lease_id(by.0, by.1, number);
                 self.stage.grant(session, lease);
@@ -339,8 +343,8 @@ impl<S: Stage> Machine<'_, S> {
 
     /// What the strategy learns of an outcome, in its own words.
     #[inline]
-    fn learn(&mut self, lane: u8, outcome: Outcome) -> Outcome {
-        match outcome {
+    fn learn(&mut self, lane: u8, outcome: Outcome) -> Result<Outcome, Blocked> {
+        Ok(match outcome {
             Outcome::Ok(Response::Granted(id)) => {
                 self.lanes[usize::from(lane)].set(LEASED, true);
                 let (_, _, number) = owner(id);
@@ -353,13 +357,16 @@ impl<S: Stage> Machine<'_, S> {
                 let me = &mut self.lanes[usize::from(lane)];
                 me.set(INSIDE, true);
                 let place = me.tokens_given();
-                assert!(place < MAX_TOKENS, "a strategy takes more than {MAX_TOKENS} locks in one delivery");
-                me.tokens[place] = u8::try_from(revision.get()).expect("an exploration has few revisions");
+                if place >= MAX_TOKENS {
+                    return Err(Blocked::TooMany("takes more than 3 locks in one delivery"));
+                }
+                me.tokens[place] = u8::try_from(revision.get())
+                    .map_err(|_| Blocked::TooMany("is given a token higher than 255"))?;
                 let local = i64::try_from(place + 1).ok().and_then(std::num::NonZeroI64::new);
                 Outcome::Ok(Response::Held(Token(local.expect("it is at least 1"))))
             }
             outcome => outcome,
-        }
+        })
     }
 
     /// When nothing else can move: the wait of this lane comes to an end all the same. A waiter gives up the lock, and a

@@ -109,6 +109,9 @@ pub enum Reason {
     /// It has more states than the engine can number.
     #[error("bound too large: {what}; lower --lanes, --retries or --faults")]
     TooLarge { what: String },
+    /// It asks for more in one delivery than the engines can tell apart.
+    #[error("'{strategy}' {what}, and the explorer cannot tell so many apart; ask for fewer")]
+    TooMany { strategy: &'static str, what: &'static str },
     /// A bug in it.
     #[error("'{strategy}' panicked: {message}")]
     Panicked { strategy: &'static str, message: String },

@@ -29,6 +29,9 @@ impl Fate {
     pub const ALL: [Fate; 7] =
         [Fate::Arrives, Fate::RequestLost, Fate::ReplyLost, Fate::TimesOut, Fate::Lands, Fate::Crashes, Fate::Expires];
 
+    /// How many fates there are: every one's number is lower.
+    pub(crate) const COUNT: u32 = Fate::Queues as u32 + 1;
+
     /// Every fate that a schedule can name.
     pub(crate) fn named() -> impl Iterator<Item = Fate> {
         Self::ALL.into_iter().chain([Fate::Queues])

@@ -110,13 +110,12 @@ impl<'de> Deserialize<'de> for Expectation {
             fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Expectation, A::Error> {
                 let mut by_store = BTreeMap::new();
                 while let Some((name, expected)) = table.next_entry::<String, Expected>()? {
-                    let known = StoreKind::NAMES.iter().find(|(_, known)| *known == name);
-                    let (_, known) = known.ok_or_else(|| {
+                    let known = StoreKind::from_name(&name).map(StoreKind::name).ok_or_else(|| {
                         let names = StoreKind::NAMES.map(|(_, name)| name);
                         let hint = crate::suggest::did_you_mean(crate::suggest::nearest(&name, names));
                         serde::de::Error::custom(format!("no store is named '{name}'{hint}"))
                     })?;
-                    by_store.insert(*known, expected);
+                    by_store.insert(known, expected);
                 }
                 Ok(Expectation::PerStore(by_store))
             }

@@ -74,7 +74,7 @@ impl Rig {
     /// Which model goes along with the store.
     #[must_use]
     pub fn profile(&self) -> Profile {
-        if self.store == StoreKind::Postgres { Profile::Postgres } else { Profile::Sqlite }
+        self.store.model().expect("whatever is replayed on has a model")
     }
 
     /// What the lock service is known to do otherwise than the model, by its version: the model does the same then.
@@ -103,9 +103,13 @@ impl Rig {
             what: format!("a thread cannot wait for connections: {error}"),
             remedy: Some("raise the number of open files (ulimit -n)".to_owned()),
         })?);
-        let store: Box<dyn StoreSide> = match (self.store, &self.store_url) {
-            (StoreKind::Postgres, Some(url)) => Box::new(PostgresSide::new(Rc::clone(&runtime), url)?),
-            _ => Box::new(SqliteSide::new()?),
+        let store: Box<dyn StoreSide> = match self.store {
+            StoreKind::Postgres => {
+                let url = self.store_url.as_deref().expect("a server that was started or named has a URL");
+                Box::new(PostgresSide::new(Rc::clone(&runtime), url)?)
+            }
+            StoreKind::Sqlite => Box::new(SqliteSide::new()?),
+            StoreKind::Null => unreachable!("nothing is replayed where nothing is kept"),
         };
         let lock = if needs_lock { Some(self.lock_side(runtime)?) } else { None };
         Ok(Gate::new(store, lock, requests, always_resets))

@@ -163,15 +163,13 @@ impl Meta {
     /// The kind of lock service that the run was made with.
     #[must_use]
     pub fn lock_kind(&self) -> LockKind {
-        let found = LockKind::NAMES.iter().find(|(_, name)| *name == self.lock);
-        found.map_or(LockKind::Embedded, |(kind, _)| *kind)
+        LockKind::from_name(&self.lock).unwrap_or_default()
     }
 
     /// The kind of store that the run was made on.
     #[must_use]
     pub fn store_kind(&self) -> StoreKind {
-        let found = StoreKind::NAMES.iter().find(|(_, name)| *name == self.store);
-        found.map_or(StoreKind::Sqlite, |(kind, _)| *kind)
+        StoreKind::from_name(&self.store).unwrap_or(StoreKind::Sqlite)
     }
 }
 

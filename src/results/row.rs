@@ -77,6 +77,11 @@ const LAST: [&str; 14] = [
     "history_sha256",
 ];
 
+/// Whether a file that was written before there was such a column is none the worse for it.
+pub(super) fn may_be_absent(column: &str) -> bool {
+    column.starts_with("fired") || column == "made" || Violation::from_name(column).is_some()
+}
+
 pub(super) fn columns() -> Vec<String> {
     let fired = FaultKind::ALL.iter().map(|fault| format!("fired_{fault}"));
     let violations = Violation::ALL.iter().map(|violation| violation.name().to_owned());
@@ -251,9 +256,9 @@ pub(super) fn parse_fired(text: &str) -> Option<Fired> {
     Some(fired)
 }
 
-/// The faults of a row. A file that does not say where they fired says at least how often.
+/// The faults of a row. A file that does not say where they fired says at least how often; a fault that it does not know never did.
 fn fired(values: &BTreeMap<&str, &str>) -> Option<Fired> {
-    let count = |fault: FaultKind| parse_count(values.get(format!("fired_{fault}").as_str())?);
+    let count = |fault: FaultKind| values.get(format!("fired_{fault}").as_str()).map_or(Some(0), |text| parse_count(text));
     let fired = match values.get("fired") {
         Some(text) => parse_fired(text)?,
         None => {
@@ -400,7 +405,7 @@ mod tests {
         let mut csv = csv::Reader::from_reader(text.as_bytes());
         let header = csv.headers().expect("a header").clone();
         let record = csv.records().next().expect("a row").expect("well formed");
-        let new = ["wrong", "denied", "refused", "fired", "made"];
+        let new = ["wrong", "denied", "refused", "fired_partition", "fired", "made"];
         let mut older = csv::Writer::from_path(&path).expect("a file");
         let kept = |column: &&str| !new.contains(column);
         let name = |column| if column == "refusals" { "refused" } else { column };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::row::{MOST, columns, names_a_file, parse_causes, parse_fired, parse_made};
+use super::row::{MOST, columns, may_be_absent, names_a_file, parse_causes, parse_fired, parse_made};
 use crate::check::Violation;
 use crate::fault::FaultKind;
 use crate::strategy::name_fault;
@@ -37,7 +37,7 @@ pub(super) fn fault(values: &BTreeMap<&str, &str>) -> String {
     let uneven =
         || Violation::ALL.into_iter().find_map(|kind| uneven(values, kind)).map(|what| format!("{trial}: {what}"));
     let absent = || {
-        let absent = columns.iter().find(|column| !values.contains_key(column.as_str()))?;
+        let absent = columns.iter().find(|column| !values.contains_key(column.as_str()) && !may_be_absent(column))?;
         Some(format!("{trial}: there is no column {absent}"))
     };
     unreadable

@@ -2,6 +2,7 @@
 
 use crate::check::Violation;
 use crate::fault::FaultKind;
+use crate::model::store::Profile;
 use crate::world::Leg;
 
 /// A kind of store. Promises depend on it.
@@ -24,6 +25,22 @@ impl StoreKind {
     pub fn name(self) -> &'static str {
         let named = Self::NAMES.iter().find(|(kind, _)| *kind == self);
         named.expect("every store kind has a name").1
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<StoreKind> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+
+    /// The model of this kind of store; none of a store in which there is nothing to break.
+    #[must_use]
+    pub fn model(self) -> Option<Profile> {
+        match self {
+            StoreKind::Sqlite => Some(Profile::Sqlite),
+            StoreKind::Postgres => Some(Profile::Postgres),
+            StoreKind::Null => None,
+        }
     }
 }
 

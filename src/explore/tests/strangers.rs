@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::check::Violation;
 use crate::explore::{
-    Bound, Exploration, ExploreError, Flaws, Limits, Reason, Walk, census, count_classes, shorten, walk,
+    Bound, Exploration, ExploreError, Flaws, Limits, Reason, Walk, census, count_classes, execute_all, shorten, walk,
 };
 use crate::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
-use crate::world::{Answer, Isolation, MessageId, Reply, Request, Sql, World};
+use crate::world::{AccountId, Answer, Isolation, MessageId, Reply, Request, Sql, World};
 
 /// A strategy for a test, by its `handle`.
 macro_rules! strategy {
@@ -109,6 +109,33 @@ fn a_strategy_that_awaits_something_else_panics_or_never_ends_is_rejected() {
     let told = error(&SpeaksSql).to_string();
     assert!(told.contains("'speaks-sql' issues SQL of its own") && told.contains("oncelab replay"), "{told}");
     assert!(matches!(error(&NeverEnds).reason(), Reason::TooLarge { .. }));
+}
+
+strategy!(AsksForEightLeases, "asks-for-eight-leases", |world, request| {
+    for _ in 0..8 {
+        world.grant_lease().await?;
+    }
+    world.apply(request).await
+});
+
+strategy!(TakesFourLocks, "takes-four-locks", |world, request| {
+    for account in 0..4 {
+        let lock = world.enter(AccountId(account)).await?;
+        world.leave(lock).await;
+    }
+    world.apply(request).await
+});
+
+#[test]
+fn a_strategy_that_asks_for_more_than_the_engines_can_tell_apart_is_told_so() {
+    for (strategy, what) in [
+        (&AsksForEightLeases as &dyn Strategy, "asks for more than 7 leases in one delivery"),
+        (&TakesFourLocks, "takes more than 3 locks in one delivery"),
+    ] {
+        assert_eq!(error(strategy).reason(), &Reason::TooMany { strategy: strategy.name(), what });
+        let executed = execute_all(strategy, super::bound(1, 0, 0), Flaws::default(), |_| {});
+        assert!(executed.is_err_and(|error| error.to_string().contains(what)), "{what}");
+    }
 }
 
 // Who was first under which lease decides what becomes of the second: lanes cannot change places without their leases.
