@@ -5,14 +5,13 @@ use std::num::NonZeroI64;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use oncelab::backend::Entry;
 use oncelab::check::{Case, Evidence, Tally, findings};
-use oncelab::fault::FaultKind;
 use oncelab::history::{Event, What};
-use oncelab::strategy::Retries;
-use oncelab::world::{
-    AccountId, Answer, ClientId, Delivery, Effect, LeaseId, LockKey, MessageId, Op, Outcome, Request, Response, Token,
+use oncelab::terms::{
+    AccountId, Answer, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId, Request, Retries,
+    Token,
 };
+use oncelab::world::{Op, Outcome, Response};
 
 const REQUESTS: u32 = 80_000;
 

@@ -9,8 +9,9 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use oncelab::strategy::{Claim, Registry, StoreKind, Strategy, async_trait};
-use oncelab::world::{Reply, Request, World};
+use oncelab::strategy::{Claim, Registry, Strategy, async_trait};
+use oncelab::terms::{Reply, Request, StoreKind};
+use oncelab::world::World;
 use serde_json::Value;
 
 /// The strategy that the other build makes slower.

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use oncelab::backend::Entry;
 use oncelab::explore::{Bound, Flaws, Kinds, Limits, census, execute_all, one_by_one};
-use oncelab::model::store::{Profile, Session, Store};
+use oncelab::model::store::Store;
 use oncelab::stats::median;
 use oncelab::strategy::{Registry, Strategy};
-use oncelab::world::{AccountId, Call, ClientId, Delivery, Effect, MessageId, Op, Port, Request, World};
+use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Profile, Request, Session};
+use oncelab::world::{Call, Op, Port, World};
 
 /// How often each is measured, in turn.
 const ROUNDS: usize = 5;
@@ -106,7 +106,7 @@ fn main() {
         // With more lanes, so that learning the automaton is not what is measured.
         let four = Bound::new(4, 0, 0);
         let (schedules, found) = one_by_one(check_then_act.as_ref(), four, Flaws::default()).expect("explorable");
-        let duplicates = found.get(&oncelab::check::Violation::Duplicate).copied().unwrap_or(0);
+        let duplicates = found.get(&oncelab::terms::Violation::Duplicate).copied().unwrap_or(0);
         (schedules, u64::try_from(duplicates).unwrap_or(u64::MAX))
     };
     let mut measured: [Vec<f64>; 3] = Default::default();

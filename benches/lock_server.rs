@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use etcd_client::{Client, LockOptions};
 use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
-use oncelab::world::{AccountId, Delivery, LockKey, Op, Outcome, Response};
+use oncelab::terms::{AccountId, Delivery, LockKey};
+use oncelab::world::{Op, Outcome, Response};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 

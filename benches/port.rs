@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use oncelab::backend::{Backend, NullStore};
-use oncelab::fault::{Alarm, FaultyPort, Layer, Level, Limits, Outage, Plan, Surroundings};
+use oncelab::fault::{Alarm, FaultyPort, Level, Limits, Outage, Plan, Surroundings};
 use oncelab::history::{self, LONG};
-use oncelab::world::{AccountId, ClientId, Delivery, Effect, MessageId, Op, Port, Request};
+use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Layer, MessageId, Request};
+use oncelab::world::{Op, Port};
 use tokio_util::task::TaskTracker;
 
 /// Every fault possible, and none likely: each decision is drawn.

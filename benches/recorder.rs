@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use oncelab::history::{self, Event, LONG, What};
-use oncelab::world::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Op, Outcome, Request, Response};
+use oncelab::terms::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Request};
+use oncelab::world::{Op, Outcome, Response};
 
 /// Events that one iteration writes: a batch, so that what a trial's end costs is spread as it is in a trial.
 const EVENTS: u32 = 100_000;

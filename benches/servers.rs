@@ -15,7 +15,8 @@ use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, NullStore, P
 use oncelab::fault::Level;
 use oncelab::load::{BackendSettings, LoadSettings, Outside, Setting, run_trial};
 use oncelab::stats::median;
-use oncelab::strategy::{Registry, StoreKind};
+use oncelab::strategy::Registry;
+use oncelab::terms::StoreKind;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 

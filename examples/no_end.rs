@@ -5,8 +5,9 @@
 //! cargo run --release --example no_end -- explore loops
 //! ```
 
-use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
-use oncelab::world::{MessageId, Reply, Request, World};
+use oncelab::strategy::{Claim, Registry, Strategy, async_trait};
+use oncelab::terms::{MessageId, Reply, Request, Retries, StoreKind};
+use oncelab::world::World;
 
 /// What a strategy does with one message; all others it answers as it should.
 #[derive(Clone, Copy)]

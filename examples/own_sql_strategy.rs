@@ -9,9 +9,9 @@
 //! `insert-if-absent` is the dedup table of somebody who could not add a unique constraint to a table that others fill too. It
 //! looks and inserts in *one* statement, inside the transaction of the effect: nothing can come in between. Or can it?
 
-use oncelab::check::Violation;
-use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
-use oncelab::world::{Isolation, Reply, Request, Sql, Trouble, World};
+use oncelab::strategy::{Claim, Registry, Strategy, async_trait};
+use oncelab::terms::{Isolation, Reply, Request, Retries, StoreKind, Trouble, Violation};
+use oncelab::world::{Sql, World};
 
 /// Message id; gives a row if the message was not there.
 const REMEMBER: &str = "INSERT INTO mark (message, answer) SELECT $1, 0

@@ -8,9 +8,9 @@
 //! cannot both act; and if it finds a claim without an answer, it concludes that its owner has died and takes over, so
 //! that nothing stays stuck. Is it safe? Its claim says so, and the lab holds it to that.
 
-use oncelab::check::Violation;
-use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
-use oncelab::world::{Reply, Request, World};
+use oncelab::strategy::{Claim, Registry, Strategy, async_trait};
+use oncelab::terms::{Reply, Request, Retries, StoreKind, Violation};
+use oncelab::world::World;
 
 struct TakeOver;
 

@@ -21,4 +21,5 @@ pub mod results;
 pub mod stats;
 pub mod strategy;
 pub mod suggest;
+pub mod terms;
 pub mod world;

@@ -8,9 +8,8 @@ use super::{
     Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, NullStore,
     PostgresStore, Servers, SqliteStore, Store,
 };
-use crate::fault::{BackendFault, Disturbance, Target};
 use crate::load::BackendSettings;
-use crate::strategy::StoreKind;
+use crate::terms::{BackendFault, Disturbance, StoreKind, Target};
 
 /// A kind of lock service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -13,7 +13,8 @@ use tonic::Code;
 use super::{Address, Backend, BackendError, Endpoint, Pending, Session, Way};
 use crate::fault::wire::Protocol;
 use crate::model::lock_service::lock_key;
-use crate::world::{AccountId, Delivery, Failure, LeaseId, Op, Outcome, Response, Token};
+use crate::terms::{AccountId, Delivery, Failure, LeaseId, Token};
+use crate::world::{Op, Outcome, Response};
 
 /// How to reach a lock service, and what to ask of it.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use etcd_client::{Client, GetOptions, SortOrder, SortTarget};
 
 use super::etcd::{EtcdOptions, client, trouble};
 use super::{BackendError, Endpoint};
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 /// How long the lock service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

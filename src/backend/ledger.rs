@@ -1,10 +1,5 @@
 //! The ledger's entries and the accounts' balances, as they are read back.
 
-use crate::world::{AccountId, Delivery, MessageId, Token};
-
-/// The balance of each account.
-pub type Balances = Vec<(AccountId, i64)>;
-
 /// Which accounts and messages are meant, each from the first to the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
@@ -25,21 +20,4 @@ pub(super) fn id(number: i64) -> u32 {
 /// A number of a row as a part of a delivery; the greatest if it cannot be one.
 pub(super) fn small(number: i64) -> u8 {
     u8::try_from(number).unwrap_or(u8::MAX)
-}
-
-/// One effect, as the store recorded it in the same transaction that applied it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Entry {
-    /// The place in the ledger: effects on one account are numbered in the order in which they were applied.
-    pub number: u64,
-    pub message: MessageId,
-    pub account: AccountId,
-    /// Whatever the store holds: a strategy with SQL of its own can write what no request asks for.
-    pub amount: i64,
-    /// The account's balance right after the effect.
-    pub balance: i64,
-    /// The fencing token under which it was accepted.
-    pub token: Option<Token>,
-    /// The delivery that applied it.
-    pub by: Delivery,
 }

@@ -22,7 +22,7 @@ pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
 pub use endpoint::Endpoint;
 pub use etcd::{EtcdBackend, EtcdOptions, Probed};
 pub use etcd_overseer::EtcdOverseer;
-pub use ledger::{Balances, Entry, Scope};
+pub use ledger::Scope;
 pub use null::NullStore;
 pub use postgres::{PostgresOverseer, PostgresStore};
 pub use servers::Servers;
@@ -33,7 +33,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::fault::wire::{Protocol, Wire};
-use crate::world::{Delivery, Op, Outcome};
+use crate::terms::{Balances, Delivery, Entry};
+use crate::world::{Op, Outcome};
 
 /// A future that a backend gives back.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::{Backend, BackendError, Balances, Entry, Pending, Session, Store};
-use crate::world::{AccountId, Answer, Delivery, Op, Outcome, Request, Response, Token};
+use super::{Backend, BackendError, Pending, Session, Store};
+use crate::terms::{AccountId, Answer, Balances, Delivery, Entry, Request, Token};
+use crate::world::{Op, Outcome, Response};
 
 /// Answers every operation at once, as if it had gone well and nothing had been there before.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::provision::{Relay, Server, Started};
 use super::{BackendError, etcd, postgres};
-use crate::fault::Target;
+use crate::terms::Target;
 
 /// How long a server may take until it answers again after what was done to it.
 const HEALING_TIMEOUT: Duration = Duration::from_secs(30);

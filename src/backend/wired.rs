@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Backend, BackendError, Pending, Session, Way};
 use crate::fault::wire::Wire;
-use crate::world::{Delivery, Op, Outcome};
+use crate::terms::Delivery;
+use crate::world::{Op, Outcome};
 
 /// A backend behind proxies.
 pub struct Wired(pub Arc<dyn Backend>);

@@ -1,6 +1,7 @@
 //! abandoned: the client gave up, and the effect is absent.
 
-use super::{Case, Cause, Finding, Violation};
+use super::{Case, Finding};
+use crate::terms::{Cause, Violation};
 
 /// One finding per message that its client gave up, that nobody retried after everything had settled, and that is not
 /// in the ledger.
@@ -25,10 +26,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{FIRST, Story};
-    use crate::check::{Cause, Violation};
     use crate::history::What;
-    use crate::strategy::Retries;
-    use crate::world::{Answer, Delivery, Trouble};
+    use crate::terms::{Answer, Cause, Delivery, Retries, Trouble, Violation};
 
     fn given_up() -> Story {
         let mut story = Story::of(1);

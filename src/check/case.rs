@@ -6,11 +6,8 @@ use std::time::Duration;
 use super::overlap;
 use super::tally::Counted;
 use super::told::Told;
-use crate::backend::Entry;
-use crate::fault::Disturbed;
 use crate::history::Event;
-use crate::strategy::Retries;
-use crate::world::{AccountId, MessageId, Request};
+use crate::terms::{AccountId, Disturbed, Entry, MessageId, Request, Retries};
 
 /// What was recorded of a trial.
 #[derive(Debug, Clone, Copy)]
@@ -166,7 +163,7 @@ mod tests {
     use crate::check::Told;
     use crate::check::testing::{FIRST, RETRY, Story};
     use crate::history::What;
-    use crate::world::MessageId;
+    use crate::terms::MessageId;
 
     #[test]
     fn events_and_entries_are_those_of_their_message_in_their_order() {

@@ -1,11 +1,9 @@
 //! Causes: what the history shows to have led to a violation.
 
-use super::{Case, Cause, late};
-use crate::backend::Entry;
-use crate::fault::FaultKind;
+use super::{Case, late};
 use crate::history::{Event, What};
-use crate::strategy::Retries;
-use crate::world::{Acts, Delivery, Leg, MessageId, Op, Outcome};
+use crate::terms::{Cause, Delivery, Entry, FaultKind, Leg, MessageId, Retries};
+use crate::world::{Acts, Op, Outcome};
 
 /// What happened to one delivery, in short.
 #[derive(Debug, Default, Clone, Copy)]
@@ -156,11 +154,9 @@ pub(super) fn of_outdated(case: &Case<'_>, entry: &Entry) -> Cause {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, lock, request, sent};
-    use crate::check::{Cause, Violation};
-    use crate::fault::FaultKind;
     use crate::history::What;
-    use crate::strategy::Retries;
-    use crate::world::{Answer, Delivery, MessageId, Op, Outcome, Response, Sql};
+    use crate::terms::{Answer, Cause, Delivery, FaultKind, MessageId, Retries, Violation};
+    use crate::world::{Op, Outcome, Response, Sql};
 
     const APPLIED: Response = Response::Applied(Some(Answer(10)));
     const READ: Op = Op::ReadMark(MessageId(0));

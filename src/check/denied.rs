@@ -1,7 +1,7 @@
 //! denied: the client was told that it is refused for good, and the ledger holds the effect.
 
-use super::{Case, Finding, Violation, cause};
-use crate::world::MessageId;
+use super::{Case, Finding, cause};
+use crate::terms::{MessageId, Violation};
 
 /// Whether a message is in the ledger although its client was told that it is refused for good, then or later.
 pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
@@ -18,9 +18,9 @@ pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{FIRST, RETRY, Story, apply};
-    use crate::check::{Cause, Violation};
     use crate::history::What;
-    use crate::world::{Answer, Outcome, Response, Trouble};
+    use crate::terms::{Answer, Cause, Trouble, Violation};
+    use crate::world::{Outcome, Response};
 
     const APPLIED: Response = Response::Applied(Some(Answer(10)));
 

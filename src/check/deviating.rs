@@ -1,9 +1,9 @@
 //! deviating: two answers to the same message id differ.
 
 use super::told::is_answer;
-use super::{Case, Cause, Finding, Violation, cause};
+use super::{Case, Finding, cause};
 use crate::history::What;
-use crate::world::{MessageId, Reply};
+use crate::terms::{Cause, MessageId, Reply, Violation};
 
 /// One finding per message to which two deliveries gave different answers, whether or not the client heard both. "Try
 /// again" is no answer; "refused for good" is one.
@@ -45,10 +45,10 @@ fn why(case: &Case<'_>, message: MessageId) -> Cause {
 
 #[cfg(test)]
 mod tests {
+    use crate::check::Case;
     use crate::check::testing::{COPY, FIRST, RETRY, Story};
-    use crate::check::{Case, Cause, Violation};
     use crate::history::What;
-    use crate::world::{Answer, Reply, Trouble};
+    use crate::terms::{Answer, Cause, Reply, Trouble, Violation};
 
     fn two(first: Reply, second: Reply) -> usize {
         let mut story = Story::of(1);

@@ -1,6 +1,7 @@
 //! duplicate: the ledger holds the effect more than once.
 
-use super::{Case, Finding, Violation, cause};
+use super::{Case, Finding, cause};
+use crate::terms::Violation;
 
 /// One finding per message whose effect is in the ledger more than once.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
@@ -21,7 +22,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story};
-    use crate::check::{Cause, Violation};
+    use crate::terms::{Cause, Violation};
 
     #[test]
     fn accepts_one_effect_per_message() {

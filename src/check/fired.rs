@@ -1,8 +1,9 @@
 //! Which faults fired, and where; which operations were made. What a pass is worth depends on both.
 
-use crate::fault::{FaultKind, Level, Probability};
+use crate::fault::{Level, Probability};
 use crate::history::{Event, What};
-use crate::world::{Leg, OpKind};
+use crate::terms::{FaultKind, Leg};
+use crate::world::OpKind;
 
 /// How often each fault fired, on each leg. What happens to a handler happens on no leg.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -204,7 +205,8 @@ impl std::fmt::Display for Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{BackendFault, Disturbance, ForOps, MessageFaults, OpName, Target};
+    use crate::fault::{ForOps, MessageFaults, OpName};
+    use crate::terms::{BackendFault, Disturbance, Target};
 
     fn level() -> Level {
         let mut level = Level::none();

@@ -1,10 +1,8 @@
 //! late: the effect was applied after the client had given up for good.
 
-use super::{Case, Cause, Finding, Violation};
-use crate::backend::Entry;
+use super::{Case, Finding};
 use crate::history::{Event, What};
-use crate::strategy::Retries;
-use crate::world::{Delivery, MessageId};
+use crate::terms::{Cause, Delivery, Entry, MessageId, Retries, Violation};
 
 /// Whether an effect of the message began after its client had given up. A client that would retry has not given up for good:
 /// the fault-free retry is still to come. One that was refused was told so: that is [`Violation::Denied`].
@@ -51,11 +49,11 @@ fn may_apply(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::check::Case;
     use crate::check::testing::{COPY, FIRST, RETRY, Story, apply};
-    use crate::check::{Case, Cause, Violation};
     use crate::history::What;
-    use crate::strategy::Retries;
-    use crate::world::{Answer, Delivery, MessageId, Op, Outcome, Response, Sql, Trouble};
+    use crate::terms::{Answer, Cause, Delivery, MessageId, Retries, Trouble, Violation};
+    use crate::world::{Op, Outcome, Response, Sql};
 
     /// A client that never retries gave up at 50 µs.
     fn given_up() -> Story {

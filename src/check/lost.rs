@@ -2,9 +2,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Case, Cause, Finding, Violation, cause};
-use crate::backend::Entry;
-use crate::world::{AccountId, Answer, MessageId, Trouble};
+use super::{Case, Finding, cause};
+use crate::terms::{AccountId, Answer, Cause, Entry, MessageId, Trouble, Violation};
 
 /// Whether a message is not in the ledger although its client was told success, or although a fault-free retry after
 /// everything had settled came back with a failure; or its effect is there, and another was written over it. A retry whose
@@ -59,12 +58,13 @@ fn surviving(ledger: &[Entry]) -> FxHashSet<u64> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{FIRST, Story, request};
-    use crate::check::{Case, Cause, Violation, findings};
+    use crate::check::{Case, findings};
     use crate::history::What;
-    use crate::world::{Answer, Delivery, Failure, Op, Response, Trouble};
+    use crate::terms::{Answer, Cause, Delivery, Failure, Trouble, Violation};
+    use crate::world::{Op, Response};
 
     /// A message whose client gave up, and whose fault-free retry came back with this.
-    fn retried(reply: crate::world::Reply) -> Story {
+    fn retried(reply: crate::terms::Reply) -> Story {
         let mut story = Story::of(1);
         story.at(0, 0, FIRST, What::GaveUp).answer(10, 0, Delivery::FINAL, reply);
         story

@@ -21,7 +21,6 @@ mod tally;
 pub(crate) mod testing;
 mod told;
 mod verdict;
-mod violation;
 mod work;
 mod wrong;
 
@@ -30,10 +29,9 @@ pub use fired::{Faults, Fired, Made};
 pub use tally::Tally;
 pub use told::Told;
 pub use verdict::{Inconclusive, Verdict, is_met};
-pub use violation::{Cause, Violation};
 pub use work::Work;
 
-use crate::world::MessageId;
+use crate::terms::{Cause, MessageId, Violation};
 
 /// One broken guarantee.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Case, Cause, Finding, Violation};
+use super::{Case, Finding};
 use crate::history::{Event, What};
-use crate::world::{AccountId, Acts, Delivery, MessageId, Op, Outcome};
+use crate::terms::{AccountId, Cause, Delivery, MessageId, Violation};
+use crate::world::{Acts, Op, Outcome};
 
 /// Somebody who believes to be inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -156,9 +157,9 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{FIRST, LEASE_US, Story, apply, lock, token};
-    use crate::check::{Cause, Violation};
     use crate::history::What;
-    use crate::world::{Answer, Op, Response};
+    use crate::terms::{Answer, Cause, Violation};
+    use crate::world::{Op, Response};
 
     /// Message `n` takes the lock under lease `n`: it is asked for at this time, and known to be held 11 µs later.
     fn enter(story: &mut Story, us: u64, n: u32) {

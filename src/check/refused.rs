@@ -1,8 +1,9 @@
 //! refused: a valid request was refused for good, and its effect is absent.
 
-use super::{Case, Cause, Finding, Violation};
+use super::{Case, Finding};
 use crate::history::{Event, What};
-use crate::world::{MessageId, Outcome};
+use crate::terms::{Cause, MessageId, Violation};
+use crate::world::Outcome;
 
 /// Whether a message is not in the ledger, and its client was told that it is refused for good. Every request of the lab is valid.
 pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
@@ -37,9 +38,8 @@ fn why(case: &Case<'_>, message: MessageId, refused_at_ns: u64) -> Cause {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{FIRST, RETRY, Story, apply};
-    use crate::check::{Cause, Violation};
     use crate::history::What;
-    use crate::world::{Answer, Delivery, Trouble};
+    use crate::terms::{Answer, Cause, Delivery, Trouble, Violation};
 
     #[test]
     fn rejects_a_refusal_after_a_fault_that_has_passed() {

@@ -2,9 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Case, Finding, Violation, cause};
-use crate::backend::Entry;
-use crate::world::{AccountId, MessageId};
+use super::{Case, Finding, cause};
+use crate::terms::{AccountId, Entry, MessageId, Violation};
 
 /// One finding per message that was applied again after another message had been applied to its account, and that put
 /// the account back into the state in which its first application had left it.
@@ -38,8 +37,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::Violation;
     use crate::check::testing::{COPY, FIRST, RETRY, Story};
+    use crate::terms::Violation;
 
     #[test]
     fn rejects_a_duplicate_that_puts_the_old_state_back() {

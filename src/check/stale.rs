@@ -2,8 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Case, Finding, Violation, cause};
-use crate::world::{AccountId, Token};
+use super::{Case, Finding, cause};
+use crate::terms::{AccountId, Token, Violation};
 
 /// One finding per message with an entry whose token is lower than that of an earlier entry of its account.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
@@ -30,8 +30,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{FIRST, RETRY, Story, apply, called};
-    use crate::check::{Cause, Violation};
     use crate::history::What;
+    use crate::terms::{Cause, Violation};
 
     #[test]
     fn accepts_tokens_that_never_fall() {

@@ -1,7 +1,7 @@
 //! stuck: a marker or claim stays unfinished, so that a fault-free retry is refused for good.
 
-use super::{Case, Finding, Violation, cause};
-use crate::world::{MessageId, Trouble};
+use super::{Case, Finding, cause};
+use crate::terms::{MessageId, Trouble, Violation};
 
 /// Whether the fault-free retry of a message, after everything had settled, was told that somebody is at work on it.
 pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
@@ -16,9 +16,8 @@ pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{FIRST, RETRY, Story};
-    use crate::check::{Cause, Violation};
     use crate::history::What;
-    use crate::world::{Answer, Delivery, Trouble};
+    use crate::terms::{Answer, Cause, Delivery, Trouble, Violation};
 
     #[test]
     fn rejects_a_message_whose_last_retry_is_told_to_wait() {

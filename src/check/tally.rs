@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::work::Counting;
-use super::{Case, Cause, Finding, Fired, Made, Violation, Work};
+use super::{Case, Finding, Fired, Made, Work};
 use crate::history::{Event, What};
-use crate::world::{Acts, Leg, Trouble};
+use crate::terms::{Cause, Leg, Trouble, Violation};
+use crate::world::Acts;
 
 /// Counts, which add up over trials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -138,10 +139,12 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story, apply, lock, sent, token};
-    use crate::check::{Case, Cause, Evidence, Tally, Violation, Work, findings};
-    use crate::fault::{Disturbance, Disturbed, FaultKind, Target};
+    use crate::check::{Case, Evidence, Tally, Work, findings};
     use crate::history::What;
-    use crate::world::{Answer, Delivery, Isolation, Leg, Op, OpKind, Response, Trouble};
+    use crate::terms::{
+        Answer, Cause, Delivery, Disturbance, Disturbed, FaultKind, Isolation, Leg, Target, Trouble, Violation,
+    };
+    use crate::world::{Op, OpKind, Response};
 
     fn tally(story: &Story) -> Tally {
         let case = Case::new(story.evidence());

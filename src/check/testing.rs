@@ -3,15 +3,13 @@
 use std::num::NonZeroI64;
 use std::time::Duration;
 
-use super::{Case, Cause, Evidence, Violation, findings};
-use crate::backend::Entry;
-use crate::fault::FaultKind;
+use super::{Case, Evidence, findings};
 use crate::history::{Event, What};
-use crate::strategy::Retries;
-use crate::world::{
-    AccountId, Answer, ClientId, Delivery, Effect, LeaseId, LockKey, MessageId, Op, Outcome, Reply, Request, Response,
-    Token,
+use crate::terms::{
+    AccountId, Answer, Cause, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId, Reply,
+    Request, Retries, Token, Violation,
 };
+use crate::world::{Op, Outcome, Response};
 
 /// How long a lease lives in these stories: 100 µs.
 pub(crate) const LEASE_US: u64 = 100;

@@ -1,7 +1,8 @@
 //! What a client was told, and what its handlers answered.
 
 use crate::history::{Event, What};
-use crate::world::{Acts, Answer, Delivery, Reply, Trouble};
+use crate::terms::{Answer, Delivery, Reply, Trouble};
+use crate::world::Acts;
 
 /// What the client of one request was told in the end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

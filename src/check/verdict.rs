@@ -1,9 +1,9 @@
 //! Verdicts: what the counts say of a strategy, and whether that was expected.
 
-use super::{Faults, Tally, Violation};
+use super::{Faults, Tally};
 use crate::fault::Level;
-use crate::load::Expected;
 use crate::strategy::Claim;
+use crate::terms::{Expected, Violation};
 
 /// Fewer requests than this, and a pass proves nothing: by the rule of three, 0 of 100 leaves room for 3 %.
 const ENOUGH: u64 = 100;
@@ -101,10 +101,10 @@ pub fn is_met(verdict: Verdict, expected: Option<&Expected>, tally: &Tally, clai
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Cause, Fired, Made};
-    use crate::fault::{FaultKind, Probability};
-    use crate::strategy::Retries;
-    use crate::world::{Leg, OpKind};
+    use crate::check::{Fired, Made};
+    use crate::fault::Probability;
+    use crate::terms::{Cause, FaultKind, Leg, Retries};
+    use crate::world::OpKind;
 
     const CLAIM: Claim = Claim {
         promise: "a test's",

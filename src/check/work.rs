@@ -1,7 +1,8 @@
 //! What a trial's requests cost: how often clients asked, what handlers asked of the backends, and what they told.
 
 use crate::history::{Event, What};
-use crate::world::{Acts, Delivery, Leg, MessageId, Op, Trouble};
+use crate::terms::{Delivery, Leg, MessageId, Trouble};
+use crate::world::{Acts, Op};
 
 /// Counts of a trial's work, which add up over trials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -159,7 +160,8 @@ impl std::ops::AddAssign for Work {
 mod tests {
     use super::*;
     use crate::check::testing::{COPY, FIRST, RETRY, Story, apply, lock, sent};
-    use crate::world::{Answer, Failure, Isolation, Response};
+    use crate::terms::{Answer, Failure, Isolation};
+    use crate::world::Response;
 
     const APPLIED: Response = Response::Applied(Some(Answer(10)));
     const MARK: Op = Op::WriteMark(MessageId(0), Answer(10));

@@ -2,10 +2,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Case, Cause, Finding, Violation};
-use crate::backend::Entry;
+use super::{Case, Finding};
 use crate::history::What;
-use crate::world::{AccountId, MessageId, Op};
+use crate::terms::{AccountId, Cause, Entry, MessageId, Violation};
+use crate::world::Op;
 
 /// One finding per message whose effect, answer or balance is not what it should be.
 ///
@@ -129,9 +129,10 @@ fn against_balances(case: &Case<'_>, chains: &Chains<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story, request};
-    use crate::check::{Case, Cause, Evidence, Violation};
+    use crate::check::{Case, Evidence};
     use crate::history::What;
-    use crate::world::{AccountId, Answer, MessageId, Op, Response};
+    use crate::terms::{AccountId, Answer, Cause, MessageId, Violation};
+    use crate::world::{Op, Response};
 
     fn wrong(story: &Story) -> Vec<(u32, Cause)> {
         story.found(Violation::Wrong)

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::schedules;
-use crate::check::Violation;
 use crate::explore::{Schedule, tell};
 use crate::report::{Facts, Shown, StoryView, document, to_html};
 use crate::results::{Course, Files, RunFolder, Schedules, Shortened, Summary};
 use crate::strategy::Registry;
+use crate::terms::Violation;
 
 /// A run, summed up.
 pub(super) struct Derived {

@@ -15,10 +15,9 @@ use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
     Watch, count_classes, shorten, tell, unseen, walk,
 };
-use crate::fault::FaultKind;
-use crate::model::store::Profile;
 use crate::report::{self, NoIsolationTest};
 use crate::strategy::{Registry, Strategy};
+use crate::terms::{FaultKind, Profile};
 
 #[derive(Debug, Args)]
 pub(super) struct Explore {
@@ -416,7 +415,7 @@ pub(super) fn explore_both(
 ) -> anyhow::Result<Row> {
     let one = Exploration::new(strategy.as_ref(), bound, limits, watch)?;
     let claim = strategy.claim(bound.store_kind());
-    let shown = |violation: &crate::check::Violation| one.shows(*violation);
+    let shown = |violation: &crate::terms::Violation| one.shows(*violation);
     let is_shown = claim.breaks.iter().flat_map(|b| b.shows).all(shown);
     let two = if is_shown || bound.lanes < 2 || bound.requests > 1 {
         None

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::explore::{Row, count};
 use super::output;
-use crate::check::{Cause, Finding, Violation};
+use crate::check::Finding;
 use crate::exit;
 use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked, unseen};
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
-use crate::strategy::{Claim, Retries, Strategy};
+use crate::strategy::{Claim, Strategy};
+use crate::terms::{Cause, Retries, Violation};
 
 const WIDTH: usize = 80;
 

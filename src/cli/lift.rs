@@ -13,14 +13,14 @@ use super::progress::{Counter, Spinner};
 use super::rig::Mounted;
 use super::servers::{Real, Servers};
 use super::{Usage, output};
-use crate::check::{Case, Finding, Violation, findings};
+use crate::check::{Case, Finding, findings};
 use crate::exit;
 use crate::explore::{Flaws, Limits, Schedule};
 use crate::load::Cell;
-use crate::model::store::Profile;
 use crate::replay::{LiftError, Lifted, Replayed, Shortener, Work, lift, replay_all};
 use crate::results::{RunFolder, SavedTrial};
 use crate::strategy::{Registry, Strategy};
+use crate::terms::{Profile, Violation};
 
 #[derive(Debug, Args)]
 pub(super) struct Lift {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::output;
 use crate::exit;
-use crate::fault::FaultKind;
 use crate::load;
-use crate::strategy::{Claim, Registry, StoreKind};
+use crate::strategy::{Claim, Registry};
+use crate::terms::{FaultKind, StoreKind};
 
 #[derive(Debug, Args)]
 pub(super) struct List {

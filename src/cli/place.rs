@@ -1,7 +1,7 @@
 //! Where the servers of a run are, as far as a file may say it: never a user, and never a password.
 
 use crate::backend::Wanted;
-use crate::strategy::StoreKind;
+use crate::terms::StoreKind;
 
 /// The places of servers that were named by their URLs, as settings of the run's backends: a run is finished on the same servers.
 pub(super) fn of_servers(wanted: &Wanted) -> Vec<(String, String)> {

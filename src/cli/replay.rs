@@ -14,14 +14,13 @@ use super::progress::Counter;
 use super::rig::Mounted;
 use super::servers::Real;
 use super::{explored, output};
-use crate::backend::Entry;
-use crate::check::Violation;
 use crate::exit;
 use crate::explore::{Bound, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleError, bound_of, tell, tell_with};
 use crate::quote::shell_path;
 use crate::replay::{Divergence, Kept, ReplayError, Replayed, Told, Work, replay_all, replay_and_tell};
 use crate::report;
 use crate::strategy::{Registry, Strategy};
+use crate::terms::{Entry, Violation};
 
 #[derive(Debug, Args)]
 pub(super) struct Replay {

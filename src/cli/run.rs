@@ -15,8 +15,9 @@ use crate::backend::{BackendError, Backends, LockKind, Wanted};
 use crate::exit;
 use crate::load::{self, Ending, Experiment, Point};
 use crate::results::{Files, Meta, ResumeError, Resumed, RunFolder, Summary};
-use crate::strategy::{Registry, StoreKind};
+use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
+use crate::terms::StoreKind;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {

@@ -1,12 +1,10 @@
 //! The schedules that a report shows: from the rows of a run and the strategies' code alone.
 
 use super::explore::explore_both;
-use crate::check::{Cause, Violation};
 use crate::explore::{Bound, Caused, Exploration, Kinds, Limits, Why, by_cause};
-use crate::fault::FaultKind;
-use crate::model::store::Profile;
 use crate::results::{Breaking, CellSummary, Explored, Files, RunFolder, Schedules, Shortened, Summary};
-use crate::strategy::{Registry, StoreKind, Strategy};
+use crate::strategy::{Registry, Strategy};
+use crate::terms::{Cause, FaultKind, Profile, StoreKind, Violation};
 
 /// What a search may use: a report is no place for long ones.
 const LIMITS: Limits = Limits { memory_bytes: 256 << 20, caused_states: 20_000 };

@@ -5,10 +5,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::backend::provision::{Images, Keeps, Provision, Source};
 use crate::backend::{LockKind, Wanted};
-use crate::fault::{Disturbance, Layer, Level, Target};
+use crate::fault::Level;
 use crate::load::Experiment;
-use crate::model::store::Profile;
-use crate::strategy::StoreKind;
+use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
 
 use super::Usage;
 use super::urls::Urls;

@@ -5,7 +5,8 @@ use std::task::{Context, Poll, Waker};
 use tokio_util::sync::ReusableBoxFuture;
 
 use crate::strategy::Strategy;
-use crate::world::{Call, HandOver, Op, Outcome, Port, Reply, Request, World};
+use crate::terms::{Reply, Request};
+use crate::world::{Call, HandOver, Op, Outcome, Port, World};
 
 use super::standstill::{Step, steps_of};
 use super::{ExploreError, Reason};

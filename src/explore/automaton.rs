@@ -5,7 +5,8 @@
 //! outcomes that lead there, and must make the same operations as before: a strategy that does not is rejected.
 
 use crate::strategy::Strategy;
-use crate::world::{Op, Outcome, Request};
+use crate::terms::Request;
+use crate::world::{Op, Outcome};
 
 use super::attempt::{Attempt, Next, guarded};
 use super::{ExploreError, Reason, in_words};

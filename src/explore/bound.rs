@@ -1,9 +1,7 @@
 //! The bound: how much is explored.
 
-use crate::fault::FaultKind;
-use crate::model::store::Profile;
-use crate::strategy::{Retries, StoreKind, Strategy};
-use crate::world::{AccountId, ClientId, Delivery, Effect, MessageId, Request};
+use crate::strategy::Strategy;
+use crate::terms::{AccountId, ClientId, Delivery, Effect, FaultKind, MessageId, Profile, Request, Retries, StoreKind};
 
 use super::machine::FINAL_ATTEMPT;
 use super::schedule::Fate;

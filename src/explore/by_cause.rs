@@ -6,8 +6,8 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::check::{Cause, Violation};
 use crate::strategy::Strategy;
+use crate::terms::{Cause, Violation};
 
 use super::bound::Bound;
 use super::engine::Engine;

@@ -9,8 +9,8 @@ use std::collections::hash_map::Entry as Place;
 
 use rustc_hash::FxHashMap;
 
-use crate::check::Violation;
 use crate::strategy::Strategy;
+use crate::terms::Violation;
 
 use super::bound::{Bound, MAX_LANES};
 use super::engine::{Engine, State, Violations, Way};

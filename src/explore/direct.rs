@@ -2,10 +2,10 @@
 
 use std::num::NonZeroI64;
 
-use crate::backend::Entry;
 use crate::model::lock_service::{LockService, Locking, Settled, Ticket, lock_key};
-use crate::model::store::{Session, Store, Waits};
-use crate::world::{Failure, LeaseId, LockKey, Op, Outcome, Response, Token};
+use crate::model::store::{Store, Waits};
+use crate::terms::{Entry, Failure, LeaseId, LockKey, Session, Token};
+use crate::world::{Op, Outcome, Response};
 
 use super::bound::Bound;
 use super::machine::lock_name;

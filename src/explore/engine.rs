@@ -5,9 +5,8 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
-use crate::check::Violation;
-use crate::strategy::{Retries, Strategy};
-use crate::world::{Leg, Reply};
+use crate::strategy::Strategy;
+use crate::terms::{Leg, Reply, Retries, Violation};
 
 use super::attempt::Next;
 use super::automaton::{Automaton, MAX_DEPTH};
@@ -304,7 +303,9 @@ impl<'s> Engine<'s> {
         match effect {
             Ok(effect) => *state = self.follow(to, step.lane, effect)?,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
-            Err(Blocked::TooMany(what)) => return Err(Reason::TooMany { strategy: self.executor.strategy.name(), what }.into()),
+            Err(Blocked::TooMany(what)) => {
+                return Err(Reason::TooMany { strategy: self.executor.strategy.name(), what }.into());
+            }
         }
         Ok(true)
     }

@@ -5,12 +5,11 @@ mod modelled;
 use std::num::NonZeroI64;
 use std::time::Duration;
 
-use crate::backend::{Balances, Entry};
 use crate::check::{Case, Evidence, Finding, findings};
-use crate::fault::FaultKind;
 use crate::history::{Event, What};
-use crate::strategy::{Retries, Strategy};
-use crate::world::{LeaseId, MessageId, Op, Outcome, Reply, Request, Response, Token};
+use crate::strategy::Strategy;
+use crate::terms::{Balances, Entry, FaultKind, LeaseId, MessageId, Reply, Request, Retries, Token};
+use crate::world::{Op, Outcome, Response};
 
 use super::attempt::{Attempt, Next};
 use super::bound::{Bound, MAX_LANES};
@@ -281,7 +280,9 @@ impl<S: Backends> Execution<'_, S> {
         let effect = match machine.step(step, pending) {
             Ok(effect) => effect,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
-            Err(Blocked::TooMany(what)) => return Err(Reason::TooMany { strategy: self.of.strategy.name(), what }.into()),
+            Err(Blocked::TooMany(what)) => {
+                return Err(Reason::TooMany { strategy: self.of.strategy.name(), what }.into());
+            }
         };
         let waited = self.backends.waits() > waits;
         self.follow(step, effect, waited, false)?;

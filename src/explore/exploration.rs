@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Cause, Violation};
-use crate::fault::FaultKind;
-use crate::strategy::{Break, Claim, Retries, Strategy};
+use crate::strategy::{Break, Claim, Strategy};
+use crate::terms::{Cause, FaultKind, Retries, Violation};
 
 use super::bound::{Bound, Kinds};
 use super::by_cause::{ByCause, by_cause};

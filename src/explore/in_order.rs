@@ -10,7 +10,8 @@ use super::engine::{Engine, State, Way};
 use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Step};
 use super::{ExploreError, Reason};
-use crate::world::{Acts, Leg};
+use crate::terms::Leg;
+use crate::world::Acts;
 
 /// How states are gone through.
 pub(super) struct Search {

@@ -2,10 +2,9 @@
 //!
 //! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Stage`]).
 
-use crate::model::store::{Session, Waits};
-use crate::world::{
-    AccountId, Failure, LeaseId, Leg, LockKey, MessageId, Op, Outcome, Reply, Response, Token, Trouble,
-};
+use crate::model::store::Waits;
+use crate::terms::{AccountId, Failure, LeaseId, Leg, LockKey, MessageId, Reply, Session, Token, Trouble};
+use crate::world::{Op, Outcome, Response};
 
 use super::bound::{Bound, MAX_LANES};
 use super::schedule::{Fate, Step};
@@ -360,8 +359,8 @@ impl<S: Stage> Machine<'_, S> {
                 if place >= MAX_TOKENS {
                     return Err(Blocked::TooMany("takes more than 3 locks in one delivery"));
                 }
-                me.tokens[place] = u8::try_from(revision.get())
-                    .map_err(|_| Blocked::TooMany("is given a token higher than 255"))?;
+                me.tokens[place] =
+                    u8::try_from(revision.get()).map_err(|_| Blocked::TooMany("is given a token higher than 255"))?;
                 let local = i64::try_from(place + 1).ok().and_then(std::num::NonZeroI64::new);
                 Outcome::Ok(Response::Held(Token(local.expect("it is at least 1"))))
             }

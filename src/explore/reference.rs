@@ -8,8 +8,8 @@ use super::bound::Bound;
 use super::execution::{Execution, Executor};
 use super::schedule::{Fate, Step};
 use super::{ExploreError, Flaws};
-use crate::backend::Entry;
 use crate::strategy::Strategy;
+use crate::terms::Entry;
 
 /// A place where the schedule could go several ways.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 //! Two schedules with the same of it are judged alike. It judges nothing itself: that is done by the checks, on one schedule
 //! for each different [`Seen`].
 
-use crate::world::{AccountId, Answer, MessageId, Reply, Request, Token};
+use crate::terms::{AccountId, Answer, MessageId, Reply, Request, Token};
 
 /// What a verdict can depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::Violation;
 use crate::strategy::Strategy;
+use crate::terms::Violation;
 
 use super::bound::Bound;
 use super::engine::{Engine, Violations};

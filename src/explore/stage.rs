@@ -1,7 +1,8 @@
 //! The stage on which steps are made: what a step asks of the backends, be they a model or servers.
 
-use crate::model::store::{Session, Waits};
-use crate::world::{LeaseId, LockKey, Op, Outcome, Token};
+use crate::model::store::Waits;
+use crate::terms::{LeaseId, LockKey, Session, Token};
+use crate::world::{Op, Outcome};
 
 /// A request that a handler has stopped waiting for, and that will land.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

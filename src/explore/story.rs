@@ -1,8 +1,9 @@
 //! The story of a schedule: every step in words, with what came of it, and the moment at which it goes wrong.
 
-use crate::check::{Cause, Finding, Violation};
-use crate::strategy::{Retries, Strategy};
-use crate::world::{Failure, Isolation, LeaseId, Leg, MessageId, Op, Outcome, Reply, Response, Trouble};
+use crate::check::Finding;
+use crate::strategy::Strategy;
+use crate::terms::{Cause, Failure, Isolation, LeaseId, Leg, MessageId, Reply, Retries, Trouble, Violation};
+use crate::world::{Op, Outcome, Response};
 
 use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};

@@ -9,10 +9,10 @@ use std::hash::Hash;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::backend::Entry;
 use crate::model::lock_service::LockService;
-use crate::model::store::{Session, Store, Waits};
-use crate::world::{Delivery, Failure, LeaseId, LockKey, Op, Outcome, Request, Token};
+use crate::model::store::{Store, Waits};
+use crate::terms::{Delivery, Entry, Failure, LeaseId, LockKey, Request, Session, Token};
+use crate::world::{Op, Outcome};
 
 use super::Flaws;
 use super::bound::Bound;

@@ -2,8 +2,8 @@
 //!
 //! A touch depends only on what the step's own lane has done before, so that it stays the same when others change places.
 
-use crate::model::store::Profile;
-use crate::world::{Isolation, Item, Op, OpKind, Outcome, Response};
+use crate::terms::{Isolation, Profile};
+use crate::world::{Item, Op, OpKind, Outcome, Response};
 
 use super::engine::{Engine, State, Way};
 use super::schedule::Fate;
@@ -97,7 +97,7 @@ impl Engine<'_> {
         let is_over = after.attempt != lane.attempt || after.is_ended();
         let disconnects =
             way.step.fate != Fate::Arrives && way.step.fate != Fate::Expires && way.step.fate != Fate::TimesOut;
-        if past.transaction.is_some() && (is_over || disconnects && op.leg() == crate::world::Leg::Store) {
+        if past.transaction.is_some() && (is_over || disconnects && op.leg() == crate::terms::Leg::Store) {
             self.ends_transaction(&mut touch, past);
         }
         if is_over && past.leased {
@@ -163,7 +163,7 @@ impl Engine<'_> {
             Op::Release(_) if !unknown => past.may_hold_key &= self.has_unknown(before),
             _ => {}
         }
-        if op.leg() == crate::world::Leg::Store {
+        if op.leg() == crate::terms::Leg::Store {
             past.written |= op.footprint().writes.iter().map(|item| bit(*item)).fold(0, |a, b| a | b);
             if unknown {
                 past.transaction = None;
@@ -174,7 +174,7 @@ impl Engine<'_> {
 
     fn has_unknown(&self, node: u16) -> bool {
         self.automaton.before(node).is_some_and(|(before, learned)| {
-            let is_lock = self.automaton.op(before).is_some_and(|op| op.leg() == crate::world::Leg::Lock);
+            let is_lock = self.automaton.op(before).is_some_and(|op| op.leg() == crate::terms::Leg::Lock);
             is_lock && learned == Outcome::Unknown || self.has_unknown(before)
         })
     }
@@ -182,7 +182,7 @@ impl Engine<'_> {
 
 /// What was held back with its transaction can touch whatever the transaction has.
 fn land(touch: &mut Touch, flight: &Flight) {
-    if flight.op.leg() == crate::world::Leg::Lock {
+    if flight.op.leg() == crate::terms::Leg::Lock {
         touch.writes(QUEUES);
     } else {
         touch.writes(STORE);

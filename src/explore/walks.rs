@@ -6,8 +6,8 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::check::Violation;
 use crate::strategy::Strategy;
+use crate::terms::Violation;
 
 use super::bound::Bound;
 use super::engine::{Engine, State, Violations, Way};

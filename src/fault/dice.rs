@@ -7,7 +7,8 @@
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use crate::world::{Delivery, MessageId, OpKind};
+use crate::terms::{Delivery, MessageId};
+use crate::world::OpKind;
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,10 +7,10 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::disturbance::{BackendFault, Disturbance, Disturbed, Target};
 use crate::backend::provision::Server;
 use crate::backend::{BackendError, Servers};
 use crate::history::Clock;
+use crate::terms::{BackendFault, Disturbance, Disturbed, Target};
 
 /// Disturbs the servers of one trial.
 pub struct Disturber {

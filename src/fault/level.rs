@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::FaultKind;
-use super::disturbance::{BackendFault, Layer};
-use crate::world::{Leg, OpKind};
+use crate::terms::{BackendFault, FaultKind, Layer, Leg};
+use crate::world::OpKind;
 
 /// A probability, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, Serialize)]

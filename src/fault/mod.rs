@@ -2,9 +2,7 @@
 
 mod alarm;
 mod dice;
-mod disturbance;
 mod disturber;
-mod kind;
 mod level;
 mod outage;
 mod plan;
@@ -13,9 +11,7 @@ pub mod wire;
 
 pub use alarm::Alarm;
 pub use dice::{Dice, Question};
-pub use disturbance::{BackendFault, Disturbance, Disturbed, Layer, Target};
 pub use disturber::Disturber;
-pub use kind::FaultKind;
 pub use level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
 pub use outage::Outage;
 pub use plan::{Fate, Mishap, Plan, Verdict, When};

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use super::FaultKind;
 use super::dice::{Dice, Question};
 use super::level::{HandlerFaults, Level, MessageFaults, Probability};
-use crate::world::{Delivery, MessageId, OpKind};
+use crate::terms::{Delivery, FaultKind, MessageId};
+use crate::world::OpKind;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,14 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::Outage;
 use super::alarm::Alarm;
 use super::plan::{Fate, Mishap, Plan, When};
 use super::wire::WireFault;
-use super::{FaultKind, Layer, Outage};
 use crate::backend::{Backend, BackendError, Session};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
-use crate::world::{Acts, Call, Delivery, Failure, Leg, MessageId, Op, OpKind, Outcome, Port, Response};
+use crate::terms::{Delivery, Failure, FaultKind, Layer, Leg, MessageId};
+use crate::world::{Acts, Call, Op, OpKind, Outcome, Port, Response};
 
 /// How long a handler waits for its operations.
 #[derive(Debug, Clone, Copy)]

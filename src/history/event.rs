@@ -1,7 +1,7 @@
 //! Events: what happened in a trial, in a form that costs nothing to write down.
 
-use crate::fault::FaultKind;
-use crate::world::{Delivery, MessageId, Op, Outcome, Reply};
+use crate::terms::{Delivery, FaultKind, MessageId, Reply};
+use crate::world::{Op, Outcome};
 
 /// One thing that happened to one delivery of one request.
 ///

@@ -135,7 +135,7 @@ impl Collector {
 mod tests {
     use super::*;
     use crate::history::What;
-    use crate::world::{Delivery, MessageId};
+    use crate::terms::{Delivery, MessageId};
 
     fn event(at_ns: u64) -> Event {
         Event { at_ns, message: MessageId(0), delivery: Delivery::FIRST, handler: 0, what: What::Arrived }

@@ -12,8 +12,7 @@ use super::network::{Answered, Network};
 use super::trial::{Finished, Resolution};
 use crate::fault::{Dice, Question};
 use crate::history::{Event, Recorder, What};
-use crate::strategy::Retries;
-use crate::world::{Delivery, Reply, Request};
+use crate::terms::{Delivery, Reply, Request, Retries};
 
 /// One client, at work on one request at a time.
 pub(super) struct Client {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::trial::{Finished, Resolution, TrialRecord};
-use crate::fault::Disturbed;
 use crate::history::{Event, What};
 use crate::results::{Course, LatencyMs, Outage};
 use crate::stats::median;
+use crate::terms::Disturbed;
 
 /// The longest wait that is told apart: longer ones count as an hour.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -141,8 +141,7 @@ fn stretch_ms(elapsed_ns: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Disturbance, Target};
-    use crate::world::MessageId;
+    use crate::terms::{Disturbance, MessageId, Target};
 
     const MS: u64 = 1_000_000;
 

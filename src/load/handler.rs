@@ -10,10 +10,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::network::{Answered, Parcel};
 use super::outside::Outside;
-use crate::fault::{FaultKind, FaultyPort};
+use crate::fault::FaultyPort;
 use crate::history::What;
 use crate::strategy::Strategy;
-use crate::world::{Reply, World};
+use crate::terms::{FaultKind, Reply};
+use crate::world::World;
 
 /// What a strategy panicked with.
 pub(super) struct Panic(pub Box<dyn Any + Send>);

@@ -3,10 +3,9 @@
 use std::mem::size_of;
 
 use super::{Experiment, ExperimentError, Finished};
-use crate::backend::Entry;
 use crate::history::Event;
 use crate::strategy::Registry;
-use crate::world::{AccountId, Request};
+use crate::terms::{AccountId, Entry, Request};
 
 /// The fewest events of a request: it is sent, it arrives, an operation is made, it is answered, and its client hears that.
 const LEAST_EVENTS: usize = 5;

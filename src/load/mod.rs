@@ -21,7 +21,7 @@ mod sweep;
 mod trial;
 mod watched;
 
-pub use expectation::{Expectation, Expected};
+pub use expectation::Expectation;
 pub use experiment::{BackendSettings, ClockSpeed, ElectionMs, Experiment, LoadSettings, Members, Rate, Reference};
 pub use experiment_analysis::{Analysis, Sentence};
 pub use experiment_file::{ExperimentError, LARGEST_EXPERIMENT, builtin_names, load, parse};

@@ -7,9 +7,9 @@ use rand::RngExt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
-use crate::fault::{Dice, Fate, FaultKind, Plan, Question};
+use crate::fault::{Dice, Fate, Plan, Question};
 use crate::history::{Event, Recorder, What};
-use crate::world::{Delivery, MessageId, Reply, Request};
+use crate::terms::{Delivery, FaultKind, MessageId, Reply, Request};
 
 /// A delivery as a handler receives it.
 pub(super) struct Parcel {

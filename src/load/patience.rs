@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{BackendSettings, LoadSettings, Rate};
 use crate::fault::Level;
-use crate::world::Leg;
+use crate::terms::Leg;
 
 /// What a strategy that is well may take longer, on a machine that does other things too.
 const SLACK: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::world::MessageId;
+use crate::terms::MessageId;
 
 /// What a trial is at. It is written to by the trial and read from outside, so that it tells also of a trial that stands still.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Drop for Working<'_> {
 #[cfg(test)]
 mod tests {
     use super::{BLINK, Pulse};
-    use crate::world::MessageId;
+    use crate::terms::MessageId;
     use std::time::Duration;
 
     #[test]

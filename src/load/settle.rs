@@ -7,8 +7,8 @@ use super::handler::{Panic, unpanicked};
 use super::trial::{Finished, Resolution, Setting};
 use crate::fault::{FaultyPort, Surroundings};
 use crate::history::{LONG, What};
-use crate::strategy::Retries;
-use crate::world::{Delivery, Reply, Request, Trouble, World};
+use crate::terms::{Delivery, Reply, Request, Retries, Trouble};
+use crate::world::World;
 
 /// How often a retry is made that fails for a reason that may pass, such as a deadlock, and how long is waited before the next.
 const ATTEMPTS: u8 = 3;

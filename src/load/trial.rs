@@ -18,11 +18,13 @@ use super::network::Network;
 use super::outside::Outside;
 use super::pulse::AtWork;
 use super::settle;
-use crate::backend::{Backend, BackendError, Balances, Entry, Servers, Store, Usage, Wired};
-use crate::fault::{Alarm, Dice, Disturbed, Disturber, FaultyPort, Layer, Level, Outage, Plan, Question, Surroundings};
+use crate::backend::{Backend, BackendError, Servers, Store, Usage, Wired};
+use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Level, Outage, Plan, Question, Surroundings};
 use crate::history::{self, Event, LONG, Recorders};
-use crate::strategy::{Retries, StoreKind, Strategy};
-use crate::world::{AccountId, ClientId, Effect, Leg, MessageId, Request};
+use crate::strategy::Strategy;
+use crate::terms::{
+    AccountId, Balances, ClientId, Disturbed, Effect, Entry, Layer, Leg, MessageId, Request, Retries, StoreKind,
+};
 
 /// Everything that a trial is made of.
 pub struct Setting {

@@ -13,8 +13,8 @@ use crate::backend::{
     Backend, BackendError, Endpoint, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way,
 };
 use crate::fault::wire::{Landing, Wire, WireFault};
-use crate::model::store::Session;
-use crate::world::{AccountId, Delivery, LeaseId, LockKey, Op, Outcome};
+use crate::terms::{AccountId, Delivery, LeaseId, LockKey, Session};
+use crate::world::{Op, Outcome};
 
 /// How long a call may take that waits for nobody.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -117,7 +117,7 @@ impl LockSide for EtcdSide {
             return Ok(Ran::Unheard);
         }
         let outcome = outcome?;
-        if matches!(outcome, Outcome::Unknown | Outcome::Failed(crate::world::Failure::Unavailable)) {
+        if matches!(outcome, Outcome::Unknown | Outcome::Failed(crate::terms::Failure::Unavailable)) {
             return Err(stuck("etcd", &format!("`{op}`"), TIMEOUT));
         }
         self.links.insert(on, link);

@@ -7,13 +7,16 @@
 use std::num::NonZeroI64;
 
 use super::sides::{LockSide, Ran, StoreSide};
-use crate::backend::{BackendError, Balances, Entry, Scope};
+use crate::backend::{BackendError, Scope};
 use crate::explore::ACCOUNTS;
 use crate::explore::Flaws;
 use crate::explore::execution::Backends;
 use crate::explore::stage::{Acquired, Flight, Stage};
-use crate::model::store::{Session, Sessions, Waits};
-use crate::world::{AccountId, Delivery, Failure, LeaseId, Leg, LockKey, MessageId, Op, Outcome, Response, Token};
+use crate::model::store::Waits;
+use crate::terms::{
+    AccountId, Balances, Delivery, Entry, Failure, LeaseId, Leg, LockKey, MessageId, Session, Sessions, Token,
+};
+use crate::world::{Op, Outcome, Response};
 
 /// How many replays there are between two times that the tables are emptied.
 const REPLAYS: u32 = 64;
@@ -171,7 +174,7 @@ impl Gate {
             let is_there = account.0 < u32::from(ACCOUNTS);
             AccountId(if is_there { self.first_account() + account.0 } else { u32::MAX })
         };
-        let request = |mut request: crate::world::Request| {
+        let request = |mut request: crate::terms::Request| {
             request.id = message(request.id);
             request.effect.account = account(request.effect.account);
             request

@@ -1,10 +1,11 @@
 //! A schedule on the model and on real backends at once: after every step, both must have said the same.
 
 use crate::backend::BackendError;
-use crate::check::{Finding, Violation};
+use crate::check::Finding;
 use crate::explore::execution::{Execution, Executor};
 use crate::explore::story::in_words;
 use crate::explore::{Did, Executed, ExploreError, Fate, Line, Made, Schedule, ScheduleError, Step};
+use crate::terms::Violation;
 use crate::world::{Outcome, Response};
 
 use super::gate::Gate;
@@ -205,7 +206,7 @@ impl<'e> Lockstep<'e> {
         let real = self.real.settle()?;
         self.check(position)?;
         let entries = |executed: &Executed| {
-            let entry = |entry: &crate::backend::Entry| {
+            let entry = |entry: &crate::terms::Entry| {
                 format!("m{} {:+} by {} = {}", entry.message.0, entry.amount, entry.by, entry.balance)
             };
             executed.ledger.iter().map(entry).collect::<Vec<_>>().join(", ")
@@ -240,8 +241,8 @@ fn is_same(model: &Made, real: &Made) -> bool {
 }
 
 fn is_same_ledger(model: &Executed, real: &Executed) -> bool {
-    let same = |(one, other): (&crate::backend::Entry, &crate::backend::Entry)| {
-        crate::backend::Entry { token: None, ..*one } == crate::backend::Entry { token: None, ..*other }
+    let same = |(one, other): (&crate::terms::Entry, &crate::terms::Entry)| {
+        crate::terms::Entry { token: None, ..*one } == crate::terms::Entry { token: None, ..*other }
             && one.token.is_some() == other.token.is_some()
     };
     model.ledger.len() == real.ledger.len() && model.ledger.iter().zip(&real.ledger).all(same)

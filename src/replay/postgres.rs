@@ -11,12 +11,10 @@ use tokio::runtime::Runtime;
 use super::rig::Kept;
 use super::sides::{Ran, StoreSide};
 use super::wires::{has_met, no_proxy, stuck};
-use crate::backend::{
-    Backend, BackendError, Balances, Entry, PostgresOverseer, PostgresStore, Scope, Session as Connection, Way,
-};
+use crate::backend::{Backend, BackendError, PostgresOverseer, PostgresStore, Scope, Session as Connection, Way};
 use crate::fault::wire::{Landing, Wire, WireFault};
-use crate::model::store::Session;
-use crate::world::{Delivery, Op, Outcome};
+use crate::terms::{Balances, Delivery, Entry, Session};
+use crate::world::{Op, Outcome};
 
 /// How long a statement may take that waits for nobody.
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -13,13 +13,13 @@ use super::postgres::PostgresSide;
 use super::search::steps_of;
 use super::sides::{LockSide, StoreSide};
 use super::sqlite::SqliteSide;
-use crate::backend::{BackendError, Backends, Endpoint, Entry, Wanted};
+use crate::backend::{BackendError, Backends, Endpoint, Wanted};
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Executed, Flaws, Line, Schedule, Step, Story};
 use crate::load::BackendSettings;
 use crate::model::lock_service;
-use crate::model::store::Profile;
-use crate::strategy::{StoreKind, Strategy};
+use crate::strategy::Strategy;
+use crate::terms::{Entry, Profile, StoreKind};
 
 /// How long a lease lives that nobody ends: longer than any replay.
 const LEASE_TTL_S: u8 = 120;

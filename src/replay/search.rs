@@ -16,10 +16,10 @@ use super::alone::{Alone, Went};
 use super::lockstep::ReplayError;
 use super::rig::Rig;
 use super::touches::{Past, Touch};
-use crate::check::Violation;
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Fate, Flaws, Schedule, Step, Why};
 use crate::strategy::Strategy;
+use crate::terms::Violation;
 
 /// How schedules are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::rig::Kept;
-use crate::backend::{BackendError, Balances, Entry, Scope};
-use crate::model::store::Session;
-use crate::world::{AccountId, Delivery, LeaseId, LockKey, Op, Outcome};
+use crate::backend::{BackendError, Scope};
+use crate::terms::{AccountId, Balances, Delivery, Entry, LeaseId, LockKey, Session};
+use crate::world::{Op, Outcome};
 
 /// What became of an operation on the real thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

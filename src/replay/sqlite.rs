@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::rig::Kept;
 use super::sides::{Ran, StoreSide};
 use crate::backend::provision::{Keeps, temporary_folder};
-use crate::backend::{BackendError, Balances, Entry, Immediate, ImmediateConnection, Scope};
-use crate::model::store::Session;
-use crate::world::{Delivery, Op};
+use crate::backend::{BackendError, Immediate, ImmediateConnection, Scope};
+use crate::terms::{Balances, Delivery, Entry, Session};
+use crate::world::Op;
 
 /// A database of its own.
 pub(crate) struct SqliteSide {

@@ -1,7 +1,8 @@
 //! What a step on a real database touches, by table: what tells which steps can change places when there is no model.
 
 use crate::explore::{Fate, Step};
-use crate::world::{Isolation, Item, Leg, MessageId, Op, Sql};
+use crate::terms::{Isolation, Leg, MessageId};
+use crate::world::{Item, Op, Sql};
 
 /// A table, and one message's rows in it if no others can be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +161,8 @@ fn is_of_one_message(text: &str) -> bool {
 mod tests {
     use super::{Past, Step};
     use crate::explore::Fate;
-    use crate::world::{AccountId, ClientId, Effect, Isolation, MessageId, Op, Request, Sql};
+    use crate::terms::{AccountId, ClientId, Effect, Isolation, MessageId, Request};
+    use crate::world::{Op, Sql};
 
     const STEP: Step = Step { lane: 0, fate: Fate::Arrives };
 
@@ -182,7 +184,7 @@ mod tests {
     fn reads_of_a_table_conflict_with_writes_of_it_and_not_with_each_other() {
         assert!(!conflict(sql(READ, 0), sql(READ, 0)));
         assert!(conflict(sql(READ, 0), sql(WRITE, 0)));
-        assert!(conflict(sql(READ, 0), Op::WriteMark(MessageId(0), crate::world::Answer(1))));
+        assert!(conflict(sql(READ, 0), Op::WriteMark(MessageId(0), crate::terms::Answer(1))));
         assert!(!conflict(sql(READ, 0), Op::Claim(MessageId(0))));
         assert!(conflict(sql("SELECT 1 FROM mark WHERE message = $1 FOR UPDATE", 0), sql(READ, 0)));
     }

@@ -29,10 +29,10 @@ use super::facts::{Fact, Facts, are_alike, count, requests, rises};
 use super::figure::{percent, range, three_digits};
 use super::select::{Bound, Which};
 use super::tables::violations;
-use crate::check::{Cause, Violation};
 use crate::load::{Analysis, Sentence};
 use crate::stats::Interval;
 use crate::strategy::Registry;
+use crate::terms::{Cause, Violation};
 
 /// What is wrong with a sentence, whatever the run: if it or a condition cannot be read.
 #[must_use]

@@ -2,8 +2,8 @@
 
 use super::facts::{Fact, Facts};
 use super::figure::{bound, grouped, range, three_digits};
-use crate::check::Violation;
 use crate::results::{CellSummary, Summary};
+use crate::terms::Violation;
 
 /// The violations that are about what happens inside a critical section. After any other an effect did not happen exactly once as it was
 /// asked for, or its client was told something false about it.
@@ -200,9 +200,8 @@ pub fn plain(sentence: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Cause;
     use crate::report::testing::MadeUp;
-    use crate::strategy::StoreKind;
+    use crate::terms::{Cause, StoreKind};
 
     const TWICE: [(Violation, Cause, u64); 1] = [(Violation::Duplicate, Cause::Redelivery, 3)];
 

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::figure::{percent, three_digits};
 use super::table::{Align, Table};
-use crate::check::Violation;
 use crate::load::{Cell, Experiment};
 use crate::results::{CellSummary, Meta, RunFolder, Summary, TrialRow};
 use crate::stats::{differs_by_more, fisher_exact, holm, median, ratio_interval_95, smallest_p, without_spells};
+use crate::terms::Violation;
 
 /// Below this p-value, raised for the number of rows, a difference is shown.
 const SIGNIFICANT: f64 = 0.05;

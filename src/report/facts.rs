@@ -8,7 +8,8 @@ use crate::fault::Level;
 use crate::load::{Cell, Experiment, strategies};
 use crate::results::{CellSummary, Spread, Summary, TrialRow};
 use crate::stats::{Interval, fisher_exact, wilson_95};
-use crate::strategy::{Break, Registry, StoreKind};
+use crate::strategy::{Break, Registry};
+use crate::terms::StoreKind;
 
 /// With fewer repetitions no difference of speed is told.
 pub(super) const LEAST_REPEATS: usize = 3;

@@ -5,8 +5,8 @@
 
 use crate::backend::postgres::literal;
 use crate::explore::{Did, Fate, Line, Story, lane_name, meaning};
-use crate::model::store::Profile;
-use crate::world::{Failure, Op, Outcome};
+use crate::terms::{Failure, Profile};
+use crate::world::{Op, Outcome};
 
 /// A schedule cannot be carried out by PostgreSQL's isolation tester.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -284,7 +284,8 @@ mod tests {
     use super::*;
     use crate::explore::{Bound, Step, tell};
     use crate::strategy::Registry;
-    use crate::world::{AccountId, ClientId, Effect, Isolation, Leg, MessageId, Request, Response, Sql};
+    use crate::terms::{AccountId, ClientId, Effect, Isolation, Leg, MessageId, Request};
+    use crate::world::{Response, Sql};
 
     const REQUEST: Request = Request {
         id: MessageId(0),

@@ -98,8 +98,8 @@ fn of_rows(expected: usize, all: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Violation;
     use crate::report::testing::MadeUp;
+    use crate::terms::Violation;
 
     const EXPECTS: &str = "strategies = [\"dedup-table\", \"at-most-once\"]\nexpect.f.dedup-table = \"valid\"";
 

@@ -3,9 +3,9 @@
 use super::figure::{percent, three_digits};
 use super::plot::{Axis, HeatAxis, HeatCell, ScaleKind, Series, curves, heat};
 use super::table::{Align, Table};
-use crate::check::Violation;
 use crate::load::{Experiment, Point};
 use crate::results::{CellSummary, Summary};
+use crate::terms::Violation;
 
 /// One picture of a sweep, and the table of the same figures.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,9 +2,8 @@
 
 use super::figure::{bound, grouped, percent, three_digits};
 use super::table::{Align, Table};
-use crate::check::Violation;
-use crate::fault::FaultKind;
 use crate::results::{CellSummary, Rate, Summary};
+use crate::terms::{FaultKind, Violation};
 
 /// A table with its name for `--table` and its title.
 #[derive(Debug, Clone, PartialEq)]

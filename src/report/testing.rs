@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Facts;
-use crate::check::{Cause, Tally, Violation};
+use crate::check::Tally;
 use crate::load::{Cell, Experiment, Point, parse};
 use crate::results::{Meta, RunFolder, Summary, TrialRow, runs_below};
 use crate::strategy::Registry;
+use crate::terms::{Cause, Violation};
 
 /// A run that is made up row by row.
 pub(super) struct MadeUp {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Usage;
 use crate::load::{Finished, Resolution};
-use crate::world::MessageId;
+use crate::terms::MessageId;
 
 /// The first schema whose histories have these lines.
 pub(super) const SINCE: u32 = 3;

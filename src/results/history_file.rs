@@ -15,13 +15,11 @@ use super::history_ends::{DoneLine, SINCE, UsageLine};
 use super::history_lines::{BalanceLine, EntryLine, RequestLine};
 use super::is_known;
 use super::text::{parse_delivery, parse_op, parse_outcome, parse_reply, show_outcome, show_reply};
-use crate::backend::{Balances, Entry, Usage};
+use crate::backend::Usage;
 use crate::check::Evidence;
-use crate::fault::{Disturbed, FaultKind};
 use crate::history::{Event, What};
 use crate::load::{Finished, Point};
-use crate::strategy::Retries;
-use crate::world::{AccountId, Request};
+use crate::terms::{AccountId, Balances, Disturbed, Entry, FaultKind, Request, Retries};
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
 const COMPRESSION: i32 = 3;

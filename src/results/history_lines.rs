@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::text::parse_delivery;
-use crate::backend::Entry;
-use crate::world::{AccountId, ClientId, Effect, MessageId, Request, Token};
+use crate::terms::{AccountId, ClientId, Effect, Entry, MessageId, Request, Token};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

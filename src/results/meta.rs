@@ -9,7 +9,8 @@ use crate::backend::LockKind;
 use crate::backend::provision::Provision;
 use crate::load::Point;
 use crate::quote::{shell, shell_path};
-use crate::strategy::{StoreKind, name_fault};
+use crate::strategy::name_fault;
+use crate::terms::StoreKind;
 
 /// Everything about a run that is not in its experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

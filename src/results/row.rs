@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{FileError, read, write_atomically};
 use super::row_fault::fault;
-use crate::check::{Cause, Fired, Made, Tally, Violation, Work};
-use crate::fault::FaultKind;
+use crate::check::{Fired, Made, Tally, Work};
 use crate::load::Cell;
 use crate::strategy::name_fault;
-use crate::world::{Leg, OpKind};
+use crate::terms::{Cause, FaultKind, Leg, Violation};
+use crate::world::OpKind;
 
 /// What is kept of a trial besides its history.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,7 +258,8 @@ pub(super) fn parse_fired(text: &str) -> Option<Fired> {
 
 /// The faults of a row. A file that does not say where they fired says at least how often; a fault that it does not know never did.
 fn fired(values: &BTreeMap<&str, &str>) -> Option<Fired> {
-    let count = |fault: FaultKind| values.get(format!("fired_{fault}").as_str()).map_or(Some(0), |text| parse_count(text));
+    let count =
+        |fault: FaultKind| values.get(format!("fired_{fault}").as_str()).map_or(Some(0), |text| parse_count(text));
     let fired = match values.get("fired") {
         Some(text) => parse_fired(text)?,
         None => {

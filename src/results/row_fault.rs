@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::row::{MOST, columns, may_be_absent, names_a_file, parse_causes, parse_fired, parse_made};
-use crate::check::Violation;
-use crate::fault::FaultKind;
 use crate::strategy::name_fault;
+use crate::terms::{FaultKind, Violation};
 
 /// The columns that hold words.
 const WORDS: [&str; 7] = ["trial", "strategy", "faults", "point", "store", "lock", "history_sha256"];

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Cause, Violation};
 use crate::explore::Schedule;
 use crate::strategy::name_fault;
+use crate::terms::{Cause, Violation};
 
 /// What explorations show, and what of the run's own violations could be said as a schedule.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::row::{LatencyMs, TrialRow};
 use super::{Explored, Meta, Schedules};
-use crate::check::{Inconclusive, Tally, Verdict, Violation, Work, is_met};
-use crate::fault::{FaultKind, Level};
-use crate::load::{Cell, Expected, Experiment, Point};
+use crate::check::{Inconclusive, Tally, Verdict, Work, is_met};
+use crate::fault::Level;
+use crate::load::{Cell, Experiment, Point};
 use crate::stats::{mad, median, median_interval_95, upper_bound_95, wilson_95};
-use crate::strategy::{Registry, StoreKind, UnknownStrategy};
-use crate::world::Leg;
+use crate::strategy::{Registry, UnknownStrategy};
+use crate::terms::{Expected, FaultKind, Leg, StoreKind, Violation};
 
 /// A run in one document.
 #[derive(Debug, Clone, Serialize)]

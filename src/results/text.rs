@@ -2,10 +2,11 @@
 
 use std::num::NonZeroI64;
 
-use crate::world::{
-    AccountId, Answer, Delivery, Effect, Failure, Isolation, LeaseId, LockKey, MessageId, Op, OpKind, Outcome, Reply,
-    Request, Response, Sql, Token, Trouble, lasting,
+use crate::terms::{
+    AccountId, Answer, Delivery, Effect, Failure, Isolation, LeaseId, LockKey, MessageId, Reply, Request, Token,
+    Trouble,
 };
+use crate::world::{Op, OpKind, Outcome, Response, Sql, lasting};
 
 /// An operation from what its `Display` prints. The delivered request gives what the text leaves out; what the text has may
 /// differ from it, since a strategy may ask for something else.
@@ -146,7 +147,7 @@ pub(super) fn parse_delivery(text: &str) -> Option<Delivery> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::ClientId;
+    use crate::terms::ClientId;
 
     #[test]
     fn every_operation_and_outcome_reads_back_as_it_was_written() {

@@ -1,8 +1,8 @@
 //! act-then-mark: do it, then claim the message and store the answer; as if effect and mark were in different stores.
 
-use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::world::{Leg, Reply, Request, World};
+use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Strategy};
+use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct ActThenMark;
 

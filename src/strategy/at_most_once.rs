@@ -1,9 +1,8 @@
 //! at-most-once: send it once and never again.
 
-use super::{Break, Claim, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::fault::FaultKind;
-use crate::world::{Leg, Reply, Request, World};
+use super::{Break, Claim, Strategy};
+use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct AtMostOnce;
 

@@ -1,8 +1,8 @@
 //! check-then-act: look whether it was done, do it, write down that it was done.
 
-use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::world::{Leg, Reply, Request, World};
+use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Strategy};
+use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct CheckThenAct;
 

@@ -1,9 +1,8 @@
 //! check-then-act-transaction: check-then-act inside one transaction at READ COMMITTED.
 
-use super::{Break, Claim, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::fault::FaultKind;
-use crate::world::{Isolation, Leg, Reply, Request, World};
+use super::{Break, Claim, Strategy};
+use crate::terms::{FaultKind, Isolation, Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct CheckThenActTransaction;
 

@@ -1,57 +1,6 @@
 //! What a strategy promises, as data: the lab holds it to this.
 
-use crate::check::Violation;
-use crate::fault::FaultKind;
-use crate::model::store::Profile;
-use crate::world::Leg;
-
-/// A kind of store. Promises depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StoreKind {
-    /// One writer at a time; every transaction is serializable.
-    Sqlite,
-    Postgres,
-    /// Does nothing and remembers only the ledger: for measuring the lab itself.
-    Null,
-}
-
-impl StoreKind {
-    /// Every kind with its name on the command line and in files.
-    pub const NAMES: [(StoreKind, &'static str); 3] =
-        [(StoreKind::Sqlite, "sqlite"), (StoreKind::Postgres, "postgres"), (StoreKind::Null, "null")];
-
-    /// The name on the command line and in files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        let named = Self::NAMES.iter().find(|(kind, _)| *kind == self);
-        named.expect("every store kind has a name").1
-    }
-
-    /// The kind with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<StoreKind> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
-    }
-
-    /// The model of this kind of store; none of a store in which there is nothing to break.
-    #[must_use]
-    pub fn model(self) -> Option<Profile> {
-        match self {
-            StoreKind::Sqlite => Some(Profile::Sqlite),
-            StoreKind::Postgres => Some(Profile::Postgres),
-            StoreKind::Null => None,
-        }
-    }
-}
-
-/// What a client of the strategy does when it gets no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Retries {
-    /// Sends once and never again. Something on the way may repeat the message all the same.
-    Never,
-    /// Retries until it is acknowledged.
-    UntilAcknowledged,
-}
+use crate::terms::{FaultKind, Leg, Retries, Violation};
 
 /// A way to break a strategy: any of these faults, on any of these legs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +66,9 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
-    use super::{Claim, StoreKind};
+    use super::Claim;
     use crate::strategy::Registry;
+    use crate::terms::StoreKind;
 
     fn every_claim() -> Vec<(&'static str, StoreKind, Claim)> {
         let registry = Registry::default();
@@ -143,7 +93,7 @@ mod tests {
     #[test]
     fn a_strategy_without_breaks_rules_out_or_tolerates_every_violation() {
         for (name, store, claim) in every_claim().into_iter().filter(|(.., claim)| claim.breaks.is_empty()) {
-            for violation in crate::check::Violation::ALL {
+            for violation in crate::terms::Violation::ALL {
                 assert!(
                     claim.rules_out.contains(&violation) || !claim.counts(violation),
                     "{name} {store:?} {violation}"

@@ -1,9 +1,8 @@
 //! claim-then-act: claim the message, do it, store the answer; as if claim and effect were in different stores.
 
-use super::{Break, Claim, Retries, StoreKind, Strategy, finished};
-use crate::check::Violation;
-use crate::fault::FaultKind;
-use crate::world::{Leg, Reply, Request, World};
+use super::{Break, Claim, Strategy, finished};
+use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct ClaimThenAct;
 

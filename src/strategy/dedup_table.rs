@@ -1,8 +1,8 @@
 //! dedup-table: the message id under a unique constraint, in the transaction of the effect.
 
-use super::{Claim, Retries, StoreKind, Strategy, finished};
-use crate::check::Violation;
-use crate::world::{Isolation, Reply, Request, World};
+use super::{Claim, Strategy, finished};
+use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct DedupTable;
 

@@ -1,8 +1,8 @@
 //! dedup-table-statement: the dedup table in a single statement.
 
-use super::{Claim, Retries, StoreKind, Strategy, finished};
-use crate::check::Violation;
-use crate::world::{Reply, Request, World};
+use super::{Claim, Strategy, finished};
+use crate::terms::{Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct DedupTableStatement;
 

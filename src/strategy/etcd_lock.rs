@@ -1,8 +1,8 @@
 //! etcd-lock: a distributed lock around the effect, and nothing that remembers it.
 
-use super::{Break, Claim, REDELIVERY, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::world::{Leg, Reply, Request, World};
+use super::{Break, Claim, REDELIVERY, Strategy};
+use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct EtcdLock;
 

@@ -1,8 +1,8 @@
 //! etcd-lock-fenced-marker: check-then-act inside a distributed lock whose token the store checks.
 
-use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::world::{Leg, Reply, Request, Token, World};
+use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Strategy};
+use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Token, Violation};
+use crate::world::World;
 
 pub(super) struct EtcdLockFencedMarker;
 

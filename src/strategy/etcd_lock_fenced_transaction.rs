@@ -1,8 +1,8 @@
 //! etcd-lock-fenced-transaction: the token is checked in the transaction that looks, acts and marks.
 
-use super::{Claim, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::world::{Isolation, Reply, Request, Token, World};
+use super::{Claim, Strategy};
+use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Token, Violation};
+use crate::world::World;
 
 pub(super) struct EtcdLockFencedTransaction;
 

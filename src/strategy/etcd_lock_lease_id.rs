@@ -1,9 +1,9 @@
 //! etcd-lock-lease-id: a distributed lock, and a store that lets in only the lease that it has seen first, as in etcd's own example
 //! (`contrib/lock`). An id can be compared for equality only: it does not tell who came later.
 
-use super::{Break, Claim, REDELIVERY, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::world::{Leg, Reply, Request, World};
+use super::{Break, Claim, REDELIVERY, Strategy};
+use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct EtcdLockLeaseId;
 

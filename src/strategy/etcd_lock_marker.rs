@@ -1,8 +1,8 @@
 //! etcd-lock-marker: check-then-act inside a distributed lock.
 
-use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::world::{Leg, Reply, Request, World};
+use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Strategy};
+use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct EtcdLockMarker;
 

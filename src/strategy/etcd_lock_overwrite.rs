@@ -1,9 +1,8 @@
 //! etcd-lock-overwrite: read, modify and write back inside a distributed lock, which alone keeps others from doing the same.
 
-use super::{Break, Claim, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::fault::FaultKind;
-use crate::world::{Leg, Reply, Request, World};
+use super::{Break, Claim, Strategy};
+use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct EtcdLockOverwrite;
 

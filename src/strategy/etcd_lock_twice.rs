@@ -1,9 +1,8 @@
 //! etcd-lock-twice: one session that enters the critical section twice, as a client does that keeps its session.
 
-use super::{Break, Claim, Retries, StoreKind, Strategy};
-use crate::check::Violation;
-use crate::fault::FaultKind;
-use crate::world::{Leg, LockKey, Reply, Request, World};
+use super::{Break, Claim, Strategy};
+use crate::terms::{FaultKind, Leg, LockKey, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
 
 pub(super) struct EtcdLockTwice;
 

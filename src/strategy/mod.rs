@@ -22,14 +22,15 @@ mod etcd_lock_twice;
 mod name;
 mod registry;
 
-pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Retries, StoreKind};
+pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY};
 pub use name::{LONGEST_NAME, name_fault};
 pub use registry::{Registry, UnknownStrategy};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
 
-use crate::world::{Answer, Reply, Request, Trouble, World};
+use crate::terms::{Answer, Reply, Request, StoreKind, Trouble};
+use crate::world::World;
 
 /// An algorithm that turns deliveries of a request into its effect.
 ///

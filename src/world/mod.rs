@@ -5,21 +5,22 @@
 
 mod hand_over;
 mod op;
-mod outcome;
 mod port;
-mod request;
 mod sql;
 
 pub use hand_over::HandOver;
-pub use op::{Acts, Footprint, Isolation, Item, LeaseId, Leg, LockKey, Op, OpKind, Response, Token};
-pub use outcome::{Failure, Outcome, Trouble};
+pub use op::{Acts, Footprint, Item, Op, OpKind, Response};
 pub use port::{Call, Port};
-pub use request::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Reply, Request};
 pub use sql::Sql;
 pub(crate) use sql::lasting;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+
+use crate::terms::{self, AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Request, Token, Trouble};
+
+/// What a strategy can know of an operation that it made.
+pub type Outcome = terms::Outcome<Response>;
 
 /// A lock that is held, as far as its holder knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,35 +1,7 @@
 //! Operations and responses: everything that passes between a strategy and the backends, as plain data.
 
-use super::request::{AccountId, Answer, MessageId, Request};
 use super::sql::Sql;
-
-/// How much a transaction is shielded from the others, as the SQL standard names it and PostgreSQL implements it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Isolation {
-    ReadCommitted,
-    RepeatableRead,
-    Serializable,
-}
-
-/// A lease of the lock service, by the id that the service gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseId(pub i64);
-
-/// A fencing token: a revision of the lock service at which its holder held the lock. It grows from holder to holder.
-///
-/// etcd's Lock answers with the create revision of the lock's key if the lock was free, and with the revision at which
-/// the key before it was deleted if it was waited for; both are higher than any token given out before.
-///
-/// Source: M. Kleppmann, "How to do distributed locking" (2016).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Token(pub std::num::NonZeroI64);
-
-/// A lock on an account, by the lease that holds it. etcd names the lock's key after both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LockKey {
-    pub account: AccountId,
-    pub lease: LeaseId,
-}
+use crate::terms::{AccountId, Answer, Isolation, LeaseId, Leg, LockKey, MessageId, Request, Token};
 
 /// One call that a strategy makes to a backend.
 ///
@@ -92,32 +64,6 @@ pub enum Response {
     Granted(LeaseId),
     /// To `Acquire`: the lock is held, and this is its token.
     Held(Token),
-}
-
-/// One of the hops that a message crosses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Leg {
-    /// Between client and handler.
-    Client,
-    /// Between handler and store.
-    Store,
-    /// Between handler and lock service.
-    Lock,
-}
-
-impl Leg {
-    /// Every leg, in the order in which a request crosses them.
-    pub const ALL: [Leg; 3] = [Leg::Client, Leg::Store, Leg::Lock];
-
-    /// The name of this leg in experiments and files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Leg::Client => "client",
-            Leg::Store => "store",
-            Leg::Lock => "lock",
-        }
-    }
 }
 
 /// The kind of an operation, without its data: what faults and reports select by.
@@ -403,22 +349,6 @@ impl Op {
             Op::Revoke(lease) => (vec![], vec![Item::Lease(lease), Item::AllLockQueues]),
         };
         Footprint { reads, writes }
-    }
-}
-
-impl std::fmt::Display for Isolation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Isolation::ReadCommitted => "read committed",
-            Isolation::RepeatableRead => "repeatable read",
-            Isolation::Serializable => "serializable",
-        })
-    }
-}
-
-impl std::fmt::Display for LockKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{:x}", self.account.0, self.lease.0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::request::Request;
+use crate::terms::Request;
 
 /// A statement of a strategy's own, with what it is about. It knows the tables of the lab, and SQL that every store of its claim
 /// understands.

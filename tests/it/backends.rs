@@ -5,7 +5,8 @@ use std::io::Write;
 
 use oncelab::backend::provision::{self, EtcdShape, Images, Provision, Source};
 use oncelab::backend::{BackendError, Session};
-use oncelab::world::{AccountId, ClientId, Delivery, Effect, MessageId, Op, Outcome, Request, Response};
+use oncelab::terms::{AccountId, ClientId, Delivery, Effect, MessageId, Request};
+use oncelab::world::{Op, Outcome, Response};
 
 pub const DONE: Outcome = Outcome::Ok(Response::Done);
 

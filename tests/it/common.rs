@@ -9,8 +9,9 @@ use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::fault::Level;
 use oncelab::load::{BackendSettings, ClockSpeed, LoadSettings, Outside, Setting, TrialError, TrialRecord, run_trial};
 use oncelab::model::lock_service::Flaw;
-use oncelab::strategy::{Claim, Registry, Retries, StoreKind, Strategy};
-use oncelab::world::{Reply, Request, World};
+use oncelab::strategy::{Claim, Registry, Strategy};
+use oncelab::terms::{Reply, Request, Retries, StoreKind};
+use oncelab::world::World;
 
 /// The command line, in this folder.
 pub fn command(folder: &Path) -> Command {

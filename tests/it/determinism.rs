@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use oncelab::fault::FaultKind;
 use oncelab::history::What;
 use oncelab::load::TrialRecord;
-use oncelab::world::{Delivery, MessageId, OpKind};
+use oncelab::terms::{Delivery, FaultKind, MessageId};
+use oncelab::world::OpKind;
 
 use crate::common::Trial;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use oncelab::backend::provision::{self, EtcdShape, Source};
 use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
-use oncelab::fault::{Disturber, Target};
+use oncelab::fault::Disturber;
 use oncelab::history;
+use oncelab::terms::Target;
 use oncelab::world::{Op, Outcome, Response};
 use tokio_util::sync::CancellationToken;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use oncelab::check::{Cause, Violation};
 use oncelab::explore::{Bound, Schedule, tell};
 use oncelab::strategy::Registry;
+use oncelab::terms::{Cause, Violation};
 
 use crate::common::{oncelab, text};
 

@@ -1,7 +1,8 @@
 //! The experiments that come with the lab: complete, consistent with the claims, and with teeth.
 
-use oncelab::load::{self, Expected};
-use oncelab::strategy::{Registry, StoreKind};
+use oncelab::load;
+use oncelab::strategy::Registry;
+use oncelab::terms::{Expected, StoreKind};
 
 use crate::common::{oncelab, text};
 

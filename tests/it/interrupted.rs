@@ -8,7 +8,8 @@ use oncelab::backend::provision::{self, EtcdShape, Source};
 use oncelab::backend::{Backends, Endpoint, LockKind, Wanted};
 use oncelab::load::{self, Cell, Ending, Point, TrialError, TrialPlan, Watch};
 use oncelab::results::{Meta, RunFolder, TrialRow};
-use oncelab::strategy::{Registry, StoreKind};
+use oncelab::strategy::Registry;
+use oncelab::terms::StoreKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::backends::{block_on, containers, or_skip, processes};

@@ -1,8 +1,9 @@
 //! An effect under a lease: SQLite, PostgreSQL and the model of each answer alike.
 
 use oncelab::backend::{PostgresStore, SqliteStore, Store};
-use oncelab::model::store::{self, Profile};
-use oncelab::world::{Answer, Delivery, Failure, Isolation, LeaseId, Op, Outcome, Response};
+use oncelab::model::store;
+use oncelab::terms::{Answer, Delivery, Failure, Isolation, LeaseId, Profile, Session};
+use oncelab::world::{Op, Outcome, Response};
 
 use crate::backends::{DONE, block_on, on_postgres, request, run};
 
@@ -41,11 +42,11 @@ async fn agrees_with(real: &dyn Store, profile: Profile) {
     let mut sessions = [real.connect().await.unwrap(), real.connect().await.unwrap()];
     let (mut model, mut ledger) = (store::Store::new(profile, 1), Vec::new());
     for (n, (session, op, expected)) in script().into_iter().enumerate() {
-        let modelled = model.execute(store::Session(session), op, Delivery::FIRST, &mut ledger);
+        let modelled = model.execute(Session(session), op, Delivery::FIRST, &mut ledger);
         assert_eq!(modelled, Ok(expected), "the model of {profile:?}, step {n}: {op}");
         assert_eq!(run(&mut sessions[usize::from(session)], op).await, expected, "{profile:?}, step {n}: {op}");
     }
-    let outline = |entries: &[oncelab::backend::Entry]| {
+    let outline = |entries: &[oncelab::terms::Entry]| {
         entries.iter().map(|entry| (entry.message, entry.balance, entry.token)).collect::<Vec<_>>()
     };
     assert_eq!(outline(&real.ledger().await.unwrap()), outline(&ledger));

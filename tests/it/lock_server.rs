@@ -8,7 +8,8 @@ use etcd_client::{
 };
 use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, Session};
 use oncelab::model::lock_service::Flaw;
-use oncelab::world::{AccountId, Delivery, Failure, LeaseId, LockKey, Op, Outcome, Response, Token};
+use oncelab::terms::{AccountId, Delivery, Failure, LeaseId, LockKey, Token};
+use oncelab::world::{Op, Outcome, Response};
 use tokio::time::timeout;
 
 /// Longer than anything here takes, shorter than a patient person's patience.

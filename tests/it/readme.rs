@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use oncelab::check::{Inconclusive, Verdict, Violation};
+use oncelab::check::{Inconclusive, Verdict};
+use oncelab::terms::Violation;
 
 use crate::common::{oncelab, text};
 use crate::documents::{read, root, set_apart};

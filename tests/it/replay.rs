@@ -6,14 +6,13 @@ use std::sync::Mutex;
 
 use oncelab::backend::provision::{self, Source};
 use oncelab::backend::{LockKind, Servers, Wanted};
-use oncelab::check::Violation;
 use oncelab::explore::{Bound, Exploration, Flaws, Kinds, Limits, Schedule, bound_of};
-use oncelab::fault::Target;
 use oncelab::model::store::Flaw;
 use oncelab::replay::{
     ConformError, Conformance, Conformed, How, Rig, Work, conform, replay_all, replay_and_tell, search,
 };
-use oncelab::strategy::{Registry, StoreKind, Strategy};
+use oncelab::strategy::{Registry, Strategy};
+use oncelab::terms::{StoreKind, Target, Violation};
 
 use crate::backends::{block_on, containers, or_skip, processes};
 use crate::common::{command, oncelab, text};

@@ -1,7 +1,8 @@
 //! Two bugs of etcd's lock as scenarios: call by call, and as experiments.
 
 use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
-use oncelab::world::{AccountId, Failure, LeaseId, LockKey, Op, Outcome, Response};
+use oncelab::terms::{AccountId, Failure, LeaseId, LockKey};
+use oncelab::world::{Op, Outcome, Response};
 
 use crate::backends::{DONE, on_etcd, run};
 use crate::common::{oncelab, text};

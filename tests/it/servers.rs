@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 
 use oncelab::backend::provision;
 use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
-use oncelab::fault::Target;
-use oncelab::world::{
-    AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Op, Outcome, Response, Token,
-};
+use oncelab::terms::{AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Target, Token};
+use oncelab::world::{Op, Outcome, Response};
 
 use crate::backends::{DONE, block_on, containers, on_etcd, on_postgres, or_skip, processes, request, run};
 use crate::common::{command, oncelab, text};

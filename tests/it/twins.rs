@@ -1,9 +1,9 @@
 //! Every guarantee of a backend has a broken twin, and the lab must catch it.
 
 use oncelab::backend::StoreFlaw;
-use oncelab::check::Violation;
 use oncelab::load::LoadSettings;
 use oncelab::model::lock_service::Flaw;
+use oncelab::terms::Violation;
 
 use crate::common::Trial;
 

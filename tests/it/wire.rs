@@ -9,7 +9,8 @@ use oncelab::backend::{
 };
 use oncelab::fault::wire::{Landing, Protocol, Wire, WireFault};
 use oncelab::stats::wilson_95;
-use oncelab::world::{AccountId, Isolation, LockKey, Op, Outcome, Response};
+use oncelab::terms::{AccountId, Isolation, LockKey};
+use oncelab::world::{Op, Outcome, Response};
 
 use etcd_client::{GetOptions, KvClient};
 use sqlx::postgres::{PgConnectOptions, PgConnection};

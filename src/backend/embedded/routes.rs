@@ -23,7 +23,7 @@ use tonic_prost::ProstCodec;
 
 use super::service::Service;
 use super::{EMBEDDED_VERSION, wire};
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 /// A call of `v3lockpb.Lock/Lock`. etcd-client exports the answer, but not the question.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]

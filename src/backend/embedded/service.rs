@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 use crate::model::lock_service::{Held, LockService, Locking, Refusal, Ticket};
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 /// The lock service as calls reach it, concurrently and in real time.
 pub(super) struct Service {

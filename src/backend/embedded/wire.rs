@@ -11,7 +11,7 @@ use crate::model::lock_service::{
     Attach, Compare, DeleteResult, KeyRange, KeyValue, Put, PutResult, Query, RangeResult, Refusal, Relation, SortBy,
     Target, Txn, TxnOp, TxnOpResult, TxnResult,
 };
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 /// The header of a response. The cluster is of one member, which was elected once.
 pub(super) fn header(revision: i64) -> Option<PbResponseHeader> {

@@ -1,7 +1,8 @@
 //! The SQL of the lab with its parameters written in, for those who carry it out without the lab.
 
 use super::statements::{self, Parameter};
-use crate::world::{Delivery, Op};
+use crate::terms::Delivery;
+use crate::world::Op;
 
 /// What reads the ledger from beginning to end.
 pub(crate) const LEDGER: &str = statements::LEDGER;
@@ -88,7 +89,8 @@ fn quoted(text: &str, quote: char) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{AccountId, Answer, ClientId, Effect, Isolation, MessageId, Request, Sql};
+    use crate::terms::{AccountId, Answer, ClientId, Effect, Isolation, MessageId, Request};
+    use crate::world::Sql;
 
     const REQUEST: Request = Request {
         id: MessageId(7),

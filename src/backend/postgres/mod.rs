@@ -13,9 +13,9 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
-use super::{Address, Backend, BackendError, Balances, Entry, Pending, Session, Store, Usage, Way, ledger};
+use super::{Address, Backend, BackendError, Pending, Session, Store, Usage, Way, ledger};
 use crate::fault::wire::Protocol;
-use crate::world::{AccountId, Delivery, MessageId, Token};
+use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
 pub use overseer::PostgresOverseer;
 use session::{PostgresSession, Unreachable};
 

@@ -6,7 +6,8 @@ use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
 use super::{broken, entry, read_balances, run, statements};
-use crate::backend::{BackendError, Balances, Entry, Scope};
+use crate::backend::{BackendError, Scope};
+use crate::terms::{Balances, Entry};
 
 /// How long the server may take to end a process whose client has gone.
 const END_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,7 +7,8 @@ use sqlx::{Executor, Row};
 use super::broken;
 use super::statements::{self, Parameter};
 use crate::backend::{BackendError, Pending, Session};
-use crate::world::{Answer, Delivery, Failure, Op, Outcome, Response};
+use crate::terms::{Answer, Delivery, Failure};
+use crate::world::{Op, Outcome, Response};
 
 /// One connection.
 pub(super) struct PostgresSession {

@@ -1,6 +1,7 @@
 //! The SQL of each operation, and its parameters. Every one of them is a single statement: one round trip.
 
-use crate::world::{Delivery, Isolation, Op, Request, Token};
+use crate::terms::{Delivery, Isolation, Request, Token};
+use crate::world::Op;
 
 /// The tables, in the schema of the run.
 pub(super) const TABLES: [&str; 9] = [

@@ -12,8 +12,9 @@ use rusqlite::{Connection, ErrorCode, Statement};
 use super::plan::{How, Plan};
 use super::statements;
 use crate::backend::provision::what_lets_files_be_opened;
-use crate::backend::{BackendError, Balances, Entry, Scope, ledger};
-use crate::world::{AccountId, Delivery, Failure, MessageId, Op, Outcome, Response, Token};
+use crate::backend::{BackendError, Scope, ledger};
+use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, Token};
+use crate::world::{Op, Outcome, Response};
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

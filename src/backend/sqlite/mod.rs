@@ -12,8 +12,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::provision::{Keeps, temporary_folder, what_lets_files_be_opened};
-use super::{Backend, BackendError, Balances, Entry, Pending, Session, Store, Usage, ledger};
-use crate::world::{AccountId, Delivery, MessageId, Token};
+use super::{Backend, BackendError, Pending, Session, Store, Usage, ledger};
+use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
 pub use immediate::{Immediate, ImmediateConnection};
 use session::SqliteSession;
 

@@ -1,7 +1,8 @@
 //! What each operation comes to on SQLite: statements, their parameters, and what the first row says.
 
 use super::statements::{self, Statements};
-use crate::world::{Answer, Delivery, Failure, Op, Outcome, Request, Response, Token};
+use crate::terms::{Answer, Delivery, Failure, Request, Token};
+use crate::world::{Op, Outcome, Response};
 
 /// How an operation is carried out.
 pub(super) struct Plan {

@@ -7,7 +7,8 @@ use tokio::sync::OwnedMutexGuard;
 use super::plan::{How, Plan};
 use super::{WriterQueue, broken};
 use crate::backend::{BackendError, Pending, Session};
-use crate::world::{Delivery, Failure, Op, Outcome, Response};
+use crate::terms::{Delivery, Failure};
+use crate::world::{Op, Outcome, Response};
 
 /// One connection, with its place among the writers while a transaction is open.
 pub(super) struct SqliteSession {

@@ -1,10 +1,10 @@
 //! What can be done with an execution on the model alone: looking ahead, going on by itself, and telling of it in between.
 
 use super::{Executed, Execution};
-use crate::backend::Entry;
 use crate::explore::machine::Machine;
 use crate::explore::schedule::{Fate, Step};
 use crate::explore::{ExploreError, Why};
+use crate::terms::Entry;
 
 impl Execution<'_> {
     /// The effects so far.

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::bound;
-use crate::check::{Cause, Violation};
 use crate::explore::execution::{Execution, Executor};
 use crate::explore::{Bound, Flaws, Kinds, Limits, Schedule, Step, Why, by_cause, census, reference, tell};
-use crate::fault::FaultKind;
 use crate::strategy::{Registry, Strategy};
+use crate::terms::{Cause, FaultKind, Violation};
 
 type Cost = (usize, usize, usize);
 

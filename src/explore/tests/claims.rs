@@ -1,10 +1,8 @@
 //! What each strategy claims, and what breaks it, held against what is found.
 
-use crate::check::Violation;
 use crate::explore::{Bound, Exploration, Flaws, Kinds, Limits, Schedule, shortest, tell, unseen};
-use crate::fault::FaultKind;
-use crate::model::store::Profile;
 use crate::strategy::{Registry, Strategy};
+use crate::terms::{FaultKind, Profile, Violation};
 
 fn explore(strategy: &dyn Strategy, bound: Bound) -> Exploration {
     Exploration::new(strategy, bound, Limits::default(), &mut ()).expect("explorable")

@@ -5,8 +5,8 @@ use crate::explore::engine::Engine;
 use crate::explore::execution::{Execution, Executor};
 use crate::explore::touches::Touch;
 use crate::explore::{Bound, Flaws, Limits, Schedule, Step, count_classes, each_class, reference};
-use crate::model::store::Profile;
 use crate::strategy::{Registry, Strategy};
+use crate::terms::Profile;
 use crate::world::Outcome;
 
 fn classes(strategy: &dyn Strategy, bound: Bound) -> u128 {

@@ -1,7 +1,7 @@
 use super::{bound, by_reference};
 use crate::explore::{Bound, Flaws, Limits, census, one_by_one};
-use crate::model::store::Profile;
 use crate::strategy::Registry;
+use crate::terms::Profile;
 
 /// Both engines, and the automaton without any merging, on one strategy. Says how many schedules were compared.
 fn agree(name: &str, bound: Bound) -> u64 {

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use super::execution::{Execution, Executor};
 use super::{Bound, Flaws, Kinds, Step, reference};
-use crate::check::Violation;
 use crate::strategy::Strategy;
+use crate::terms::Violation;
 
 /// What the reference engine finds: the number of schedules, and how many show each violation.
 fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violation, u128>) {

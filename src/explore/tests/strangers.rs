@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::check::Violation;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Limits, Reason, Walk, census, count_classes, execute_all, shorten, walk,
 };
-use crate::strategy::{Claim, Registry, Retries, StoreKind, Strategy, async_trait};
-use crate::world::{AccountId, Answer, Isolation, MessageId, Reply, Request, Sql, World};
+use crate::strategy::{Claim, Registry, Strategy, async_trait};
+use crate::terms::{AccountId, Answer, Isolation, MessageId, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::{Sql, World};
 
 /// A strategy for a test, by its `handle`.
 macro_rules! strategy {

@@ -3,7 +3,7 @@
 use super::keyspace::KeyRange;
 use super::lock::lock_key;
 use super::{Flaw, LockService};
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 impl LockService {
     /// Whether a lease lives.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::{LockService, Refusal};
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 /// A key as it is read: with its value and where it stands in the order of changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exploring::rename_key;
 use super::{LockService, Refusal};
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 /// The least that etcd grants with its default settings: one and a half election timeouts of 1 s, rounded up.
 pub const MIN_TTL_S: i64 = 2;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::keyspace::{DeleteResult, KeyRange, Put};
 use super::{Flaw, LockService, Refusal};
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 /// What etcd grants to a call of `Lock` that comes without a lease. Nobody keeps it alive.
 pub const SESSION_TTL_S: i64 = 60;

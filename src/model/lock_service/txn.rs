@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::keyspace::check_key;
 use super::{DeleteResult, KeyRange, LockService, Put, PutResult, Query, RangeResult, Refusal};
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 /// As many comparisons, and as many operations in either branch, as etcd takes by default (`--max-txn-ops`).
 pub const MAX_TXN_OPS: usize = 128;

@@ -18,23 +18,12 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
-pub use rows::{Session, Sessions};
-
 use rows::{Insertion, Note, Row};
 use serializable::Serializable;
 use transaction::Transaction;
 
-use crate::backend::Entry;
-use crate::world::{AccountId, Delivery, LeaseId, MessageId, Op, Outcome, Token};
-
-/// Which database is modelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Profile {
-    /// One transaction that writes at a time, begun with BEGIN IMMEDIATE, whatever isolation level is asked for.
-    Sqlite,
-    /// Row locks, and the three isolation levels.
-    Postgres,
-}
+use crate::terms::{AccountId, Delivery, Entry, LeaseId, MessageId, Profile, Session, Sessions, Token};
+use crate::world::{Op, Outcome};
 
 /// A deliberate mistake, so that a test can show that it is caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -10,7 +10,7 @@
 //! Source: Ports and Grittner (2012), and `OnConflict_CheckForSerializationFailure` and `PreCommit_CheckForSerializationFailure`
 //! in PostgreSQL 15's `predicate.c`.
 
-use super::rows::{Session, Sessions};
+use crate::terms::{Session, Sessions};
 
 /// A table, as predicate locks know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! What each statement reads and changes.
 
-use super::rows::{Insertion, Note, Row, Session, Sessions};
 use super::serializable::Table;
-use super::{Flaw, Profile, Store, Waits};
-use crate::backend::Entry;
-use crate::world::{
-    AccountId, Acts, Answer, Delivery, Failure, LeaseId, MessageId, Op, OpKind, Outcome, Request, Response, Token,
+use super::{Flaw, Store, Waits};
+use super::{rows::Insertion, rows::Note, rows::Row};
+use crate::terms::{
+    AccountId, Answer, Delivery, Entry, Failure, LeaseId, MessageId, Profile, Request, Session, Sessions, Token,
 };
+use crate::world::{Acts, Op, OpKind, Outcome, Response};
 
 const STALE: Outcome = Outcome::Failed(Failure::StaleToken);
 const OTHER_LEASE: Outcome = Outcome::Failed(Failure::OtherLease);

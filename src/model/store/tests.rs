@@ -1,5 +1,6 @@
 use super::*;
-use crate::world::{AccountId, Answer, ClientId, Effect, Failure, Isolation, LeaseId, Request, Response};
+use crate::terms::{AccountId, Answer, ClientId, Effect, Failure, Isolation, LeaseId, Request};
+use crate::world::Response;
 use std::num::NonZeroI64;
 
 const A: Session = Session(0);

@@ -1,9 +1,9 @@
 //! Transactions: begin, commit, roll back.
 
-use super::rows::{Insertion, Session, Sessions};
-use super::{Profile, Store, Waits};
-use crate::backend::Entry;
-use crate::world::{Failure, Isolation, Outcome, Response};
+use super::rows::Insertion;
+use super::{Store, Waits};
+use crate::terms::{Entry, Failure, Isolation, Profile, Session, Sessions};
+use crate::world::{Outcome, Response};
 
 /// A transaction that has begun and not ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::explore::{Bound, ExploreError, Kinds, Limits, Watch, Why, by_cause};
-use crate::model::store::Profile;
 use crate::strategy::Strategy;
+use crate::terms::Profile;
 
 use super::Lifted;
 

@@ -12,12 +12,12 @@ mod visits;
 
 pub use minimal::Shortener;
 
-use crate::check::{Case, Finding, Violation};
+use crate::check::{Case, Finding};
 use crate::explore::{Bound, ExploreError, Fate, Kinds, MAX_LANES, Schedule, Step, guarded, tell};
 use crate::history::{Event, What};
-use crate::model::store::Profile;
-use crate::strategy::{Retries, Strategy};
-use crate::world::{Delivery, MessageId, OpKind, Reply};
+use crate::strategy::Strategy;
+use crate::terms::{Delivery, MessageId, Profile, Reply, Retries, Violation};
+use crate::world::OpKind;
 
 use order::{Search, Track};
 use visits::{Visit, lanes, visits};

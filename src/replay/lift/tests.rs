@@ -2,13 +2,12 @@
 
 use super::{LiftError, Lifted, Shortener, lift};
 use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, called, lock, token};
-use crate::check::{Case, Cause, Finding, Violation, findings};
+use crate::check::{Case, Finding, findings};
 use crate::explore::Limits;
-use crate::fault::FaultKind;
 use crate::history::What;
-use crate::model::store::Profile;
-use crate::strategy::{Registry, Retries};
-use crate::world::{Answer, Delivery, MessageId, Op, OpKind, Outcome, Response, Trouble};
+use crate::strategy::Registry;
+use crate::terms::{Answer, Cause, Delivery, FaultKind, MessageId, Profile, Retries, Trouble, Violation};
+use crate::world::{Op, OpKind, Outcome, Response};
 
 const APPLIED: Response = Response::Applied(Some(Answer(10)));
 const READ: Op = Op::ReadMark(MessageId(0));

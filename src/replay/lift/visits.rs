@@ -2,9 +2,9 @@
 
 use crate::check::Case;
 use crate::explore::Fate;
-use crate::fault::FaultKind;
 use crate::history::{Event, What};
-use crate::world::{Acts, Delivery, Leg, MessageId, Op, OpKind, Outcome, Response};
+use crate::terms::{Delivery, FaultKind, Leg, MessageId};
+use crate::world::{Acts, Op, OpKind, Outcome, Response};
 
 use super::writes_effects;
 

@@ -2,7 +2,7 @@
 
 use super::{Row, broken, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
-use crate::world::Leg;
+use crate::terms::Leg;
 
 const STORE: &str = "store";
 const LOCK: &str = "lock";

@@ -11,9 +11,8 @@ pub use svg::to_svg;
 pub(super) use svg::{inline_style, to_inline_svg};
 pub use text::to_diagram;
 
-use crate::check::Violation;
 use crate::explore::{Fate, Line, Story, lane_name, meaning};
-use crate::world::Leg;
+use crate::terms::{Leg, Violation};
 
 /// One thing that is drawn, from top to bottom.
 enum Row {

@@ -3,7 +3,7 @@
 use super::{Row, broken, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::report::plot::escape;
-use crate::world::Leg;
+use crate::terms::Leg;
 
 const WIDTH: u32 = 760;
 const TOP: u32 = 92;

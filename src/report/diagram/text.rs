@@ -2,7 +2,7 @@
 
 use super::{Row, broken, rows, title};
 use crate::explore::{Fate, Story, lane_name};
-use crate::world::Leg;
+use crate::terms::Leg;
 
 /// The columns that there are.
 const WIDTH: usize = 80;

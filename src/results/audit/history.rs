@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::values::{both, differences, shown};
 use super::{Audit, Place, Planned, Remedy};
-use crate::check::{Evidence, Violation};
+use crate::check::Evidence;
 use crate::load::{TrialRecord, judged, requests};
 use crate::results::row::columns;
 use crate::results::{Files, Header, RunFolder, SCHEMA, SavedTrial, TrialRow};
-use crate::world::Request;
+use crate::terms::{Request, Violation};
 
 /// The columns that follow from when requests started and ended.
 const TIMED: [&str; 8] = [

@@ -6,7 +6,8 @@ use super::values::{both, shown};
 use super::{Audit, Place, Remedy};
 use crate::load::{Experiment, ExperimentError, LoadSettings, Point, TrialPlan, matrix, strategies};
 use crate::results::{Files, RunFolder, TrialRow};
-use crate::strategy::{Registry, Retries};
+use crate::strategy::Registry;
+use crate::terms::Retries;
 
 /// A trial as it was to be run.
 pub(super) struct Planned {

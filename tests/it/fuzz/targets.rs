@@ -9,7 +9,8 @@ use oncelab::explore::{Bound, Schedule, tell};
 use oncelab::load::{self, Experiment, ExperimentError, Point};
 use oncelab::report::with_tables;
 use oncelab::results::{FileError, SavedTrial, read_history};
-use oncelab::strategy::{Registry, Retries};
+use oncelab::strategy::Registry;
+use oncelab::terms::Retries;
 
 use super::mutator::Mutator;
 use super::{inputs, is_tried, try_all};

@@ -1,7 +1,7 @@
 //! Liars who apply something else than what they were asked for.
 
 use oncelab::explore::Bound;
-use oncelab::world::{AccountId, Effect, Request};
+use oncelab::terms::{AccountId, Effect, Request};
 
 use super::{Bounded, Liar, OTHER_EFFECT, bound, closed, liar, opened, tested, twins, under};
 

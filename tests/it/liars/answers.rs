@@ -1,7 +1,7 @@
 //! Liars whose answers are not what the effect gave, or say success without an effect.
 
 use oncelab::explore::Bound;
-use oncelab::world::{Answer, Trouble};
+use oncelab::terms::{Answer, Trouble};
 
 use super::{Bounded, Liar, OTHER_ANSWER, REPEATED, bound, closed, liar, opened, tested, twins, under};
 

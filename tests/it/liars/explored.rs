@@ -3,10 +3,11 @@
 use std::sync::Mutex;
 
 use oncelab::backend::{LockKind, Wanted};
-use oncelab::check::{Cause, Finding, Violation};
+use oncelab::check::Finding;
 use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, tell};
 use oncelab::replay::{How, Rig, Work, replay_all, search};
-use oncelab::strategy::{StoreKind, Strategy};
+use oncelab::strategy::Strategy;
+use oncelab::terms::{Cause, StoreKind, Violation};
 
 use super::bound;
 use super::table::{Conformed, Liar};

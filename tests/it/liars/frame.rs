@@ -1,6 +1,7 @@
 //! What liars are made of: a macro for a liar with its twin, and the honest frame that most of them lie in.
 
-use oncelab::world::{Answer, Isolation, Reply, Request, Trouble, World};
+use oncelab::terms::{Answer, Isolation, Reply, Request, Trouble};
+use oncelab::world::World;
 
 /// A liar and its honest twin, by what both do with one delivery. The switch is true in the liar. A client retries until it is
 /// acknowledged, unless it is said that it sends once.
@@ -25,7 +26,7 @@ macro_rules! liar {
                 "made for a test"
             }
 
-            fn claim(&self, _: oncelab::strategy::StoreKind) -> oncelab::strategy::Claim {
+            fn claim(&self, _: oncelab::terms::StoreKind) -> oncelab::strategy::Claim {
                 let $once = self.lies;
                 $crate::liars::frame::claim($sends_once)
             }
@@ -33,8 +34,8 @@ macro_rules! liar {
             async fn handle(
                 &self,
                 $world: &mut oncelab::world::World<'_>,
-                $request: &oncelab::world::Request,
-            ) -> oncelab::world::Reply {
+                $request: &oncelab::terms::Request,
+            ) -> oncelab::terms::Reply {
                 let $lies = self.lies;
                 $handle
             }
@@ -45,8 +46,8 @@ pub(super) use liar;
 
 /// What every liar claims: exactly once. One that sends once may be given up.
 pub(super) fn claim(sends_once: bool) -> oncelab::strategy::Claim {
-    use oncelab::check::Violation;
-    use oncelab::strategy::{Claim, Retries};
+    use oncelab::strategy::Claim;
+    use oncelab::terms::{Retries, Violation};
     Claim {
         promise: "exactly once",
         retries: if sends_once { Retries::Never } else { Retries::UntilAcknowledged },

@@ -1,8 +1,8 @@
 //! Strategies of the lab that were called something else than what they are.
 
-use oncelab::check::Cause;
 use oncelab::explore::{Schedule, tell};
 use oncelab::strategy::Registry;
+use oncelab::terms::Cause;
 use serde_json::Value;
 
 use super::bound;

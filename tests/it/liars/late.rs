@@ -1,6 +1,7 @@
 //! Liars whose clients give up, and whose effects come all the same.
 
-use oncelab::world::{Sql, Trouble};
+use oncelab::terms::Trouble;
+use oncelab::world::Sql;
 
 use super::ledger::{ADD, LINE};
 use super::{Bounded, Liar, bound, closed, liar, opened, tested, twins, under};

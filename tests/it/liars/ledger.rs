@@ -1,7 +1,8 @@
 //! Liars who write to the tables themselves, behind the back of the effect.
 
 use oncelab::explore::Bound;
-use oncelab::world::{Answer, Sql, Trouble};
+use oncelab::terms::{Answer, Trouble};
+use oncelab::world::Sql;
 
 use super::{BROKEN_CHAIN, Bounded, Liar, REPEATED, bound, closed, liar, opened, tested, twins, under};
 
@@ -102,7 +103,7 @@ liar!(UnprotectedBalance, "unprotected-balance", |world, request, lies| {
         return Ok(answer);
     }
     if lies {
-        world.begin(oncelab::world::Isolation::ReadCommitted).await?;
+        world.begin(oncelab::terms::Isolation::ReadCommitted).await?;
     }
     world.sql(Sql::new(ADD, request, 0)).await?;
     world.sql(Sql::new(FIRST_LINE, request, 0)).await?;

@@ -3,10 +3,11 @@
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
-use oncelab::check::{Tally, Verdict, Violation};
+use oncelab::check::{Tally, Verdict};
 use oncelab::fault::Millis;
 use oncelab::load::LoadSettings;
-use oncelab::strategy::{StoreKind, Strategy};
+use oncelab::strategy::Strategy;
+use oncelab::terms::{StoreKind, Violation};
 
 use super::table::{Liar, Loaded};
 use super::tried::{Tried, against, guarded};

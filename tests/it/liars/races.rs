@@ -1,8 +1,8 @@
 //! Liars whose lie is that nobody else is there.
 
 use oncelab::explore::{Bound, Kinds};
-use oncelab::fault::FaultKind;
-use oncelab::world::{Answer, Isolation, MessageId, Sql, Trouble};
+use oncelab::terms::{Answer, FaultKind, Isolation, MessageId, Trouble};
+use oncelab::world::Sql;
 
 use super::{BROKEN_CHAIN, Bounded, Liar, REPEATED, bound, closed, liar, opened, tested, twins, under};
 

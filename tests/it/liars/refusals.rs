@@ -1,7 +1,8 @@
 //! Liars who refuse what they could do, or what they did.
 
 use oncelab::explore::Bound;
-use oncelab::world::{Answer, Reply, Request, Trouble, World};
+use oncelab::terms::{Answer, Reply, Request, Trouble};
+use oncelab::world::World;
 
 use super::{Bounded, Liar, bound, closed, liar, opened, tested, twins, under};
 

@@ -1,7 +1,8 @@
 //! Liars who write what nobody asked for: other ids, other accounts.
 
 use oncelab::explore::Bound;
-use oncelab::world::{Answer, MessageId, Request, Sql};
+use oncelab::terms::{Answer, MessageId, Request};
+use oncelab::world::Sql;
 
 use super::{
     BROKEN_CHAIN, Bounded, Liar, NEVER_ASKED_FOR, OTHER_EFFECT, bound, closed, liar, opened, tested, twins, under,

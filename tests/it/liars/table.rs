@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use oncelab::explore::{Bound, Kinds};
-use oncelab::model::store::Profile;
 use oncelab::strategy::Strategy;
+use oncelab::terms::Profile;
 
 /// One delivery in five comes twice, and one in ten takes longer.
 pub(super) const REPEATED: &str = "client = { duplicated = 0.2, delayed = 0.1 }";

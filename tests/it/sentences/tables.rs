@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use oncelab::check::{Cause, Fired, Tally, Violation};
-use oncelab::fault::FaultKind;
+use oncelab::check::{Fired, Tally};
 use oncelab::load::{Cell, Experiment, Sentence, builtin_names, load, strategies};
 use oncelab::report::Facts;
 use oncelab::results::{Files, Meta, RunFolder, Schedules, Summary, TrialRow, runs_below};
 use oncelab::strategy::Registry;
-use oncelab::world::Leg;
+use oncelab::terms::{Cause, FaultKind, Leg, Violation};
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};

@@ -6,7 +6,7 @@ mod locks;
 mod transactions;
 
 use super::*;
-use crate::world::LeaseId;
+use crate::terms::LeaseId;
 
 const ONE: LeaseId = LeaseId(1);
 const TWO: LeaseId = LeaseId(2);

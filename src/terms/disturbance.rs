@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::FaultKind;
-use crate::world::Leg;
+use super::{FaultKind, Leg};
 
 /// Something that is done to a backend once, or again and again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

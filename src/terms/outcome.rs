@@ -1,12 +1,10 @@
 //! The three outcomes of an operation.
 
-use super::op::Response;
-
 /// What a strategy can know of an operation that it made. Three outcomes, never two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum Outcome<R> {
     /// It was done, and this is what came back.
-    Ok(Response),
+    Ok(R),
     /// It was certainly not done, and never will be.
     Failed(Failure),
     /// Timed out or cut: it may have been done, or may be done later.

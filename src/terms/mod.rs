@@ -1,0 +1,26 @@
+//! Words without logic: what every other folder speaks of.
+
+mod disturbance;
+mod entry;
+mod expected;
+mod fault_kind;
+mod leg;
+mod lock;
+mod outcome;
+mod request;
+mod session;
+mod store_kind;
+mod violation;
+
+pub use disturbance::{BackendFault, Disturbance, Disturbed, Layer, Target};
+pub use entry::{Balances, Entry};
+pub use expected::Expected;
+pub(crate) use expected::{ExpectedVisitor, FORM};
+pub use fault_kind::FaultKind;
+pub use leg::Leg;
+pub use lock::{LeaseId, LockKey, Token};
+pub use outcome::{Failure, Outcome, Trouble};
+pub use request::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Reply, Request};
+pub use session::{Session, Sessions};
+pub use store_kind::{Isolation, Profile, Retries, StoreKind};
+pub use violation::{Cause, Violation};
