@@ -22,4 +22,5 @@ pub mod stats;
 pub mod strategy;
 pub mod suggest;
 pub mod terms;
+pub mod wire;
 pub mod world;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use etcd_client::{Channel, Client, ConnectOptions};
 use percent_encoding::percent_decode_str;
 
-use super::address::SOCKET;
-use super::{Address, BackendError};
+use super::BackendError;
+use crate::wire::{Address, SOCKET};
 
 /// A member of a lock service, as `http://user:password@host:2379`; user and password may be left out. Shown, it has neither. Or one that
 /// listens on a socket in the file system, as `unix:///path`.

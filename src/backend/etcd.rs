@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
-use super::{Address, Backend, BackendError, Endpoint, Pending, Session, Way};
-use crate::fault::wire::Protocol;
+use super::{Backend, BackendError, Endpoint, Pending, Session, Way};
 use crate::model::lock_service::lock_key;
 use crate::terms::{AccountId, Delivery, Failure, LeaseId, Token};
+use crate::wire::{Address, Protocol};
 use crate::world::{Op, Outcome, Response};
 
 /// How to reach a lock service, and what to ask of it.

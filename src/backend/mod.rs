@@ -1,6 +1,5 @@
 //! The real things behind the port: stores and lock services, each reached over connections that can be cut.
 
-mod address;
 mod backends;
 mod embedded;
 mod endpoint;
@@ -15,8 +14,6 @@ mod servers;
 mod sqlite;
 mod wired;
 
-pub use address::Address;
-pub(crate) use address::{Incoming, Listener, Outgoing};
 pub use backends::{Backends, LockKind, Wanted};
 pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
 pub use endpoint::Endpoint;
@@ -32,8 +29,8 @@ pub use wired::Wired;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::fault::wire::{Protocol, Wire};
 use crate::terms::{Balances, Delivery, Entry};
+use crate::wire::{Address, Protocol, Wire};
 use crate::world::{Op, Outcome};
 
 /// A future that a backend gives back.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Backend, BackendError, Pending, Session, Way};
-use crate::fault::wire::Wire;
 use crate::terms::Delivery;
+use crate::wire::Wire;
 use crate::world::{Op, Outcome};
 
 /// A backend behind proxies.

@@ -7,7 +7,6 @@ mod level;
 mod outage;
 mod plan;
 mod port;
-pub mod wire;
 
 pub use alarm::Alarm;
 pub use dice::{Dice, Question};

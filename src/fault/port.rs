@@ -11,10 +11,10 @@ use tokio_util::task::TaskTracker;
 use super::Outage;
 use super::alarm::Alarm;
 use super::plan::{Fate, Mishap, Plan, When};
-use super::wire::WireFault;
 use crate::backend::{Backend, BackendError, Session};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::terms::{Delivery, Failure, FaultKind, Layer, Leg, MessageId};
+use crate::wire::WireFault;
 use crate::world::{Acts, Call, Op, OpKind, Outcome, Port, Response};
 
 /// How long a handler waits for its operations.

@@ -12,8 +12,8 @@ use super::wires::{has_met, no_proxy, stuck};
 use crate::backend::{
     Backend, BackendError, Endpoint, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way,
 };
-use crate::fault::wire::{Landing, Wire, WireFault};
 use crate::terms::{AccountId, Delivery, LeaseId, LockKey, Session};
+use crate::wire::{Landing, Wire, WireFault};
 use crate::world::{Op, Outcome};
 
 /// How long a call may take that waits for nobody.

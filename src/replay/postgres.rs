@@ -12,8 +12,8 @@ use super::rig::Kept;
 use super::sides::{Ran, StoreSide};
 use super::wires::{has_met, no_proxy, stuck};
 use crate::backend::{Backend, BackendError, PostgresOverseer, PostgresStore, Scope, Session as Connection, Way};
-use crate::fault::wire::{Landing, Wire, WireFault};
 use crate::terms::{Balances, Delivery, Entry, Session};
+use crate::wire::{Landing, Wire, WireFault};
 use crate::world::{Op, Outcome};
 
 /// How long a statement may take that waits for nobody.

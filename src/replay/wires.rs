@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::backend::{Address, BackendError};
-use crate::fault::wire::Wire;
+use crate::backend::BackendError;
+use crate::wire::{Address, Wire};
 use crate::world::Outcome;
 
 /// No proxy could be put before a server.

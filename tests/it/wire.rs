@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oncelab::backend::{
-    Address, Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Session,
-    Store, Wired,
+    Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Session, Store,
+    Wired,
 };
-use oncelab::fault::wire::{Landing, Protocol, Wire, WireFault};
 use oncelab::stats::wilson_95;
 use oncelab::terms::{AccountId, Isolation, LockKey};
+use oncelab::wire::{Address, Landing, Protocol, Wire, WireFault};
 use oncelab::world::{Op, Outcome, Response};
 
 use etcd_client::{GetOptions, KvClient};

@@ -13,9 +13,9 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
-use super::{Address, Backend, BackendError, Pending, Session, Store, Usage, Way, ledger};
-use crate::fault::wire::Protocol;
+use super::{Backend, BackendError, Pending, Session, Store, Usage, Way, ledger};
 use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
+use crate::wire::{Address, Protocol};
 pub use overseer::PostgresOverseer;
 use session::{PostgresSession, Unreachable};
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::backend::{Address, Incoming, Listener, Outgoing};
+use crate::wire::{Address, Incoming, Listener, Outgoing};
 
 /// How much is read at a time, and kept at the most per direction while the network is cut.
 const CHUNK: usize = 16 * 1024;

@@ -11,7 +11,7 @@ use super::http2::testing::{
 };
 use super::postgres::testing::{SSL_REQUEST, batch, message, startup};
 use super::{Landing, Protocol, Wire, WireFault};
-use crate::backend::Address;
+use crate::wire::Address;
 
 /// Long enough for something that should not happen to happen.
 const A_MOMENT: Duration = Duration::from_millis(60);

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// How the URL of a socket in the file system begins.
-pub(super) const SOCKET: &str = "unix://";
+pub(crate) const SOCKET: &str = "unix://";
 
 /// Where something listens.
 #[derive(Debug, Clone, PartialEq, Eq)]

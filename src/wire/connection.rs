@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::proxy::{Shared, lock};
 use super::{Framer, LONGEST, Part, Piece, Protocol, WireFault, credit, invalid};
-use crate::backend::{Address, Incoming, Outgoing};
+use crate::wire::{Address, Incoming, Outgoing};
 
 /// How much is read at a time.
 const CHUNK: usize = 16 * 1024;

@@ -1,5 +1,6 @@
 //! Faults on the wire: a proxy for one session, which knows where a request and its answer begin and end.
 
+mod address;
 mod connection;
 mod http2;
 mod postgres;
@@ -7,6 +8,8 @@ mod proxy;
 #[cfg(test)]
 mod tests;
 
+pub use address::Address;
+pub(crate) use address::{Incoming, Listener, Outgoing, SOCKET};
 pub use connection::Landing;
 pub use proxy::Wire;
 

@@ -7,7 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::connection::{self, Held, Landing};
 use super::{Protocol, WireFault};
-use crate::backend::{Address, Listener};
+use crate::wire::{Address, Listener};
 
 /// A proxy for the connections of one session. Dropped, it closes both sides of all of them at once.
 pub struct Wire {
