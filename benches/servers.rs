@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use etcd_client::LockOptions;
 use oncelab::backend::provision::{self, EtcdShape, Provision, Source};
-use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Store};
+use oncelab::backend::{Backend, BackendSettings, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Store};
+use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
-use oncelab::load::{BackendSettings, LoadSettings, Outside, Setting, run_trial};
+use oncelab::load::{Outside, Setting, run_trial};
 use oncelab::stats::median;
 use oncelab::strategy::Registry;
 use oncelab::terms::StoreKind;

@@ -8,11 +8,13 @@ pub mod backend;
 pub mod check;
 pub mod cli;
 pub mod exit;
+pub mod experiment;
 pub mod explore;
 pub mod model;
 
 pub mod fault;
 pub mod history;
+pub mod lab;
 pub mod load;
 pub mod quote;
 pub mod replay;

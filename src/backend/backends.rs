@@ -8,7 +8,7 @@ use super::{
     Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, NullStore,
     PostgresStore, Servers, SqliteStore, Store,
 };
-use crate::load::BackendSettings;
+use crate::backend::BackendSettings;
 use crate::terms::{BackendFault, Disturbance, StoreKind, Target};
 
 /// A kind of lock service.

@@ -11,6 +11,7 @@ mod password;
 pub(crate) mod postgres;
 pub mod provision;
 mod servers;
+mod settings;
 mod sqlite;
 mod wired;
 
@@ -23,6 +24,7 @@ pub use ledger::Scope;
 pub use null::NullStore;
 pub use postgres::{PostgresOverseer, PostgresStore};
 pub use servers::Servers;
+pub use settings::{BackendSettings, ClockSpeed, ElectionMs, Limits, Members};
 pub use sqlite::{Immediate, ImmediateConnection, SqliteStore, StoreFlaw};
 pub use wired::Wired;
 

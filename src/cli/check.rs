@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::output;
 use super::stale;
 use crate::exit;
+use crate::lab::{Audit, Disagreement, audit};
 use crate::quote::shell_path;
-use crate::results::{Audit, Disagreement, RunFolder, audit};
+use crate::results::RunFolder;
 use crate::strategy::Registry;
 
 #[derive(Debug, Args)]

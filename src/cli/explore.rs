@@ -13,8 +13,9 @@ use super::{Usage, explored, output};
 use crate::exit;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
-    Watch, count_classes, shorten, tell, unseen, walk,
+    count_classes, shorten, tell, walk,
 };
+use crate::lab::explore_both;
 use crate::report::{self, NoIsolationTest};
 use crate::strategy::{Registry, Strategy};
 use crate::terms::{FaultKind, Profile};
@@ -261,7 +262,7 @@ impl Explore {
             let row = explore_both(strategy, bound, self.limits(), &mut watch);
             watch.finish();
             let row = match row {
-                Err(error) if has_own_sql(&error) => {
+                Err(error) if matches!(error.reason(), Reason::OwnSql { .. }) => {
                     output::tell(&format!("skipped: {error}"));
                     continue;
                 }
@@ -375,54 +376,6 @@ impl Explore {
         let worst = [exit::BROKEN, exit::INCONCLUSIVE].into_iter().find(|code| verdicts.contains(code));
         worst.unwrap_or(exit::MET)
     }
-}
-
-/// What was found out about a strategy with one request, and with two if that did not show all that its claim says.
-pub(super) struct Row {
-    pub one: Exploration,
-    pub two: Option<Exploration>,
-}
-
-impl Row {
-    /// Both explorations, as far as there are.
-    pub fn both(&self) -> impl Iterator<Item = &Exploration> {
-        std::iter::once(&self.one).chain(&self.two)
-    }
-
-    /// The exit code that it calls for.
-    pub fn verdict(&self, strategy: &dyn Strategy) -> u8 {
-        let claim = strategy.claim(self.one.bound.store_kind());
-        let explorations: Vec<&Exploration> = self.both().collect();
-        let broken = explorations.iter().any(|exploration| !exploration.broken_promises(&claim).is_empty());
-        if broken {
-            exit::BROKEN
-        } else if explorations.iter().any(|exploration| !exploration.census.complete) {
-            exit::INCONCLUSIVE
-        } else if unseen(&claim, strategy.needs_lock_service(), &explorations).is_empty() {
-            exit::MET
-        } else {
-            exit::BROKEN
-        }
-    }
-}
-
-/// Explores a strategy with one request, and with two if that does not show all that its claim says.
-pub(super) fn explore_both(
-    strategy: &Arc<dyn Strategy>,
-    bound: Bound,
-    limits: Limits,
-    watch: &mut dyn Watch,
-) -> anyhow::Result<Row> {
-    let one = Exploration::new(strategy.as_ref(), bound, limits, watch)?;
-    let claim = strategy.claim(bound.store_kind());
-    let shown = |violation: &crate::terms::Violation| one.shows(*violation);
-    let is_shown = claim.breaks.iter().flat_map(|b| b.shows).all(shown);
-    let two = if is_shown || bound.lanes < 2 || bound.requests > 1 {
-        None
-    } else {
-        Some(Exploration::new(strategy.as_ref(), Bound { requests: 2, ..bound }, limits, watch)?)
-    };
-    Ok(Row { one, two })
 }
 
 /// Whether an exploration has ended because the strategy issues SQL of its own.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::explore::{Row, count};
+use super::explore::count;
 use super::output;
 use crate::check::Finding;
 use crate::exit;
 use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked, unseen};
+use crate::lab::Both;
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Strategy};
@@ -322,7 +323,7 @@ fn causes_as_json(causes: &ByCause, kind: Violation) -> Vec<Value> {
 }
 
 /// The table of every strategy.
-pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound, store: &str) -> String {
+pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound, store: &str) -> String {
     let columns = [
         ("", Align::Left),
         ("strategy", Align::Left),
@@ -363,7 +364,7 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound, store
 }
 
 /// By violation: the fewest faults that it takes; or that there is none.
-fn fewest(row: &Row, claim: &Claim) -> Vec<String> {
+fn fewest(row: &Both, claim: &Claim) -> Vec<String> {
     let mut parts = Vec::new();
     for violation in Violation::ALL {
         let least = |exploration: &Exploration| {
@@ -395,7 +396,7 @@ fn short(n: u128) -> String {
     format!("{}.{}e{}", &digits[..1], &digits[1..3], digits.len() - 1)
 }
 
-fn note(strategy: &dyn Strategy, row: &Row, claim: &Claim) -> String {
+fn note(strategy: &dyn Strategy, row: &Both, claim: &Claim) -> String {
     let mut out = String::new();
     let explorations: Vec<&Exploration> = row.both().collect();
     let mut say = |text: String| out.push_str(&(output::wrap(&format!("! {}: {text}", strategy.name())) + "\n"));
@@ -415,8 +416,8 @@ fn note(strategy: &dyn Strategy, row: &Row, claim: &Claim) -> String {
 }
 
 /// Every exploration in one JSON document.
-pub(super) fn all_as_json(rows: &[(Arc<dyn Strategy>, Row)], bound: Bound) -> Value {
-    let one = |(strategy, row): &(Arc<dyn Strategy>, Row)| {
+pub(super) fn all_as_json(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> Value {
+    let one = |(strategy, row): &(Arc<dyn Strategy>, Both)| {
         let claim = strategy.claim(bound.store_kind());
         let mut document = as_json(&row.one, &claim, None);
         document["agrees"] = json!(row.verdict(strategy.as_ref()) == exit::MET);

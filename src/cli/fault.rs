@@ -2,11 +2,14 @@
 
 use crate::backend::BackendError;
 use crate::exit;
+use crate::experiment::{ExperimentError, UnknownPoint};
 use crate::explore::{ExploreError, MalformedToken, ScheduleError};
-use crate::load::{ExperimentError, MemoryError, RunError, TrialError, UnknownPoint};
+use crate::lab::ResumeError;
+use crate::lab::RunError;
+use crate::load::{MemoryError, TrialError};
 use crate::replay::{ConformError, ReplayError};
 use crate::report::NoIsolationTest;
-use crate::results::{FileError, NoHistories, OpenError, ResumeError};
+use crate::results::{FileError, NoHistories, OpenError};
 use crate::strategy::UnknownStrategy;
 
 use super::Usage;

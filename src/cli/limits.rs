@@ -1,7 +1,7 @@
 //! How many files this process may have open: a connection is one, and a store of its own has several.
 
 use super::Usage;
-use crate::load::Experiment;
+use crate::experiment::Experiment;
 
 /// What a run has open besides what its handlers have: the folder, the runtime, the lock server, and the sessions of deliveries that were
 /// given up, until they have ended. Eight handlers were seen with 184 files in all.

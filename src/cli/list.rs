@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::output;
 use crate::exit;
-use crate::load;
+use crate::experiment;
+use crate::report::unknown_name;
 use crate::strategy::{Claim, Registry};
 use crate::terms::{FaultKind, StoreKind};
 
@@ -82,10 +83,10 @@ fn broken_by(claim: &Claim) -> String {
 }
 
 fn experiments(registry: &Registry) -> anyhow::Result<Vec<Value>> {
-    let names = load::builtin_names().into_iter();
+    let names = experiment::builtin_names().into_iter();
     names
         .map(|name| {
-            let experiment = load::load(name, &[], registry)?;
+            let experiment = experiment::load(name, &[], registry, unknown_name)?;
             let levels: Vec<&str> = experiment.faults.iter().map(|level| level.name.as_str()).collect();
             Ok(item(name, &[("asks", &experiment.question), ("fault levels", &levels.join(", "))]))
         })

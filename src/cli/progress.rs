@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
+use crate::experiment::{Experiment, TrialPlan};
 use crate::explore;
-use crate::load::{Experiment, TrialError, TrialPlan, Watch};
+use crate::lab::Watch;
+use crate::load::TrialError;
 use crate::results::{Meta, TrialRow};
 
 /// How often a plain line tells how far a run has come.

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::derived::Derived;
 use super::{Format, Usage, output, splice};
 use crate::exit;
+use crate::lab::Derived;
 use crate::quote::shell_path;
 use crate::report::{
     Align, Shown, TABLES, Table, data, document, sweep, table, table_to_html, to_csv, to_html, to_latex, to_markdown,

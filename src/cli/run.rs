@@ -6,15 +6,19 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::derived::Derived;
 use super::progress::Progress;
 use super::servers::{self, Servers};
 use super::{Usage, default_results, limits, output, place, signals};
 use crate::backend::provision::Provision;
 use crate::backend::{BackendError, Backends, LockKind, Wanted};
 use crate::exit;
-use crate::load::{self, Ending, Experiment, Point};
-use crate::results::{Files, Meta, ResumeError, Resumed, RunFolder, Summary};
+use crate::experiment::{self, Experiment, Point};
+use crate::lab::Derived;
+use crate::lab::{self, Ending};
+use crate::lab::{ResumeError, Resumed};
+use crate::load;
+use crate::report::unknown_name;
+use crate::results::{Files, Meta, RunFolder, Summary};
 use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
 use crate::terms::StoreKind;
@@ -95,10 +99,10 @@ impl Run {
     /// Makes the folder of a new run.
     fn begin(&self, registry: &Registry) -> anyhow::Result<RunFolder> {
         let source = self.experiment.as_deref().unwrap_or("quick");
-        let mut experiment = load::load(source, &self.settings, registry)?;
+        let mut experiment = experiment::load(source, &self.settings, registry, unknown_name)?;
         self.select(&mut experiment, registry)?;
         require_room(&experiment, registry)?;
-        let trials = load::strategies(&experiment, registry).len()
+        let trials = experiment::strategies(&experiment, registry).len()
             * experiment.faults.len()
             * experiment.points().len()
             * usize::from(experiment.repeats.get());
@@ -188,7 +192,7 @@ async fn run_to_the_end(
     skip_unavailable: bool,
 ) -> anyhow::Result<Ending> {
     let (store, lock) = (folder.meta.store_kind(), folder.meta.lock_kind());
-    let strategies = load::strategies(&folder.experiment, registry);
+    let strategies = experiment::strategies(&folder.experiment, registry);
     // A run that went on without its lock service goes on without it.
     let skipped: Vec<String> = folder.meta.skipped.keys().cloned().collect();
     let needing_lock = |name: &&String| {
@@ -220,7 +224,7 @@ async fn run_to_the_end(
         Some(Err(error)) => return Err(error.into()),
     };
     let ending = go_on(folder, again, &wanted, registry, &backends, &stop).await;
-    let removed = backends.remove_traces(&load::lock_prefix(folder.path())).await;
+    let removed = backends.remove_traces(&lab::lock_prefix(folder.path())).await;
     let ending = ending?;
     removed?;
     Ok(ending)
@@ -244,7 +248,7 @@ async fn go_on(
     folder.meta.backends = settings;
     folder.write_json(Files::META, &folder.meta)?;
     let mut progress = Progress::new(&folder.experiment, &folder.meta);
-    let ending = load::run(folder, registry, backends, stop, &mut progress).await;
+    let ending = lab::run(folder, registry, backends, stop, &mut progress).await;
     progress.finish();
     Ok(ending?)
 }
@@ -267,7 +271,7 @@ async fn start(
         return Some(backends);
     }
     if let Ok(backends) = backends
-        && let Err(error) = backends.remove_traces(&load::lock_prefix(folder.path())).await
+        && let Err(error) = backends.remove_traces(&lab::lock_prefix(folder.path())).await
     {
         output::tell(&format!("warning: {error}"));
     }

@@ -5,8 +5,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::backend::provision::{Images, Keeps, Provision, Source};
 use crate::backend::{LockKind, Wanted};
+use crate::experiment::Experiment;
 use crate::fault::Level;
-use crate::load::Experiment;
 use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
 
 use super::Usage;

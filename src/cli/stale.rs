@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use super::derived::Derived;
-use crate::results::{
-    Audit, Files, LARGEST_DOCUMENT, Place, Remedy, RunFolder, SCHEMA, Summary, differences, read_text,
-};
+use crate::lab::Derived;
+use crate::lab::{Audit, Place, Remedy, differences};
+use crate::results::{Files, LARGEST_DOCUMENT, RunFolder, SCHEMA, Summary, read_text};
 use crate::strategy::Registry;
 
 /// What a folder has of the files that follow from its rows.

@@ -14,4 +14,4 @@ pub use disturber::Disturber;
 pub use level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
 pub use outage::Outage;
 pub use plan::{Fate, Mishap, Plan, Verdict, When};
-pub use port::{Downfall, FaultyPort, Limits, Surroundings};
+pub use port::{Downfall, FaultyPort, Surroundings};

@@ -11,29 +11,15 @@ use tokio_util::task::TaskTracker;
 use super::Outage;
 use super::alarm::Alarm;
 use super::plan::{Fate, Mishap, Plan, When};
-use crate::backend::{Backend, BackendError, Session};
+use crate::backend::{Backend, BackendError, Limits, Session};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::terms::{Delivery, Failure, FaultKind, Layer, Leg, MessageId};
 use crate::wire::WireFault;
 use crate::world::{Acts, Call, Op, OpKind, Outcome, Port, Response};
 
-/// How long a handler waits for its operations.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Until an operation that is under way is given up, its outcome unknown.
-    pub operation: Duration,
-    /// Until a lock that others hold is waited for no longer.
-    pub lock: Duration,
-    /// Until a message that was lost is noticed to be lost.
-    pub loss_noticed: Duration,
-}
-
-impl Limits {
-    /// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs
-    /// out.
-    fn of(&self, op: &Op, by: Delivery) -> Duration {
-        if op.kind() == OpKind::Acquire && by != Delivery::FINAL { self.lock } else { self.operation }
-    }
+/// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs out.
+fn limit_of(limits: &Limits, op: &Op, by: Delivery) -> Duration {
+    if op.kind() == OpKind::Acquire && by != Delivery::FINAL { limits.lock } else { limits.operation }
 }
 
 /// What the ports of a trial share.
@@ -252,7 +238,7 @@ impl FaultyPort {
             return (self.execute(op).await, None);
         };
         wire.arm(fault);
-        let limit = self.around.limits.of(&op, self.at_hand.delivery);
+        let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
         let outcome = timeout(limit, session.execute(op, self.at_hand.delivery)).await;
         if wire.disarm() {
             // The driver refused without a request: that is an outcome like any other.
@@ -285,7 +271,7 @@ impl FaultyPort {
             Ok(session) => session,
             Err(error) => return self.raise(error),
         };
-        let limit = self.around.limits.of(&op, self.at_hand.delivery);
+        let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
         let wire = session.wire();
         let before = wire.as_ref().map_or(0, |wire| wire.requests());
         let ended = timeout(limit, session.execute(op, self.at_hand.delivery)).await;
@@ -364,7 +350,7 @@ impl FaultyPort {
             sleep(wait).await;
             let mut recorder = around.recorders.recorder(SHORT);
             let at_ns = recorder.clock().now_ns();
-            let outcome = landing(around.limits.of(&op, delivery)).await;
+            let outcome = landing(limit_of(&around.limits, &op, delivery)).await;
             recorder.record(Event { at_ns, message, delivery, handler, what: What::Landed { op, outcome } });
         });
     }

@@ -6,10 +6,9 @@ use rand::RngExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::LoadSettings;
-use super::experiment::DOUBLINGS;
 use super::network::{Answered, Network};
 use super::trial::{Finished, Resolution};
+use crate::experiment::{DOUBLINGS, LoadSettings};
 use crate::fault::{Dice, Question};
 use crate::history::{Event, Recorder, What};
 use crate::terms::{Delivery, Reply, Request, Retries};

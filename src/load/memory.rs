@@ -2,7 +2,8 @@
 
 use std::mem::size_of;
 
-use super::{Experiment, ExperimentError, Finished};
+use super::Finished;
+use crate::experiment::{Experiment, ExperimentError};
 use crate::history::Event;
 use crate::strategy::Registry;
 use crate::terms::{AccountId, Entry, Request};

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{BackendSettings, LoadSettings, Rate};
+use crate::backend::BackendSettings;
+use crate::experiment::{LoadSettings, Rate};
 use crate::fault::Level;
 use crate::terms::Leg;
 
@@ -60,8 +61,9 @@ fn lasting(rate: Rate, requests: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::Patience;
+    use crate::backend::BackendSettings;
+    use crate::experiment::LoadSettings;
     use crate::fault::Level;
-    use crate::load::{BackendSettings, LoadSettings};
     use std::time::Duration;
 
     fn with(load: &LoadSettings) -> Patience {

@@ -12,13 +12,13 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
-use super::experiment::{BackendSettings, LoadSettings, Rate};
 use super::handler::{Handler, Panic};
 use super::network::Network;
 use super::outside::Outside;
 use super::pulse::AtWork;
 use super::settle;
-use crate::backend::{Backend, BackendError, Servers, Store, Usage, Wired};
+use crate::backend::{Backend, BackendError, BackendSettings, Servers, Store, Usage, Wired};
+use crate::experiment::{LoadSettings, Rate};
 use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Level, Outage, Plan, Question, Surroundings};
 use crate::history::{self, Event, LONG, Recorders};
 use crate::strategy::Strategy;

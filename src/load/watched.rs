@@ -9,7 +9,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::patience::Patience;
-use super::runner::Watch;
 use super::trial::{Setting, TrialError, TrialRecord, bug, run_trial};
 
 /// How often whoever watches is told how far a trial has come.
@@ -19,11 +18,11 @@ const TICK: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The record of a trial, or nothing if it was stopped.
-pub(super) async fn watched(
+pub(crate) async fn watched(
     setting: &Arc<Setting>,
     patience: Patience,
     stop: &CancellationToken,
-    watch: &mut dyn Watch,
+    has_done: &mut (dyn FnMut(u64) + Send),
 ) -> Option<Result<TrialRecord, TrialError>> {
     let threads = match Threads::start() {
         Ok(threads) => threads,
@@ -42,7 +41,7 @@ pub(super) async fn watched(
                 break Some(record.and_then(std::convert::identity));
             }
             _ = ticks.tick() => {
-                watch.has_done(setting.outside.pulse.requests_done());
+                has_done(setting.outside.pulse.requests_done());
                 if let Some(error) = watch_over.outlasted(setting) {
                     break Some(Err(error));
                 }

@@ -24,36 +24,14 @@ use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::brief::is_exactly_once;
-use super::expression::{condition_fault, places_fault};
 use super::facts::{Fact, Facts, are_alike, count, requests, rises};
 use super::figure::{percent, range, three_digits};
 use super::select::{Bound, Which};
 use super::tables::violations;
-use crate::load::{Analysis, Sentence};
+use crate::experiment::{Analysis, Sentence};
 use crate::stats::Interval;
 use crate::strategy::Registry;
 use crate::terms::{Cause, Violation};
-
-/// What is wrong with a sentence, whatever the run: if it or a condition cannot be read.
-#[must_use]
-pub fn sentence_fault(says: &str, conditions: &[String]) -> Option<String> {
-    if let Some(fault) = places_fault(says) {
-        return Some(fault);
-    }
-    let environment = Environment::empty();
-    let detail = |error: &Error| error.detail().unwrap_or("it cannot be read as a template").to_owned();
-    if let Err(error) = environment.template_from_str(says) {
-        let place = error.line().map_or(String::new(), |line| format!(" in line {line} of the text"));
-        return Some(format!("{}{place}", detail(&error)));
-    }
-    conditions.iter().find_map(|condition| {
-        if let Some(fault) = condition_fault(condition) {
-            return Some(format!("the condition `{condition}`: {fault}"));
-        }
-        let error = environment.compile_expression(condition).err()?;
-        Some(format!("the condition `{condition}` cannot be read: {}", detail(&error)))
-    })
-}
 
 /// A name in a sentence that is not one: of a function, a strategy, a violation, a cause or a key.
 #[must_use]
@@ -343,7 +321,7 @@ fn add_speeds(environment: &mut Environment<'static>, ground: &Ground, form: For
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{builtin_names, load};
+    use crate::experiment::{builtin_names, load};
     use crate::report::testing::MadeUp;
 
     fn sentence(says: &str, conditions: &[&str]) -> Sentence {
@@ -433,13 +411,6 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_that_cannot_be_read_says_where() {
-        assert!(sentence_fault("a\n{{ count( }}", &[]).unwrap().contains("line 2"));
-        assert!(sentence_fault("a", &["count(".to_owned()]).unwrap().contains("`count(`"));
-        assert_eq!(sentence_fault("50 % of {{ acked(\"x\") }}", &["acked(\"x\") > 1".to_owned()]), None);
-    }
-
-    #[test]
     fn a_name_that_is_none_is_found() {
         let registry = Registry::default();
         let wrong = |says: &str, condition: &str| unknown_name(&sentence(says, &[condition]), &registry);
@@ -466,7 +437,7 @@ mod tests {
         let registry = Registry::default();
         let mut sentences = 0;
         for name in builtin_names() {
-            let experiment = load(name, &[], &registry).unwrap();
+            let experiment = load(name, &[], &registry, unknown_name).unwrap();
             let levels: Vec<&str> = experiment.faults.iter().map(|level| level.name.as_str()).collect();
             let points = experiment.points();
             for sentence in experiment.analysis.sentences() {

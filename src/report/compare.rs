@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::figure::{percent, three_digits};
 use super::table::{Align, Table};
-use crate::load::{Cell, Experiment};
+use crate::experiment::{Cell, Experiment};
 use crate::results::{CellSummary, Meta, RunFolder, Summary, TrialRow};
 use crate::stats::{differs_by_more, fisher_exact, holm, median, ratio_interval_95, smallest_p, without_spells};
 use crate::terms::Violation;
@@ -372,7 +372,7 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Point;
+    use crate::experiment::Point;
 
     fn cells(levels: &[(&str, &[f64])]) -> BTreeMap<Cell, f64> {
         let of_level = |(level, ratios): &(&str, &[f64])| {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::select::Which;
+use crate::experiment::{Cell, Experiment, strategies};
 use crate::fault::Level;
-use crate::load::{Cell, Experiment, strategies};
 use crate::results::{CellSummary, Spread, Summary, TrialRow};
 use crate::stats::{Interval, fisher_exact, wilson_95};
 use crate::strategy::{Break, Registry};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::analysis::tell;
 use super::facts::Facts;
-use crate::load::Sentence;
+use crate::experiment::Sentence;
 
 /// The advice, as data: no code of a report names a strategy.
 const GUIDE: &str = include_str!("../../experiments/guide/guide.toml");
@@ -50,7 +50,8 @@ pub fn guide(facts: &Arc<Facts>) -> Vec<Advice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{sentence_fault, unknown_name};
+    use crate::experiment::sentence_fault;
+    use crate::report::unknown_name;
     use crate::strategy::Registry;
 
     #[test]

@@ -5,7 +5,6 @@ mod brief;
 mod compare;
 mod csv;
 mod diagram;
-mod expression;
 mod facts;
 mod figure;
 mod guide;
@@ -28,7 +27,7 @@ mod testing;
 mod text;
 
 pub use self::csv::to_csv;
-pub use analysis::{sentence_fault, told, unknown_name};
+pub use analysis::{told, unknown_name};
 pub use brief::{brief, held, plain};
 pub use compare::{Compared, Comparison, ViolationChange, compare, different, incomparable};
 pub use diagram::{to_diagram, to_mermaid, to_svg};

@@ -1,6 +1,6 @@
 //! What others have found, beside what was found here.
 
-use crate::load::Reference;
+use crate::experiment::Reference;
 use crate::results::Summary;
 
 /// One line for each figure from elsewhere that a row of the run is to be compared with.

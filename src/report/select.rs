@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::load::Point;
+use crate::experiment::Point;
 use crate::results::CellSummary;
 
 /// A choice of a strategy's rows. Without anything it is all of them.

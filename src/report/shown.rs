@@ -6,8 +6,8 @@ use super::Facts;
 use super::diagram::to_inline_svg;
 use super::facts::LEAST_REPEATS;
 use super::judged::unjudged;
+use crate::experiment::Experiment;
 use crate::explore::Story;
-use crate::load::Experiment;
 use crate::results::{Course, Meta, Schedules, Summary, TrialRow};
 use std::sync::Arc;
 

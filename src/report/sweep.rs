@@ -3,7 +3,7 @@
 use super::figure::{percent, three_digits};
 use super::plot::{Axis, HeatAxis, HeatCell, ScaleKind, Series, curves, heat};
 use super::table::{Align, Table};
-use crate::load::{Experiment, Point};
+use crate::experiment::{Experiment, Point};
 use crate::results::{CellSummary, Summary};
 use crate::terms::Violation;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Facts;
 use crate::check::Tally;
-use crate::load::{Cell, Experiment, Point, parse};
+use crate::experiment::{Cell, Experiment, Point, parse};
 use crate::results::{Meta, RunFolder, Summary, TrialRow, runs_below};
 use crate::strategy::Registry;
 use crate::terms::{Cause, Violation};

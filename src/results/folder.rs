@@ -7,7 +7,8 @@ use super::history_file::{Header, digest_of, sha256};
 use super::row::{TrialRow, columns_of, read_rows, write_rows};
 use super::writer::Writer;
 use super::{Course, Digest, Meta, Recorded, SavedTrial, read_history, write_history};
-use crate::load::{Experiment, ExperimentError, LARGEST_EXPERIMENT, TrialRecord, parse};
+use crate::experiment::{Experiment, ExperimentError, LARGEST_EXPERIMENT, parse};
+use crate::load::TrialRecord;
 use crate::strategy::Registry;
 
 /// The most bytes of a run's description: some 300 times what any has.
@@ -179,7 +180,7 @@ impl RunFolder {
     }
 
     /// Why the history of a trial, or its course, is not what its row was made of; nothing if both are.
-    pub(super) fn damage(&self, row: &TrialRow) -> Option<String> {
+    pub(crate) fn damage(&self, row: &TrialRow) -> Option<String> {
         let course = self.course(&row.trial);
         match self.digest(&row.trial) {
             Err(FileError::Gone { .. }) => Some("its history is not there".to_owned()),
@@ -199,12 +200,12 @@ impl RunFolder {
     }
 
     /// The columns that its rows have.
-    pub(super) fn columns(&self) -> Result<Vec<String>, FileError> {
+    pub(crate) fn columns(&self) -> Result<Vec<String>, FileError> {
         columns_of(&self.path.join(Files::TRIALS))
     }
 
     /// The digest of the experiment's file as it is now.
-    pub(super) fn experiment_digest(&self) -> Result<Digest, FileError> {
+    pub(crate) fn experiment_digest(&self) -> Result<Digest, FileError> {
         read(&self.path.join(Files::EXPERIMENT), LARGEST_EXPERIMENT).map(|text| sha256(&text))
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::LockKind;
 use crate::backend::provision::Provision;
-use crate::load::Point;
+use crate::experiment::Point;
 use crate::quote::{shell, shell_path};
 use crate::strategy::name_fault;
 use crate::terms::StoreKind;

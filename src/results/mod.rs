@@ -1,6 +1,5 @@
 //! Results on disk: one folder per run. The types of the files are apart from those in memory, and versioned.
 
-mod audit;
 mod bounded;
 mod course;
 mod files;
@@ -9,7 +8,6 @@ mod history_ends;
 mod history_file;
 mod history_lines;
 mod meta;
-mod resume;
 mod row;
 mod row_fault;
 mod schedules;
@@ -17,14 +15,13 @@ mod summary;
 mod text;
 mod writer;
 
-pub use audit::{Audit, Disagreement, Place, Remedy, audit, differences};
 pub use course::{Course, Outage};
 pub use files::{FileError, Files};
 pub(crate) use files::{LARGEST_DOCUMENT, read_text};
 pub use folder::{NoHistories, OpenError, RunFolder, runs_below};
 pub use history_file::{Digest, Header, Recorded, SavedTrial, read_history, write_history};
 pub use meta::Meta;
-pub use resume::{ResumeError, Resumed};
+pub(crate) use row::columns;
 pub use row::{LatencyMs, TrialRow};
 pub use schedules::{Breaking, Explored, Schedules, Shortened};
 pub use summary::{CellSummary, Cost, Rate, Spread, Summary};

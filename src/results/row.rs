@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{FileError, read, write_atomically};
 use super::row_fault::fault;
 use crate::check::{Fired, Made, Tally, Work};
-use crate::load::Cell;
+use crate::experiment::Cell;
 use crate::strategy::name_fault;
 use crate::terms::{Cause, FaultKind, Leg, Violation};
 use crate::world::OpKind;
@@ -82,7 +82,7 @@ pub(super) fn may_be_absent(column: &str) -> bool {
     column.starts_with("fired") || column == "made" || Violation::from_name(column).is_some()
 }
 
-pub(super) fn columns() -> Vec<String> {
+pub(crate) fn columns() -> Vec<String> {
     let fired = FaultKind::ALL.iter().map(|fault| format!("fired_{fault}"));
     let violations = Violation::ALL.iter().map(|violation| violation.name().to_owned());
     let fixed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -98,7 +98,7 @@ pub(super) fn columns() -> Vec<String> {
 
 impl TrialRow {
     /// Its values, in the order of the columns.
-    pub(super) fn record(&self) -> Vec<String> {
+    pub(crate) fn record(&self) -> Vec<String> {
         let TrialRow { cell, tally, latency, .. } = self;
         let causes = tally.violations.iter().map(|((kind, cause), count)| format!("{kind}: {cause} = {count}"));
         let mut record = vec![
@@ -339,7 +339,7 @@ pub(super) fn read_rows(path: &Path) -> Result<Vec<TrialRow>, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Point;
+    use crate::experiment::Point;
 
     fn row() -> TrialRow {
         let violations = [((Violation::Duplicate, Cause::LateLanding), 3), ((Violation::Lost, Cause::Unexplained), 1)];

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use oncelab::backend::{Backends, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw};
+use oncelab::backend::{
+    BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
+};
 use oncelab::check::{Case, Evidence, Tally, findings};
+use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
-use oncelab::load::{BackendSettings, ClockSpeed, LoadSettings, Outside, Setting, TrialError, TrialRecord, run_trial};
+use oncelab::load::{Outside, Setting, TrialError, TrialRecord, run_trial};
 use oncelab::model::lock_service::Flaw;
 use oncelab::strategy::{Claim, Registry, Strategy};
 use oncelab::terms::{Reply, Request, Retries, StoreKind};

@@ -103,7 +103,7 @@ fn the_command_line_takes_every_command_of_the_documents() {
 fn the_strategies_experiments_and_schedules_of_the_commands_are_there() {
     let registry = Registry::default();
     let is_known = |name: &str| registry.get(name).is_ok() || ["take-over", "insert-if-absent"].contains(&name);
-    let experiments = oncelab::load::builtin_names();
+    let experiments = oncelab::experiment::builtin_names();
     let (mut strategies, mut schedules, mut runs) = (0, 0, 0);
     for (place, words) in commands() {
         let value = |flag: &str| words.iter().position(|word| word == flag).map(|n| words[n + 1].as_str());
@@ -272,7 +272,7 @@ fn the_lists_of_strategies_and_experiments_are_complete() {
     assert_eq!(first_cells(&strategies), known);
     let experiments = read("docs/experiments.md").text;
     let asked = experiments.split("## ").next().unwrap();
-    let known: BTreeSet<&str> = oncelab::load::builtin_names().into_iter().chain(["experiment"]).collect();
+    let known: BTreeSet<&str> = oncelab::experiment::builtin_names().into_iter().chain(["experiment"]).collect();
     assert_eq!(first_cells(asked), known);
 }
 

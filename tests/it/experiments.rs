@@ -1,6 +1,7 @@
 //! The experiments that come with the lab: complete, consistent with the claims, and with teeth.
 
-use oncelab::load;
+use oncelab::experiment;
+use oncelab::report::unknown_name;
 use oncelab::strategy::Registry;
 use oncelab::terms::{Expected, StoreKind};
 
@@ -9,15 +10,15 @@ use crate::common::{oncelab, text};
 #[test]
 fn every_experiment_expects_something_of_every_strategy_on_sqlite() {
     let registry = Registry::default();
-    for name in load::builtin_names() {
-        let experiment = load::load(name, &[], &registry).unwrap();
+    for name in experiment::builtin_names() {
+        let experiment = experiment::load(name, &[], &registry, unknown_name).unwrap();
         assert!(!experiment.analysis.is_empty(), "{name} has no analysis");
         // Scenarios are about one strategy, and what is done to servers leaves the unsafe ones to chance.
         if !experiment.strategies.is_empty() {
             continue;
         }
         for level in experiment.faults.iter().filter(|level| level.backend.is_empty()) {
-            for strategy in &load::strategies(&experiment, &registry) {
+            for strategy in &experiment::strategies(&experiment, &registry) {
                 let expectation = experiment.expect.get(&level.name).and_then(|by_strategy| by_strategy.get(strategy));
                 let expected = expectation.and_then(|expectation| expectation.on(StoreKind::Sqlite));
                 assert!(expected.is_some(), "{name} expects nothing of {strategy} under {}", level.name);
@@ -29,8 +30,8 @@ fn every_experiment_expects_something_of_every_strategy_on_sqlite() {
 #[test]
 fn expectations_agree_with_claims() {
     let registry = Registry::default();
-    for name in load::builtin_names() {
-        let experiment = load::load(name, &[], &registry).unwrap();
+    for name in experiment::builtin_names() {
+        let experiment = experiment::load(name, &[], &registry, unknown_name).unwrap();
         for level in &experiment.faults {
             for (strategy, expectation) in experiment.expect.get(&level.name).into_iter().flatten() {
                 for store in [StoreKind::Sqlite, StoreKind::Postgres] {

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use oncelab::backend::provision::{self, EtcdShape, Source};
 use oncelab::backend::{Backends, Endpoint, LockKind, Wanted};
-use oncelab::load::{self, Cell, Ending, Point, TrialError, TrialPlan, Watch};
+use oncelab::experiment::{self, Cell, Point, TrialPlan};
+use oncelab::lab::{self, Ending, Watch};
+use oncelab::load::TrialError;
+use oncelab::report::unknown_name;
 use oncelab::results::{Meta, RunFolder, TrialRow};
 use oncelab::strategy::Registry;
 use oncelab::terms::StoreKind;
@@ -159,7 +162,7 @@ impl Watch for Nobody {
 fn a_panic_in_a_strategy_leaves_nothing_behind_and_keeps_the_finished_trials() {
     let mut registry = Registry::default();
     registry.register(Careless);
-    let mut experiment = load::load("quick", &["load.requests=150".to_owned()], &registry).unwrap();
+    let mut experiment = experiment::load("quick", &["load.requests=150".to_owned()], &registry, unknown_name).unwrap();
     experiment.strategies = ["dedup-table", "careless"].map(|name| toml::Spanned::new(0..0, name.to_owned())).to_vec();
     let folder = tempfile::tempdir().unwrap();
     let meta = Meta { seed: 5, store: "postgres".to_owned(), trials_planned: 6, ..Meta::of_this_machine() };
@@ -180,8 +183,8 @@ fn a_panic_in_a_strategy_leaves_nothing_behind_and_keeps_the_finished_trials() {
             disturbances: Vec::new(),
         };
         let backends = Backends::start(&wanted, &settings).await.unwrap();
-        let ended = load::run(&mut run, &registry, &backends, &CancellationToken::new(), &mut Nobody).await;
-        backends.remove_traces(&load::lock_prefix(run.path())).await.unwrap();
+        let ended = lab::run(&mut run, &registry, &backends, &CancellationToken::new(), &mut Nobody).await;
+        backends.remove_traces(&lab::lock_prefix(run.path())).await.unwrap();
         Some((started, ended))
     });
     let Some((_started, ended)) = ended else { return };

@@ -1,6 +1,6 @@
 //! The open loop: requests come when they are due, and latency counts from then.
 
-use oncelab::load::{LoadSettings, Rate};
+use oncelab::experiment::{LoadSettings, Rate};
 
 use crate::common::Trial;
 

@@ -7,7 +7,7 @@ mod tables;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use oncelab::load::{Analysis, Sentence};
+use oncelab::experiment::{Analysis, Sentence};
 use oncelab::report::{Facts, brief, guide, outcome, plain, references, told, unjudged};
 
 use again::{Reading, Seen};
@@ -126,13 +126,14 @@ fn what_is_said_of_random_tables_is_what_they_say() {
         "{} tables, {} sentences printed, {} left out, {} numbers",
         sum.tables, sum.printed, sum.left_out, sum.numbers
     );
-    assert_eq!(sum.tables, 2 * 24 * oncelab::load::builtin_names().len());
+    assert_eq!(sum.tables, 2 * 24 * oncelab::experiment::builtin_names().len());
     assert!(sum.printed >= 3_000, "{} sentences", sum.printed);
     assert!(sum.left_out >= 3_000, "{} sentences left out", sum.left_out);
     assert!(sum.numbers >= 8_000, "{} numbers", sum.numbers);
     // Nothing is there that never holds, of random tables or of committed ones.
     tables::committed().iter().for_each(|run| hold(run, &mut sum));
-    let sentences = oncelab::load::builtin_names().into_iter().flat_map(tables::sentences_of).chain(guide_sentences());
+    let sentences =
+        oncelab::experiment::builtin_names().into_iter().flat_map(tables::sentences_of).chain(guide_sentences());
     let never: Vec<String> = sentences.map(|one| one.says).filter(|says| !sum.by_sentence.contains_key(says)).collect();
     assert!(never.is_empty(), "never printed: {never:#?}");
     for kind in ["safest", "fastest", "lock", "across", "none", "nothing seen"] {

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use oncelab::backend::provision;
-use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
+use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store, provision};
 use oncelab::terms::{AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Target, Token};
 use oncelab::world::{Op, Outcome, Response};
 

@@ -1,7 +1,7 @@
 //! Every guarantee of a backend has a broken twin, and the lab must catch it.
 
 use oncelab::backend::StoreFlaw;
-use oncelab::load::LoadSettings;
+use oncelab::experiment::LoadSettings;
 use oncelab::model::lock_service::Flaw;
 use oncelab::terms::Violation;
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use oncelab::lab::audit;
 use oncelab::report::{Facts, Shown, document, matrix, to_html, to_text};
-use oncelab::results::{Course, RunFolder, Schedules, Summary, audit};
+use oncelab::results::{Course, RunFolder, Schedules, Summary};
 
 use super::mutator::Mutator;
 use super::targets::{REGISTRY, fast_folder, judged};

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use oncelab::check::{Case, Tally, findings};
 use oncelab::cli;
+use oncelab::experiment::{self, Experiment, ExperimentError, Point};
 use oncelab::explore::{Bound, Schedule, tell};
-use oncelab::load::{self, Experiment, ExperimentError, Point};
-use oncelab::report::with_tables;
+use oncelab::load;
+use oncelab::report::{unknown_name, with_tables};
 use oncelab::results::{FileError, SavedTrial, read_history};
 use oncelab::strategy::Registry;
 use oncelab::terms::Retries;
@@ -49,10 +50,11 @@ fn says_where(error: &str, place: &str) {
 /// What was accepted is used as a run uses it.
 fn used(experiment: &Experiment) {
     let saved = toml::to_string(experiment).expect("an experiment can be saved");
-    let again = load::parse("saved.toml", &saved, &REGISTRY).expect("what was saved can be read");
+    let again = experiment::parse("saved.toml", &saved, &REGISTRY).expect("what was saved can be read");
     assert_eq!(toml::to_string(&again).unwrap(), saved, "what was saved reads as it was");
-    let strategies = load::strategies(experiment, &REGISTRY);
-    let trials = load::matrix(&Experiment { repeats: std::num::NonZeroU16::MIN, ..experiment.clone() }, &strategies, 1);
+    let strategies = experiment::strategies(experiment, &REGISTRY);
+    let trials =
+        experiment::matrix(&Experiment { repeats: std::num::NonZeroU16::MIN, ..experiment.clone() }, &strategies, 1);
     for trial in &trials {
         assert!(trial.id().len() <= 240, "{}", trial.id());
     }
@@ -63,7 +65,7 @@ fn used(experiment: &Experiment) {
 fn an_experiment_is_read_or_refused() {
     let target = |input: &[u8]| {
         let Ok(text) = std::str::from_utf8(input) else { return false };
-        match load::parse("x.toml", text, &REGISTRY) {
+        match experiment::parse("x.toml", text, &REGISTRY) {
             Ok(experiment) => {
                 used(&experiment);
                 true
@@ -83,7 +85,7 @@ fn a_setting_is_made_or_refused() {
     let settings = lines(include_str!("settings.txt"));
     let target = |input: &[u8]| {
         let Ok(setting) = std::str::from_utf8(input) else { return false };
-        match load::load("quick", &[setting.to_owned()], &REGISTRY) {
+        match experiment::load("quick", &[setting.to_owned()], &REGISTRY, unknown_name) {
             Ok(experiment) => {
                 used(&experiment);
                 true

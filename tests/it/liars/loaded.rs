@@ -4,8 +4,8 @@ use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
 use oncelab::check::{Tally, Verdict};
+use oncelab::experiment::LoadSettings;
 use oncelab::fault::Millis;
-use oncelab::load::LoadSettings;
 use oncelab::strategy::Strategy;
 use oncelab::terms::{StoreKind, Violation};
 

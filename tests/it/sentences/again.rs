@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oncelab::load::Sentence;
+use oncelab::experiment::Sentence;
 use oncelab::results::TrialRow;
 use oncelab::stats::{fisher_exact, median_interval_95, wilson_95};
 use serde_json::Value;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use oncelab::check::{Fired, Tally};
-use oncelab::load::{Cell, Experiment, Sentence, builtin_names, load, strategies};
-use oncelab::report::Facts;
+use oncelab::experiment::{Cell, Experiment, Sentence, builtin_names, load, strategies};
+use oncelab::report::{Facts, unknown_name};
 use oncelab::results::{Files, Meta, RunFolder, Schedules, Summary, TrialRow, runs_below};
 use oncelab::strategy::Registry;
 use oncelab::terms::{Cause, FaultKind, Leg, Violation};
@@ -64,7 +64,7 @@ impl Run {
 
 /// The sentences that an experiment of the lab's has.
 pub fn sentences_of(name: &str) -> Vec<Sentence> {
-    load(name, &[], &Registry::default()).unwrap().analysis.sentences().to_vec()
+    load(name, &[], &Registry::default(), unknown_name).unwrap().analysis.sentences().to_vec()
 }
 
 /// The runs that are in the repository.
@@ -75,7 +75,7 @@ pub fn committed() -> Vec<Run> {
         let folder = RunFolder::open(path, &registry).unwrap();
         let mut experiment = folder.experiment.clone();
         assert!(builtin_names().contains(&experiment.name.as_str()), "{}", path.display());
-        experiment.analysis = load(&experiment.name, &[], &registry).unwrap().analysis;
+        experiment.analysis = load(&experiment.name, &[], &registry, unknown_name).unwrap().analysis;
         let schedules = schedules_of(&folder);
         let name = path.strip_prefix(&results).unwrap().display().to_string();
         Run::new(name, experiment, folder.meta.clone(), folder.rows().to_vec(), schedules)
@@ -116,7 +116,7 @@ pub fn random(seed: u64, kind: Kind, first: &Run) -> impl Iterator<Item = Run> {
     let schedules = first.schedules.clone();
     builtin_names().into_iter().enumerate().map(move |(n, name)| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed * 1_000 + n as u64 * 2 + u64::from(kind == Kind::Wild));
-        let experiment = load(name, &[], &registry).unwrap();
+        let experiment = load(name, &[], &registry, unknown_name).unwrap();
         let mut rows = Vec::new();
         let repeats = rng.random_range(1..=7);
         for strategy in strategies(&experiment, &registry) {

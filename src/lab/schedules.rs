@@ -1,6 +1,6 @@
 //! The schedules that a report shows: from the rows of a run and the strategies' code alone.
 
-use super::explore::explore_both;
+use super::explore_both;
 use crate::explore::{Bound, Caused, Exploration, Kinds, Limits, Why, by_cause};
 use crate::results::{Breaking, CellSummary, Explored, Files, RunFolder, Schedules, Shortened, Summary};
 use crate::strategy::{Registry, Strategy};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::trial::{Finished, Resolution, TrialRecord};
 use crate::history::{Event, What};
+use crate::load::{Finished, Resolution, TrialRecord};
 use crate::results::{Course, LatencyMs, Outage};
 use crate::stats::median;
 use crate::terms::Disturbed;

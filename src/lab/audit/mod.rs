@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{FileError, Files, OpenError, RunFolder, SCHEMA};
 use crate::quote::shell_path;
+use crate::results::{FileError, Files, OpenError, RunFolder, SCHEMA};
 use crate::strategy::Registry;
 use plan::Planned;
 pub use values::differences;
@@ -167,7 +167,7 @@ impl<'a> Place<'a> {
 fn hold_columns(folder: &RunFolder, columns: &[String], audit: &mut Audit) {
     for (n, column) in columns.iter().enumerate() {
         let place = Place::of(Files::TRIALS).column(column);
-        if !super::row::columns().contains(column) {
+        if !crate::results::columns().contains(column) {
             audit.add(folder, place, "is not a column that this version knows".to_owned(), Remedy::RemoveColumn);
         }
         if columns[..n].contains(column) {

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use minijinja::{Environment, Error};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::expression::{condition_fault, places_fault};
 
 /// A sentence with places for figures. It is printed where all of its conditions hold and every row that it speaks of is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +113,27 @@ impl<'de> Deserialize<'de> for Analysis {
     }
 }
 
+/// What is wrong with a sentence, whatever the run: if it or a condition cannot be read.
+#[must_use]
+pub fn sentence_fault(says: &str, conditions: &[String]) -> Option<String> {
+    if let Some(fault) = places_fault(says) {
+        return Some(fault);
+    }
+    let environment = Environment::empty();
+    let detail = |error: &Error| error.detail().unwrap_or("it cannot be read as a template").to_owned();
+    if let Err(error) = environment.template_from_str(says) {
+        let place = error.line().map_or(String::new(), |line| format!(" in line {line} of the text"));
+        return Some(format!("{}{place}", detail(&error)));
+    }
+    conditions.iter().find_map(|condition| {
+        if let Some(fault) = condition_fault(condition) {
+            return Some(format!("the condition `{condition}`: {fault}"));
+        }
+        let error = environment.compile_expression(condition).err()?;
+        Some(format!("the condition `{condition}` cannot be read: {}", detail(&error)))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +170,12 @@ mod tests {
         assert!(error.message().contains("unknown field `when`"), "{error}");
         let error = toml::from_str::<File>("repeats = 1\n[[analysis]]\nsays = \"a\"\nif = 1").unwrap_err();
         assert!(error.message().contains("a condition"), "{error}");
+    }
+
+    #[test]
+    fn a_sentence_that_cannot_be_read_says_where() {
+        assert!(sentence_fault("a\n{{ count( }}", &[]).unwrap().contains("line 2"));
+        assert!(sentence_fault("a", &["count(".to_owned()]).unwrap().contains("`count(`"));
+        assert_eq!(sentence_fault("50 % of {{ acked(\"x\") }}", &["acked(\"x\") > 1".to_owned()]), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Files of trials that have no row.
 
-use super::{Audit, Place, Planned, Remedy};
+use super::super::Place;
+use super::{Audit, Planned, Remedy};
 use crate::results::{Files, RunFolder};
 
 /// What follows from the rows: it is written when a run ends, also by an interruption.

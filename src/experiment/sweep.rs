@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::experiment_file::{ExperimentError, parse};
+use super::file::{ExperimentError, parse};
 use super::{Experiment, overrides};
 use crate::strategy::Registry;
 

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::Place;
 use super::values::{both, shown};
-use super::{Audit, Place, Remedy};
-use crate::load::{Experiment, ExperimentError, LoadSettings, Point, TrialPlan, matrix, strategies};
+use super::{Audit, Remedy};
+use crate::experiment::{Experiment, ExperimentError, LoadSettings, Point, TrialPlan, matrix, strategies};
 use crate::results::{Files, RunFolder, TrialRow};
 use crate::strategy::Registry;
 use crate::terms::Retries;

@@ -4,9 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::overrides::apply;
-use super::{Analysis, Experiment, Point};
+use super::{Analysis, Experiment, Point, Sentence, sentence_fault};
 use crate::quote::printable;
-use crate::report::{sentence_fault, unknown_name};
 use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
@@ -65,13 +64,22 @@ pub fn builtin_names() -> [&'static str; BUILTIN.len()] {
     BUILTIN.map(|(name, _)| name)
 }
 
+/// What finds a name in a sentence that is not one, and says what is wrong with it. Whoever reads an experiment to run it hands it in:
+/// which names there are, reports know.
+pub type NameFault = fn(&Sentence, &Registry) -> Option<String>;
+
 /// Reads an experiment by name or path, and applies `key=value` settings to it in order.
 ///
 /// # Errors
 /// [`ExperimentError`], naming the file, line and column, or the setting, and what was meant.
-pub fn load(name: &str, settings: &[String], registry: &Registry) -> Result<Experiment, ExperimentError> {
+pub fn load(
+    name: &str,
+    settings: &[String],
+    registry: &Registry,
+    unknown_name: NameFault,
+) -> Result<Experiment, ExperimentError> {
     let (file, text) = source(name)?;
-    let experiment = parse_to_run(&file, &text, registry)?;
+    let experiment = parse_to_run(&file, &text, registry, unknown_name)?;
     if settings.is_empty() {
         return Ok(experiment);
     }
@@ -80,7 +88,7 @@ pub fn load(name: &str, settings: &[String], registry: &Registry) -> Result<Expe
         for setting in settings {
             apply(&mut table, setting)?;
         }
-        parse_to_run(&file, &table.to_string(), registry)
+        parse_to_run(&file, &table.to_string(), registry, unknown_name)
     };
     let all: Vec<&String> = settings.iter().collect();
     changed(&all).map_err(|error| match error {
@@ -119,7 +127,12 @@ fn source(name: &str) -> Result<(String, String), ExperimentError> {
 
 /// Reads an experiment that is to be run: the names in its analysis must be known. A saved run is read without that, since it may have
 /// been made with strategies that are not there any more.
-fn parse_to_run(file: &str, text: &str, registry: &Registry) -> Result<Experiment, ExperimentError> {
+fn parse_to_run(
+    file: &str,
+    text: &str,
+    registry: &Registry,
+    unknown_name: NameFault,
+) -> Result<Experiment, ExperimentError> {
     let mut experiment = parse(file, text, registry)?;
     experiment.analysis = experiment.analysis.into_sentences();
     for (n, sentence) in experiment.analysis.sentences().iter().enumerate() {

@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::judged::judged;
-use super::matrix::{TrialPlan, matrix};
-use super::outside::Outside;
-use super::patience::Patience;
-use super::trial::{Setting, TrialError, TrialRecord};
-use super::watched::watched;
-use super::{Experiment, ExperimentError, Point};
+use super::judged;
 use crate::backend::{BackendError, Backends};
 use crate::check::Evidence;
+use crate::experiment::{Experiment, ExperimentError, Point, TrialPlan, matrix, strategies};
+use crate::load::Outside;
+use crate::load::Patience;
+use crate::load::watched;
+use crate::load::{Setting, TrialError, TrialRecord};
 use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
 use crate::strategy::{Registry, UnknownStrategy};
 
@@ -53,18 +52,6 @@ pub enum RunError {
     File(#[from] FileError),
 }
 
-/// The strategies of an experiment, by name: those that it names, or all but those of scenarios.
-#[must_use]
-pub fn strategies(experiment: &Experiment, registry: &Registry) -> Vec<String> {
-    match experiment.strategies.as_slice() {
-        [] => {
-            let general = registry.iter().filter(|strategy| !strategy.belongs_to_a_scenario());
-            general.map(|strategy| strategy.name().to_owned()).collect()
-        }
-        named => named.iter().map(|name| name.get_ref().clone()).collect(),
-    }
-}
-
 /// Runs the trials of a run's experiment that its folder does not have yet. A trial that fails because of its strategy is noted in
 /// the folder, and the others go on.
 ///
@@ -92,7 +79,7 @@ pub async fn run(
         let here = &points[&trial.cell.point];
         let setting = Arc::new(setting(trial, here, registry, backends, &lock_prefix(folder.path()))?);
         let patience = Patience::with(&setting.load, &setting.backend, &setting.level, setting.lease);
-        let record = match watched(&setting, patience, stop, watch).await {
+        let record = match watched(&setting, patience, stop, &mut |requests| watch.has_done(requests)).await {
             None => return Ok(Ending::Interrupted),
             Some(Ok(record)) => record,
             Some(Err(error)) if error.is_of_the_strategy() => {

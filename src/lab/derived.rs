@@ -11,7 +11,7 @@ use crate::strategy::Registry;
 use crate::terms::Violation;
 
 /// A run, summed up.
-pub(super) struct Derived {
+pub struct Derived {
     pub summary: Summary,
     facts: Arc<Facts>,
     schedules: Schedules,

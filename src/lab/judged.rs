@@ -1,9 +1,9 @@
 //! What is said of a trial: its row and its course. A pure function of what was recorded of it.
 
 use super::figures::Figures;
-use super::trial::TrialRecord;
-use super::{Cell, LoadSettings};
 use crate::check::{Case, Evidence, Tally, findings};
+use crate::experiment::{Cell, LoadSettings};
+use crate::load::TrialRecord;
 use crate::results::{Course, Digest, Header, TrialRow};
 
 /// Judges a trial, and sums it up: in a run when it is over, and in `check` from its history.

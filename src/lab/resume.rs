@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::Disagreement;
 use super::audit::hindrances;
-use super::{Disagreement, FileError, Files, Meta, NoHistories, OpenError, RunFolder};
 use crate::quote::{printable, shell_path};
+use crate::results::{FileError, Files, Meta, NoHistories, OpenError, RunFolder, SCHEMA};
 use crate::strategy::Registry;
 
 /// A run that can be gone on with.
@@ -44,7 +45,7 @@ impl RunFolder {
     /// what is there: the schema, the build, the machine, the experiment or the seed is another.
     pub fn resume(path: &Path, registry: &Registry) -> Result<Resumed, ResumeError> {
         let folder = Self::open_to_write(path, registry)?;
-        if folder.meta.schema != super::SCHEMA {
+        if folder.meta.schema != SCHEMA {
             return Err(FileError::Older { path: path.join(Files::META), found: folder.meta.schema }.into());
         }
         let (folder_path, command) = (path.to_owned(), folder.meta.command());

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::super::judged;
 use super::values::{both, differences, shown};
 use super::{Audit, Place, Planned, Remedy};
 use crate::check::Evidence;
-use crate::load::{TrialRecord, judged, requests};
-use crate::results::row::columns;
-use crate::results::{Files, Header, RunFolder, SCHEMA, SavedTrial, TrialRow};
+use crate::load::{TrialRecord, requests};
+use crate::results::{Files, Header, RunFolder, SCHEMA, SavedTrial, TrialRow, columns};
 use crate::terms::{Request, Violation};
 
 /// The columns that follow from when requests started and ended.

@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use super::{Experiment, Point};
+use crate::strategy::Registry;
 
 /// A strategy under a fault level, at a point of a sweep if the experiment has one: what a row of a report is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,4 +65,16 @@ pub fn matrix(experiment: &Experiment, strategies: &[String], seed: u64) -> Vec<
         trials.append(&mut block);
     }
     trials
+}
+
+/// The strategies of an experiment, by name: those that it names, or all but those of scenarios.
+#[must_use]
+pub fn strategies(experiment: &Experiment, registry: &Registry) -> Vec<String> {
+    match experiment.strategies.as_slice() {
+        [] => {
+            let general = registry.iter().filter(|strategy| !strategy.belongs_to_a_scenario());
+            general.map(|strategy| strategy.name().to_owned()).collect()
+        }
+        named => named.iter().map(|name| name.get_ref().clone()).collect(),
+    }
 }

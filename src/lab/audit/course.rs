@@ -2,8 +2,9 @@
 
 use hdrhistogram::Histogram;
 
+use super::super::Place;
 use super::values::both;
-use super::{Audit, Place, Remedy};
+use super::{Audit, Remedy};
 use crate::results::{Course, Files, RunFolder, TrialRow};
 
 /// The longest wait that is told apart, and the digits that a course keeps of each: as in the figures of a trial.

@@ -1,0 +1,56 @@
+//! A strategy explored with one request, and with two where one does not show all that its claim says.
+
+use std::sync::Arc;
+
+use crate::exit;
+use crate::explore::{Bound, Exploration, ExploreError, Limits, Watch, unseen};
+use crate::strategy::Strategy;
+use crate::terms::Violation;
+
+/// What was found out about a strategy with one request, and with two if that did not show all that its claim says.
+pub struct Both {
+    pub one: Exploration,
+    pub two: Option<Exploration>,
+}
+
+impl Both {
+    /// Both explorations, as far as there are.
+    pub fn both(&self) -> impl Iterator<Item = &Exploration> {
+        std::iter::once(&self.one).chain(&self.two)
+    }
+
+    /// The exit code that it calls for.
+    pub fn verdict(&self, strategy: &dyn Strategy) -> u8 {
+        let claim = strategy.claim(self.one.bound.store_kind());
+        let explorations: Vec<&Exploration> = self.both().collect();
+        let broken = explorations.iter().any(|exploration| !exploration.broken_promises(&claim).is_empty());
+        if broken {
+            exit::BROKEN
+        } else if explorations.iter().any(|exploration| !exploration.census.complete) {
+            exit::INCONCLUSIVE
+        } else if unseen(&claim, strategy.needs_lock_service(), &explorations).is_empty() {
+            exit::MET
+        } else {
+            exit::BROKEN
+        }
+    }
+}
+
+/// Explores a strategy with one request, and with two if that does not show all that its claim says.
+pub fn explore_both(
+    strategy: &Arc<dyn Strategy>,
+    bound: Bound,
+    limits: Limits,
+    watch: &mut dyn Watch,
+) -> Result<Both, ExploreError> {
+    let one = Exploration::new(strategy.as_ref(), bound, limits, watch)?;
+    let claim = strategy.claim(bound.store_kind());
+    let shown = |violation: &Violation| one.shows(*violation);
+    let is_shown = claim.breaks.iter().flat_map(|b| b.shows).all(shown);
+    let two = if is_shown || bound.lanes < 2 || bound.requests > 1 {
+        None
+    } else {
+        Some(Exploration::new(strategy.as_ref(), Bound { requests: 2, ..bound }, limits, watch)?)
+    };
+    Ok(Both { one, two })
+}
