@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use oncelab::explore::{Bound, Flaws, Kinds, Limits, census, execute_all, one_by_one};
-use oncelab::model::store::Store;
+use oncelab::service::store::model::Store;
 use oncelab::stats::median;
 use oncelab::strategy::{Registry, Strategy};
 use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Profile, Request, Session};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use etcd_client::{Client, LockOptions};
-use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
+use oncelab::service::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
 use oncelab::terms::{AccountId, Delivery, LockKey};
 use oncelab::world::{Op, Outcome, Response};
 use tokio::runtime::Runtime;

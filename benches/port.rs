@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use oncelab::backend::{Backend, Limits, NullStore};
 use oncelab::fault::{Alarm, FaultyPort, Level, Outage, Plan, Surroundings};
 use oncelab::history::{self, LONG};
+use oncelab::service::{Backend, Limits, NullStore};
 use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Layer, MessageId, Request};
 use oncelab::world::{Op, Port};
 use tokio_util::task::TaskTracker;

@@ -10,11 +10,11 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use etcd_client::LockOptions;
-use oncelab::backend::provision::{self, EtcdShape, Provision, Source};
-use oncelab::backend::{Backend, BackendSettings, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Store};
 use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
 use oncelab::load::{Outside, Setting, run_trial};
+use oncelab::service::provision::{self, EtcdShape, Provision, Source};
+use oncelab::service::{Backend, BackendSettings, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Store};
 use oncelab::stats::median;
 use oncelab::strategy::Registry;
 use oncelab::terms::StoreKind;

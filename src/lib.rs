@@ -4,13 +4,11 @@
 //! [`strategy`]; the strategy asks its [`world`], whose port carries each operation to a [`backend`]; everything is
 //! recorded ([`history`]), and judged against the store's ledger ([`check`]). [`results`] keeps it, [`report`] shows it.
 
-pub mod backend;
 pub mod check;
 pub mod cli;
 pub mod exit;
 pub mod experiment;
 pub mod explore;
-pub mod model;
 
 pub mod fault;
 pub mod history;
@@ -20,6 +18,7 @@ pub mod quote;
 pub mod replay;
 pub mod report;
 pub mod results;
+pub mod service;
 pub mod stats;
 pub mod strategy;
 pub mod suggest;

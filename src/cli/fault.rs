@@ -1,6 +1,5 @@
 //! Whose fault an error is: the exit code follows from that.
 
-use crate::backend::BackendError;
 use crate::exit;
 use crate::experiment::{ExperimentError, UnknownPoint};
 use crate::explore::{ExploreError, MalformedToken, ScheduleError};
@@ -10,6 +9,7 @@ use crate::load::{MemoryError, TrialError};
 use crate::replay::{ConformError, ReplayError};
 use crate::report::NoIsolationTest;
 use crate::results::{FileError, NoHistories, OpenError};
+use crate::service::BackendError;
 use crate::strategy::UnknownStrategy;
 
 use super::Usage;

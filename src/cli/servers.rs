@@ -3,10 +3,10 @@
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use crate::backend::provision::{Images, Keeps, Provision, Source};
-use crate::backend::{LockKind, Wanted};
 use crate::experiment::Experiment;
 use crate::fault::Level;
+use crate::service::provision::{Images, Keeps, Provision, Source};
+use crate::service::{LockKind, Wanted};
 use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
 
 use super::Usage;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Usage;
-use crate::backend::Endpoint;
+use crate::service::Endpoint;
 
 /// The variables that name servers when no flag does.
 const STORE_VARIABLE: &str = "ONCELAB_STORE_URL";

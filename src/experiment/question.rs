@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Analysis, Axis, Expectation, Point};
-use crate::backend::BackendSettings;
 use crate::fault::{Level, Millis};
+use crate::service::BackendSettings;
 
 /// A question to the lab: which strategies, under which load and faults, and what the answers should be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroI64;
 
-use crate::model::lock_service::{LockService, Locking, Settled, Ticket, lock_key};
-use crate::model::store::{Store, Waits};
+use crate::service::etcd::model::{LockService, Locking, Settled, Ticket, lock_key};
+use crate::service::store::model::{Store, Waits};
 use crate::terms::{Entry, Failure, LeaseId, LockKey, Session, Token};
 use crate::world::{Op, Outcome, Response};
 

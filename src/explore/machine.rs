@@ -2,7 +2,7 @@
 //!
 //! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Stage`]).
 
-use crate::model::store::Waits;
+use crate::service::store::model::Waits;
 use crate::terms::{AccountId, Failure, LeaseId, Leg, LockKey, MessageId, Reply, Session, Token, Trouble};
 use crate::world::{Op, Outcome, Response};
 

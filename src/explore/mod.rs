@@ -50,7 +50,8 @@ pub use standstill::watch_for_standstill;
 pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell, tell_with};
 pub use walks::{Walk, Walked, shorten, walk};
 
-use crate::model::{lock_service, store};
+use crate::service::etcd::model as lock_service;
+use crate::service::store::model as store;
 use crate::world::Op;
 
 /// Deliberate mistakes in the model, for tests that must catch them.

@@ -1,6 +1,6 @@
 //! The stage on which steps are made: what a step asks of the backends, be they a model or servers.
 
-use crate::model::store::Waits;
+use crate::service::store::model::Waits;
 use crate::terms::{LeaseId, LockKey, Session, Token};
 use crate::world::{Op, Outcome};
 

@@ -9,8 +9,8 @@ use std::hash::Hash;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::model::lock_service::LockService;
-use crate::model::store::{Store, Waits};
+use crate::service::etcd::model::LockService;
+use crate::service::store::model::{Store, Waits};
 use crate::terms::{Delivery, Entry, Failure, LeaseId, LockKey, Request, Session, Token};
 use crate::world::{Op, Outcome};
 

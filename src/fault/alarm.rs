@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::BackendError;
+use crate::service::BackendError;
 
 /// Raised once, by the first backend that breaks down; everybody can see it.
 #[derive(Clone, Default)]

@@ -7,9 +7,9 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::provision::Server;
-use crate::backend::{BackendError, Servers};
 use crate::history::Clock;
+use crate::service::provision::Server;
+use crate::service::{BackendError, Servers};
 use crate::terms::{BackendFault, Disturbance, Disturbed, Target};
 
 /// Disturbs the servers of one trial.
@@ -89,7 +89,7 @@ impl Disturber {
                 try_join_all(servers.iter().map(|server| server.isolate())).await.map(drop)
             }
             (Disturbance::Partition, target) => {
-                self.servers.relays(target).iter().for_each(crate::backend::provision::Relay::cut);
+                self.servers.relays(target).iter().for_each(crate::service::provision::Relay::cut);
                 Ok(())
             }
         }
@@ -103,7 +103,7 @@ impl Disturber {
                 try_join_all(servers.iter().map(|server| server.rejoin())).await.map(drop)
             }
             (Disturbance::Partition, target) => {
-                self.servers.relays(target).iter().for_each(crate::backend::provision::Relay::heal);
+                self.servers.relays(target).iter().for_each(crate::service::provision::Relay::heal);
                 Ok(())
             }
         }

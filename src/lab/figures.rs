@@ -165,7 +165,7 @@ mod tests {
             balances: Vec::new(),
             disturbed: vec![disturbed],
             finished,
-            usage: crate::backend::Usage::default(),
+            usage: crate::service::Usage::default(),
         }
     }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::judged;
-use crate::backend::{BackendError, Backends};
 use crate::check::Evidence;
 use crate::experiment::{Experiment, ExperimentError, Point, TrialPlan, matrix, strategies};
 use crate::load::Outside;
@@ -15,6 +14,7 @@ use crate::load::Patience;
 use crate::load::watched;
 use crate::load::{Setting, TrialError, TrialRecord};
 use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
+use crate::service::{BackendError, Backends};
 use crate::strategy::{Registry, UnknownStrategy};
 
 /// Whoever watches a run.

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::backend::BackendSettings;
 use crate::experiment::{LoadSettings, Rate};
 use crate::fault::Level;
+use crate::service::BackendSettings;
 use crate::terms::Leg;
 
 /// What a strategy that is well may take longer, on a machine that does other things too.
@@ -61,9 +61,9 @@ fn lasting(rate: Rate, requests: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::Patience;
-    use crate::backend::BackendSettings;
     use crate::experiment::LoadSettings;
     use crate::fault::Level;
+    use crate::service::BackendSettings;
     use std::time::Duration;
 
     fn with(load: &LoadSettings) -> Patience {

@@ -17,10 +17,10 @@ use super::network::Network;
 use super::outside::Outside;
 use super::pulse::AtWork;
 use super::settle;
-use crate::backend::{Backend, BackendError, BackendSettings, Servers, Store, Usage, Wired};
 use crate::experiment::{LoadSettings, Rate};
 use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Level, Outage, Plan, Question, Surroundings};
 use crate::history::{self, Event, LONG, Recorders};
+use crate::service::{Backend, BackendError, BackendSettings, Servers, Store, Usage, Wired};
 use crate::strategy::Strategy;
 use crate::terms::{
     AccountId, Balances, ClientId, Disturbed, Effect, Entry, Layer, Leg, MessageId, Request, Retries, StoreKind,

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::sides::{LockSide, Ran};
 use super::wires::{has_met, no_proxy, stuck};
-use crate::backend::{
+use crate::service::{
     Backend, BackendError, Endpoint, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way,
 };
 use crate::terms::{AccountId, Delivery, LeaseId, LockKey, Session};

@@ -7,12 +7,12 @@
 use std::num::NonZeroI64;
 
 use super::sides::{LockSide, Ran, StoreSide};
-use crate::backend::{BackendError, Scope};
 use crate::explore::ACCOUNTS;
 use crate::explore::Flaws;
 use crate::explore::execution::Backends;
 use crate::explore::stage::{Acquired, Flight, Stage};
-use crate::model::store::Waits;
+use crate::service::store::model::Waits;
+use crate::service::{BackendError, Scope};
 use crate::terms::{
     AccountId, Balances, Delivery, Entry, Failure, LeaseId, Leg, LockKey, MessageId, Session, Sessions, Token,
 };

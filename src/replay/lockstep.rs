@@ -1,10 +1,10 @@
 //! A schedule on the model and on real backends at once: after every step, both must have said the same.
 
-use crate::backend::BackendError;
 use crate::check::Finding;
 use crate::explore::execution::{Execution, Executor};
 use crate::explore::story::in_words;
 use crate::explore::{Did, Executed, ExploreError, Fate, Line, Made, Schedule, ScheduleError, Step};
+use crate::service::BackendError;
 use crate::terms::Violation;
 use crate::world::{Outcome, Response};
 

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use super::rig::Kept;
 use super::sides::{Ran, StoreSide};
 use super::wires::{has_met, no_proxy, stuck};
-use crate::backend::{Backend, BackendError, PostgresOverseer, PostgresStore, Scope, Session as Connection, Way};
+use crate::service::{Backend, BackendError, PostgresOverseer, PostgresStore, Scope, Session as Connection, Way};
 use crate::terms::{Balances, Delivery, Entry, Session};
 use crate::wire::{Landing, Wire, WireFault};
 use crate::world::{Op, Outcome};

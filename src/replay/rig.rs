@@ -13,10 +13,10 @@ use super::postgres::PostgresSide;
 use super::search::steps_of;
 use super::sides::{LockSide, StoreSide};
 use super::sqlite::SqliteSide;
-use crate::backend::{BackendError, BackendSettings, Backends, Endpoint, Wanted};
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Executed, Flaws, Line, Schedule, Step, Story};
-use crate::model::lock_service;
+use crate::service::etcd::model as lock_service;
+use crate::service::{BackendError, BackendSettings, Backends, Endpoint, Wanted};
 use crate::strategy::Strategy;
 use crate::terms::{Entry, Profile, StoreKind};
 

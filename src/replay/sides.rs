@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::rig::Kept;
-use crate::backend::{BackendError, Scope};
+use crate::service::{BackendError, Scope};
 use crate::terms::{AccountId, Balances, Delivery, Entry, LeaseId, LockKey, Session};
 use crate::world::{Op, Outcome};
 

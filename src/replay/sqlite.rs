@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::rig::Kept;
 use super::sides::{Ran, StoreSide};
-use crate::backend::provision::{Keeps, temporary_folder};
-use crate::backend::{BackendError, Immediate, ImmediateConnection, Scope};
+use crate::service::provision::{Keeps, temporary_folder};
+use crate::service::{BackendError, Immediate, ImmediateConnection, Scope};
 use crate::terms::{Balances, Delivery, Entry, Session};
 use crate::world::Op;
 

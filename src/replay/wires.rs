@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::backend::BackendError;
+use crate::service::BackendError;
 use crate::wire::{Address, Wire};
 use crate::world::Outcome;
 

@@ -3,8 +3,8 @@
 //!
 //! Source: PostgreSQL, `src/test/isolation/README`.
 
-use crate::backend::postgres::literal;
 use crate::explore::{Did, Fate, Line, Story, lane_name, meaning};
+use crate::service::store::postgres::literal;
 use crate::terms::{Failure, Profile};
 use crate::world::{Op, Outcome};
 

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::Usage;
 use crate::load::{Finished, Resolution};
+use crate::service::Usage;
 use crate::terms::MessageId;
 
 /// The first schema whose histories have these lines.

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::LockKind;
-use crate::backend::provision::Provision;
 use crate::experiment::Point;
 use crate::quote::{shell, shell_path};
+use crate::service::LockKind;
+use crate::service::provision::Provision;
 use crate::strategy::name_fault;
 use crate::terms::StoreKind;
 

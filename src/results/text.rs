@@ -2,11 +2,12 @@
 
 use std::num::NonZeroI64;
 
+use crate::service::lasting;
 use crate::terms::{
     AccountId, Answer, Delivery, Effect, Failure, Isolation, LeaseId, LockKey, MessageId, Reply, Request, Token,
     Trouble,
 };
-use crate::world::{Op, OpKind, Outcome, Response, Sql, lasting};
+use crate::world::{Op, OpKind, Outcome, Response, Sql};
 
 /// An operation from what its `Display` prints. The delivered request gives what the text leaves out; what the text has may
 /// differ from it, since a strategy may ask for something else.

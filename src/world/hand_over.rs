@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::Op;
 use super::Outcome;
-use super::op::Op;
 
 // What passes between a strategy and whoever polls it. Both are on one thread, and one poll leaves one thing here: the operation
 // that is asked for, or before it the outcome that is to be learned. Three cells and not one enum: what is written as a whole

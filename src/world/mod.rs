@@ -4,23 +4,16 @@
 //! Invariant: a strategy's only inputs are its request and the responses to its own operations.
 
 mod hand_over;
-mod op;
 mod port;
-mod sql;
 
+pub use crate::service::{Acts, Footprint, Item, Op, OpKind, Outcome, Response, Sql};
 pub use hand_over::HandOver;
-pub use op::{Acts, Footprint, Item, Op, OpKind, Response};
 pub use port::{Call, Port};
-pub use sql::Sql;
-pub(crate) use sql::lasting;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::terms::{self, AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Request, Token, Trouble};
-
-/// What a strategy can know of an operation that it made.
-pub type Outcome = terms::Outcome<Response>;
+use crate::terms::{AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Request, Token, Trouble};
 
 /// A lock that is held, as far as its holder knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

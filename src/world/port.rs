@@ -3,9 +3,9 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::Op;
 use super::Outcome;
 use super::hand_over::HandOver;
-use super::op::Op;
 
 /// The future of one operation on its way.
 pub enum Call<'a> {

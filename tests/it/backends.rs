@@ -3,8 +3,8 @@
 
 use std::io::Write;
 
-use oncelab::backend::provision::{self, EtcdShape, Images, Provision, Source};
-use oncelab::backend::{BackendError, Session};
+use oncelab::service::provision::{self, EtcdShape, Images, Provision, Source};
+use oncelab::service::{BackendError, Session};
 use oncelab::terms::{AccountId, ClientId, Delivery, Effect, MessageId, Request};
 use oncelab::world::{Op, Outcome, Response};
 

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use oncelab::backend::{
-    BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
-};
 use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
 use oncelab::load::{Outside, Setting, TrialError, TrialRecord, run_trial};
-use oncelab::model::lock_service::Flaw;
+use oncelab::service::etcd::model::Flaw;
+use oncelab::service::{
+    BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
+};
 use oncelab::strategy::{Claim, Registry, Strategy};
 use oncelab::terms::{Reply, Request, Retries, StoreKind};
 use oncelab::world::World;

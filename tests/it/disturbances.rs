@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use oncelab::backend::provision::{self, EtcdShape, Source};
-use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
 use oncelab::fault::Disturber;
 use oncelab::history;
+use oncelab::service::provision::{self, EtcdShape, Source};
+use oncelab::service::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
 use oncelab::terms::Target;
 use oncelab::world::{Op, Outcome, Response};
 use tokio_util::sync::CancellationToken;

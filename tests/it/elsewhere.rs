@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use oncelab::backend::{Endpoint, provision};
+use oncelab::service::{Endpoint, provision};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use oncelab::backend::provision::{self, EtcdShape, Source};
-use oncelab::backend::{Backends, Endpoint, LockKind, Wanted};
 use oncelab::experiment::{self, Cell, Point, TrialPlan};
 use oncelab::lab::{self, Ending, Watch};
 use oncelab::load::TrialError;
 use oncelab::report::unknown_name;
 use oncelab::results::{Meta, RunFolder, TrialRow};
+use oncelab::service::provision::{self, EtcdShape, Source};
+use oncelab::service::{Backends, Endpoint, LockKind, Wanted};
 use oncelab::strategy::Registry;
 use oncelab::terms::StoreKind;
 use tokio_util::sync::CancellationToken;

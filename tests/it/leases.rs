@@ -1,7 +1,7 @@
 //! An effect under a lease: SQLite, PostgreSQL and the model of each answer alike.
 
-use oncelab::backend::{PostgresStore, SqliteStore, Store};
-use oncelab::model::store;
+use oncelab::service::store::model as store;
+use oncelab::service::{PostgresStore, SqliteStore, Store};
 use oncelab::terms::{Answer, Delivery, Failure, Isolation, LeaseId, Profile, Session};
 use oncelab::world::{Op, Outcome, Response};
 

@@ -6,8 +6,8 @@ use etcd_client::{
     Client, Compare, CompareOp, DeleteOptions, Error, GetOptions, LeaseGrantOptions, LeaseTimeToLiveOptions,
     LockOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp,
 };
-use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, Session};
-use oncelab::model::lock_service::Flaw;
+use oncelab::service::etcd::model::Flaw;
+use oncelab::service::{Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, Session};
 use oncelab::terms::{AccountId, Delivery, Failure, LeaseId, LockKey, Token};
 use oncelab::world::{Op, Outcome, Response};
 use tokio::time::timeout;

@@ -17,6 +17,7 @@ mod explore;
 mod fuzz;
 mod hostile_files;
 mod interrupted;
+mod layers;
 mod leases;
 mod liars;
 mod lift;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use oncelab::backend::provision;
+use oncelab::service::provision;
 
 use crate::backends::{block_on, or_skip, processes};
 use crate::common::{command, oncelab, small_run_of, text};

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use oncelab::backend::provision::{self, Source};
-use oncelab::backend::{LockKind, Servers, Wanted};
 use oncelab::explore::{Bound, Exploration, Flaws, Kinds, Limits, Schedule, bound_of};
-use oncelab::model::store::Flaw;
 use oncelab::replay::{
     ConformError, Conformance, Conformed, How, Rig, Work, conform, replay_all, replay_and_tell, search,
 };
+use oncelab::service::provision::{self, Source};
+use oncelab::service::store::model::Flaw;
+use oncelab::service::{LockKind, Servers, Wanted};
 use oncelab::strategy::{Registry, Strategy};
 use oncelab::terms::{StoreKind, Target, Violation};
 

@@ -1,6 +1,6 @@
 //! Two bugs of etcd's lock as scenarios: call by call, and as experiments.
 
-use oncelab::backend::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
+use oncelab::service::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
 use oncelab::terms::{AccountId, Failure, LeaseId, LockKey};
 use oncelab::world::{Op, Outcome, Response};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use oncelab::backend::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store, provision};
+use oncelab::service::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store, provision};
 use oncelab::terms::{AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Target, Token};
 use oncelab::world::{Op, Outcome, Response};
 

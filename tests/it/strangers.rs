@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use oncelab::backend::{EmbeddedLockServer, EmbeddedOptions, Endpoint};
+use oncelab::service::{EmbeddedLockServer, EmbeddedOptions, Endpoint};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 

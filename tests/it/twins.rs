@@ -1,8 +1,8 @@
 //! Every guarantee of a backend has a broken twin, and the lab must catch it.
 
-use oncelab::backend::StoreFlaw;
 use oncelab::experiment::LoadSettings;
-use oncelab::model::lock_service::Flaw;
+use oncelab::service::StoreFlaw;
+use oncelab::service::etcd::model::Flaw;
 use oncelab::terms::Violation;
 
 use crate::common::Trial;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncelab::backend::{
+use oncelab::service::{
     Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Session, Store,
     Wired,
 };

@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use oncelab::backend::{LockKind, Wanted};
 use oncelab::check::Finding;
 use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, tell};
 use oncelab::replay::{How, Rig, Work, replay_all, search};
+use oncelab::service::{LockKind, Wanted};
 use oncelab::strategy::Strategy;
 use oncelab::terms::{Cause, StoreKind, Violation};
 

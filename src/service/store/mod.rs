@@ -1,0 +1,12 @@
+//! Stores: where effects are kept, with the ledger that tells what was applied.
+
+mod ledger;
+pub mod model;
+mod null;
+pub(crate) mod postgres;
+mod sqlite;
+
+pub use ledger::Scope;
+pub use null::NullStore;
+pub use postgres::{PostgresOverseer, PostgresStore};
+pub use sqlite::{Immediate, ImmediateConnection, SqliteStore, StoreFlaw};

@@ -1,0 +1,132 @@
+//! The SQL of the lab with its parameters written in, for those who carry it out without the lab.
+
+use super::statements::{self, Parameter};
+use crate::service::Op;
+use crate::terms::Delivery;
+
+/// What reads the ledger from beginning to end.
+pub(crate) const LEDGER: &str = statements::LEDGER;
+/// What ends a transaction in vain: what a server does when its client has gone.
+pub(crate) const ROLLBACK: &str = statements::ROLLBACK;
+/// What removes the tables again.
+pub(crate) const DROP: &str = statements::DROP;
+
+/// Makes the tables and opens accounts 0 to `accounts`, each with a balance of 0.
+pub(crate) fn setup(accounts: u32) -> Vec<String> {
+    let fill = with_values(statements::FILL, &[accounts.to_string()]);
+    statements::TABLES.into_iter().map(str::to_owned).chain([fill]).collect()
+}
+
+/// What a connection to PostgreSQL sends for an operation of a store.
+///
+/// # Panics
+/// If it is none of a store's.
+pub(crate) fn sql(op: Op, by: Delivery) -> String {
+    match op {
+        Op::Begin(isolation) => statements::begin(isolation).to_owned(),
+        Op::Commit => statements::COMMIT.to_owned(),
+        Op::Rollback => statements::ROLLBACK.to_owned(),
+        _ => {
+            let (text, parameters) = statements::statement(op, by);
+            // The lab's own statements give each parameter a place that says its type. A strategy's own need not.
+            let is_typed = matches!(op, Op::Sql(_));
+            let values: Vec<String> = parameters.into_iter().map(|parameter| literal(parameter, is_typed)).collect();
+            with_values(text, &values)
+        }
+    }
+}
+
+fn literal(parameter: Parameter, is_typed: bool) -> String {
+    let (value, of_type) = match parameter {
+        Parameter::Bigint(None) => ("NULL".to_owned(), "bigint"),
+        Parameter::Bigint(Some(value)) => (bracketed(value), "bigint"),
+        Parameter::Int(value) => (bracketed(value.into()), "int"),
+        Parameter::Smallint(value) => (bracketed(value.into()), "smallint"),
+    };
+    if is_typed { format!("{value}::{of_type}") } else { value }
+}
+
+/// A number that whatever stands beside it leaves as it is: `::` binds closer than a minus does.
+fn bracketed(value: i64) -> String {
+    if value < 0 { format!("({value})") } else { value.to_string() }
+}
+
+/// A statement with values in the places of `$1`, `$2`, …: not in strings, quoted names and comments, nor within a name.
+fn with_values(text: &str, values: &[String]) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut last = ' ';
+    while let Some(letter) = rest.chars().next() {
+        let length = match letter {
+            '$' if !(last.is_alphanumeric() || last == '_' || last == '$') => {
+                let digits = rest[1..].bytes().take_while(u8::is_ascii_digit).count();
+                let place = rest[1..=digits].parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                if let Some(value) = place.and_then(|place| values.get(place)) {
+                    out.push_str(value);
+                    rest = &rest[1 + digits..];
+                    last = '0';
+                    continue;
+                }
+                1
+            }
+            '\'' | '"' => quoted(rest, letter),
+            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            _ => letter.len_utf8(),
+        };
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+        last = letter;
+    }
+    out
+}
+
+/// How long a string or a quoted name is. One with a doubled quote reads as two, which is as good here.
+fn quoted(text: &str, quote: char) -> usize {
+    text[1..].find(quote).map_or(text.len(), |end| end + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Sql;
+    use crate::terms::{AccountId, Answer, ClientId, Effect, Isolation, MessageId, Request};
+
+    const REQUEST: Request = Request {
+        id: MessageId(7),
+        client: ClientId(0),
+        sequence: 0,
+        effect: Effect { account: AccountId(3), amount: -5 },
+    };
+
+    #[test]
+    fn every_operation_of_a_store_is_the_text_of_its_statement_without_parameters() {
+        let by = Delivery { attempt: 1, copy: 2 };
+        let apply = sql(Op::Apply(REQUEST, None), by);
+        assert!(apply.contains("balance = balance + (-5) WHERE id = 3"), "{apply}");
+        assert!(apply.contains("SELECT 7, 3, (-5), balance, NULL, 1, 2 FROM changed"), "{apply}");
+        let overwrite = sql(Op::Overwrite(REQUEST, Answer(20)), by);
+        assert!(overwrite.contains("SET balance = 15 WHERE id = 3"), "{overwrite}");
+        assert_eq!(sql(Op::Claim(MessageId(7)), by), "INSERT INTO claim (message) VALUES (7) ON CONFLICT DO NOTHING");
+        assert_eq!(sql(Op::Begin(Isolation::Serializable), by), "BEGIN ISOLATION LEVEL SERIALIZABLE");
+        for op in [Op::ReadMark(MessageId(7)), Op::ClaimAndApply(REQUEST), Op::ReadBalance(AccountId(3))] {
+            assert!(!sql(op, by).contains('$'), "{}", sql(op, by));
+        }
+        assert!(setup(2).iter().all(|statement| !statement.contains('$')));
+    }
+
+    #[test]
+    fn values_of_a_statement_of_its_own_keep_the_type_that_a_strategy_binds_them_with() {
+        let statement = |text| sql(Op::Sql(Sql::new(text, &REQUEST, -1)), Delivery::FIRST);
+        assert_eq!(statement("SELECT $4::text, $2 + $1"), "SELECT (-1)::bigint::text, 3::bigint + 7::bigint");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_parameter_stays() {
+        let values = ["1".to_owned(), "2".to_owned()];
+        for same in ["'it''s $1'", "\"a$1\"", "a$1", "$12", "$0", "$$", "-- $1", "/* $1", "é$1", "'$1"] {
+            assert_eq!(with_values(same, &values), same);
+        }
+        assert_eq!(with_values("'$1' || $1 -- $2\n+ $2/* $1 */", &values), "'$1' || 1 -- $2\n+ 2/* $1 */");
+    }
+}

@@ -1,0 +1,154 @@
+//! One connection to PostgreSQL.
+
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
+use sqlx::query::Query;
+use sqlx::{Executor, Row};
+
+use super::broken;
+use super::statements::{self, Parameter};
+use crate::service::{BackendError, Op, Outcome, Pending, Response, Session};
+use crate::terms::{Answer, Delivery, Failure};
+
+/// One connection.
+pub(super) struct PostgresSession {
+    connection: PgConnection,
+    transaction: Transaction,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transaction {
+    None,
+    Open,
+    /// An error has ended it, though not in name: PostgreSQL answers its COMMIT with a rollback and no error.
+    Aborted,
+}
+
+/// No connection: the server does not answer, and nothing is sent.
+pub(super) struct Unreachable;
+
+impl PostgresSession {
+    pub(super) fn new(connection: PgConnection) -> Self {
+        PostgresSession { connection, transaction: Transaction::None }
+    }
+
+    async fn run(&mut self, op: Op, by: Delivery) -> Result<Outcome, sqlx::Error> {
+        let response = match op {
+            Op::Begin(isolation) => {
+                self.connection.execute(statements::begin(isolation)).await?;
+                self.transaction = Transaction::Open;
+                Response::Done
+            }
+            Op::Commit | Op::Rollback if self.transaction == Transaction::None => {
+                return Ok(Outcome::Failed(Failure::NoTransaction));
+            }
+            Op::Commit if self.transaction == Transaction::Aborted => {
+                self.end(statements::ROLLBACK).await?;
+                return Ok(Outcome::Failed(Failure::NoTransaction));
+            }
+            Op::Commit => self.end(statements::COMMIT).await?,
+            Op::Rollback => self.end(statements::ROLLBACK).await?,
+            Op::ReadMark(_) | Op::ReadAnswer(_) | Op::ReadBalance(_) | Op::Sql(_) => {
+                Response::Found(self.first_value(op, by).await?)
+            }
+            Op::WriteMark(..) | Op::StoreAnswer(..) => {
+                self.rows_changed(op, by).await?;
+                Response::Done
+            }
+            Op::Claim(_) => Response::Claimed(self.rows_changed(op, by).await? == 1),
+            Op::CheckToken(..) => match self.rows_changed(op, by).await? {
+                0 => return Ok(Outcome::Failed(Failure::StaleToken)),
+                _ => Response::Done,
+            },
+            Op::Apply(_, Some(_)) => match self.first_value(op, by).await? {
+                None => return Ok(Outcome::Failed(Failure::StaleToken)),
+                applied => Response::Applied(applied),
+            },
+            Op::ApplyUnderLease(..) => match self.first_value(op, by).await? {
+                None => return Ok(Outcome::Failed(Failure::OtherLease)),
+                applied => Response::Applied(applied),
+            },
+            Op::Apply(_, None) | Op::Overwrite(..) | Op::ClaimAndApply(_) => {
+                Response::Applied(self.first_value(op, by).await?)
+            }
+            Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => panic!("`{op}` was sent to a store"),
+        };
+        Ok(Outcome::Ok(response))
+    }
+
+    async fn end(&mut self, statement: &'static str) -> Result<Response, sqlx::Error> {
+        self.connection.execute(statement).await?;
+        self.transaction = Transaction::None;
+        Ok(Response::Done)
+    }
+
+    async fn first_value(&mut self, op: Op, by: Delivery) -> Result<Option<Answer>, sqlx::Error> {
+        let row = query(op, by).fetch_optional(&mut self.connection).await?;
+        let Some(row) = row else { return Ok(None) };
+        // The first column of a statement of the strategy's own may be of any type.
+        match row.try_get(0) {
+            Err(sqlx::Error::ColumnDecode { .. }) if matches!(op, Op::Sql(_)) => Ok(Some(whole(&row))),
+            value => Ok(Some(Answer(value?))),
+        }
+    }
+
+    async fn rows_changed(&mut self, op: Op, by: Delivery) -> Result<u64, sqlx::Error> {
+        Ok(query(op, by).execute(&mut self.connection).await?.rows_affected())
+    }
+}
+
+/// The first column as a whole number; 0 if it is none.
+fn whole(row: &PgRow) -> Answer {
+    let small = || row.try_get::<i16, _>(0).map(i64::from).or_else(|_| row.try_get::<bool, _>(0).map(i64::from));
+    Answer(row.try_get::<i32, _>(0).map(i64::from).or_else(|_| small()).unwrap_or(0))
+}
+
+/// The statement of an operation, with its parameters bound.
+fn query(op: Op, by: Delivery) -> Query<'static, Postgres, PgArguments> {
+    let (text, parameters) = statements::statement(op, by);
+    parameters.into_iter().fold(sqlx::query(text), |query, parameter| match parameter {
+        Parameter::Bigint(value) => query.bind(value),
+        Parameter::Int(value) => query.bind(value),
+        Parameter::Smallint(value) => query.bind(value),
+    })
+}
+
+impl Session for PostgresSession {
+    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+        Box::pin(async move {
+            self.run(op, by).await.or_else(|error| {
+                if self.transaction == Transaction::Open {
+                    self.transaction = Transaction::Aborted;
+                }
+                outcome(&error)
+            })
+        })
+    }
+}
+
+impl Session for Unreachable {
+    fn execute(&mut self, _: Op, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+        Box::pin(std::future::ready(Ok(Outcome::Failed(Failure::Unavailable))))
+    }
+}
+
+/// The outcome that an error is, if it is one.
+fn outcome(error: &sqlx::Error) -> Result<Outcome, BackendError> {
+    if matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) || is_starting(error)
+    {
+        return Ok(Outcome::Unknown);
+    }
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    match code.as_deref() {
+        Some("40001") => Ok(Outcome::Failed(Failure::SerializationFailure)),
+        Some("40P01") => Ok(Outcome::Failed(Failure::Deadlock)),
+        Some("25P01" | "25P02") => Ok(Outcome::Failed(Failure::NoTransaction)),
+        _ => Err(broken(error)),
+    }
+}
+
+/// Whether the server is going down or coming up (SQLSTATE class 57P).
+pub(super) fn is_starting(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("57P"))
+}

@@ -1,0 +1,217 @@
+//! The SQL of each operation, and its parameters. Every one of them is a single statement: one round trip.
+
+use crate::service::Op;
+use crate::terms::{Delivery, Isolation, Request, Token};
+
+/// The tables, in the schema of the run.
+pub(super) const TABLES: [&str; 9] = [
+    "CREATE TABLE account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)",
+    "CREATE TABLE ledger (number BIGSERIAL PRIMARY KEY, message BIGINT NOT NULL, account BIGINT NOT NULL, amount INT NOT NULL,
+     balance BIGINT NOT NULL, token BIGINT, attempt SMALLINT NOT NULL, copy SMALLINT NOT NULL)",
+    "CREATE TABLE mark (message BIGINT NOT NULL, answer BIGINT NOT NULL)",
+    "CREATE INDEX ON mark (message)",
+    "CREATE TABLE claim (message BIGINT PRIMARY KEY)",
+    "CREATE TABLE answer (message BIGINT NOT NULL, answer BIGINT NOT NULL)",
+    "CREATE INDEX ON answer (message)",
+    "CREATE TABLE fence (account BIGINT PRIMARY KEY, token BIGINT NOT NULL)",
+    "CREATE TABLE owner (account BIGINT PRIMARY KEY, lease BIGINT NOT NULL)",
+];
+
+/// What is kept besides accounts and ledger, and how far the log reaches, in bytes.
+pub(super) const USAGE: &str = "SELECT
+     (pg_total_relation_size('mark') + pg_total_relation_size('claim') + pg_total_relation_size('answer')
+      + pg_total_relation_size('fence') + pg_total_relation_size('owner'))::bigint,
+     (pg_current_wal_insert_lsn() - '0/0')::bigint";
+
+/// Each limit of connections that binds this user: what it is a limit of, of which one, its value, and how many more it leaves. No
+/// limit of a role or a database binds a superuser, nor does what is reserved for one. Of a stranger's connection no more can be seen
+/// than that somebody has it, which workers of the server's own do not.
+pub(super) const CONNECTIONS: &str = "WITH own AS (
+        SELECT rolname, rolsuper, rolconnlimit FROM pg_roles WHERE rolname = session_user)
+     SELECT 'max_connections', '', most, most - (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL)
+        - CASE WHEN rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int8
+            + coalesce(current_setting('reserved_connections', true), '0')::int8 END
+     FROM own, (SELECT current_setting('max_connections')::int8 AS most) AS server
+     UNION ALL SELECT 'ROLE', rolname::text, rolconnlimit::int8,
+        rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usename = rolname)
+     FROM own WHERE rolconnlimit >= 0 AND NOT rolsuper
+     UNION ALL SELECT 'DATABASE', datname::text, datconnlimit::int8,
+        datconnlimit - (SELECT count(*) FROM pg_stat_activity AS used WHERE used.datname = db.datname AND usesysid IS NOT NULL)
+     FROM own, pg_database AS db WHERE datname = current_database() AND datconnlimit >= 0 AND NOT rolsuper";
+
+pub(super) const END_OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
+
+pub(super) const COUNT_OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
+     WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
+
+/// Schemas of runs that nobody keeps any more.
+pub(super) const ORPHANS: &str = "SELECT nspname::text FROM pg_namespace
+     WHERE nspname ~ '^oncelab_[0-9a-f]+_[0-9a-f]{8}$' AND pg_has_role(nspowner, 'USAGE')
+     AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name IN (nspname, nspname || '_keeper'))";
+
+pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, fence, owner RESTART IDENTITY";
+
+/// Undoes [`TABLES`].
+pub(super) const DROP: &str = "DROP TABLE account, ledger, mark, claim, answer, fence, owner";
+
+/// The number of accounts.
+pub(super) const FILL: &str = "INSERT INTO account SELECT id, 0 FROM generate_series(0::bigint, $1 - 1) id";
+
+/// The first account, and the one after the last.
+pub(super) const OPEN_ACCOUNTS: &str =
+    "INSERT INTO account SELECT id, 0 FROM generate_series($1::bigint, $2::bigint - 1) id";
+
+/// The first and the last account, the first and the last message.
+pub(super) const LEDGER_OF: &str = "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger
+     WHERE account BETWEEN $1 AND $2 OR message BETWEEN $3 AND $4 ORDER BY number";
+
+/// The first and the last account.
+pub(super) const BALANCES: &str = "SELECT id, balance FROM account WHERE id BETWEEN $1 AND $2 ORDER BY id";
+
+/// Process id: the processes that it waits for.
+pub(super) const BLOCKING: &str = "SELECT pg_blocking_pids($1)";
+
+/// Process id.
+pub(super) const TERMINATE: &str = "SELECT pg_terminate_backend($1)";
+
+/// Process id: whether the server still has it.
+pub(super) const IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
+
+pub(super) const LEDGER: &str =
+    "SELECT number, message, account, amount, balance, token, attempt, copy FROM ledger ORDER BY number";
+
+pub(super) const SETTINGS: &str = "SELECT version(), current_setting('fsync'), current_setting('synchronous_commit'),
+     current_setting('default_transaction_isolation'), current_setting('shared_buffers'),
+     current_setting('server_version_num')::int";
+
+/// Whether this is a standby, whether transactions are read-only, and who asks.
+pub(super) const CAN_WRITE: &str =
+    "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on', current_user::text";
+
+/// The time-outs that the server sets, if any: name and value.
+pub(super) const TIMEOUTS: &str = "SELECT name, setting || coalesce(' ' || unit, '') FROM pg_settings
+     WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',
+                    'idle_session_timeout') AND setting <> '0' ORDER BY name";
+
+/// The schema that a connection works in, and the server's process behind it.
+pub(super) const WHERE: &str = "SELECT current_schema()::text, pg_backend_pid()";
+
+pub(super) const COMMIT: &str = "COMMIT";
+pub(super) const ROLLBACK: &str = "ROLLBACK";
+
+pub(super) const READ_MARK: &str = "SELECT answer FROM mark WHERE message = $1 LIMIT 1";
+pub(super) const READ_ANSWER: &str = "SELECT answer FROM answer WHERE message = $1 LIMIT 1";
+
+/// Message, answer.
+pub(super) const WRITE_MARK: &str = "INSERT INTO mark (message, answer) VALUES ($1, $2)";
+/// Message, answer.
+pub(super) const STORE_ANSWER: &str = "INSERT INTO answer (message, answer) VALUES ($1, $2)";
+/// Message. Changes a row if it is new.
+pub(super) const CLAIM: &str = "INSERT INTO claim (message) VALUES ($1) ON CONFLICT DO NOTHING";
+
+/// Account, token. Changes a row if no higher token has been seen.
+pub(super) const CHECK_TOKEN: &str = "INSERT INTO fence (account, token) VALUES ($1, $2) ON CONFLICT (account)
+     DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token";
+
+/// Amount, account, message, token, attempt, copy ([`effect`]). Gives the balance.
+pub(super) const APPLY: &str =
+    "WITH changed AS (UPDATE account SET balance = balance + $1 WHERE id = $2 RETURNING balance)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+/// Account. Gives the balance.
+pub(super) const READ_BALANCE: &str = "SELECT balance FROM account WHERE id = $1";
+
+/// As [`APPLY`]; then the new balance.
+pub(super) const OVERWRITE: &str = "WITH changed AS (UPDATE account SET balance = $7 WHERE id = $2 RETURNING balance)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+/// As [`APPLY`]. Gives nothing if a higher token has been seen.
+pub(super) const APPLY_FENCED: &str = "WITH fenced AS (
+       INSERT INTO fence (account, token) VALUES ($2, $4) ON CONFLICT (account)
+       DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token RETURNING account),
+     changed AS (UPDATE account SET balance = balance + $1 FROM fenced WHERE id = fenced.account RETURNING balance)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+/// As [`APPLY`]; then the lease. Gives nothing if another lease was seen first.
+pub(super) const APPLY_UNDER_LEASE: &str = "WITH owned AS (
+       INSERT INTO owner (account, lease) VALUES ($2, $7) ON CONFLICT (account)
+       DO UPDATE SET lease = excluded.lease WHERE owner.lease = excluded.lease RETURNING account),
+     changed AS (UPDATE account SET balance = balance + $1 FROM owned WHERE id = owned.account RETURNING balance)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+/// As [`APPLY`]. Gives nothing if the message was there already.
+pub(super) const CLAIM_AND_APPLY: &str =
+    "WITH fresh AS (INSERT INTO claim (message) VALUES ($3) ON CONFLICT DO NOTHING RETURNING message),
+     changed AS (UPDATE account SET balance = balance + $1 FROM fresh WHERE id = $2 RETURNING balance),
+     answered AS (INSERT INTO answer (message, answer) SELECT $3, balance FROM changed)
+     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+/// A parameter of a statement, by the type that PostgreSQL takes it for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parameter {
+    Bigint(Option<i64>),
+    Int(i32),
+    Smallint(i16),
+}
+
+/// Begins a transaction.
+pub(super) fn begin(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    }
+}
+
+/// What an operation reads or changes, and the parameters in their order.
+///
+/// # Panics
+/// If it begins or ends a transaction, or is none of a store's.
+pub(super) fn statement(op: Op, by: Delivery) -> (&'static str, Vec<Parameter>) {
+    let id = |number: u32| Parameter::Bigint(Some(number.into()));
+    let big = |number: i64| Parameter::Bigint(Some(number));
+    match op {
+        Op::ReadMark(message) => (READ_MARK, vec![id(message.0)]),
+        Op::ReadAnswer(message) => (READ_ANSWER, vec![id(message.0)]),
+        Op::WriteMark(message, answer) => (WRITE_MARK, vec![id(message.0), big(answer.0)]),
+        Op::StoreAnswer(message, answer) => (STORE_ANSWER, vec![id(message.0), big(answer.0)]),
+        Op::Claim(message) => (CLAIM, vec![id(message.0)]),
+        Op::CheckToken(account, token) => (CHECK_TOKEN, vec![id(account.0), big(token.0.get())]),
+        Op::Apply(request, None) => (APPLY, effect(&request, None, by)),
+        Op::Apply(request, token) => (APPLY_FENCED, effect(&request, token, by)),
+        Op::ApplyUnderLease(request, lease) => {
+            let mut parameters = effect(&request, None, by);
+            parameters.push(big(lease.0));
+            (APPLY_UNDER_LEASE, parameters)
+        }
+        Op::ClaimAndApply(request) => (CLAIM_AND_APPLY, effect(&request, None, by)),
+        Op::Sql(sql) => (sql.text(), sql.values().into_iter().map(big).collect()),
+        Op::ReadBalance(account) => (READ_BALANCE, vec![id(account.0)]),
+        Op::Overwrite(request, base) => {
+            let mut parameters = effect(&request, None, by);
+            parameters.push(big(base.0.saturating_add(request.effect.amount.into())));
+            (OVERWRITE, parameters)
+        }
+        Op::Begin(_) | Op::Commit | Op::Rollback => unreachable!("`{op}` is no statement"),
+        Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => panic!("`{op}` was sent to a store"),
+    }
+}
+
+/// What [`APPLY`] takes.
+fn effect(request: &Request, token: Option<Token>, by: Delivery) -> Vec<Parameter> {
+    let Request { id, effect, .. } = request;
+    vec![
+        Parameter::Int(effect.amount),
+        Parameter::Bigint(Some(effect.account.0.into())),
+        Parameter::Bigint(Some(id.0.into())),
+        Parameter::Bigint(token.map(|token| token.0.get())),
+        Parameter::Smallint(by.attempt.into()),
+        Parameter::Smallint(by.copy.into()),
+    ]
+}

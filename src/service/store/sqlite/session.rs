@@ -1,0 +1,84 @@
+//! One connection to SQLite: each operation as the statements that carry it out, in one call to the driver.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor, Row};
+use tokio::sync::OwnedMutexGuard;
+
+use super::plan::{How, Plan};
+use super::{WriterQueue, broken};
+use crate::service::{BackendError, Op, Outcome, Pending, Response, Session};
+use crate::terms::{Delivery, Failure};
+
+/// One connection, with its place among the writers while a transaction is open.
+pub(super) struct SqliteSession {
+    connection: SqliteConnection,
+    writers: WriterQueue,
+    /// Held while a transaction is open. Every transaction begins with BEGIN IMMEDIATE: a deferred one that comes to
+    /// write later is told SQLITE_BUSY at once.
+    transaction: Option<OwnedMutexGuard<()>>,
+    /// Whether tokens are compared, and not only remembered.
+    compares_tokens: bool,
+}
+
+impl SqliteSession {
+    pub(super) fn new(connection: SqliteConnection, writers: WriterQueue, compares_tokens: bool) -> Self {
+        SqliteSession { connection, writers, transaction: None, compares_tokens }
+    }
+
+    async fn run(&mut self, op: Op, by: Delivery) -> Result<Outcome, sqlx::Error> {
+        let response = match op {
+            Op::Begin(_) => {
+                // Only when the statement has succeeded does the place among the writers belong to the transaction.
+                let place = self.writers.clone().lock_owned().await;
+                self.connection.execute("BEGIN IMMEDIATE").await?;
+                self.transaction = Some(place);
+                Response::Done
+            }
+            Op::Commit | Op::Rollback if self.transaction.is_none() => {
+                return Ok(Outcome::Failed(Failure::NoTransaction));
+            }
+            Op::Commit => self.end("COMMIT").await?,
+            Op::Rollback => self.end("ROLLBACK").await?,
+            _ => return self.on_rows(Plan::new(op, by, self.compares_tokens)).await,
+        };
+        Ok(Outcome::Ok(response))
+    }
+
+    /// Reads or writes rows: in the open transaction, or else in one of its own that is begun and committed in the same call.
+    async fn on_rows(&mut self, plan: Plan) -> Result<Outcome, sqlx::Error> {
+        let (place, text) = match (plan.how, &self.transaction) {
+            (How::Read(text) | How::Own(text), _) => (None, text),
+            (How::Write(statements), Some(_)) => (None, statements.inside),
+            (How::Write(statements), None) => (Some(self.writers.clone().lock_owned().await), statements.alone),
+        };
+        let query = plan.values.iter().fold(sqlx::query(text), |query, value| query.bind(*value));
+        let rows = query.fetch_all(&mut self.connection).await;
+        drop(place);
+        let row = rows?.first().map(|row| row.try_get(0)).transpose()?;
+        Ok(plan.outcome(row))
+    }
+
+    async fn end(&mut self, statement: &'static str) -> Result<Response, sqlx::Error> {
+        self.connection.execute(statement).await?;
+        self.transaction = None;
+        Ok(Response::Done)
+    }
+}
+
+impl Session for SqliteSession {
+    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+        Box::pin(async move {
+            match self.run(op, by).await {
+                Err(error) if is_busy(&error) => Ok(Outcome::Failed(Failure::Busy)),
+                result => result.map_err(|error| broken(&error)),
+            }
+        })
+    }
+}
+
+/// Whether SQLite says that another connection holds the write lock (`SQLITE_BUSY`, `SQLITE_BUSY_SNAPSHOT`, `SQLITE_LOCKED`).
+/// It can only say so to the BEGIN of a transaction, when nothing has been done yet.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("5" | "517" | "6"))
+}

@@ -1,0 +1,50 @@
+//! A backend of which every connection goes through a proxy of its own.
+
+use std::sync::Arc;
+
+use super::{Backend, BackendError, Pending, Session, Way};
+use crate::service::{Op, Outcome};
+use crate::terms::Delivery;
+use crate::wire::Wire;
+
+/// A backend behind proxies.
+pub struct Wired(pub Arc<dyn Backend>);
+
+/// A connection, and its proxy.
+struct WiredSession {
+    session: Box<dyn Session>,
+    wire: Arc<Wire>,
+}
+
+impl Backend for Wired {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+        Box::pin(async {
+            let Some(Way { to, protocol }) = self.0.way() else { return self.0.connect().await };
+            let wire = Wire::start(&to, protocol).await.map_err(|error| BackendError {
+                backend: "wire",
+                what: format!("no proxy could be put before {to}: {error}"),
+                remedy: Some("set where = \"port\" in the experiment".to_owned()),
+            })?;
+            let session = self.0.connect_through(wire.address()).await?;
+            Ok(Box::new(WiredSession { session, wire: Arc::new(wire) }) as Box<dyn Session>)
+        })
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        self.0.describe()
+    }
+}
+
+impl Session for WiredSession {
+    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+        self.session.execute(op, by)
+    }
+
+    fn stand_still(&mut self, still: bool) {
+        self.session.stand_still(still);
+    }
+
+    fn wire(&self) -> Option<Arc<Wire>> {
+        Some(Arc::clone(&self.wire))
+    }
+}
