@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Arguments, output};
+use super::output;
 use crate::exit;
 
 #[derive(Debug, Args)]
@@ -15,10 +15,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    /// Prints the completions.
-    pub fn execute(&self) -> anyhow::Result<ExitCode> {
+    /// Prints the completions of a command line.
+    pub fn execute(&self, mut of: Command) -> anyhow::Result<ExitCode> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "oncelab", &mut script);
+        clap_complete::generate(self.shell, &mut of, "oncelab", &mut script);
         output::print(&String::from_utf8_lossy(&script))?;
         Ok(ExitCode::from(exit::MET))
     }

@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::explore::count;
+use super::mounted::Mounted;
 use super::output;
 use super::progress::Counter;
-use super::rig::Mounted;
 use super::servers::Real;
 use crate::exit;
 use crate::explore::{Bound, ExploreError, Flaws, Kinds, MAX_LANES, MAX_RETRIES, Reason};
@@ -85,7 +85,7 @@ impl Conform {
         let bound = Bound {
             requests: self.requests,
             kinds: Kinds::all(),
-            store: mounted.rig().profile(),
+            store: mounted.testbed().profile(),
             ..Bound::new(self.lanes, self.retries, self.faults)
         };
         let of = Conformance {
@@ -106,7 +106,7 @@ impl Conform {
                 !mounted.is_stopped()
             };
             let workers = self.real.workers(strategy.needs_lock_service());
-            match conform(mounted.rig(), strategy.as_ref(), &Conformance { workers, ..of }, &goes_on) {
+            match conform(mounted.testbed(), strategy.as_ref(), &Conformance { workers, ..of }, &goes_on) {
                 Ok(row) => rows.push(row),
                 Err(ConformError::Replay { source, so_far }) => {
                     rows.push(*so_far);

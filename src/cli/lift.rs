@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::mounted::Mounted;
 use super::progress::{Counter, Spinner};
-use super::rig::Mounted;
 use super::servers::{Real, Servers};
 use super::{Usage, output};
 use crate::check::{Case, Finding, findings};
@@ -277,7 +277,7 @@ fn replay_each(real: &Real, times: u32, outcomes: &mut [Outcome]) -> anyhow::Res
             workers: real.workers(strategy.needs_lock_service()),
         };
         let counted = Mutex::new((&mut *outcomes, &mut done));
-        replay_all(mounted.rig(), work, &|at, replayed: Replayed| {
+        replay_all(mounted.testbed(), work, &|at, replayed: Replayed| {
             let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
             let outcome = &mut counted.0[places[at]];
             outcome.times += 1;

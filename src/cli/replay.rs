@@ -10,8 +10,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::explore::{Export, draw};
+use super::mounted::Mounted;
 use super::progress::Counter;
-use super::rig::Mounted;
 use super::servers::Real;
 use super::{explored, output};
 use crate::exit;
@@ -113,7 +113,7 @@ impl Replay {
         };
         let mounted = Mounted::start(&self.real, self.times as usize, needs_lock, self.natural_expiry)?;
         // An old server does what the model has forgiven it.
-        let flaws = mounted.rig().known_flaws();
+        let flaws = mounted.testbed().known_flaws();
         let expected = match expected {
             Some(_) => Some(kinds(&tell_with(strategy, bound, &schedule, flaws)?.findings)),
             None => None,
@@ -129,7 +129,7 @@ impl Replay {
             has_model: expected.is_some(),
         };
         let folder = std::env::current_dir()?;
-        let told = replay_and_tell(mounted.rig(), work, self.keep.then_some(folder.as_path()))?;
+        let told = replay_and_tell(mounted.testbed(), work, self.keep.then_some(folder.as_path()))?;
         // Where there is no model, the first replay tells what is expected of the others.
         let expected = expected.unwrap_or_else(|| kinds(&told.replayed.findings));
         let mut count = Count::default();
@@ -171,7 +171,7 @@ impl Replay {
     ) -> Result<(), ReplayError> {
         let counter = Counter::new(work.strategy.name());
         let counted = Mutex::new(count);
-        replay_all(mounted.rig(), work, &|_, replayed| {
+        replay_all(mounted.testbed(), work, &|_, replayed| {
             let mut count = counted.lock().unwrap_or_else(PoisonError::into_inner);
             count.add(replayed, expected);
             counter.tell(count.times as usize, work.times);
@@ -283,7 +283,7 @@ impl Replay {
         match kept {
             Kept::File(path) => output::tell(&format!("kept: sqlite3 {}", shell_path(path))),
             Kept::Schema(schema) => {
-                let started = mounted.rig().backends().started_store_url();
+                let started = mounted.testbed().backends().started_store_url();
                 let url = started.clone().unwrap_or_else(|| "(the URL of --store-url)".to_owned());
                 output::tell(&format!("kept: psql '{url}' -c 'SET search_path = {schema}' -c 'TABLE ledger'"));
                 match started {

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use super::explore::Explore;
+use super::mounted::Mounted;
 use super::progress::Counter;
-use super::rig::Mounted;
 use super::{explored, output};
 use crate::exit;
 use crate::explore::{Bound, Schedule};
@@ -15,12 +15,12 @@ impl Explore {
     /// Searches on real backends.
     pub(super) fn search_really(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
         let mounted = Mounted::start(&self.real, 1, strategy.needs_lock_service(), false)?;
-        let bound = Bound { store: mounted.rig().profile(), ..bound };
+        let bound = Bound { store: mounted.testbed().profile(), ..bound };
         let seed = self.seed.unwrap_or_else(rand::random);
         let how = if self.walk.is_some() { How::AtRandom { seed } } else { How::Every };
         let counter = Counter::new(strategy.name());
         let most = usize::try_from(self.runs).unwrap_or(usize::MAX);
-        let searched = search(mounted.rig(), strategy, bound, how, self.runs, &|runs| {
+        let searched = search(mounted.testbed(), strategy, bound, how, self.runs, &|runs| {
             counter.tell(usize::try_from(runs).unwrap_or(usize::MAX), most);
             !mounted.is_stopped()
         })?;

@@ -14,10 +14,8 @@ use super::engine::Engine;
 use super::in_order::{Place, Search, Went};
 use super::limits::{Limits, Watch};
 use super::schedule::Schedule;
+use super::violations::Why;
 use super::{ExploreError, Flaws};
-
-/// A violation, and what led to it.
-pub type Why = (Violation, Cause);
 
 /// The least schedule that shows a violation with this cause.
 #[derive(Debug, Clone, PartialEq, Eq)]

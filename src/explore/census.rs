@@ -13,9 +13,10 @@ use crate::strategy::Strategy;
 use crate::terms::Violation;
 
 use super::bound::{Bound, MAX_LANES};
-use super::engine::{Engine, State, Violations, Way};
+use super::engine::{Engine, State, Way};
 use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Step};
+use super::violations::Violations;
 use super::{ExploreError, Flaws, Reason};
 
 /// How many schedules there are.

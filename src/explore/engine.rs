@@ -11,12 +11,12 @@ use crate::terms::{Leg, Reply, Retries, Violation};
 use super::attempt::Next;
 use super::automaton::{Automaton, MAX_DEPTH};
 use super::bound::{Bound, MAX_LANES};
-use super::by_cause::Why;
 use super::execution::Executor;
 use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, end_lane, message};
 use super::schedule::{Fate, Step};
 use super::seen::Sight;
 use super::tables::{Cursor, Place, Tables};
+use super::violations::{Violations, Why};
 use super::{ExploreError, Flaws, Reason};
 
 /// Everything that the rest of a schedule can depend on.
@@ -34,50 +34,6 @@ impl Hash for State {
         }
         hasher.write_u64(u64::from(self.at.store) << 32 | u64::from(self.at.lock));
         hasher.write_u64(u64::from(self.at.seen) << 32 | u64::from(self.at.flights) << 8 | u64::from(self.faults));
-    }
-}
-
-/// Kinds of violations, as a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct Violations(u16);
-
-impl Violations {
-    /// None.
-    pub const NONE: Violations = Violations(0);
-
-    /// Whether it is among them.
-    #[must_use]
-    pub fn contains(self, violation: Violation) -> bool {
-        self.0 & 1 << violation as u16 != 0
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// These and those.
-    #[must_use]
-    pub fn and(self, other: Violations) -> Self {
-        Violations(self.0 | other.0)
-    }
-
-    /// These without those.
-    #[must_use]
-    pub fn without(self, other: Violations) -> Self {
-        Violations(self.0 & !other.0)
-    }
-
-    /// One by one, in the order of reports.
-    pub fn iter(self) -> impl Iterator<Item = Violation> {
-        Violation::ALL.into_iter().filter(move |violation| self.contains(*violation))
-    }
-}
-
-impl FromIterator<Violation> for Violations {
-    fn from_iter<I: IntoIterator<Item = Violation>>(violations: I) -> Self {
-        Violations(violations.into_iter().map(|violation| 1 << violation as u16).fold(0, |a, b| a | b))
     }
 }
 

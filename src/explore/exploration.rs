@@ -8,9 +8,9 @@ use crate::terms::{Cause, FaultKind, Retries, Violation};
 use super::bound::{Bound, Kinds};
 use super::by_cause::{ByCause, by_cause};
 use super::census::{Census, census};
-use super::engine::Violations;
 use super::limits::{Limits, Watch};
 use super::shortest::{Minimal, shortest};
+use super::violations::Violations;
 use super::{ExploreError, Flaws};
 
 /// What was found out about a strategy within a bound.

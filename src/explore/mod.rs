@@ -29,17 +29,17 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod touches;
+mod violations;
 mod walks;
 
 pub(crate) use attempt::guarded;
 pub(crate) use bound::delivery_of;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
-pub use by_cause::{ByCause, Caused, Why, by_cause};
+pub use by_cause::{ByCause, Caused, by_cause};
 pub use census::{Census, census, one_by_one};
 pub(crate) use classes::ClassWalk;
 pub use classes::{count_classes, each_class};
 pub(crate) use direct::ACCOUNTS;
-pub use engine::Violations;
 pub use execution::{Did, Executed, Made};
 pub use exploration::{Exploration, unseen};
 pub use limits::{Limits, Watch};
@@ -48,6 +48,7 @@ pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
 pub use shortest::{Minimal, Shortest, shortest};
 pub use standstill::watch_for_standstill;
 pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell, tell_with};
+pub use violations::{Violations, Why};
 pub use walks::{Walk, Walked, shorten, walk};
 
 use crate::service::etcd::model as lock_service;

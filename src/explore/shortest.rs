@@ -9,10 +9,11 @@ use crate::strategy::Strategy;
 use crate::terms::Violation;
 
 use super::bound::Bound;
-use super::engine::{Engine, Violations};
+use super::engine::Engine;
 use super::in_order::{Place, Search, Went};
 use super::limits::{Limits, Watch};
 use super::schedule::Schedule;
+use super::violations::Violations;
 use super::{ExploreError, Flaws};
 
 /// The least schedule that shows a violation.

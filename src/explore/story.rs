@@ -7,10 +7,10 @@ use crate::world::{Op, Outcome, Response};
 
 use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};
-use super::by_cause::Why;
 use super::execution::{Did, Executed, Execution, Executor, Made};
 use super::machine::owner;
 use super::schedule::{Fate, Schedule, Step, lane_name};
+use super::violations::Why;
 use super::{ExploreError, Flaws};
 
 /// A schedule with what it did, step by step.

@@ -10,10 +10,11 @@ use crate::strategy::Strategy;
 use crate::terms::Violation;
 
 use super::bound::Bound;
-use super::engine::{Engine, State, Violations, Way};
+use super::engine::{Engine, State, Way};
 use super::limits::{Limits, Watch};
 use super::schedule::{Fate, Schedule, Step};
 use super::shortest::shortest;
+use super::violations::Violations;
 use super::{ExploreError, Flaws};
 
 /// How a walk chooses its steps.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::network::{Answered, Network};
-use super::trial::{Finished, Resolution};
+use super::setting::{Finished, Resolution};
 use crate::experiment::{DOUBLINGS, LoadSettings};
 use crate::fault::{Dice, Question};
 use crate::history::{Event, Recorder, What};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handler::{Panic, unpanicked};
-use super::trial::{Finished, Resolution, Setting};
+use super::setting::{Finished, Resolution, Setting};
 use crate::fault::{FaultyPort, Surroundings};
 use crate::history::{LONG, What};
 use crate::terms::{Delivery, Reply, Request, Retries, Trouble};

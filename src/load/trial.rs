@@ -1,7 +1,7 @@
 //! One trial: one strategy, one fault level, one pair of backends, one seed.
 
 use std::any::Any;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -12,124 +12,16 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
+use super::error::TrialError;
 use super::handler::{Handler, Panic};
 use super::network::Network;
-use super::outside::Outside;
-use super::pulse::AtWork;
+use super::setting::{Finished, Setting, TrialRecord};
 use super::settle;
 use crate::experiment::{LoadSettings, Rate};
-use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Level, Outage, Plan, Question, Surroundings};
-use crate::history::{self, Event, LONG, Recorders};
-use crate::service::{Backend, BackendError, BackendSettings, Servers, Store, Usage, Wired};
-use crate::strategy::Strategy;
-use crate::terms::{
-    AccountId, Balances, ClientId, Disturbed, Effect, Entry, Layer, Leg, MessageId, Request, Retries, StoreKind,
-};
-
-/// Everything that a trial is made of.
-pub struct Setting {
-    pub strategy: Arc<dyn Strategy>,
-    pub level: Level,
-    pub seed: u64,
-    pub load: LoadSettings,
-    pub backend: BackendSettings,
-    pub store_kind: StoreKind,
-    pub store: Arc<dyn Store>,
-    /// None if the strategy needs none.
-    pub lock: Option<Arc<dyn Backend>>,
-    /// How long a lease lives on the wall clock.
-    pub lease: Duration,
-    /// The servers that the level's disturbances are done to. Whoever has started them keeps them, and not a trial, which may not end.
-    pub servers: Weak<Servers>,
-    /// Where the trial is watched from.
-    pub outside: Arc<Outside>,
-}
-
-/// How a request ended for its client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolution {
-    Acknowledged,
-    /// Told that it is refused for good.
-    Refused,
-    GaveUp,
-}
-
-/// A request that its client is done with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Finished {
-    pub message: MessageId,
-    /// When it started or, in an open loop, should have.
-    pub started_ns: u64,
-    pub ended_ns: u64,
-    pub resolution: Resolution,
-    pub attempts: u8,
-}
-
-/// Everything that a trial leaves behind.
-pub struct TrialRecord {
-    pub requests: Vec<Request>,
-    /// In the order of time.
-    pub events: Vec<Event>,
-    pub ledger: Vec<Entry>,
-    /// The balance of each account after everything had settled.
-    pub balances: Balances,
-    /// What was done to backends.
-    pub disturbed: Vec<Disturbed>,
-    /// By message id. One is missing if its client never came to it.
-    pub finished: Vec<Finished>,
-    /// What the store says of its work for the requests.
-    pub usage: Usage,
-}
-
-/// Why a trial could not be brought to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    #[error("a panic in strategy '{strategy}': {message}")]
-    Panicked { strategy: &'static str, message: String },
-    /// A delivery that does not end.
-    #[error(
-        "strategy '{strategy}' has been at one delivery (of message {}) for {} s without an end: it waits, blocks or loops; if it needs longer, set load.delivery_limit_s",
-        .at_work.message.0, .at_work.lasting.as_secs()
-    )]
-    StandsStill { strategy: &'static str, at_work: AtWork },
-    /// A trial that does not end.
-    #[error(
-        "a trial of strategy '{strategy}' has taken longer than the {} s that it may: {done} of {requests} requests are done with; if it needs longer, set load.trial_limit_s",
-        .limit.as_secs()
-    )]
-    TooLong { strategy: &'static str, limit: Duration, done: u64, requests: u32 },
-    /// What failed goes on all the same: no thread can be ended from outside.
-    #[error(
-        "{source}; {threads} of its threads had not ended a second later: they may go on beside later trials, whose speeds then mean little"
-    )]
-    GoesOn { source: Box<TrialError>, threads: usize },
-    #[error("a bug of the lab: {message}")]
-    Bug { message: String },
-    #[error(
-        "the clients were done, and the trial had not ended after {} s: a server does not answer, or the lab has a bug; if it needs longer, set load.trial_limit_s",
-        .limit.as_secs()
-    )]
-    NoEnd { limit: Duration },
-    #[error("no threads could be started for a trial: {source}")]
-    NoThreads { source: std::io::Error },
-}
-
-impl TrialError {
-    /// Whether it is the strategy's doing: then the other trials can go on.
-    #[must_use]
-    pub fn is_of_the_strategy(&self) -> bool {
-        match self {
-            TrialError::Panicked { .. } | TrialError::StandsStill { .. } | TrialError::TooLong { .. } => true,
-            TrialError::GoesOn { source, .. } => source.is_of_the_strategy(),
-            TrialError::Backend(_)
-            | TrialError::Bug { .. }
-            | TrialError::NoEnd { .. }
-            | TrialError::NoThreads { .. } => false,
-        }
-    }
-}
+use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Outage, Plan, Question, Surroundings};
+use crate::history::{self, LONG, Recorders};
+use crate::service::{Backend, Wired};
+use crate::terms::{AccountId, ClientId, Effect, Layer, Leg, MessageId, Request, Retries};
 
 /// Runs a trial to its end: load, settling, and the reading of the ledger.
 ///

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
+use super::error::TrialError;
 use super::patience::Patience;
-use super::trial::{Setting, TrialError, TrialRecord, bug, run_trial};
+use super::setting::{Setting, TrialRecord};
+use super::trial::{bug, run_trial};
 
 /// How often whoever watches is told how far a trial has come.
 const TICK: Duration = Duration::from_millis(100);

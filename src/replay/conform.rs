@@ -10,7 +10,8 @@ use rand::seq::SliceRandom;
 use rustc_hash::FxHashSet;
 
 use super::lockstep::{Divergence, Lockstep, ReplayError};
-use super::rig::{Rig, Work, replay_all};
+use super::testbed::Testbed;
+use super::workers::{Work, replay_all};
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, ClassWalk, ExploreError, Flaws, Limits, Schedule, Watch, count_classes, each_class};
 use crate::strategy::Strategy;
@@ -120,7 +121,7 @@ fn schedules(strategy: &dyn Strategy, of: &Conformance) -> Result<(Vec<Schedule>
 /// # Errors
 /// [`ConformError`]; what was found before a server broke down is in it.
 pub fn conform(
-    rig: &Rig,
+    testbed: &Testbed,
     strategy: &dyn Strategy,
     of: &Conformance,
     watch: &(dyn Fn(usize, usize) -> bool + Sync),
@@ -139,7 +140,7 @@ pub fn conform(
         workers: of.workers,
         has_model: true,
     };
-    let ended = replay_all(rig, work, &|place, it| {
+    let ended = replay_all(testbed, work, &|place, it| {
         let done = replayed.fetch_add(1, Ordering::Relaxed) + 1;
         let diverges = it.divergence.is_some();
         if let Some(divergence) = it.divergence {
@@ -152,7 +153,7 @@ pub fn conform(
     let mut ended = ended;
     let has_enough = of.until_divergence && !found.is_empty();
     if ended.is_ok() && !has_enough {
-        match probe_all(rig, strategy, &of, &schedules, &|| watch(schedules.len(), schedules.len())) {
+        match probe_all(testbed, strategy, &of, &schedules, &|| watch(schedules.len(), schedules.len())) {
             Ok((sent, diverging)) => {
                 waits = sent;
                 found.extend(diverging.into_iter().map(|(place, divergence)| (place, schedules.len(), divergence)));
@@ -212,7 +213,7 @@ fn places_to_probe(
 
 /// Sends what waits in the model, and sees whether it waits. Says how often that was done, and where it did not.
 fn probe_all(
-    rig: &Rig,
+    testbed: &Testbed,
     strategy: &dyn Strategy,
     of: &Conformance,
     schedules: &[Schedule],
@@ -220,7 +221,7 @@ fn probe_all(
 ) -> Result<(usize, Vec<(usize, Divergence)>), ReplayError> {
     let probes = places_to_probe(strategy, of, schedules)?;
     let executor = Executor::new(strategy, of.bound, of.flaws);
-    let gate = rig.gate(strategy.needs_lock_service(), of.bound.requests, false);
+    let gate = testbed.gate(strategy.needs_lock_service(), of.bound.requests, false);
     let mut lockstep = Lockstep::new(&executor, gate.map_err(|error| ReplayError::Backend { position: 0, error })?);
     let (mut sent, mut diverging) = (0, Vec::new());
     for (place, steps, lane) in probes {

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::rig::Kept;
-use super::sides::{Ran, StoreSide};
+use super::sides::{Kept, Ran, StoreSide};
 use super::wires::{has_met, no_proxy, stuck};
 use crate::service::{Backend, BackendError, PostgresOverseer, PostgresStore, Scope, Session as Connection, Way};
 use crate::terms::{Balances, Delivery, Entry, Session};

@@ -14,7 +14,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::alone::{Alone, Went};
 use super::lockstep::ReplayError;
-use super::rig::Rig;
+use super::testbed::Testbed;
 use super::touches::{Past, Touch};
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Fate, Flaws, Schedule, Step, Why};
@@ -74,7 +74,7 @@ struct Search<'e, 'w> {
 /// # Errors
 /// [`ReplayError`] if the strategy awaits anything else than its operations, or a server breaks down.
 pub fn search(
-    rig: &Rig,
+    testbed: &Testbed,
     strategy: &dyn Strategy,
     bound: Bound,
     how: How,
@@ -82,7 +82,7 @@ pub fn search(
     goes_on: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Searched, ReplayError> {
     let bound = bound.for_strategy(strategy);
-    let gate = rig.gate(strategy.needs_lock_service(), bound.requests, true);
+    let gate = testbed.gate(strategy.needs_lock_service(), bound.requests, true);
     let mut gate = Some(gate.map_err(|error| ReplayError::Backend { position: 0, error })?);
     let began = Instant::now();
     let mut searched = Searched::default();

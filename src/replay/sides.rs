@@ -2,10 +2,18 @@
 
 use std::path::Path;
 
-use super::rig::Kept;
 use crate::service::{BackendError, Scope};
 use crate::terms::{AccountId, Balances, Delivery, Entry, LeaseId, LockKey, Session};
 use crate::world::{Op, Outcome};
+
+/// Where a database was left that is to stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// A file.
+    File(std::path::PathBuf),
+    /// A schema in the database at this URL.
+    Schema(String),
+}
 
 /// What became of an operation on the real thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

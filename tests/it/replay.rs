@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use oncelab::explore::{Bound, Exploration, Flaws, Kinds, Limits, Schedule, bound_of};
 use oncelab::replay::{
-    ConformError, Conformance, Conformed, How, Rig, Work, conform, replay_all, replay_and_tell, search,
+    ConformError, Conformance, Conformed, How, Testbed, Work, conform, replay_all, replay_and_tell, search,
 };
 use oncelab::service::provision::{self, Source};
 use oncelab::service::store::model::Flaw;
@@ -19,7 +19,7 @@ use crate::common::{command, oncelab, text};
 
 /// Backends for replays, if they can be had. The rig goes before the runtime.
 struct Mounted {
-    rig: Option<Rig>,
+    rig: Option<Testbed>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -36,7 +36,7 @@ impl Mounted {
             handlers: 0,
             disturbances: Vec::new(),
         };
-        let rig = or_skip(runtime.block_on(Rig::start(&wanted, false)))?;
+        let rig = or_skip(runtime.block_on(Testbed::start(&wanted, false)))?;
         Some(Mounted { rig: Some(rig), runtime })
     }
 
@@ -44,7 +44,7 @@ impl Mounted {
         Mounted::new(StoreKind::Sqlite, LockKind::Embedded, processes()).expect("nothing is needed for it")
     }
 
-    fn rig(&self) -> &Rig {
+    fn rig(&self) -> &Testbed {
         self.rig.as_ref().unwrap()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use oncelab::check::Finding;
 use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, tell};
-use oncelab::replay::{How, Rig, Work, replay_all, search};
+use oncelab::replay::{How, Testbed, Work, replay_all, search};
 use oncelab::service::{LockKind, Wanted};
 use oncelab::strategy::Strategy;
 use oncelab::terms::{Cause, StoreKind, Violation};
@@ -19,7 +19,7 @@ const MOST_RUNS: u64 = 40_000;
 
 /// Backends for a search or a replay.
 pub(super) struct Mounted {
-    rig: Option<Rig>,
+    rig: Option<Testbed>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -36,12 +36,12 @@ impl Mounted {
             handlers: 0,
             disturbances: Vec::new(),
         };
-        let rig = runtime.block_on(Rig::start(&wanted, false)).unwrap();
+        let rig = runtime.block_on(Testbed::start(&wanted, false)).unwrap();
         Mounted { rig: Some(rig), runtime }
     }
 
     /// The backends.
-    pub fn rig(&self) -> &Rig {
+    pub fn rig(&self) -> &Testbed {
         self.rig.as_ref().unwrap()
     }
 

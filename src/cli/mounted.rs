@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 use super::servers::Real;
 use super::signals::{must_undo, stop_on_signals};
 use super::{limits, output};
-use crate::replay::Rig;
+use crate::replay::Testbed;
 
 /// The backends while a verb replays on them.
 pub(super) struct Mounted {
     runtime: Runtime,
-    rig: Option<Rig>,
+    testbed: Option<Testbed>,
     stop: CancellationToken,
 }
 
@@ -21,22 +21,22 @@ impl Mounted {
         limits::require_for_replays(real.workers(needs_lock).min(replays))?;
         let wanted = real.wanted(needs_lock)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let (rig, stop) = runtime.block_on(async {
+        let (testbed, stop) = runtime.block_on(async {
             must_undo(true);
             let stop = stop_on_signals();
-            (Rig::start(&wanted, natural_expiry).await, stop)
+            (Testbed::start(&wanted, natural_expiry).await, stop)
         });
-        let rig = rig?;
-        for (role, how) in rig.backends().describe().into_iter().filter(|(key, _)| key.ends_with("_provision")) {
+        let testbed = testbed?;
+        for (role, how) in testbed.backends().describe().into_iter().filter(|(key, _)| key.ends_with("_provision")) {
             output::tell(&format!("{}: {how}", role.trim_end_matches("_provision")));
         }
-        rig.backends().warnings().iter().for_each(|warning| output::tell(&format!("warning: {warning}")));
-        Ok(Mounted { runtime, rig: Some(rig), stop })
+        testbed.backends().warnings().iter().for_each(|warning| output::tell(&format!("warning: {warning}")));
+        Ok(Mounted { runtime, testbed: Some(testbed), stop })
     }
 
     /// The backends.
-    pub fn rig(&self) -> &Rig {
-        self.rig.as_ref().expect("it is there until it is taken down")
+    pub fn testbed(&self) -> &Testbed {
+        self.testbed.as_ref().expect("it is there until it is taken down")
     }
 
     /// Whether the first signal to stop has come.
@@ -52,13 +52,13 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let Some(rig) = self.rig.take() else { return };
+        let Some(testbed) = self.testbed.take() else { return };
         // Containers are dropped within the runtime that they were started in.
         self.runtime.block_on(async {
-            if let Err(error) = rig.remove_traces().await {
+            if let Err(error) = testbed.remove_traces().await {
                 output::tell(&format!("warning: {error}"));
             }
-            drop(rig);
+            drop(testbed);
         });
         must_undo(false);
     }

@@ -1,0 +1,67 @@
+//! What a trial is made of, and what it leaves behind.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::outside::Outside;
+use crate::experiment::LoadSettings;
+use crate::fault::Level;
+use crate::history::Event;
+use crate::service::{Backend, BackendSettings, Servers, Store, Usage};
+use crate::strategy::Strategy;
+use crate::terms::{Balances, Disturbed, Entry, MessageId, Request, StoreKind};
+
+/// Everything that a trial is made of.
+pub struct Setting {
+    pub strategy: Arc<dyn Strategy>,
+    pub level: Level,
+    pub seed: u64,
+    pub load: LoadSettings,
+    pub backend: BackendSettings,
+    pub store_kind: StoreKind,
+    pub store: Arc<dyn Store>,
+    /// None if the strategy needs none.
+    pub lock: Option<Arc<dyn Backend>>,
+    /// How long a lease lives on the wall clock.
+    pub lease: Duration,
+    /// The servers that the level's disturbances are done to. Whoever has started them keeps them, and not a trial, which may not end.
+    pub servers: Weak<Servers>,
+    /// Where the trial is watched from.
+    pub outside: Arc<Outside>,
+}
+
+/// How a request ended for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    Acknowledged,
+    /// Told that it is refused for good.
+    Refused,
+    GaveUp,
+}
+
+/// A request that its client is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    pub message: MessageId,
+    /// When it started or, in an open loop, should have.
+    pub started_ns: u64,
+    pub ended_ns: u64,
+    pub resolution: Resolution,
+    pub attempts: u8,
+}
+
+/// Everything that a trial leaves behind.
+pub struct TrialRecord {
+    pub requests: Vec<Request>,
+    /// In the order of time.
+    pub events: Vec<Event>,
+    pub ledger: Vec<Entry>,
+    /// The balance of each account after everything had settled.
+    pub balances: Balances,
+    /// What was done to backends.
+    pub disturbed: Vec<Disturbed>,
+    /// By message id. One is missing if its client never came to it.
+    pub finished: Vec<Finished>,
+    /// What the store says of its work for the requests.
+    pub usage: Usage,
+}
