@@ -37,6 +37,9 @@ impl Both {
 }
 
 /// Explores a strategy with one request, and with two if that does not show all that its claim says.
+///
+/// # Errors
+/// [`ExploreError`] if the strategy cannot be explored.
 pub fn explore_both(
     strategy: &Arc<dyn Strategy>,
     bound: Bound,
