@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use etcd_client::{Client, LockOptions};
-use oncelab::service::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
+use oncelab::service::{Backend, Connection, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions};
 use oncelab::terms::{AccountId, Delivery, LockKey};
 use oncelab::world::{Op, Outcome, Response};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 /// Grant, acquire, release and revoke as a strategy's operations.
-async fn cycle_through_the_port(session: &mut Box<dyn Session>, account: AccountId) {
+async fn cycle_through_the_port(session: &mut Box<dyn Connection>, account: AccountId) {
     let Ok(Outcome::Ok(Response::Granted(lease))) = session.execute(Op::GrantLease, Delivery::FIRST).await else {
         panic!("the server grants no lease")
     };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use oncelab::fault::{Alarm, FaultyPort, Level, Outage, Plan, Surroundings};
 use oncelab::history::{self, LONG};
-use oncelab::service::{Backend, Limits, NullStore};
+use oncelab::service::{Backend, NullStore, Timeouts};
 use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Layer, MessageId, Request};
 use oncelab::world::{Op, Port};
 use tokio_util::task::TaskTracker;
@@ -28,7 +28,7 @@ async fn through_the_port(level: Level, operations: u64) -> Duration {
     let around = Arc::new(Surroundings {
         plan: Plan::new(1, level, Duration::from_secs(2)),
         layer: Layer::Port,
-        limits: Limits {
+        limits: Timeouts {
             operation: Duration::from_secs(5),
             lock: Duration::from_secs(1),
             loss_noticed: Duration::ZERO,

@@ -36,7 +36,7 @@ pub struct Case<'a> {
     entries: Groups,
     told: Vec<Told>,
     overwrites: bool,
-    thresholds: overlap::Watch,
+    thresholds: overlap::ThresholdWatch,
     counted: Counted,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Case<'a> {
         let entries = Groups::new(messages, evidence.ledger.iter().map(|entry| entry.message));
         let mut told = vec![Told::default(); messages];
         let mut overwrites = false;
-        let (mut thresholds, mut counted) = (overlap::Watch::default(), Counted::default());
+        let (mut thresholds, mut counted) = (overlap::ThresholdWatch::default(), Counted::default());
         for event in evidence.events {
             thresholds.see(event);
             counted.see(event);
@@ -102,7 +102,7 @@ impl<'a> Case<'a> {
     }
 
     /// Who came into critical sections, and who left them.
-    pub(super) fn thresholds(&self) -> &overlap::Watch {
+    pub(super) fn thresholds(&self) -> &overlap::ThresholdWatch {
         &self.thresholds
     }
 

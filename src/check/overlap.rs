@@ -30,7 +30,7 @@ impl Stay {
 }
 
 /// A step over the threshold of a critical section.
-struct Step {
+struct ThresholdStep {
     at_ns: u64,
     who: Insider,
     /// The section entered; none for whoever leaves the one that it is in.
@@ -48,8 +48,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut inside: FxHashMap<AccountId, Vec<Stay>> = FxHashMap::default();
     let mut sections: FxHashMap<(MessageId, Delivery), AccountId> = FxHashMap::default();
     let mut findings: Vec<Finding> = Vec::new();
-    let Watch { steps, unlocked, .. } = case.thresholds();
-    for &Step { at_ns, who, enters, leased_ns } in steps {
+    let ThresholdWatch { steps, unlocked, .. } = case.thresholds();
+    for &ThresholdStep { at_ns, who, enters, leased_ns } in steps {
         let key = (who.message, who.delivery);
         if let Some(left) = sections.remove(&key)
             && let Some(insiders) = inside.get_mut(&left)
@@ -95,15 +95,15 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 
 /// What is seen of thresholds, event by event in the order of time.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct ThresholdWatch {
     /// The deliveries that are at work under a lease, and when they asked for it. There are as many as handlers, about.
     leased: FxHashMap<(MessageId, Delivery), u64>,
-    steps: Vec<Step>,
+    steps: Vec<ThresholdStep>,
     /// When unlocks landed that had timed out, by the delivery that had sent them.
     unlocked: FxHashMap<(MessageId, Delivery), Vec<u64>>,
 }
 
-impl Watch {
+impl ThresholdWatch {
     #[inline]
     pub fn see(&mut self, event: &Event) {
         let who = Insider { message: event.message, delivery: event.delivery };
@@ -115,7 +115,7 @@ impl Watch {
                     self.leased.insert(key, event.at_ns);
                 }
                 if let (Op::Acquire(lock), Some(Outcome::Ok(_))) = (op, outcome) {
-                    self.steps.push(Step {
+                    self.steps.push(ThresholdStep {
                         at_ns: event.ended_ns(),
                         who,
                         enters: Some(lock.account),
@@ -142,7 +142,7 @@ impl Watch {
             | What::GaveUp => false,
         };
         if leaves {
-            self.steps.push(Step { at_ns: event.at_ns, who, enters: None, leased_ns: 0 });
+            self.steps.push(ThresholdStep { at_ns: event.at_ns, who, enters: None, leased_ns: 0 });
         }
     }
 

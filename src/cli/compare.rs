@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Usage, output};
+use super::{UsageError, output};
 use crate::exit;
 use crate::report::{Comparison, compare, different, incomparable, to_text};
 use crate::results::{RunFolder, Summary};
@@ -32,7 +32,7 @@ impl Compare {
     /// Compares the runs.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         if !(0.0..1.0).contains(&self.least) {
-            return Err(Usage(format!("--least {}: a share from 0 to below 1, e.g. 0.05", self.least)).into());
+            return Err(UsageError(format!("--least {}: a share from 0 to below 1, e.g. 0.05", self.least)).into());
         }
         let open = |path: &PathBuf| -> anyhow::Result<(RunFolder, Summary)> {
             let folder = RunFolder::open(path, registry)?;
@@ -42,13 +42,13 @@ impl Compare {
         };
         let (before, after) = (open(&self.before)?, open(&self.after)?);
         if let Some(key) = different(&before.0.experiment, &after.0.experiment) {
-            return Err(Usage(format!(
+            return Err(UsageError(format!(
                 "these are runs of different experiments ({key}): compare runs that differ in nothing but time, machine, seed or build"
             ))
             .into());
         }
         if let Some(why) = incomparable(&before.0.meta, &after.0.meta) {
-            return Err(Usage(why).into());
+            return Err(UsageError(why).into());
         }
         let comparison = compare((&before.0, &before.1), (&after.0, &after.1), self.least);
         output::print(&if self.json {

@@ -61,7 +61,7 @@ impl Conform {
     ///
     /// # Errors
     /// If they contradict each other.
-    pub fn settle(&mut self) -> Result<(), super::Usage> {
+    pub fn settle(&mut self) -> Result<(), super::UsageError> {
         self.real.settle()
     }
 
@@ -69,7 +69,7 @@ impl Conform {
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         if self.requests > self.lanes {
             let (requests, lanes) = (self.requests, self.lanes);
-            return Err(super::Usage(format!(
+            return Err(super::UsageError(format!(
                 "--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower it"
             ))
             .into());

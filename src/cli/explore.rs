@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::progress::Spinner;
 use super::servers::Real;
-use super::{Usage, explored, output};
+use super::{UsageError, explore_output, output};
 use crate::exit;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
@@ -131,7 +131,7 @@ impl Explore {
     ///
     /// # Errors
     /// If they contradict each other.
-    pub fn settle(&mut self) -> Result<(), Usage> {
+    pub fn settle(&mut self) -> Result<(), UsageError> {
         self.names_store = self.real.names_store();
         self.real.settle()
     }
@@ -171,12 +171,12 @@ impl Explore {
     }
 
     /// A model is explored: there is no store.
-    fn refuse_store(&self) -> Result<(), Usage> {
+    fn refuse_store(&self) -> Result<(), UsageError> {
         if !self.names_store {
             return Ok(());
         }
         let store = &self.real.store;
-        Err(Usage(format!(
+        Err(UsageError(format!(
             "--store {store} says where to search on real backends, and a model is explored: add --on-real, or say --store-model {store}"
         )))
     }
@@ -186,7 +186,7 @@ impl Explore {
             let (requests, lanes) = (self.requests, self.lanes);
             let text =
                 format!("--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower it");
-            return Err(Usage(text).into());
+            return Err(UsageError(text).into());
         }
         let mut kinds = if self.late { Kinds::all() } else { Kinds::usual() };
         if !self.fault_kinds.is_empty() {
@@ -196,7 +196,7 @@ impl Explore {
                 if of == Kinds::NONE {
                     let known = "request_lost, reply_lost, late_landing, crash, pause, duplicated";
                     let text = format!("--fault-kinds: no schedule can show '{name}'; there are: {known}");
-                    return Err(Usage(text).into());
+                    return Err(UsageError(text).into());
                 }
                 kinds = kinds.and(of);
             }
@@ -231,7 +231,7 @@ impl Explore {
             None
         };
         watch.finish();
-        let stories = explored::to_tell(&exploration)
+        let stories = explore_output::to_tell(&exploration)
             .into_iter()
             .map(|told| tell(strategy, Bound { lanes: told.lanes, ..bound }, &told.schedule).map(|story| (told, story)))
             .collect::<Result<Vec<_>, _>>()?;
@@ -243,12 +243,12 @@ impl Explore {
         }
         let command = |schedule: &Schedule, lanes: u8| self.command_of(strategy.name(), schedule, lanes);
         output::print(&if self.json {
-            let mut document = explored::as_json(&exploration, &strategy.claim(bound.store_kind()), classes);
+            let mut document = explore_output::as_json(&exploration, &strategy.claim(bound.store_kind()), classes);
             let commands = exploration.minimal.iter().map(|it| command(&it.schedule, self.lanes));
             document["minimal_commands"] = commands.collect();
             serde_json::to_string_pretty(&document)? + "\n"
         } else {
-            explored::as_text(&exploration, strategy, classes, &stories, &command)
+            explore_output::as_text(&exploration, strategy, classes, &stories, &command)
         })?;
         Ok(ExitCode::from(self.code(&[verdict_of(&exploration, strategy)], watch.is_stopped())))
     }
@@ -276,9 +276,9 @@ impl Explore {
             }
         }
         output::print(&if self.json {
-            serde_json::to_string_pretty(&explored::all_as_json(&rows, bound))? + "\n"
+            serde_json::to_string_pretty(&explore_output::all_as_json(&rows, bound))? + "\n"
         } else {
-            explored::all_as_text(&rows, bound, self.store_name())
+            explore_output::all_as_text(&rows, bound, self.store_name())
         })?;
         Ok(ExitCode::from(self.code(&verdicts, stopped)))
     }
@@ -291,14 +291,14 @@ impl Explore {
         }
         output::print(&match self.export {
             Some(form) => form.of(&story)?,
-            None if self.json => serde_json::to_string_pretty(&explored::story_as_json(&story))? + "\n",
+            None if self.json => serde_json::to_string_pretty(&explore_output::story_as_json(&story))? + "\n",
             None => {
                 let again = output::here(&self.command(strategy.name(), &schedule));
                 let really = output::here(&self.really(strategy, &schedule));
                 let (diagram, told) = (report::to_diagram(&story), story.as_text());
                 format!(
                     "\n{diagram}\n{told}{}\nagain:  {again}\nreally: {really}\n",
-                    explored::because(&story.findings)
+                    explore_output::because(&story.findings)
                 )
             }
         })?;
@@ -324,10 +324,15 @@ impl Explore {
         watch.finish();
         let command = |schedule: &Schedule| self.command(strategy.name(), schedule);
         output::print(&if self.json {
-            serde_json::to_string_pretty(&explored::walked_as_json(strategy.name(), bound, seed, &walked, &found))?
-                + "\n"
+            serde_json::to_string_pretty(&explore_output::walked_as_json(
+                strategy.name(),
+                bound,
+                seed,
+                &walked,
+                &found,
+            ))? + "\n"
         } else {
-            explored::walked_as_text(strategy.name(), bound, seed, &walked, &found, &command)
+            explore_output::walked_as_text(strategy.name(), bound, seed, &walked, &found, &command)
         })?;
         let claim = strategy.claim(bound.store_kind());
         let broken = walked.violations.keys().any(|violation| claim.rules_out.contains(violation));
@@ -403,7 +408,7 @@ pub(super) fn draw(file: &Path, story: &Story) -> anyhow::Result<()> {
         report::to_svg(story)
     };
     std::fs::write(file, text)
-        .map_err(|error| Usage(format!("--diagram: {} cannot be written: {error}", file.display())))?;
+        .map_err(|error| UsageError(format!("--diagram: {} cannot be written: {error}", file.display())))?;
     output::tell(&format!("drawn: {}", file.display()));
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::results::{FileError, NoHistories, OpenError};
 use crate::service::BackendError;
 use crate::strategy::UnknownStrategy;
 
-use super::Usage;
+use super::UsageError;
 use super::track_record::Lacking;
 
 /// The exit code for an error, by whose fault it is. [`exit::INTERNAL`] is for bugs alone: an error that is not listed is one, until
@@ -23,7 +23,7 @@ pub(super) fn code_of(error: &anyhow::Error) -> u8 {
 
 /// The command line's, a file's or the machine's: what was asked for cannot be done here and so.
 fn of_usage(error: &anyhow::Error) -> Option<u8> {
-    let is_usage = error.is::<Usage>()
+    let is_usage = error.is::<UsageError>()
         || error.is::<ExploreError>()
         || error.is::<ScheduleError>()
         || error.is::<MalformedToken>()

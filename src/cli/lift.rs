@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::mounted::Mounted;
 use super::progress::{Counter, Spinner};
-use super::servers::{Real, Servers};
-use super::{Usage, output};
+use super::servers::{Real, ServerOptions};
+use super::{UsageError, output};
 use crate::check::{Case, Finding, findings};
 use crate::exit;
 use crate::experiment::Cell;
 use crate::explore::{Flaws, Limits, Schedule};
-use crate::replay::{LiftError, Lifted, Replayed, Shortener, Work, lift, replay_all};
+use crate::replay::{LiftError, Lifted, ReplayWork, Replayed, Shortener, lift, replay_all};
 use crate::results::{RunFolder, SavedTrial};
 use crate::strategy::{Registry, Strategy};
 use crate::terms::{Profile, Violation};
@@ -45,7 +45,7 @@ pub(super) struct Lift {
     #[arg(long, value_name = "SERVICE", value_parser = ["embedded", "etcd"])]
     lock: Option<String>,
     #[command(flatten)]
-    servers: Servers,
+    servers: ServerOptions,
     /// How many schedules are replayed at a time [default: one for each core]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
@@ -55,15 +55,15 @@ pub(super) struct Lift {
 }
 
 /// A violation of the run.
-struct Recorded {
+struct RecordedViolation {
     trial: String,
     cell: Cell,
     finding: Finding,
 }
 
 /// What became of it.
-struct Outcome {
-    recorded: Recorded,
+struct LiftOutcome {
+    recorded: RecordedViolation,
     strategy: Arc<dyn Strategy>,
     lifted: Result<Lifted, LiftError>,
     minimal: Option<Lifted>,
@@ -92,7 +92,7 @@ impl Lift {
         } else {
             as_text(&real, &outcomes)
         })?;
-        let holds = |outcome: &Outcome| outcome.lifted.is_err() || outcome.reproduced == outcome.times;
+        let holds = |outcome: &LiftOutcome| outcome.lifted.is_err() || outcome.reproduced == outcome.times;
         Ok(ExitCode::from(match outcomes.iter().all(holds) {
             _ if stopped => exit::INTERRUPTED,
             true => exit::MET,
@@ -101,10 +101,12 @@ impl Lift {
     }
 
     /// Where the schedules are replayed: on what the run was made on, unless something else is asked for.
-    fn real(&self, folder: &RunFolder) -> Result<Real, Usage> {
+    fn real(&self, folder: &RunFolder) -> Result<Real, UsageError> {
         let store = self.store.as_ref().unwrap_or(&folder.meta.store);
         if !["sqlite", "postgres"].contains(&store.as_str()) {
-            return Err(Usage(format!("nothing can be replayed on '{store}': add --store sqlite or --store postgres")));
+            return Err(UsageError(format!(
+                "nothing can be replayed on '{store}': add --store sqlite or --store postgres"
+            )));
         }
         // Where the run was made elsewhere than at the server that is named, that must be asked for.
         let store = self.servers.urls.store(Some(store), store)?;
@@ -115,12 +117,12 @@ impl Lift {
     }
 
     /// The violations that were asked for, judged again.
-    fn recorded(&self, folder: &RunFolder, registry: &Registry) -> anyhow::Result<Vec<Recorded>> {
+    fn recorded(&self, folder: &RunFolder, registry: &Registry) -> anyhow::Result<Vec<RecordedViolation>> {
         let kind = match &self.violation {
             None => None,
             Some(name) => Some(Violation::from_name(name).ok_or_else(|| {
                 let known = Violation::ALL.map(Violation::name).join(", ");
-                Usage(format!("--violation: none is named '{name}'; there are: {known}"))
+                UsageError(format!("--violation: none is named '{name}'; there are: {known}"))
             })?),
         };
         if let Some(name) = &self.strategy {
@@ -137,7 +139,7 @@ impl Lift {
             let saved = folder.history(&row.trial)?;
             let found = findings(&case(folder, strategy.as_ref(), &saved));
             let wanted = found.into_iter().filter(|finding| kind.is_none_or(|kind| kind == finding.violation));
-            recorded.extend(wanted.map(|finding| Recorded {
+            recorded.extend(wanted.map(|finding| RecordedViolation {
                 trial: row.trial.clone(),
                 cell: row.cell.clone(),
                 finding,
@@ -146,9 +148,9 @@ impl Lift {
         Ok(recorded)
     }
 
-    fn as_json(&self, real: &Real, outcomes: &[Outcome], elapsed: Duration) -> Value {
-        let about = |outcome: &Outcome| {
-            let Recorded { cell, finding, .. } = &outcome.recorded;
+    fn as_json(&self, real: &Real, outcomes: &[LiftOutcome], elapsed: Duration) -> Value {
+        let about = |outcome: &LiftOutcome| {
+            let RecordedViolation { cell, finding, .. } = &outcome.recorded;
             let Value::Object(about) = json!({
                 "strategy": cell.strategy,
                 "faults": cell.level,
@@ -202,9 +204,9 @@ pub(super) fn case<'s>(folder: &RunFolder, strategy: &dyn Strategy, saved: &'s S
 }
 
 /// The first of each strategy, fault level and kind, then the second of each, until there are so many; those of a trial together.
-fn in_turn(recorded: Vec<Recorded>, limit: usize) -> Vec<Recorded> {
+fn in_turn(recorded: Vec<RecordedViolation>, limit: usize) -> Vec<RecordedViolation> {
     let mut counts: BTreeMap<(Cell, Violation), usize> = BTreeMap::new();
-    let mut ranked: Vec<(usize, Recorded)> = Vec::new();
+    let mut ranked: Vec<(usize, RecordedViolation)> = Vec::new();
     for one in recorded {
         let count = counts.entry((one.cell.clone(), one.finding.violation)).or_default();
         ranked.push((*count, one));
@@ -213,7 +215,7 @@ fn in_turn(recorded: Vec<Recorded>, limit: usize) -> Vec<Recorded> {
     // The sort keeps the order of the run within a turn.
     ranked.sort_by_key(|(turn, _)| *turn);
     ranked.truncate(limit);
-    let mut chosen: Vec<Recorded> = ranked.into_iter().map(|(_, one)| one).collect();
+    let mut chosen: Vec<RecordedViolation> = ranked.into_iter().map(|(_, one)| one).collect();
     chosen.sort_by(|one, other| one.trial.cmp(&other.trial));
     chosen
 }
@@ -222,16 +224,16 @@ fn lift_all(
     folder: &RunFolder,
     registry: &Registry,
     profile: Profile,
-    chosen: Vec<Recorded>,
-) -> anyhow::Result<Vec<Outcome>> {
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    chosen: Vec<RecordedViolation>,
+) -> anyhow::Result<Vec<LiftOutcome>> {
+    let mut outcomes: Vec<LiftOutcome> = Vec::new();
     let mut chosen = chosen.into_iter().peekable();
     while let Some(trial) = chosen.peek().map(|one| one.trial.clone()) {
         let saved = folder.history(&trial)?;
         while let Some(recorded) = chosen.next_if(|one| one.trial == trial) {
             let strategy = registry.get(&recorded.cell.strategy)?;
             let lifted = lift(strategy.as_ref(), profile, &case(folder, strategy.as_ref(), &saved), &recorded.finding);
-            outcomes.push(Outcome {
+            outcomes.push(LiftOutcome {
                 recorded,
                 strategy,
                 lifted,
@@ -246,7 +248,7 @@ fn lift_all(
 }
 
 /// Replays what was lifted, schedules of one bound together. Says whether a signal has stopped it.
-fn replay_each(real: &Real, times: u32, outcomes: &mut [Outcome]) -> anyhow::Result<bool> {
+fn replay_each(real: &Real, times: u32, outcomes: &mut [LiftOutcome]) -> anyhow::Result<bool> {
     let mut together: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (place, outcome) in outcomes.iter().enumerate() {
         if let Ok(lifted) = &outcome.lifted {
@@ -267,7 +269,7 @@ fn replay_each(real: &Real, times: u32, outcomes: &mut [Outcome]) -> anyhow::Res
         let Some(bound) = places.iter().find_map(lifted).map(|lifted| lifted.bound) else { continue };
         let schedules: Vec<Schedule> = places.iter().filter_map(lifted).map(|lifted| lifted.schedule.clone()).collect();
         let strategy = Arc::clone(&outcomes[places[0]].strategy);
-        let work = Work {
+        let work = ReplayWork {
             strategy: strategy.as_ref(),
             bound,
             flaws: Flaws::default(),
@@ -295,7 +297,7 @@ fn replay_each(real: &Real, times: u32, outcomes: &mut [Outcome]) -> anyhow::Res
     Ok(false)
 }
 
-fn shorten_each(profile: Profile, outcomes: &mut [Outcome]) -> anyhow::Result<()> {
+fn shorten_each(profile: Profile, outcomes: &mut [LiftOutcome]) -> anyhow::Result<()> {
     let strategies: BTreeMap<&'static str, Arc<dyn Strategy>> =
         outcomes.iter().map(|outcome| (outcome.strategy.name(), Arc::clone(&outcome.strategy))).collect();
     let shortener = |strategy: &'static str| Shortener::new(strategies[strategy].as_ref(), profile, Limits::default());
@@ -312,10 +314,10 @@ fn shorten_each(profile: Profile, outcomes: &mut [Outcome]) -> anyhow::Result<()
     Ok(())
 }
 
-fn as_text(real: &Real, outcomes: &[Outcome]) -> String {
+fn as_text(real: &Real, outcomes: &[LiftOutcome]) -> String {
     let mut out = String::new();
     for outcome in outcomes {
-        let Recorded { cell, finding, .. } = &outcome.recorded;
+        let RecordedViolation { cell, finding, .. } = &outcome.recorded;
         out.push_str(&output::wrap(&format!(
             "{} under '{}', m{}: {} ({})",
             cell.strategy, cell.level, finding.message.0, finding.violation, finding.cause
@@ -324,7 +326,7 @@ fn as_text(real: &Real, outcomes: &[Outcome]) -> String {
         match &outcome.lifted {
             Err(why) => out.push_str(&output::hanging("  not lifted: ", &why.to_string())),
             Ok(lifted) => {
-                let Outcome { times, reproduced, divergences, .. } = outcome;
+                let LiftOutcome { times, reproduced, divergences, .. } = outcome;
                 let minimal = outcome.minimal.as_ref().map(|minimal| minimal.schedule.to_string());
                 let replay = lifted.command(&cell.strategy, &real.options());
                 out.push_str(&output::hanging("  lifted:   ", &lifted.schedule.to_string()));

@@ -1,6 +1,6 @@
 //! How many files this process may have open: a connection is one, and a store of its own has several.
 
-use super::Usage;
+use super::UsageError;
 use crate::experiment::Experiment;
 
 /// What a run has open besides what its handlers have: the folder, the runtime, the lock server, and the sessions of deliveries that were
@@ -46,7 +46,7 @@ fn most() -> Option<u64> {
 ///
 /// # Errors
 /// How many they need, and how many there may be.
-pub(super) fn require(experiment: &Experiment) -> Result<(), Usage> {
+pub(super) fn require(experiment: &Experiment) -> Result<(), UsageError> {
     let handlers = u64::from(experiment.load.handlers.get());
     require_files(OF_A_RUN + OF_A_HANDLER * handlers, &format!("{handlers} handlers need"), "load.handlers")
 }
@@ -55,15 +55,15 @@ pub(super) fn require(experiment: &Experiment) -> Result<(), Usage> {
 ///
 /// # Errors
 /// How many they need, and how many there may be.
-pub(super) fn require_for_replays(workers: usize) -> Result<(), Usage> {
+pub(super) fn require_for_replays(workers: usize) -> Result<(), UsageError> {
     let needed = OF_REPLAYS + OF_A_WORKER * workers as u64;
     let who = if workers == 1 { "a replay needs".to_owned() } else { format!("{workers} replays at a time need") };
     require_files(needed, &who, "--workers")
 }
 
-fn require_files(needed: u64, who: &str, setting: &str) -> Result<(), Usage> {
+fn require_files(needed: u64, who: &str, setting: &str) -> Result<(), UsageError> {
     match most() {
-        Some(most) if most < needed => Err(Usage(format!(
+        Some(most) if most < needed => Err(UsageError(format!(
             "{who} up to {needed} open files, and this process may have {most}: raise the limit with `ulimit -n {needed}`, or lower {setting}"
         ))),
         _ => Ok(()),

@@ -15,14 +15,14 @@ use crate::terms::{FaultKind, StoreKind};
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[arg(value_enum)]
-    what: What,
+    what: Listed,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum What {
+enum Listed {
     Strategies,
     Experiments,
     Backends,
@@ -33,10 +33,10 @@ impl List {
     /// Prints the list.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let items = match self.what {
-            What::Strategies => registry.iter().map(|s| strategy(s.as_ref())).collect(),
-            What::Experiments => experiments(registry)?,
-            What::Backends => backends(),
-            What::Faults => FaultKind::ALL.iter().map(|f| item(f.name(), &[("meaning", f.description())])).collect(),
+            Listed::Strategies => registry.iter().map(|s| strategy(s.as_ref())).collect(),
+            Listed::Experiments => experiments(registry)?,
+            Listed::Backends => backends(),
+            Listed::Faults => FaultKind::ALL.iter().map(|f| item(f.name(), &[("meaning", f.description())])).collect(),
         };
         output::print(&if self.json {
             serde_json::to_string_pretty(&items)? + "\n"

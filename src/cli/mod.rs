@@ -5,7 +5,7 @@ mod compare;
 mod completions;
 mod conform;
 mod explore;
-mod explored;
+mod explore_output;
 mod fault;
 mod lift;
 mod limits;
@@ -27,5 +27,5 @@ mod urls;
 mod usage;
 mod verbs;
 
-use usage::{Format, Usage, default_results};
+use usage::{Format, UsageError, default_results};
 pub use verbs::{accepts, main, main_with};

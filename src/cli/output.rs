@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use super::Usage;
+use super::UsageError;
 use crate::quote::{printable, shell, shell_path};
 use crate::report::{
     Shown, brief, foremost_causes, matrix, outcome, plain, references, sweep, to_text, told, unjudged,
@@ -30,7 +30,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Usage(format!("stdout cannot be written: {error}")).into())
+            Err(UsageError(format!("stdout cannot be written: {error}")).into())
         }
         _ => Ok(()),
     }

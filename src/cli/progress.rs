@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output;
 use crate::experiment::{Experiment, TrialPlan};
 use crate::explore;
-use crate::lab::Watch;
+use crate::lab::RunWatch;
 use crate::load::TrialError;
 use crate::results::{Meta, TrialRow};
 
@@ -66,7 +66,7 @@ fn bar(total: u64) -> ProgressBar {
     ProgressBar::new(total).with_style(style)
 }
 
-impl Watch for Progress {
+impl RunWatch for Progress {
     fn begins(&mut self, number: usize, of: usize, trial: &TrialPlan) {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{number}/{of} {}", trial.cell.strategy));

@@ -13,11 +13,11 @@ use super::explore::{Export, draw};
 use super::mounted::Mounted;
 use super::progress::Counter;
 use super::servers::Real;
-use super::{explored, output};
+use super::{explore_output, output};
 use crate::exit;
 use crate::explore::{Bound, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleError, bound_of, tell, tell_with};
 use crate::quote::shell_path;
-use crate::replay::{Divergence, Kept, ReplayError, Replayed, Told, Work, replay_all, replay_and_tell};
+use crate::replay::{Divergence, Kept, ReplayError, ReplayWork, Replayed, ToldReplay, replay_all, replay_and_tell};
 use crate::report;
 use crate::strategy::{Registry, Strategy};
 use crate::terms::{Entry, Violation};
@@ -91,7 +91,7 @@ impl Replay {
     ///
     /// # Errors
     /// If they contradict each other.
-    pub fn settle(&mut self) -> Result<(), super::Usage> {
+    pub fn settle(&mut self) -> Result<(), super::UsageError> {
         self.real.settle()
     }
 
@@ -119,7 +119,7 @@ impl Replay {
             None => None,
         };
         let schedules = [schedule];
-        let work = Work {
+        let work = ReplayWork {
             strategy,
             bound,
             flaws,
@@ -165,7 +165,7 @@ impl Replay {
     fn replay_many(
         &self,
         mounted: &Mounted,
-        work: Work<'_>,
+        work: ReplayWork<'_>,
         expected: &[Violation],
         count: &mut Count,
     ) -> Result<(), ReplayError> {
@@ -206,7 +206,7 @@ impl Replay {
         format!("oncelab replay {}{options} \"{}\"", self.strategy, self.schedule)
     }
 
-    fn as_json(&self, told: &Told, count: &Count, expected: &[Violation], elapsed: Duration) -> Value {
+    fn as_json(&self, told: &ToldReplay, count: &Count, expected: &[Violation], elapsed: Duration) -> Value {
         let names = |kinds: &[Violation]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
         let violations: BTreeMap<_, _> = count.violations.iter().map(|(kind, times)| (kind.name(), times)).collect();
         json!({
@@ -246,7 +246,7 @@ impl Replay {
         })
     }
 
-    fn as_text(&self, told: &Told, count: &Count, expected: &[Violation], elapsed: Duration) -> String {
+    fn as_text(&self, told: &ToldReplay, count: &Count, expected: &[Violation], elapsed: Duration) -> String {
         let mut out = format!("\n{}\n", report::to_diagram(&told.story));
         if told.replayed.divergence.is_none() {
             out.push_str(&format!("{}\n", told.story.as_text()));
@@ -270,7 +270,7 @@ impl Replay {
         let divergences =
             if count.divergences == 1 { "1 divergence" } else { &format!("{} divergences", count.divergences) };
         out.push_str(&format!("\n{}\n", output::wrap(&format!("on {on}, {what}; {divergences}"))));
-        out.push_str(&explored::because(&told.replayed.findings));
+        out.push_str(&explore_output::because(&told.replayed.findings));
         if count.times > 1 {
             out.push_str(&format!("{:.0} replays a second\n", per_second(count.times, elapsed)));
         }

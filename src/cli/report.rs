@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Format, Usage, output, splice};
+use super::{Format, UsageError, output, splice};
 use crate::exit;
 use crate::lab::Derived;
 use crate::quote::shell_path;
@@ -56,7 +56,7 @@ impl Report {
 
     /// What it prints.
     pub fn made(&self, registry: &Registry) -> anyhow::Result<String> {
-        let dir = self.dir.as_deref().ok_or_else(|| Usage("name the folder of a run".to_owned()))?;
+        let dir = self.dir.as_deref().ok_or_else(|| UsageError("name the folder of a run".to_owned()))?;
         let format = if self.json { Format::Json } else { self.format };
         if !dir.join(Files::META).is_file() && !runs_below(dir).is_empty() {
             return index(dir, format, registry);
@@ -88,11 +88,11 @@ impl Report {
 }
 
 /// Leaves only the cells of these strategies; all of them where none is named.
-fn select(summary: &mut Summary, strategies: &[String]) -> Result<(), Usage> {
+fn select(summary: &mut Summary, strategies: &[String]) -> Result<(), UsageError> {
     let known: Vec<&str> = summary.cells.iter().map(|cell| cell.strategy.as_str()).collect();
     if let Some(name) = strategies.iter().find(|name| !known.contains(&name.as_str())) {
         let hint = did_you_mean(nearest(name, known.iter().copied()));
-        return Err(Usage(format!("--strategies: this run has no row of '{name}'{hint}")));
+        return Err(UsageError(format!("--strategies: this run has no row of '{name}'{hint}")));
     }
     if !strategies.is_empty() {
         summary.cells.retain(|cell| strategies.contains(&cell.strategy));
@@ -101,21 +101,26 @@ fn select(summary: &mut Summary, strategies: &[String]) -> Result<(), Usage> {
 }
 
 /// The tables of a name, each with its title.
-fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, Usage> {
+fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, UsageError> {
     let title = |name: &str| format!("{}: {}", shown.summary.experiment, name);
     if name == "sweep" {
         let views = sweep(shown.summary, shown.experiment);
         if views.is_empty() {
-            return Err(Usage(format!("--table sweep: '{}' varies nothing", shown.summary.experiment)));
+            return Err(UsageError(format!("--table sweep: '{}' varies nothing", shown.summary.experiment)));
         }
         return Ok(views.into_iter().map(|view| (view.title, view.table)).collect());
     }
     match table(shown.summary, name) {
         Some(table) => Ok(vec![(title(name), table.without_empty_columns())]),
-        None if TABLES.contains(&name) => Err(Usage(format!("--table {name}: this run has nothing to put into it"))),
+        None if TABLES.contains(&name) => {
+            Err(UsageError(format!("--table {name}: this run has nothing to put into it")))
+        }
         None => {
             let hint = did_you_mean(nearest(name, TABLES));
-            Err(Usage(format!("--table: no table is named '{name}'{hint}; there are: {}, sweep", TABLES.join(", "))))
+            Err(UsageError(format!(
+                "--table: no table is named '{name}'{hint}; there are: {}, sweep",
+                TABLES.join(", ")
+            )))
         }
     }
 }

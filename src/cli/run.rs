@@ -7,8 +7,8 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
-use super::servers::{self, Servers};
-use super::{Usage, default_results, limits, output, place, signals};
+use super::servers::{self, ServerOptions};
+use super::{UsageError, default_results, limits, output, place, signals};
 use crate::exit;
 use crate::experiment::{self, Experiment, Point};
 use crate::lab::Derived;
@@ -50,7 +50,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "SERVICE", value_parser = ["embedded", "etcd"])]
     lock: Option<String>,
     #[command(flatten)]
-    servers: Servers,
+    servers: ServerOptions,
     /// Skip the rows whose backend cannot be had, and say so, instead of ending the run
     #[arg(long)]
     skip_unavailable: bool,
@@ -135,9 +135,10 @@ impl Run {
             for (n, name) in self.strategies.iter().enumerate() {
                 registry.get(name)?;
                 if self.strategies[..n].contains(name) {
-                    return Err(
-                        Usage(format!("--strategies names '{name}' twice, and each of its trials runs once")).into()
-                    );
+                    return Err(UsageError(format!(
+                        "--strategies names '{name}' twice, and each of its trials runs once"
+                    ))
+                    .into());
                 }
             }
             experiment.strategies = self.strategies.iter().map(|name| toml::Spanned::new(0..0, name.clone())).collect();
@@ -147,7 +148,7 @@ impl Run {
             if let Some(name) = self.faults.iter().find(|name| !levels.contains(name)) {
                 let hint = did_you_mean(nearest(name, levels.iter().map(String::as_str)));
                 let known = levels.join(", ");
-                return Err(Usage(format!(
+                return Err(UsageError(format!(
                     "--faults: no level of '{}' is named '{name}'{hint}; there are: {known}",
                     experiment.name
                 ))
@@ -188,7 +189,7 @@ async fn run_to_the_end(
     folder: &mut RunFolder,
     again: &[(String, String)],
     registry: &Registry,
-    servers: &Servers,
+    servers: &ServerOptions,
     skip_unavailable: bool,
 ) -> anyhow::Result<Ending> {
     let (store, lock) = (folder.meta.store_kind(), folder.meta.lock_kind());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::explore::Explore;
 use super::mounted::Mounted;
 use super::progress::Counter;
-use super::{explored, output};
+use super::{explore_output, output};
 use crate::exit;
 use crate::explore::{Bound, Schedule};
 use crate::replay::{How, search};
@@ -33,7 +33,7 @@ impl Explore {
             self.real.store.clone()
         };
         output::print(&if self.json {
-            let document = explored::searched_as_json(
+            let document = explore_output::searched_as_json(
                 strategy.name(),
                 &bound,
                 (&self.real.store, &self.real.lock),
@@ -43,7 +43,7 @@ impl Explore {
             );
             serde_json::to_string_pretty(&document)? + "\n"
         } else {
-            explored::searched_as_text(strategy.name(), &bound, &on, drawn, &searched, &command)
+            explore_output::searched_as_text(strategy.name(), &bound, &on, drawn, &searched, &command)
         })?;
         let claim = strategy.claim(bound.store_kind());
         let broken = searched.violations.keys().any(|violation| claim.rules_out.contains(violation));

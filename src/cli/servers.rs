@@ -9,12 +9,12 @@ use crate::service::provision::{Images, Keeps, Provision, Source};
 use crate::service::{LockKind, Wanted};
 use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
 
-use super::Usage;
+use super::UsageError;
 use super::urls::Urls;
 
 /// Where real servers are.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Servers {
+pub(super) struct ServerOptions {
     /// How servers are had that have no URL: as containers, as processes of the installed binaries, or not at all; auto takes
     /// containers if a Docker engine answers and has the image, else processes, and says which [default: auto]
     #[arg(long, value_name = "HOW", value_parser = ["auto", "container", "process", "embedded"])]
@@ -29,7 +29,7 @@ pub(super) struct Servers {
     etcd_image: String,
 }
 
-impl Servers {
+impl ServerOptions {
     /// The backends that an experiment's run wants.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Servers {
         store: StoreKind,
         lock: LockKind,
         experiment: &Experiment,
-    ) -> Result<Wanted, Usage> {
+    ) -> Result<Wanted, UsageError> {
         let store_url = if store == StoreKind::Postgres { self.urls.store_url()? } else { None };
         let lock_urls = if lock == LockKind::Etcd { self.urls.lock_urls() } else { Vec::new() };
         let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
@@ -72,7 +72,7 @@ pub(super) struct Real {
     #[arg(long, value_name = "SERVICE", default_value = "", hide_default_value = true, value_parser = one_of(["embedded", "etcd"]))]
     pub lock: String,
     #[command(flatten)]
-    servers: Servers,
+    servers: ServerOptions,
     /// How many schedules are replayed at a time [default: one for each core, or one on SQLite alone]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
@@ -80,7 +80,7 @@ pub(super) struct Real {
 
 impl Real {
     /// These backends, of servers that are had so.
-    pub fn new(store: &str, lock: &str, servers: &Servers, workers: Option<u8>) -> Self {
+    pub fn new(store: &str, lock: &str, servers: &ServerOptions, workers: Option<u8>) -> Self {
         Real { store: store.to_owned(), lock: lock.to_owned(), servers: servers.clone(), workers }
     }
 
@@ -103,7 +103,7 @@ impl Real {
     ///
     /// # Errors
     /// If a URL and a name contradict each other.
-    pub fn settle(&mut self) -> Result<(), Usage> {
+    pub fn settle(&mut self) -> Result<(), UsageError> {
         let asked = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         self.store = self.servers.urls.store(asked(&self.store).as_deref(), "sqlite")?;
         self.lock = self.servers.urls.lock(asked(&self.lock).as_deref(), "embedded")?;
@@ -115,7 +115,7 @@ impl Real {
     ///
     /// # Errors
     /// If the URL of the store cannot be had.
-    pub fn wanted(&self, needs_lock: bool) -> Result<Wanted, Usage> {
+    pub fn wanted(&self, needs_lock: bool) -> Result<Wanted, UsageError> {
         let provision = self.servers.provision.as_deref().unwrap_or_default();
         let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
         let urls = &self.servers.urls;
@@ -169,12 +169,12 @@ fn one_of(names: [&'static str; 2]) -> PossibleValuesParser {
 ///
 /// # Errors
 /// Which key asks for what cannot be done, and what to change.
-pub(super) fn check(experiment: &Experiment, wanted: &Wanted) -> Result<(), Usage> {
+pub(super) fn check(experiment: &Experiment, wanted: &Wanted) -> Result<(), UsageError> {
     let kills = |level: &&Level| level.backend.iter().any(|fault| fault.fault == Disturbance::Kill);
     if let Some(level) = experiment.faults.iter().find(kills)
         && !experiment.backend.durable
     {
-        return Err(Usage(format!(
+        return Err(UsageError(format!(
             "the fault level '{}' kills servers, which find their data again only on disk: set backend.durable=true",
             level.name
         )));
@@ -182,10 +182,10 @@ pub(super) fn check(experiment: &Experiment, wanted: &Wanted) -> Result<(), Usag
     experiment.faults.iter().try_for_each(|level| check_level(level, wanted, experiment.backend.lock_members.get()))
 }
 
-fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), Usage> {
+fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageError> {
     let name = &level.name;
     if level.layer == Layer::Wire && wanted.store != StoreKind::Postgres {
-        return Err(Usage(format!(
+        return Err(UsageError(format!(
             "the fault level '{name}' has where = \"wire\", and a {} store has no wire: add --store postgres, or --set faults.{name}.where=port",
             wanted.store.name()
         )));
@@ -200,7 +200,8 @@ fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), Usage>
         let (what, target) = (fault.fault.kind(), fault.target);
         let is_way = fault.fault == Disturbance::Partition && target != Target::LockLeader;
         let has_way = is_there || target == Target::Lock;
-        let wrong = |why: &str| Err(Usage(format!("the fault level '{name}' asks for {what} of the {target}, {why}")));
+        let wrong =
+            |why: &str| Err(UsageError(format!("the fault level '{name}' asks for {what} of the {target}, {why}")));
         if is_way && has_way {
             continue;
         }

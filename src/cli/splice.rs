@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::report::Report;
-use super::{Usage, output};
+use super::{UsageError, output};
 use crate::exit;
 use crate::quote::shell_path;
 use crate::report::{COMMENT_BEGINS as BEGINS, COMMENT_ENDS as ENDS, with_tables};
@@ -27,7 +27,7 @@ struct Comment {
 /// # Errors
 /// A file that cannot be read or written, a comment that cannot be read as a command, a run that cannot be opened.
 pub(super) fn splice(file: &Path, only: Option<&Path>, check: bool, registry: &Registry) -> anyhow::Result<ExitCode> {
-    let trouble = |error: std::io::Error| Usage(format!("--splice {}: {error}", file.display()));
+    let trouble = |error: std::io::Error| UsageError(format!("--splice {}: {error}", file.display()));
     let text = read_text(file, LARGEST_DOCUMENT)?;
     let wanted =
         |arguments: &str| only.is_none_or(|dir| arguments.split_whitespace().any(|word| Path::new(word) == dir));
@@ -39,7 +39,7 @@ pub(super) fn splice(file: &Path, only: Option<&Path>, check: bool, registry: &R
         made += 1;
         let comment = Comment::try_parse_from(arguments.split_whitespace()).map_err(|error| {
             let why = error.to_string();
-            Usage(format!(
+            UsageError(format!(
                 "{}: {BEGINS}{arguments}{}: {}",
                 file.display(),
                 ENDS.trim_end(),
@@ -51,9 +51,11 @@ pub(super) fn splice(file: &Path, only: Option<&Path>, check: bool, registry: &R
     if made == 0 {
         let which = only.map_or(String::new(), |dir| format!(" that names {}", dir.display()));
         let example = format!("{BEGINS}results/… --format md --table matrix{}", ENDS.trim_end());
-        return Err(
-            Usage(format!("{} has no comment{which}: write `{example}` before the table", file.display())).into()
-        );
+        return Err(UsageError(format!(
+            "{} has no comment{which}: write `{example}` before the table",
+            file.display()
+        ))
+        .into());
     }
     if new == text {
         output::print(&format!("{}: {made} tables are what the results say\n", file.display()))?;

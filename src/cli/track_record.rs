@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Usage, output};
+use super::{UsageError, output};
 use crate::exit;
 use crate::report::{Align, Table, to_markdown, to_text};
 use crate::results::{LARGEST_DOCUMENT, read_text};
@@ -57,7 +57,7 @@ struct Bug {
 }
 
 /// A bug, as often as it was shown.
-struct Shown {
+struct ShownBug {
     bug: Bug,
     hits: u64,
     times: u64,
@@ -74,7 +74,7 @@ impl Bug {
     }
 
     /// Runs the command in a process of its own, as anybody would.
-    fn show(self, of: &TrackRecord) -> anyhow::Result<Shown> {
+    fn show(self, of: &TrackRecord) -> anyhow::Result<ShownBug> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("replay").args(&self.arguments).args(["--times", &of.times.to_string(), "--json"]);
         if let Some(how) = &of.provision {
@@ -90,13 +90,13 @@ impl Bug {
             return Err(match done.status.code() {
                 Some(code) if code == i32::from(exit::UNAVAILABLE) => Lacking(why).into(),
                 Some(code) if code == i32::from(exit::USAGE) => {
-                    Usage(format!("{}: {why}", self.command(of.times))).into()
+                    UsageError(format!("{}: {why}", self.command(of.times))).into()
                 }
                 _ => anyhow::anyhow!("{}: {why}", self.command(of.times)),
             });
         };
         let number = |value: &Value| value.as_u64().unwrap_or(0);
-        Ok(Shown {
+        Ok(ShownBug {
             hits: number(&document["violations"][self.shows.as_str()]),
             times: number(&document["times"]),
             divergences: number(&document["divergences"]),
@@ -125,7 +125,7 @@ impl TrackRecord {
             let text = read(file)?;
             let (before, _, after) = around(&text).ok_or_else(|| no_table(file))?;
             std::fs::write(file, format!("{before}{}{after}", to_markdown(&table)))
-                .map_err(|error| Usage(format!("--splice {}: {error}", file.display())))?;
+                .map_err(|error| UsageError(format!("--splice {}: {error}", file.display())))?;
             output::tell(&format!("put into {}", file.display()));
         }
         output::print(&if self.json {
@@ -138,16 +138,18 @@ impl TrackRecord {
             let (_, there, _) = around(&text).ok_or_else(|| no_table(file))?;
             if without_seconds(there) != without_seconds(&to_markdown(&table)) {
                 let again = "oncelab track-record --splice";
-                return Err(
-                    Usage(format!("{} holds another table; `{again} {0}` puts this one in", file.display())).into()
-                );
+                return Err(UsageError(format!(
+                    "{} holds another table; `{again} {0}` puts this one in",
+                    file.display()
+                ))
+                .into());
             }
         }
         let all = rows.iter().all(|row| row.hits == row.times && row.divergences == 0);
         Ok(ExitCode::from(if all { exit::MET } else { exit::BROKEN }))
     }
 
-    fn table(&self, rows: &[Shown]) -> Table {
+    fn table(&self, rows: &[ShownBug]) -> Table {
         let columns = [
             ("bug", Align::Left),
             ("shows", Align::Left),
@@ -169,8 +171,8 @@ impl TrackRecord {
         table
     }
 
-    fn as_json(&self, rows: &[Shown]) -> Value {
-        let row = |row: &Shown| {
+    fn as_json(&self, rows: &[ShownBug]) -> Value {
+        let row = |row: &ShownBug| {
             json!({
                 "bug": row.bug.name,
                 "source": row.bug.source,
@@ -185,7 +187,7 @@ impl TrackRecord {
         json!({ "bugs": rows.iter().map(row).collect::<Vec<_>>() })
     }
 
-    fn as_text(&self, rows: &[Shown]) -> String {
+    fn as_text(&self, rows: &[ShownBug]) -> String {
         let columns = [("bug", Align::Left), ("shows", Align::Left), ("hits", Align::Right), ("seconds", Align::Right)];
         let mut table = Table::new(&columns);
         for row in rows {
@@ -205,8 +207,8 @@ fn read(file: &Path) -> anyhow::Result<String> {
     Ok(read_text(file, LARGEST_DOCUMENT)?)
 }
 
-fn no_table(file: &Path) -> Usage {
-    Usage(format!(
+fn no_table(file: &Path) -> UsageError {
+    UsageError(format!(
         "{} has no line '{MARKER}' with a table after it: write the line where the table belongs",
         file.display()
     ))

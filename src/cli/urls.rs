@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Usage;
+use super::UsageError;
 use crate::service::Endpoint;
 
 /// The variables that name servers when no flag does.
@@ -50,7 +50,7 @@ impl Urls {
     ///
     /// # Errors
     /// If a URL was named together with another store, or names no store that the lab knows.
-    pub fn store(&self, asked: Option<&str>, default: &str) -> Result<String, Usage> {
+    pub fn store(&self, asked: Option<&str>, default: &str) -> Result<String, UsageError> {
         match (asked, self.named_store()?) {
             (None, Some(_)) => Ok("postgres".to_owned()),
             (Some(asked), Some(named)) if asked != "postgres" && named.is_asked_for() => {
@@ -64,7 +64,7 @@ impl Urls {
     ///
     /// # Errors
     /// If a URL was named together with another lock service.
-    pub fn lock(&self, asked: Option<&str>, default: &str) -> Result<String, Usage> {
+    pub fn lock(&self, asked: Option<&str>, default: &str) -> Result<String, UsageError> {
         match (asked, self.named_locks().1) {
             (None, Some(_)) => Ok("etcd".to_owned()),
             (Some(asked), Some(by)) if asked != "etcd" && by != LOCK_VARIABLE => {
@@ -78,7 +78,7 @@ impl Urls {
     ///
     /// # Errors
     /// If the file that should hold it cannot be read, or it names no store that the lab knows.
-    pub fn store_url(&self) -> Result<Option<String>, Usage> {
+    pub fn store_url(&self) -> Result<Option<String>, UsageError> {
         Ok(self.named_store()?.map(|named| named.url))
     }
 
@@ -101,7 +101,7 @@ impl Urls {
         }
     }
 
-    fn named_store(&self) -> Result<Option<Named>, Usage> {
+    fn named_store(&self) -> Result<Option<Named>, UsageError> {
         let named = if let Some(url) = &self.store_url {
             Named { url: url.clone(), by: "--store-url" }
         } else if let Some(file) = &self.store_url_file {
@@ -118,9 +118,9 @@ impl Urls {
             Some((scheme, _)) => {
                 let scheme: String = scheme.chars().take(20).collect();
                 let scheme = scheme.escape_debug();
-                Err(Usage(format!("{}: the lab knows no store at {scheme}:// addresses; {write}", named.by)))
+                Err(UsageError(format!("{}: the lab knows no store at {scheme}:// addresses; {write}", named.by)))
             }
-            None => Err(Usage(format!("{}: this is no URL; {write}", named.by))),
+            None => Err(UsageError(format!("{}: this is no URL; {write}", named.by))),
         }
     }
 
@@ -135,20 +135,20 @@ impl Urls {
     }
 }
 
-fn contradiction(by: &str, service: &str, flag: &str, asked: &str, right: &str) -> Usage {
-    Usage(format!("{by} names {service}, and {flag} asks for {asked}: leave {by} out, or add {flag} {right}"))
+fn contradiction(by: &str, service: &str, flag: &str, asked: &str, right: &str) -> UsageError {
+    UsageError(format!("{by} names {service}, and {flag} asks for {asked}: leave {by} out, or add {flag} {right}"))
 }
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn read(file: &Path) -> Result<String, Usage> {
-    let cannot = |error: std::io::Error| Usage(format!("--store-url-file {}: {error}", file.display()));
+fn read(file: &Path) -> Result<String, UsageError> {
+    let cannot = |error: std::io::Error| UsageError(format!("--store-url-file {}: {error}", file.display()));
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(cannot)?;
     if !opened.metadata().map_err(cannot)?.is_file() {
-        return Err(Usage(format!("--store-url-file {}: this is no file", file.display())));
+        return Err(UsageError(format!("--store-url-file {}: this is no file", file.display())));
     }
     opened.take(LONGEST_URL).read_to_string(&mut text).map_err(cannot)?;
     Ok(text.trim().to_owned())

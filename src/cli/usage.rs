@@ -18,7 +18,7 @@ pub(super) enum Format {
 /// The command line asks for something that cannot be done; the message says what to do instead.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Usage(pub String);
+pub(super) struct UsageError(pub String);
 
 /// The folder that runs are saved in, unless `--out` names another.
 pub(super) fn default_results() -> PathBuf {

@@ -89,8 +89,8 @@ impl Serialize for Analysis {
 
 impl<'de> Deserialize<'de> for Analysis {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Form;
-        impl<'de> Visitor<'de> for Form {
+        struct AnalysisVisitor;
+        impl<'de> Visitor<'de> for AnalysisVisitor {
             type Value = Analysis;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for Analysis {
                 Ok(Analysis::Sentences(sentences))
             }
         }
-        from.deserialize_any(Form)
+        from.deserialize_any(AnalysisVisitor)
     }
 }
 

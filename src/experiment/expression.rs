@@ -31,7 +31,7 @@ pub(super) fn condition_fault(condition: &str) -> Option<String> {
 
 /// A part of an expression, as far as it matters.
 #[derive(Debug, Clone, PartialEq)]
-enum Token {
+enum ExpressionToken {
     /// A name, or a number.
     Word(String),
     /// A text in quotes.
@@ -40,7 +40,7 @@ enum Token {
 }
 
 /// The tokens up to this end, and what comes after it.
-fn tokens<'t>(text: &'t str, end: &str) -> (Vec<Token>, &'t str) {
+fn tokens<'t>(text: &'t str, end: &str) -> (Vec<ExpressionToken>, &'t str) {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -49,18 +49,18 @@ fn tokens<'t>(text: &'t str, end: &str) -> (Vec<Token>, &'t str) {
         }
         let length = match c {
             '"' | '\'' => {
-                tokens.push(Token::Text);
+                tokens.push(ExpressionToken::Text);
                 length_of_text(rest, c)
             }
             c if c.is_alphanumeric() || c == '_' => {
                 let is_inside = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
                 let length = rest.find(|c| !is_inside(c)).unwrap_or(rest.len());
-                tokens.push(Token::Word(rest[..length].to_owned()));
+                tokens.push(ExpressionToken::Word(rest[..length].to_owned()));
                 length
             }
             c => {
                 if !c.is_whitespace() {
-                    tokens.push(Token::Sign(c));
+                    tokens.push(ExpressionToken::Sign(c));
                 }
                 c.len_utf8()
             }
@@ -84,7 +84,7 @@ fn length_of_text(text: &str, quote: char) -> usize {
     text.len()
 }
 
-fn fault(tokens: &[Token]) -> Option<String> {
+fn fault(tokens: &[ExpressionToken]) -> Option<String> {
     // For each open bracket, whether it holds the arguments of a call.
     let mut calls = Vec::new();
     let mut factors = 0;
@@ -92,11 +92,15 @@ fn fault(tokens: &[Token]) -> Option<String> {
         let before = at.checked_sub(1).and_then(|at| tokens.get(at));
         let after = tokens.get(at + 1);
         match token {
-            Token::Sign('(') => calls.push(matches!(before, Some(Token::Word(_)))),
-            Token::Sign(')') => drop(calls.pop()),
-            Token::Sign(',') if calls.last() != Some(&true) => return Some("a list is not a figure".to_owned()),
-            Token::Sign(sign @ ('[' | ']' | '{' | '}' | '|')) => return Some(format!("`{sign}` is not for figures")),
-            Token::Sign('*') => {
+            ExpressionToken::Sign('(') => calls.push(matches!(before, Some(ExpressionToken::Word(_)))),
+            ExpressionToken::Sign(')') => drop(calls.pop()),
+            ExpressionToken::Sign(',') if calls.last() != Some(&true) => {
+                return Some("a list is not a figure".to_owned());
+            }
+            ExpressionToken::Sign(sign @ ('[' | ']' | '{' | '}' | '|')) => {
+                return Some(format!("`{sign}` is not for figures"));
+            }
+            ExpressionToken::Sign('*') => {
                 factors += 1;
                 if factors > MOST_FACTORS || !(before.is_some_and(is_factor) || after.is_some_and(is_factor)) {
                     return Some(format!(
@@ -104,14 +108,14 @@ fn fault(tokens: &[Token]) -> Option<String> {
                     ));
                 }
             }
-            Token::Word(_) | Token::Text | Token::Sign(_) => {}
+            ExpressionToken::Word(_) | ExpressionToken::Text | ExpressionToken::Sign(_) => {}
         }
     }
     None
 }
 
-fn is_factor(token: &Token) -> bool {
-    let Token::Word(word) = token else { return false };
+fn is_factor(token: &ExpressionToken) -> bool {
+    let ExpressionToken::Word(word) = token else { return false };
     word.split('.').next().and_then(|whole| whole.parse::<u32>().ok()).is_some_and(|factor| factor <= LARGEST_FACTOR)
 }
 

@@ -158,10 +158,14 @@ pub fn parse(file: &str, text: &str, registry: &Registry) -> Result<Experiment, 
     let experiment: Experiment = toml::from_str(text).map_err(|error| wrong(file, text, &error))?;
     check(&experiment, registry).map_err(|(needle, what)| {
         let (line, column) = match needle {
-            Place::At(offset) => position(text, offset),
-            Place::Key(key) => position(text, text.find(&key).unwrap_or(0)),
-            Place::Line(start) => position(text, text.find(&format!("\n{start}")).map_or(0, |newline| newline + 1)),
-            Place::Sentence(n) => position(text, text.match_indices(SENTENCE).nth(n).map_or(0, |(offset, _)| offset)),
+            WrongPlace::At(offset) => position(text, offset),
+            WrongPlace::Key(key) => position(text, text.find(&key).unwrap_or(0)),
+            WrongPlace::Line(start) => {
+                position(text, text.find(&format!("\n{start}")).map_or(0, |newline| newline + 1))
+            }
+            WrongPlace::Sentence(n) => {
+                position(text, text.match_indices(SENTENCE).nth(n).map_or(0, |(offset, _)| offset))
+            }
         };
         ExperimentError::Wrong { file: file.to_owned(), line, column, what }
     })?;
@@ -169,7 +173,7 @@ pub fn parse(file: &str, text: &str, registry: &Registry) -> Result<Experiment, 
 }
 
 /// Where in the text something is wrong.
-enum Place {
+enum WrongPlace {
     At(usize),
     /// Where this text first stands.
     Key(String),
@@ -183,11 +187,11 @@ enum Place {
 const SENTENCE: &str = "[[analysis]]";
 
 /// What the types alone cannot tell to be wrong.
-fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, String)> {
+fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (WrongPlace, String)> {
     let strategies = experiment.strategies.iter().enumerate();
     for (n, name) in strategies {
-        let at = Place::At(name.span().start);
-        registry.get(name.get_ref()).map_err(|error| (Place::At(name.span().start), error.to_string()))?;
+        let at = WrongPlace::At(name.span().start);
+        registry.get(name.get_ref()).map_err(|error| (WrongPlace::At(name.span().start), error.to_string()))?;
         if experiment.strategies[..n].iter().any(|before| before.get_ref() == name.get_ref()) {
             return Err((
                 at,
@@ -197,22 +201,22 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, Str
     }
     if experiment.faults.is_empty() {
         let what = "`faults` is empty: an experiment has at least one level, and a level without faults is `[[faults]]` with a name only";
-        return Err((Place::Key("faults".to_owned()), what.to_owned()));
+        return Err((WrongPlace::Key("faults".to_owned()), what.to_owned()));
     }
     if experiment.faults.len() > MOST_LEVELS {
         let what = format!("`faults` has {} levels, and may have {MOST_LEVELS}", experiment.faults.len());
-        return Err((Place::Key("faults".to_owned()), what));
+        return Err((WrongPlace::Key("faults".to_owned()), what));
     }
     let levels: Vec<&str> = experiment.faults.iter().map(|level| level.name.as_str()).collect();
     for (n, level) in experiment.faults.iter().enumerate() {
         check_name("fault level", &level.name)?;
         if levels[..n].contains(&level.name.as_str()) {
             return Err((
-                Place::Key(format!("\"{}\"", level.name)),
+                WrongPlace::Key(format!("\"{}\"", level.name)),
                 format!("two fault levels are named '{}'", level.name),
             ));
         }
-        level.check().map_err(|error| (Place::Key(format!("\"{}\"", level.name)), error.to_string()))?;
+        level.check().map_err(|error| (WrongPlace::Key(format!("\"{}\"", level.name)), error.to_string()))?;
     }
     check_name("experiment", &experiment.name)?;
     if experiment.load.warmup >= experiment.load.requests.get() {
@@ -220,45 +224,49 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, Str
             "`load.warmup` is {} of {} requests: nothing would be left to measure",
             experiment.load.warmup, experiment.load.requests
         );
-        return Err((Place::Key("warmup".to_owned()), what));
+        return Err((WrongPlace::Key("warmup".to_owned()), what));
     }
     if let Some(baseline) = &experiment.baseline {
-        registry.get(baseline.get_ref()).map_err(|error| (Place::At(baseline.span().start), error.to_string()))?;
+        registry.get(baseline.get_ref()).map_err(|error| (WrongPlace::At(baseline.span().start), error.to_string()))?;
     }
     if let Analysis::Text(text) = &experiment.analysis
         && let Some(what) = sentence_fault(text, &[])
     {
-        return Err((Place::Line("analysis".to_owned()), format!("`analysis` cannot be filled with figures: {what}")));
+        return Err((
+            WrongPlace::Line("analysis".to_owned()),
+            format!("`analysis` cannot be filled with figures: {what}"),
+        ));
     }
     for (n, sentence) in experiment.analysis.sentences().iter().enumerate() {
         if let Some(what) = sentence_fault(&sentence.says, &sentence.conditions) {
-            return Err((Place::Sentence(n), format!("`analysis`: {what}")));
+            return Err((WrongPlace::Sentence(n), format!("`analysis`: {what}")));
         }
     }
     if let Some(what) = experiment.sweep_fault(registry) {
-        return Err((Place::Line("[[sweep]]".to_owned()), what));
+        return Err((WrongPlace::Line("[[sweep]]".to_owned()), what));
     }
     check_count(experiment, registry)?;
     for (level, by_strategy) in &experiment.expect {
         if !levels.contains(&level.as_str()) {
             let hint = did_you_mean(nearest(level, levels.iter().copied()));
             let what = format!("`expect.{level}`: no fault level is named '{level}'{hint}");
-            return Err((Place::Key(format!("expect.{level}")), what));
+            return Err((WrongPlace::Key(format!("expect.{level}")), what));
         }
         for strategy in by_strategy.keys() {
-            registry.get(strategy).map_err(|error| (Place::Line(strategy.clone()), error.to_string()))?;
+            registry.get(strategy).map_err(|error| (WrongPlace::Line(strategy.clone()), error.to_string()))?;
         }
     }
     Ok(())
 }
 
 /// Names become folders and files.
-fn check_name(of: &str, name: &str) -> Result<(), (Place, String)> {
-    name_fault(name).map_or(Ok(()), |what| Err((Place::Key(format!("\"{name}\"")), format!("the {of}'s name: {what}"))))
+fn check_name(of: &str, name: &str) -> Result<(), (WrongPlace, String)> {
+    name_fault(name)
+        .map_or(Ok(()), |what| Err((WrongPlace::Key(format!("\"{name}\"")), format!("the {of}'s name: {what}"))))
 }
 
 /// Too many trials.
-fn check_count(experiment: &Experiment, registry: &Registry) -> Result<(), (Place, String)> {
+fn check_count(experiment: &Experiment, registry: &Registry) -> Result<(), (WrongPlace, String)> {
     let strategies = super::strategies(experiment, registry).len();
     let (levels, points) = (experiment.faults.len(), experiment.points().len());
     let repeats = experiment.repeats.get();
@@ -271,7 +279,7 @@ fn check_count(experiment: &Experiment, registry: &Registry) -> Result<(), (Plac
         "{strategies} strategies, {levels} fault levels, {points} points and {repeats} repeats are {trials} trials, and an experiment may \
          have {MOST_TRIALS}: lower `repeats`, or name fewer"
     );
-    Err((Place::Key("repeats".to_owned()), what))
+    Err((WrongPlace::Key("repeats".to_owned()), what))
 }
 
 fn wrong(file: &str, text: &str, error: &toml::de::Error) -> ExperimentError {

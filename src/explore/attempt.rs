@@ -8,7 +8,7 @@ use crate::strategy::Strategy;
 use crate::terms::{Reply, Request};
 use crate::world::{Call, HandOver, Op, Outcome, Port, World};
 
-use super::standstill::{Step, steps_of};
+use super::standstill::{StepWatch, steps_of};
 use super::{ExploreError, Reason};
 
 /// Hands each operation to the engine.
@@ -81,7 +81,7 @@ impl<'a> Attempt<'a> {
     #[inline]
     fn poll(&mut self, strategy: &dyn Strategy, brings: Option<Outcome>) -> Result<Next, ExploreError> {
         HandOver::bring(brings);
-        let step = Step::begin();
+        let step = StepWatch::begin();
         let polled = self.future.poll(&mut Context::from_waker(Waker::noop()));
         drop(step);
         match polled {

@@ -3,7 +3,7 @@
 use crate::strategy::Strategy;
 use crate::terms::{AccountId, ClientId, Delivery, Effect, FaultKind, MessageId, Profile, Request, Retries, StoreKind};
 
-use super::machine::FINAL_ATTEMPT;
+use super::rules::FINAL_ATTEMPT;
 use super::schedule::Fate;
 
 /// The most lanes that can be explored.

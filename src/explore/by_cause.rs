@@ -10,10 +10,10 @@ use crate::strategy::Strategy;
 use crate::terms::{Cause, Violation};
 
 use super::bound::Bound;
-use super::engine::Engine;
-use super::in_order::{Place, Search, Went};
+use super::in_order::{InOrder, InOrderEnd, SearchPlace};
 use super::limits::{Limits, Watch};
 use super::schedule::Schedule;
+use super::state_graph::StateGraph;
 use super::violations::Why;
 use super::{ExploreError, Flaws};
 
@@ -98,10 +98,10 @@ fn in_part(
     watch: &mut dyn Watch,
 ) -> Result<ByCause, ExploreError> {
     for tokens in [false, true] {
-        let mut engine = Engine::new(strategy, bound, Flaws::default(), tokens)?;
+        let mut engine = StateGraph::new(strategy, bound, Flaws::default(), tokens)?;
         let mut found: Vec<Caused> = Vec::new();
         let mut asked: FxHashSet<(u32, u64, bool)> = FxHashSet::default();
-        let mut visit = |engine: &mut Engine<'_>, place: &Place<'_>| {
+        let mut visit = |engine: &mut StateGraph<'_>, place: &SearchPlace<'_>| {
             let mut shown = engine.visible(place.state.at.seen, || place.steps())?;
             if place.is_over {
                 shown = shown.and(engine.judge(&place.state, || place.steps())?);
@@ -120,10 +120,10 @@ fn in_part(
             }
             Ok(wanted.is_none_or(|wanted| found.len() < wanted.len()))
         };
-        let search = Search { limits, most_states: limits.caused_states, tags: true };
+        let search = InOrder { limits, most_states: limits.caused_states, tags: true };
         let (went, _) = search.run(&mut engine, &mut visit, watch)?;
-        if went != Went::TokensNeeded {
-            return Ok(ByCause { found, complete: went == Went::Through });
+        if went != InOrderEnd::TokensNeeded {
+            return Ok(ByCause { found, complete: went == InOrderEnd::Through });
         }
     }
     unreachable!("tokens matter already")

@@ -13,9 +13,9 @@ use crate::strategy::Strategy;
 use crate::terms::Violation;
 
 use super::bound::{Bound, MAX_LANES};
-use super::engine::{Engine, State, Way};
 use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Step};
+use super::state_graph::{State, StateGraph, Transition};
 use super::violations::Violations;
 use super::{ExploreError, Flaws, Reason};
 
@@ -45,7 +45,7 @@ struct Arrival {
 }
 
 /// The last step of a witness: the step before it, the step, and the lanes' new places after it.
-struct Link {
+struct Predecessor {
     before: u32,
     step: Step,
     places: [u8; MAX_LANES as usize],
@@ -55,7 +55,7 @@ struct Link {
 const FIRST: u32 = u32::MAX;
 
 /// The steps that lead to a link, with the lanes named as they were in the beginning.
-fn steps_to(links: &[Link], last: u32) -> Vec<Step> {
+fn steps_to(links: &[Predecessor], last: u32) -> Vec<Step> {
     let mut chain = Vec::new();
     let mut at = last;
     while at != FIRST {
@@ -65,7 +65,7 @@ fn steps_to(links: &[Link], last: u32) -> Vec<Step> {
     // Which lane of the beginning is at each place.
     let mut lanes: [u8; MAX_LANES as usize] = [0, 1, 2, 3, 4, 5];
     let name = |at: &u32| {
-        let Link { step, places, .. } = &links[*at as usize];
+        let Predecessor { step, places, .. } = &links[*at as usize];
         let named = Step { lane: lanes[usize::from(step.lane)], ..*step };
         let before = lanes;
         for (old, new) in places.iter().enumerate() {
@@ -90,11 +90,11 @@ pub fn census(
 ) -> Result<Census, ExploreError> {
     let mut whole = Census { complete: true, ..Census::default() };
     for part in bound.parts(strategy) {
-        let mut engine = Engine::new(strategy, part, flaws, false)?;
+        let mut engine = StateGraph::new(strategy, part, flaws, false)?;
         let census = match count(&mut engine, limits, watch)? {
             Some(census) => census,
             None => {
-                let mut engine = Engine::new(strategy, part, flaws, true)?;
+                let mut engine = StateGraph::new(strategy, part, flaws, true)?;
                 count(&mut engine, limits, watch)?.expect("tokens matter already")
             }
         };
@@ -118,28 +118,28 @@ impl Census {
 }
 
 /// Counts; nothing if the engine takes tokens not to matter and they do.
-fn count(engine: &mut Engine<'_>, limits: Limits, watch: &mut dyn Watch) -> Result<Option<Census>, ExploreError> {
+fn count(engine: &mut StateGraph<'_>, limits: Limits, watch: &mut dyn Watch) -> Result<Option<Census>, ExploreError> {
     let mut census = Census::default();
-    let mut links: Vec<Link> = Vec::new();
+    let mut links: Vec<Predecessor> = Vec::new();
     let mut waiting: BTreeMap<u32, FxHashMap<State, Arrival>> = BTreeMap::new();
     let mut kept: usize = 1;
-    let mut ways: Vec<Way> = Vec::new();
+    let mut ways: Vec<Transition> = Vec::new();
     let first = engine.beginning()?;
     waiting.entry(engine.potential(&first)).or_default().insert(first, Arrival { count: 1, witness: FIRST });
     while let Some((_, states)) = waiting.pop_first() {
         kept -= states.len();
         for (state, Arrival { count, witness }) in states {
             census.states += 1;
-            if engine.tables.tokens_needed {
+            if engine.memo.tokens_needed {
                 return Ok(None);
             }
             if census.states.is_multiple_of(EVERY) {
                 let bytes = kept * (size_of::<(State, Arrival)>() + 8) * 2
-                    + links.capacity() * size_of::<Link>()
-                    + engine.tables.bytes();
+                    + links.capacity() * size_of::<Predecessor>()
+                    + engine.memo.bytes();
                 census.out_of_memory = bytes > limits.memory_bytes;
                 if census.out_of_memory || !watch.goes_on(census.states, census.schedules) {
-                    census.places = engine.automaton.len();
+                    census.places = engine.tree.len();
                     return Ok(Some(census));
                 }
             }
@@ -152,14 +152,14 @@ fn count(engine: &mut Engine<'_>, limits: Limits, watch: &mut dyn Watch) -> Resu
                 continue;
             }
             engine.ways(&state, &mut ways)?;
-            for Way { step, to } in &ways {
+            for Transition { step, to } in &ways {
                 let (to, places) = engine.canonical(to);
                 match waiting.entry(engine.potential(&to)).or_default().entry(to) {
                     Place::Occupied(mut arrival) => arrival.get_mut().count += count,
                     Place::Vacant(place) => {
                         let link = u32::try_from(links.len())
                             .map_err(|_| Reason::TooLarge { what: "more than 2^32 states".to_owned() })?;
-                        links.push(Link { before: witness, step: *step, places });
+                        links.push(Predecessor { before: witness, step: *step, places });
                         place.insert(Arrival { count, witness: link });
                         kept += 1;
                     }
@@ -168,9 +168,9 @@ fn count(engine: &mut Engine<'_>, limits: Limits, watch: &mut dyn Watch) -> Resu
         }
     }
     census.complete = true;
-    census.places = engine.automaton.len();
+    census.places = engine.tree.len();
     // The last step may have been the one that needed a token.
-    Ok(if engine.tables.tokens_needed { None } else { Some(census) })
+    Ok(if engine.memo.tokens_needed { None } else { Some(census) })
 }
 
 /// Counts every schedule one by one, without merging anything, depth first: for comparison. Says how many show each set of
@@ -186,7 +186,7 @@ pub fn one_by_one(
     let mut found: Vec<(Violations, u64)> = Vec::new();
     let mut schedules = 0;
     for part in bound.parts(strategy) {
-        let mut engine = Engine::new(strategy, part, flaws, true)?;
+        let mut engine = StateGraph::new(strategy, part, flaws, true)?;
         let mut first = engine.beginning()?;
         schedules += go_on(&mut engine, &mut first, &mut Vec::new(), &mut found)?;
     }
@@ -200,7 +200,7 @@ pub fn one_by_one(
 }
 
 fn go_on(
-    engine: &mut Engine<'_>,
+    engine: &mut StateGraph<'_>,
     state: &mut State,
     path: &mut Vec<Step>,
     found: &mut Vec<(Violations, u64)>,
@@ -242,7 +242,7 @@ fn go_on(
     if !moves {
         let mut ways = Vec::new();
         engine.ways(state, &mut ways)?;
-        for Way { step, mut to } in ways.into_iter().filter(|way| !way.step.fate.is_fault()) {
+        for Transition { step, mut to } in ways.into_iter().filter(|way| !way.step.fate.is_fault()) {
             path.push(step);
             schedules += go_on(engine, &mut to, path, found)?;
             path.pop();

@@ -13,10 +13,10 @@ use crate::world::{Op, Outcome, Response};
 
 use super::attempt::{Attempt, Next};
 use super::bound::{Bound, MAX_LANES};
-use super::direct::Direct;
-use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, lease_id};
+use super::environment::Environment;
+use super::model_environment::ModelEnvironment;
+use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, lease_id};
 use super::schedule::{Fate, Step};
-use super::stage::Stage;
 use super::{ExploreError, Flaws, Reason};
 
 /// How long a lease lives, in the time of an execution.
@@ -58,11 +58,11 @@ impl<'a> Executor<'a> {
 
     /// An execution that has not begun yet.
     pub fn execution(&self) -> Execution<'_> {
-        self.execution_on(Direct::new(self.bound, self.flaws))
+        self.execution_on(ModelEnvironment::new(self.bound, self.flaws))
     }
 
     /// An execution on these backends that has not begun yet.
-    pub fn execution_on<S: Backends>(&self, backends: S) -> Execution<'_, S> {
+    pub fn execution_on<S: Grounds>(&self, backends: S) -> Execution<'_, S> {
         Execution {
             of: self,
             records: true,
@@ -83,7 +83,7 @@ impl<'a> Executor<'a> {
 
 /// What a step did, for those who tell of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Made {
+pub struct MadeStep {
     pub step: Step,
     pub did: Did,
     /// The attempt of the lane that made it.
@@ -121,7 +121,7 @@ pub enum Did {
 }
 
 /// What an execution asks of the backends beside its steps.
-pub(crate) trait Backends: Stage {
+pub(crate) trait Grounds: Environment {
     /// Whether it knows SQL, and not only the operations of the model.
     const IS_REAL: bool;
     /// Makes them as they were before anything happened.
@@ -136,7 +136,7 @@ pub(crate) trait Backends: Stage {
     fn balances(&mut self) -> Balances;
 }
 
-impl Backends for Direct {
+impl Grounds for ModelEnvironment {
     const IS_REAL: bool = false;
 
     fn begin_again(&mut self, flaws: Flaws) {
@@ -161,7 +161,7 @@ impl Backends for Direct {
 }
 
 /// A schedule on its way.
-pub(crate) struct Execution<'e, S = Direct> {
+pub(crate) struct Execution<'e, S = ModelEnvironment> {
     of: &'e Executor<'e>,
     /// Whether a history is kept.
     pub records: bool,
@@ -173,7 +173,7 @@ pub(crate) struct Execution<'e, S = Direct> {
     steps: u64,
     /// The lane that moved last.
     last: Option<u8>,
-    made: Vec<Made>,
+    made: Vec<MadeStep>,
     events: Vec<Event>,
     /// The requests, as bits, whose clients have an answer.
     success: u8,
@@ -190,7 +190,7 @@ pub struct Executed {
     pub balances: Option<Balances>,
     pub retries: Retries,
     /// The steps, without those of the fault-free retry.
-    pub made: Vec<Made>,
+    pub made: Vec<MadeStep>,
     /// The fault-free retry of each request that had no answer.
     pub retried: Vec<(MessageId, Reply)>,
 }
@@ -212,7 +212,7 @@ impl Executed {
     }
 }
 
-impl<S: Backends> Execution<'_, S> {
+impl<S: Grounds> Execution<'_, S> {
     /// Begins again, in the same memory.
     ///
     /// # Errors
@@ -239,7 +239,7 @@ impl<S: Backends> Execution<'_, S> {
     }
 
     /// The last step that was made.
-    pub fn last_made(&self) -> Option<&Made> {
+    pub fn last_made(&self) -> Option<&MadeStep> {
         self.made.last()
     }
 
@@ -271,13 +271,13 @@ impl<S: Backends> Execution<'_, S> {
     pub fn step(&mut self, step: Step) -> Result<bool, ExploreError> {
         let pending = self.pending.get(usize::from(step.lane)).copied().flatten();
         let waits = self.backends.waits();
-        let mut machine = Machine {
+        let mut rules = Rules {
             bound: &self.of.bound,
-            stage: &mut self.backends,
+            environment: &mut self.backends,
             lanes: &mut self.lanes,
             faults: &mut self.faults,
         };
-        let effect = match machine.step(step, pending) {
+        let effect = match rules.step(step, pending) {
             Ok(effect) => effect,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
             Err(Blocked::TooMany(what)) => {
@@ -295,19 +295,19 @@ impl<S: Backends> Execution<'_, S> {
     /// As [`Executor::begin`].
     pub fn give_way(&mut self, lane: u8) -> Result<Option<Step>, ExploreError> {
         let pending = self.pending[usize::from(lane)];
-        let mut machine = Machine {
+        let mut rules = Rules {
             bound: &self.of.bound,
-            stage: &mut self.backends,
+            environment: &mut self.backends,
             lanes: &mut self.lanes,
             faults: &mut self.faults,
         };
-        let Some(effect) = machine.give_way(lane, pending) else { return Ok(None) };
+        let Some(effect) = rules.give_way(lane, pending) else { return Ok(None) };
         let fate = if pending.is_some() { Fate::Arrives } else { Fate::Lands };
         self.follow(Step { lane, fate }, effect, false, true)?;
         Ok(Some(Step { lane, fate }))
     }
 
-    fn follow(&mut self, step: Step, effect: Effect, waited: bool, gave_way: bool) -> Result<(), ExploreError> {
+    fn follow(&mut self, step: Step, effect: StepEffect, waited: bool, gave_way: bool) -> Result<(), ExploreError> {
         let lane = step.lane;
         self.steps += 1;
         let place = usize::from(lane);
@@ -318,15 +318,15 @@ impl<S: Backends> Execution<'_, S> {
             self.note_effect(step, &effect);
         }
         match effect {
-            Effect::Made { learns } => {
+            StepEffect::Made { learns } => {
                 let attempt = self.attempts[place].as_mut().expect("whoever made an operation is at work");
                 match attempt.go_on(self.of.strategy, learns)? {
                     Next::Asks(op) => self.pending[place] = Some(op),
                     Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
                 }
             }
-            Effect::Crashed => self.end_attempt(lane, None)?,
-            Effect::Expired { .. } | Effect::Landed(_) | Effect::Queued => {}
+            StepEffect::Crashed => self.end_attempt(lane, None)?,
+            StepEffect::Expired { .. } | StepEffect::Landed(_) | StepEffect::Queued => {}
         }
         if let Some(made) = self.made.get_mut(at) {
             made.ended = self.lanes[place].is_ended();
@@ -335,11 +335,11 @@ impl<S: Backends> Execution<'_, S> {
     }
 
     /// Writes a step into the history.
-    fn note_effect(&mut self, step: Step, effect: &Effect) {
+    fn note_effect(&mut self, step: Step, effect: &StepEffect) {
         let place = usize::from(step.lane);
         let attempt = self.lanes[place].attempt;
         match effect {
-            Effect::Made { learns } => {
+            StepEffect::Made { learns } => {
                 let fault = match step.fate {
                     Fate::RequestLost => Some(FaultKind::RequestLost),
                     Fate::ReplyLost => Some(FaultKind::ReplyLost),
@@ -349,9 +349,9 @@ impl<S: Backends> Execution<'_, S> {
                 let (op, outcome) = (self.operation_of(step.lane), Some(self.globally(step.lane, *learns)));
                 self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
             }
-            Effect::Crashed => self.note(step.lane, attempt, What::Crashed),
-            Effect::Expired { .. } | Effect::Queued => {}
-            Effect::Landed(landed) => {
+            StepEffect::Crashed => self.note(step.lane, attempt, What::Crashed),
+            StepEffect::Expired { .. } | StepEffect::Queued => {}
+            StepEffect::Landed(landed) => {
                 let (flight, outcome) = **landed;
                 self.note(flight.lane, flight.attempt, What::Landed { op: flight.op, outcome: Some(outcome) });
             }
@@ -361,22 +361,22 @@ impl<S: Backends> Execution<'_, S> {
     /// The operation that a lane is about to make or has just made, as the backends know it.
     fn operation_of(&self, lane: u8) -> Op {
         let local = self.pending[usize::from(lane)].expect("whoever makes an operation was about to");
-        super::machine::globally(self.lanes[usize::from(lane)], lane, local)
+        super::rules::globally(self.lanes[usize::from(lane)], lane, local)
     }
 
-    fn write_down(&mut self, step: Step, effect: &Effect, (waited, gave_way): (bool, bool)) {
+    fn write_down(&mut self, step: Step, effect: &StepEffect, (waited, gave_way): (bool, bool)) {
         let place = usize::from(step.lane);
         let attempt = self.lanes[place].attempt;
         let did = match effect {
-            Effect::Made { learns } => {
+            StepEffect::Made { learns } => {
                 Did::Made { op: self.operation_of(step.lane), learned: self.globally(step.lane, *learns) }
             }
-            Effect::Crashed => Did::Crashed { op: self.operation_of(step.lane) },
-            Effect::Expired { .. } => Did::Expired,
-            Effect::Queued => Did::Queued { op: self.operation_of(step.lane) },
-            Effect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
+            StepEffect::Crashed => Did::Crashed { op: self.operation_of(step.lane) },
+            StepEffect::Expired { .. } => Did::Expired,
+            StepEffect::Queued => Did::Queued { op: self.operation_of(step.lane) },
+            StepEffect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
         };
-        self.made.push(Made { step, did, attempt, replied: None, ended: false, waited, gave_way });
+        self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way });
     }
 
     /// What a strategy learned, by the names that the backends know it by.
@@ -436,13 +436,13 @@ impl<S: Backends> Execution<'_, S> {
         if attempt == FINAL_ATTEMPT {
             return Ok(());
         }
-        let mut machine = Machine {
+        let mut rules = Rules {
             bound: &self.of.bound,
-            stage: &mut self.backends,
+            environment: &mut self.backends,
             lanes: &mut self.lanes,
             faults: &mut self.faults,
         };
-        if machine.end_attempt(lane, reply) {
+        if rules.end_attempt(lane, reply) {
             return self.begin_attempt(lane);
         }
         let bound = &self.of.bound;
@@ -469,7 +469,7 @@ impl<S: Backends> Execution<'_, S> {
         let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::GaveUp);
         let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.expired() * 2 * LEASE_NS;
         let bound = &self.of.bound;
-        let message = super::machine::message(bound.request_of(lane));
+        let message = super::rules::message(bound.request_of(lane));
         self.events.push(Event { at_ns, message, delivery: bound.delivery(lane, attempt), handler: lane.into(), what });
     }
 
@@ -479,7 +479,7 @@ impl<S: Backends> Execution<'_, S> {
     }
 }
 
-impl<S: Backends> Execution<'_, S> {
+impl<S: Grounds> Execution<'_, S> {
     /// After everything has settled: retries each request once, without faults, whose client gave up.
     ///
     /// # Errors
@@ -504,7 +504,7 @@ impl<S: Backends> Execution<'_, S> {
                 What::Received { reply } => Some(reply),
                 _ => None,
             });
-            retried.extend(reply.map(|reply| (super::machine::message(lane), reply)));
+            retried.extend(reply.map(|reply| (super::rules::message(lane), reply)));
             self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, flags: 1, ..Lane::default() };
         }
         Ok(Executed {

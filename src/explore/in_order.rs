@@ -6,15 +6,15 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashSet;
 
-use super::engine::{Engine, State, Way};
 use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Step};
+use super::state_graph::{State, StateGraph, Transition};
 use super::{ExploreError, Reason};
 use crate::terms::Leg;
 use crate::world::Acts;
 
 /// How states are gone through.
-pub(super) struct Search {
+pub(super) struct InOrder {
     pub limits: Limits,
     /// How many states are looked at before the search is given up.
     pub most_states: u64,
@@ -25,7 +25,7 @@ pub(super) struct Search {
 
 /// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Went {
+pub(super) enum InOrderEnd {
     /// Nothing was left, or the visitor had enough.
     Through,
     /// It was stopped, or had used up what it may use.
@@ -35,16 +35,16 @@ pub(super) enum Went {
 }
 
 /// A state that a search has come to.
-pub(super) struct Place<'n> {
+pub(super) struct SearchPlace<'n> {
     pub state: State,
     pub is_over: bool,
     /// What led to it, as far as causes depend on it.
     pub tag: u64,
-    nodes: &'n [Node],
+    nodes: &'n [SearchNode],
     at: u32,
 }
 
-impl Place<'_> {
+impl SearchPlace<'_> {
     /// The steps that lead there.
     pub fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
@@ -59,7 +59,7 @@ impl Place<'_> {
 }
 
 /// A state on the way.
-struct Node {
+struct SearchNode {
     state: State,
     tag: u64,
     before: u32,
@@ -70,56 +70,61 @@ struct Node {
 const NONE: u32 = u32::MAX;
 
 /// Faults, switches and steps: compared in this order.
-type Cost = (u8, u16, u16);
+type SearchCost = (u8, u16, u16);
 
-impl Search {
+impl InOrder {
     /// Goes through the states, until `visit` says that it is enough. Says how it ended, and how many states there were.
     ///
     /// # Errors
     /// [`ExploreError`] if the strategy cannot be explored.
     pub fn run(
         &self,
-        engine: &mut Engine<'_>,
-        visit: &mut dyn FnMut(&mut Engine<'_>, &Place<'_>) -> Result<bool, ExploreError>,
+        engine: &mut StateGraph<'_>,
+        visit: &mut dyn FnMut(&mut StateGraph<'_>, &SearchPlace<'_>) -> Result<bool, ExploreError>,
         watch: &mut dyn Watch,
-    ) -> Result<(Went, u64), ExploreError> {
+    ) -> Result<(InOrderEnd, u64), ExploreError> {
         let mut states: u64 = 0;
-        let mut nodes: Vec<Node> = Vec::new();
+        let mut nodes: Vec<SearchNode> = Vec::new();
         let mut done: FxHashSet<(State, u64, u8)> = FxHashSet::default();
-        let mut queue: BinaryHeap<Reverse<(Cost, u32)>> = BinaryHeap::new();
-        let mut ways: Vec<Way> = Vec::new();
+        let mut queue: BinaryHeap<Reverse<(SearchCost, u32)>> = BinaryHeap::new();
+        let mut ways: Vec<Transition> = Vec::new();
         let first = engine.beginning()?;
-        nodes.push(Node { state: first, tag: 0, before: NONE, step: Step { lane: u8::MAX, fate: Fate::Arrives } });
+        nodes.push(SearchNode {
+            state: first,
+            tag: 0,
+            before: NONE,
+            step: Step { lane: u8::MAX, fate: Fate::Arrives },
+        });
         queue.push(Reverse(((first.faults, 0, 0), 0)));
         while let Some(Reverse(((_, switches, steps), at))) = queue.pop() {
-            let Node { state, tag, step: last, .. } = nodes[at as usize];
+            let SearchNode { state, tag, step: last, .. } = nodes[at as usize];
             if !done.insert((state, tag, last.lane)) {
                 continue;
             }
             states += 1;
             if states.is_multiple_of(EVERY) {
-                let bytes = nodes.capacity() * size_of::<Node>()
+                let bytes = nodes.capacity() * size_of::<SearchNode>()
                     + done.capacity() * size_of::<(State, u64, u8)>() * 2
-                    + engine.tables.bytes();
+                    + engine.memo.bytes();
                 if bytes > self.limits.memory_bytes || !watch.goes_on(states, 0) {
-                    return Ok((Went::Stopped, states));
+                    return Ok((InOrderEnd::Stopped, states));
                 }
             }
             if states > self.most_states {
-                return Ok((Went::Stopped, states));
+                return Ok((InOrderEnd::Stopped, states));
             }
             let is_over = engine.is_over(&state);
-            if !visit(engine, &Place { state, is_over, tag, nodes: &nodes, at })? {
-                return Ok((Went::Through, states));
+            if !visit(engine, &SearchPlace { state, is_over, tag, nodes: &nodes, at })? {
+                return Ok((InOrderEnd::Through, states));
             }
             if is_over {
                 continue;
             }
             engine.ways(&state, &mut ways)?;
-            if engine.tables.tokens_needed {
-                return Ok((Went::TokensNeeded, states));
+            if engine.memo.tokens_needed {
+                return Ok((InOrderEnd::TokensNeeded, states));
             }
-            for Way { step, to } in &ways {
+            for Transition { step, to } in &ways {
                 let tag = if self.tags { tag.wrapping_add(tag_of(engine, &state, *step)) } else { 0 };
                 if begins_out_of_order(engine, &state, *step) || done.contains(&(*to, tag, step.lane)) {
                     continue;
@@ -128,39 +133,39 @@ impl Search {
                 let cost = (to.faults, switches + u16::from(switched), steps + 1);
                 let number = u32::try_from(nodes.len())
                     .map_err(|_| Reason::TooLarge { what: "more than 2^32 states".to_owned() })?;
-                nodes.push(Node { state: *to, tag, before: at, step: *step });
+                nodes.push(SearchNode { state: *to, tag, before: at, step: *step });
                 queue.push(Reverse((cost, number)));
             }
         }
-        Ok((Went::Through, states))
+        Ok((InOrderEnd::Through, states))
     }
 }
 
 /// What a step adds to a tag: a fault that meets an attempt at one of its operations, a look while another attempt is at work, and which attempt came first
 /// and which second with an effect. The sum of mixed numbers does not depend on their order.
-fn tag_of(engine: &Engine<'_>, state: &State, step: Step) -> u64 {
+fn tag_of(engine: &StateGraph<'_>, state: &State, step: Step) -> u64 {
     let lane = state.lanes[usize::from(step.lane)];
     let who = |number: u8| u64::from(number) << 8 | u64::from(state.lanes[usize::from(number)].attempt);
     let mut tag = 0_u64;
     let mut add = |kind: u64, what: u64| tag = tag.wrapping_add(mixed(kind << 48 | what));
     if step.fate != Fate::Arrives {
-        let depth = if lane.is_ended() { 0 } else { engine.automaton.depth(lane.node) };
+        let depth = if lane.is_ended() { 0 } else { engine.tree.depth(lane.node) };
         add(1, who(step.lane) << 16 | u64::from(depth) << 8 | step.fate as u64);
     }
-    let op = if lane.is_ended() { None } else { engine.automaton.op(lane.node) };
+    let op = if lane.is_ended() { None } else { engine.tree.op(lane.node) };
     let may_apply = match step.fate {
         Fate::Lands => true,
         Fate::Arrives | Fate::ReplyLost => op.is_some_and(|op| op.acts().may_apply()),
         Fate::RequestLost | Fate::TimesOut | Fate::Crashes | Fate::Expires | Fate::Queues => false,
     };
     if may_apply {
-        let effects = engine.tables.seen(state.at.seen).effects(engine.bound.request_of(step.lane));
+        let effects = engine.memo.seen(state.at.seen).effects(engine.bound.request_of(step.lane));
         add(3, who(step.lane) << 8 | u64::from(effects));
     }
     if step.fate == Fate::Arrives && op.is_some_and(|op| op.leg() == Leg::Store && op.acts().any(Acts::LOOKS)) {
         let at_work = |other: &u8| {
             let its = state.lanes[usize::from(*other)];
-            *other != step.lane && !its.is_ended() && engine.automaton.depth(its.node) > 0
+            *other != step.lane && !its.is_ended() && engine.tree.depth(its.node) > 0
         };
         (0..engine.bound.lanes).filter(at_work).for_each(|other| add(2, who(step.lane) << 16 | who(other)));
     }
@@ -175,11 +180,11 @@ fn mixed(number: u64) -> u64 {
 }
 
 /// Of lanes with the same request, which are interchangeable, an earlier one moves first.
-fn begins_out_of_order(engine: &Engine<'_>, state: &State, step: Step) -> bool {
+fn begins_out_of_order(engine: &StateGraph<'_>, state: &State, step: Step) -> bool {
     let requests = engine.bound.requests.max(1);
     let has_not_moved = |lane: u8| {
         let lane = state.lanes[usize::from(lane)];
-        lane.attempt == 0 && lane.flags == 0 && engine.automaton.depth(lane.node) == 0
+        lane.attempt == 0 && lane.flags == 0 && engine.tree.depth(lane.node) == 0
     };
     let Some(earlier) = step.lane.checked_sub(requests) else { return false };
     engine.bound.has_client(earlier) == engine.bound.has_client(step.lane)

@@ -6,50 +6,50 @@
 //! shortest ways. Whatever either of them finds is judged by [`check`](crate::check), as a load run is.
 
 mod attempt;
-mod automaton;
 mod bound;
 mod by_cause;
 mod census;
-mod classes;
-mod direct;
-mod engine;
+pub(crate) mod environment;
 pub(crate) mod execution;
 mod exploration;
 mod in_order;
+mod independence;
 mod limits;
-pub(crate) mod machine;
+mod memo;
+mod model_environment;
+mod observations;
+mod random_walks;
 mod reference;
+pub(crate) mod rules;
 mod schedule;
-mod seen;
 mod shortest;
-pub(crate) mod stage;
 mod standstill;
+mod state_graph;
 pub(crate) mod story;
-mod tables;
+mod strategy_tree;
 #[cfg(test)]
 mod tests;
-mod touches;
+mod traces;
 mod violations;
-mod walks;
 
 pub(crate) use attempt::guarded;
 pub(crate) use bound::delivery_of;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
 pub use by_cause::{ByCause, Caused, by_cause};
 pub use census::{Census, census, one_by_one};
-pub(crate) use classes::ClassWalk;
-pub use classes::{count_classes, each_class};
-pub(crate) use direct::ACCOUNTS;
-pub use execution::{Did, Executed, Made};
+pub use execution::{Did, Executed, MadeStep};
 pub use exploration::{Exploration, unseen};
 pub use limits::{Limits, Watch};
+pub(crate) use model_environment::ACCOUNTS;
+pub use random_walks::{Walk, Walked, shorten, walk};
 pub use reference::execute_all;
 pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
 pub use shortest::{Minimal, Shortest, shortest};
 pub use standstill::watch_for_standstill;
 pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell, tell_with};
+pub(crate) use traces::ClassWalk;
+pub use traces::{count_classes, each_class};
 pub use violations::{Violations, Why};
-pub use walks::{Walk, Walked, shorten, walk};
 
 use crate::service::etcd::model as lock_service;
 use crate::service::store::model as store;

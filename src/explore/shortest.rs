@@ -9,10 +9,10 @@ use crate::strategy::Strategy;
 use crate::terms::Violation;
 
 use super::bound::Bound;
-use super::engine::Engine;
-use super::in_order::{Place, Search, Went};
+use super::in_order::{InOrder, InOrderEnd, SearchPlace};
 use super::limits::{Limits, Watch};
 use super::schedule::Schedule;
+use super::state_graph::StateGraph;
 use super::violations::Violations;
 use super::{ExploreError, Flaws};
 
@@ -85,10 +85,10 @@ fn in_part(
 ) -> Result<Shortest, ExploreError> {
     let began = Instant::now();
     for tokens in [false, true] {
-        let mut engine = Engine::new(strategy, bound, flaws, tokens)?;
+        let mut engine = StateGraph::new(strategy, bound, flaws, tokens)?;
         let mut minimal = Vec::new();
         let mut left = wanted;
-        let mut visit = |engine: &mut Engine<'_>, place: &Place<'_>| {
+        let mut visit = |engine: &mut StateGraph<'_>, place: &SearchPlace<'_>| {
             let mut found = engine.visible(place.state.at.seen, || place.steps())?;
             if place.is_over {
                 found = found.and(engine.judge(&place.state, || place.steps())?);
@@ -100,10 +100,10 @@ fn in_part(
             left = left.without(found);
             Ok(!left.is_empty())
         };
-        let search = Search { limits, most_states: u64::MAX, tags: false };
+        let search = InOrder { limits, most_states: u64::MAX, tags: false };
         let (went, states) = search.run(&mut engine, &mut visit, watch)?;
-        if went != Went::TokensNeeded {
-            return Ok(Shortest { minimal, states, complete: went == Went::Through });
+        if went != InOrderEnd::TokensNeeded {
+            return Ok(Shortest { minimal, states, complete: went == InOrderEnd::Through });
         }
     }
     unreachable!("tokens matter already")

@@ -40,18 +40,18 @@ pub(super) fn steps_of(strategy: &'static str) {
 }
 
 /// A step of a strategy, for as long as this lives.
-pub(super) struct Step(&'static Stepper);
+pub(super) struct StepWatch(&'static Stepper);
 
-impl Step {
+impl StepWatch {
     #[inline]
     pub fn begin() -> Self {
         let own = OWN.with(|own| *own);
         own.add_one();
-        Step(own)
+        StepWatch(own)
     }
 }
 
-impl Drop for Step {
+impl Drop for StepWatch {
     #[inline]
     fn drop(&mut self) {
         self.0.add_one();

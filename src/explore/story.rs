@@ -7,8 +7,8 @@ use crate::world::{Op, Outcome, Response};
 
 use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};
-use super::execution::{Did, Executed, Execution, Executor, Made};
-use super::machine::owner;
+use super::execution::{Did, Executed, Execution, Executor, MadeStep};
+use super::rules::owner;
 use super::schedule::{Fate, Schedule, Step, lane_name};
 use super::violations::Why;
 use super::{ExploreError, Flaws};
@@ -166,7 +166,7 @@ fn line(
 }
 
 /// A step in words. `several` says whether there are several requests to be told apart.
-pub(crate) fn in_words(several: bool, made: &Made, shows: Vec<Violation>, ran_on: bool) -> Line {
+pub(crate) fn in_words(several: bool, made: &MadeStep, shows: Vec<Violation>, ran_on: bool) -> Line {
     let (leg, did, learned) = match made.did {
         Did::Made { op, learned } => {
             let learned = match made.step.fate {
@@ -194,7 +194,7 @@ pub(crate) fn in_words(several: bool, made: &Made, shows: Vec<Violation>, ran_on
         (None, false) if matches!(made.did, Did::Crashed { .. }) => Some("its client retries".to_owned()),
         _ => None,
     };
-    let Made { step, did: event, attempt, waited, .. } = *made;
+    let MadeStep { step, did: event, attempt, waited, .. } = *made;
     Line { step, event, attempt, leg, did, learned, told, shows, ran_on, waited }
 }
 

@@ -13,5 +13,5 @@ pub use dice::{Dice, Question};
 pub use disturber::Disturber;
 pub use level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
 pub use outage::Outage;
-pub use plan::{Fate, Mishap, Plan, Verdict, When};
+pub use plan::{Decision, MessageFate, Mishap, Plan, When};
 pub use port::{Downfall, FaultyPort, Surroundings};

@@ -11,7 +11,7 @@ use crate::world::OpKind;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum MessageFate {
     Arrives,
     RequestLost,
     ReplyLost,
@@ -45,29 +45,29 @@ pub enum When {
 
 /// The verdict on one message, or on one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
-    pub fate: Fate,
+pub struct Decision {
+    pub fate: MessageFate,
     /// How much longer the message takes.
     pub delay: Option<Duration>,
     /// What happens to the handler that sends it.
     pub mishap: Option<Mishap>,
 }
 
-impl Verdict {
+impl Decision {
     /// Nothing happens.
-    pub const NOTHING: Verdict = Verdict { fate: Fate::Arrives, delay: None, mishap: None };
+    pub const NOTHING: Decision = Decision { fate: MessageFate::Arrives, delay: None, mishap: None };
 }
 
-impl Fate {
+impl MessageFate {
     /// The fault that this fate is, if it is one.
     #[must_use]
     pub fn fault(self) -> Option<FaultKind> {
         match self {
-            Fate::Arrives => None,
-            Fate::RequestLost => Some(FaultKind::RequestLost),
-            Fate::ReplyLost => Some(FaultKind::ReplyLost),
-            Fate::Late(_) => Some(FaultKind::LateLanding),
-            Fate::Duplicated => Some(FaultKind::Duplicated),
+            MessageFate::Arrives => None,
+            MessageFate::RequestLost => Some(FaultKind::RequestLost),
+            MessageFate::ReplyLost => Some(FaultKind::ReplyLost),
+            MessageFate::Late(_) => Some(FaultKind::LateLanding),
+            MessageFate::Duplicated => Some(FaultKind::Duplicated),
         }
     }
 }
@@ -94,25 +94,25 @@ impl Plan {
 
     /// Decides what the network does to a delivery on its way between client and handler.
     #[must_use]
-    pub fn delivery(&self, message: MessageId, delivery: Delivery) -> Verdict {
+    pub fn delivery(&self, message: MessageId, delivery: Delivery) -> Decision {
         if self.is_exempt(delivery) {
-            return Verdict::NOTHING;
+            return Decision::NOTHING;
         }
         let mut rng = self.dice.roll(Question::Delivery(message, delivery));
         let (fate, delay) = self.message(&self.level.client, &mut rng);
-        Verdict { fate, delay, mishap: None }
+        Decision { fate, delay, mishap: None }
     }
 
     /// Decides what happens to the n-th operation of a kind within a delivery, and to its handler.
     #[must_use]
-    pub fn operation(&self, message: MessageId, delivery: Delivery, op: OpKind, nth: u8) -> Verdict {
+    pub fn operation(&self, message: MessageId, delivery: Delivery, op: OpKind, nth: u8) -> Decision {
         if self.is_exempt(delivery) {
-            return Verdict::NOTHING;
+            return Decision::NOTHING;
         }
         let mut rng = self.dice.roll(Question::Operation(message, delivery, op, nth));
         let (fate, delay) = self.message(self.level.message_faults(op), &mut rng);
         let mishap = self.mishap(self.level.handler_faults(op), &mut rng);
-        Verdict { fate, delay, mishap }
+        Decision { fate, delay, mishap }
     }
 
     /// The fault-free retry after everything has settled is what its name says.
@@ -121,16 +121,16 @@ impl Plan {
     }
 
     /// Every call draws the same number of times, so that one probability does not shift what another decides.
-    fn message(&self, faults: &MessageFaults, rng: &mut impl Rng) -> (Fate, Option<Duration>) {
+    fn message(&self, faults: &MessageFaults, rng: &mut impl Rng) -> (MessageFate, Option<Duration>) {
         let [which, is_delayed, late, delay]: [f64; 4] = rng.random();
         let late = self.level.late_ms.at(late);
         let fates = [
-            (faults.request_lost, Fate::RequestLost),
-            (faults.reply_lost, Fate::ReplyLost),
-            (faults.late_landing, Fate::Late(late)),
-            (faults.duplicated, Fate::Duplicated),
+            (faults.request_lost, MessageFate::RequestLost),
+            (faults.reply_lost, MessageFate::ReplyLost),
+            (faults.late_landing, MessageFate::Late(late)),
+            (faults.duplicated, MessageFate::Duplicated),
         ];
-        let fate = pick(which, fates).unwrap_or(Fate::Arrives);
+        let fate = pick(which, fates).unwrap_or(MessageFate::Arrives);
         let delayed = is_delayed < faults.delayed.get();
         (fate, delayed.then(|| self.level.delay_ms.at(delay)))
     }

@@ -10,15 +10,15 @@ use tokio_util::task::TaskTracker;
 
 use super::Outage;
 use super::alarm::Alarm;
-use super::plan::{Fate, Mishap, Plan, When};
+use super::plan::{MessageFate, Mishap, Plan, When};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
-use crate::service::{Backend, BackendError, Limits, Session};
+use crate::service::{Backend, BackendError, Connection, Timeouts};
 use crate::terms::{Delivery, Failure, FaultKind, Layer, Leg, MessageId};
 use crate::wire::WireFault;
 use crate::world::{Acts, Call, Op, OpKind, Outcome, Port, Response};
 
 /// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs out.
-fn limit_of(limits: &Limits, op: &Op, by: Delivery) -> Duration {
+fn limit_of(limits: &Timeouts, op: &Op, by: Delivery) -> Duration {
     if op.kind() == OpKind::Acquire && by != Delivery::FINAL { limits.lock } else { limits.operation }
 }
 
@@ -27,7 +27,7 @@ pub struct Surroundings {
     pub plan: Plan,
     /// Where messages to backends meet their faults.
     pub layer: Layer,
-    pub limits: Limits,
+    pub limits: Timeouts,
     pub store: Arc<dyn Backend>,
     /// None if no strategy of the trial needs one.
     pub lock: Option<Arc<dyn Backend>>,
@@ -66,7 +66,7 @@ impl Downfall {
 
 /// A handler's connection to one backend, opened when it is needed.
 struct Link {
-    session: Option<Box<dyn Session>>,
+    session: Option<Box<dyn Connection>>,
     in_transaction: bool,
 }
 
@@ -177,7 +177,7 @@ impl FaultyPort {
 
         let at_ns = self.recorder.clock().now_ns();
         let fate = match verdict.fate {
-            Fate::Duplicated if !self.is_repeatable(op) => Fate::Arrives,
+            MessageFate::Duplicated if !self.is_repeatable(op) => MessageFate::Arrives,
             fate => fate,
         };
         let (outcome, fault) = match self.around.layer {
@@ -197,34 +197,34 @@ impl FaultyPort {
     }
 
     /// Lets an operation meet its fate.
-    async fn meet(&mut self, fate: Fate, op: Op) -> Outcome {
+    async fn meet(&mut self, fate: MessageFate, op: Op) -> Outcome {
         match fate {
-            Fate::Arrives => return self.execute(op).await,
+            MessageFate::Arrives => return self.execute(op).await,
             // The first answer is lost to whoever repeats the operation.
-            Fate::Duplicated => {
+            MessageFate::Duplicated => {
                 self.execute(op).await;
                 return self.execute(op).await;
             }
-            Fate::RequestLost => self.link(op.leg()).cut(),
-            Fate::ReplyLost => {
+            MessageFate::RequestLost => self.link(op.leg()).cut(),
+            MessageFate::ReplyLost => {
                 self.execute(op).await;
                 self.link(op.leg()).cut();
             }
-            Fate::Late(after) => self.land_later(op, after).await,
+            MessageFate::Late(after) => self.land_later(op, after).await,
         }
         sleep(self.around.limits.loss_noticed).await;
         Outcome::Unknown
     }
 
     /// Lets an operation meet its fate on the wire, and says what happened to it: nothing, if no request of it was made.
-    async fn meet_on_the_wire(&mut self, fate: Fate, op: Op) -> (Outcome, Option<FaultKind>) {
+    async fn meet_on_the_wire(&mut self, fate: MessageFate, op: Op) -> (Outcome, Option<FaultKind>) {
         let (fault, after) = match fate {
-            Fate::Arrives => return (self.execute(op).await, None),
+            MessageFate::Arrives => return (self.execute(op).await, None),
             // What repeats a message under TCP is not the wire, but something that speaks the protocol.
-            Fate::Duplicated => return (self.meet(fate, op).await, fate.fault()),
-            Fate::RequestLost => (WireFault::LoseRequest, None),
-            Fate::ReplyLost => (WireFault::LoseReply, None),
-            Fate::Late(after) => (WireFault::Hold, Some(after)),
+            MessageFate::Duplicated => return (self.meet(fate, op).await, fate.fault()),
+            MessageFate::RequestLost => (WireFault::LoseRequest, None),
+            MessageFate::ReplyLost => (WireFault::LoseReply, None),
+            MessageFate::Late(after) => (WireFault::Hold, Some(after)),
         };
         let leg = op.leg();
         let in_transaction = self.link(leg).in_transaction;
@@ -302,7 +302,7 @@ impl FaultyPort {
     }
 
     /// Takes the connection on this leg out of its place, or opens one.
-    async fn session(&mut self, leg: Leg) -> Result<Box<dyn Session>, BackendError> {
+    async fn session(&mut self, leg: Leg) -> Result<Box<dyn Connection>, BackendError> {
         let link = std::mem::replace(self.link(leg), Link::CLOSED);
         match (link.session, leg) {
             (Some(session), _) => Ok(session),

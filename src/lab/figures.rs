@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::history::{Event, What};
 use crate::load::{Finished, Resolution, TrialRecord};
-use crate::results::{Course, LatencyMs, Outage};
+use crate::results::{Course, LatencyMs, OutageSpan};
 use crate::stats::median;
 use crate::terms::Disturbed;
 
@@ -112,7 +112,7 @@ fn course(record: &TrialRecord, (from, to): (u64, u64), waits_us: &Histogram<u64
     for place in record.events.iter().filter(|event| is_fault(event)).filter_map(|event| place(event.at_ns)) {
         faults[place] += 1;
     }
-    let outage = |disturbed: &Disturbed| Outage {
+    let outage = |disturbed: &Disturbed| OutageSpan {
         what: disturbed.disturbed.kind().name().to_owned(),
         server: disturbed.server.clone(),
         from_ms: ms(disturbed.from_ns.saturating_sub(from)),

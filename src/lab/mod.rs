@@ -14,4 +14,4 @@ pub use both::{Both, explore_both};
 pub use derived::Derived;
 pub use judged::judged;
 pub use resume::{ResumeError, Resumed};
-pub use runner::{Ending, RunError, Watch, lock_prefix, run};
+pub use runner::{Ending, RunError, RunWatch, lock_prefix, run};

@@ -18,7 +18,7 @@ use crate::service::{BackendError, Backends};
 use crate::strategy::{Registry, UnknownStrategy};
 
 /// Whoever watches a run.
-pub trait Watch: Send {
+pub trait RunWatch: Send {
     /// A trial begins: the `number`-th of `of`, from 1.
     fn begins(&mut self, number: usize, of: usize, trial: &TrialPlan);
     /// So many requests of the trial are done with.
@@ -62,7 +62,7 @@ pub async fn run(
     registry: &Registry,
     backends: &Backends,
     stop: &CancellationToken,
-    watch: &mut dyn Watch,
+    watch: &mut dyn RunWatch,
 ) -> Result<Ending, RunError> {
     let experiment = folder.experiment.clone();
     let trials = matrix(&experiment, &strategies(&experiment, registry), folder.meta.seed);

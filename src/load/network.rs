@@ -7,7 +7,7 @@ use rand::RngExt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
-use crate::fault::{Dice, Fate, Plan, Question};
+use crate::fault::{Dice, MessageFate, Plan, Question};
 use crate::history::{Event, Recorder, What};
 use crate::terms::{Delivery, FaultKind, MessageId, Reply, Request};
 
@@ -45,7 +45,7 @@ impl Network {
     /// Sends one attempt of a request on its way, and what the network makes of it.
     pub fn send(&self, request: &Request, attempt: u8, reply_to: &UnboundedSender<Answered>, recorder: &mut Recorder) {
         let fate = self.send_copy(request, Delivery { attempt, copy: 0 }, reply_to, recorder);
-        if fate == Fate::Duplicated {
+        if fate == MessageFate::Duplicated {
             self.send_copy(request, Delivery { attempt, copy: 1 }, reply_to, recorder);
         }
     }
@@ -56,10 +56,10 @@ impl Network {
         delivery: Delivery,
         reply_to: &UnboundedSender<Answered>,
         recorder: &mut Recorder,
-    ) -> Fate {
+    ) -> MessageFate {
         let verdict = self.plan.delivery(request.id, delivery);
         let fate = match verdict.fate {
-            Fate::Duplicated if delivery.copy > 0 => Fate::Arrives,
+            MessageFate::Duplicated if delivery.copy > 0 => MessageFate::Arrives,
             fate => fate,
         };
         let handler = self.handler(request.id, delivery);
@@ -69,12 +69,16 @@ impl Network {
         recorder.record(Event { at_ns: recorder.clock().now_ns(), message: request.id, delivery, handler, what });
 
         let late = match fate {
-            Fate::RequestLost => return fate,
-            Fate::Late(after) => Some(self.client_timeout + after),
+            MessageFate::RequestLost => return fate,
+            MessageFate::Late(after) => Some(self.client_timeout + after),
             _ => None,
         };
-        let parcel =
-            Parcel { request: *request, delivery, loses_reply: fate == Fate::ReplyLost, reply_to: reply_to.clone() };
+        let parcel = Parcel {
+            request: *request,
+            delivery,
+            loses_reply: fate == MessageFate::ReplyLost,
+            reply_to: reply_to.clone(),
+        };
         self.deliver(parcel, handler, late.into_iter().chain(verdict.delay).reduce(|a, b| a + b));
         fate
     }

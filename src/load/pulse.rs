@@ -16,12 +16,12 @@ pub struct Pulse {
     watched_us: AtomicU64,
     last_us: AtomicU64,
     began: Instant,
-    handlers: Vec<Handler>,
+    handlers: Vec<HandlerPulse>,
 }
 
 /// What a handler is at.
 #[derive(Debug, Default)]
-struct Handler {
+struct HandlerPulse {
     /// Since when, in microseconds of what was watched, from 1; 0 if it is at nothing.
     since_us: AtomicU64,
     message: AtomicU32,
@@ -43,7 +43,7 @@ impl Pulse {
     /// Of a trial with so many handlers.
     #[must_use]
     pub fn new(handlers: NonZeroU16) -> Self {
-        let handlers = (0..handlers.get()).map(|_| Handler::default()).collect();
+        let handlers = (0..handlers.get()).map(|_| HandlerPulse::default()).collect();
         let [done, ended, watched_us, last_us] = [const { AtomicU64::new(0) }; 4];
         Pulse { done, ended, watched_us, last_us, began: Instant::now(), handlers }
     }
@@ -89,7 +89,7 @@ impl Pulse {
     #[must_use]
     pub fn longest(&self) -> Option<AtWork> {
         let now_us = self.now_us();
-        let at_work = |(number, handler): (u16, &Handler)| {
+        let at_work = |(number, handler): (u16, &HandlerPulse)| {
             let since_us = handler.since_us.load(Ordering::Acquire).checked_sub(1)?;
             let message = MessageId(handler.message.load(Ordering::Relaxed));
             Some(AtWork { handler: number, message, lasting: Duration::from_micros(now_us.saturating_sub(since_us)) })
@@ -110,7 +110,7 @@ fn micros(duration: Duration) -> u64 {
 
 struct Working<'p> {
     pulse: &'p Pulse,
-    at: Option<&'p Handler>,
+    at: Option<&'p HandlerPulse>,
 }
 
 impl Drop for Working<'_> {

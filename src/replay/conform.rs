@@ -9,9 +9,9 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rustc_hash::FxHashSet;
 
-use super::lockstep::{Divergence, Lockstep, ReplayError};
 use super::testbed::Testbed;
-use super::workers::{Work, replay_all};
+use super::with_model::{Divergence, ReplayError, WithModel};
+use super::workers::{ReplayWork, replay_all};
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, ClassWalk, ExploreError, Flaws, Limits, Schedule, Watch, count_classes, each_class};
 use crate::strategy::Strategy;
@@ -72,9 +72,9 @@ pub enum ConformError {
 }
 
 /// Stops counting after so many states.
-struct Counting(u64);
+struct ClassCounting(u64);
 
-impl Watch for Counting {
+impl Watch for ClassCounting {
     fn goes_on(&mut self, states: u64, _: u128) -> bool {
         states <= self.0
     }
@@ -82,7 +82,7 @@ impl Watch for Counting {
 
 /// The schedules to be replayed, and how many classes there are.
 fn schedules(strategy: &dyn Strategy, of: &Conformance) -> Result<(Vec<Schedule>, Option<u128>), ConformError> {
-    let classes = count_classes(strategy, of.bound, of.flaws, Limits::default(), &mut Counting(STATES))?;
+    let classes = count_classes(strategy, of.bound, of.flaws, Limits::default(), &mut ClassCounting(STATES))?;
     let max = of.max_classes;
     let few = |most: u128| classes.is_some_and(|classes| classes <= most);
     if of.sample.is_none() && !few(max as u128) {
@@ -131,7 +131,7 @@ pub fn conform(
     let (schedules, classes) = schedules(strategy, &of)?;
     let replayed = AtomicUsize::new(0);
     let found: Mutex<Vec<(usize, usize, Divergence)>> = Mutex::new(Vec::new());
-    let work = Work {
+    let work = ReplayWork {
         strategy,
         bound: of.bound,
         flaws: of.flaws,
@@ -222,14 +222,14 @@ fn probe_all(
     let probes = places_to_probe(strategy, of, schedules)?;
     let executor = Executor::new(strategy, of.bound, of.flaws);
     let gate = testbed.gate(strategy.needs_lock_service(), of.bound.requests, false);
-    let mut lockstep = Lockstep::new(&executor, gate.map_err(|error| ReplayError::Backend { position: 0, error })?);
+    let mut with_model = WithModel::new(&executor, gate.map_err(|error| ReplayError::Backend { position: 0, error })?);
     let (mut sent, mut diverging) = (0, Vec::new());
     for (place, steps, lane) in probes {
         if !goes_on() {
             break;
         }
         sent += 1;
-        if let Some(divergence) = lockstep.probe(&schedules[place].0[..steps], lane)? {
+        if let Some(divergence) = with_model.probe(&schedules[place].0[..steps], lane)? {
             diverging.push((place, divergence));
         }
     }

@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::sides::{LockSide, Ran};
+use super::drivers::{LockSide, Ran};
 use super::wires::{has_met, no_proxy, stuck};
-use crate::service::{
-    Backend, BackendError, Endpoint, EtcdBackend, EtcdOptions, EtcdOverseer, Session as Connection, Way,
-};
+use crate::service::{Backend, BackendError, Connection, Endpoint, EtcdBackend, EtcdOptions, EtcdOverseer, Way};
 use crate::terms::{AccountId, Delivery, LeaseId, LockKey, Session};
 use crate::wire::{Landing, Wire, WireFault};
 use crate::world::{Op, Outcome};
@@ -31,7 +29,7 @@ pub(crate) struct EtcdSide {
     backend: EtcdBackend,
     prefix: String,
     overseer: EtcdOverseer,
-    links: HashMap<Session, Link>,
+    links: HashMap<Session, EtcdLink>,
     flights: HashMap<Session, Option<Arc<Wire>>>,
     waiting: HashMap<Session, Waiting>,
     /// Leases expire by themselves instead of being revoked.
@@ -50,7 +48,7 @@ impl Drop for Waiting {
     }
 }
 
-struct Link {
+struct EtcdLink {
     connection: Box<dyn Connection>,
     wire: Arc<Wire>,
 }
@@ -80,7 +78,7 @@ impl EtcdSide {
         })
     }
 
-    fn link(&mut self, on: Session) -> Result<Link, BackendError> {
+    fn link(&mut self, on: Session) -> Result<EtcdLink, BackendError> {
         match self.links.remove(&on) {
             Some(link) => Ok(link),
             None => self.runtime.block_on(async {
@@ -89,12 +87,12 @@ impl EtcdSide {
                 };
                 let wire = Wire::start(&to, protocol).await.map_err(|error| no_proxy(&to, &error))?;
                 let connection = self.backend.connect_through(wire.address()).await?;
-                Ok(Link { connection, wire: Arc::new(wire) })
+                Ok(EtcdLink { connection, wire: Arc::new(wire) })
             }),
         }
     }
 
-    fn call(&self, link: &mut Link, op: Op) -> Result<Outcome, BackendError> {
+    fn call(&self, link: &mut EtcdLink, op: Op) -> Result<Outcome, BackendError> {
         self.runtime.block_on(link.connection.execute(op, Delivery::FIRST))
     }
 }
@@ -141,7 +139,7 @@ impl LockSide for EtcdSide {
     }
 
     fn queue_up(&mut self, on: Session, key: LockKey) -> Result<(), BackendError> {
-        let Link { mut connection, wire } = self.link(on)?;
+        let EtcdLink { mut connection, wire } = self.link(on)?;
         let lock = format!("{}/{}", self.prefix, key.account.0);
         let overseer = &mut self.overseer;
         let waiting = self.runtime.block_on(async {
@@ -168,7 +166,7 @@ impl LockSide for EtcdSide {
         let Some(mut waiting) = self.waiting.remove(&on) else { return Ok(Ran::Unheard) };
         match self.runtime.block_on(async { tokio::time::timeout(TIMEOUT, &mut waiting.answer).await }) {
             Ok(Ok((connection, outcome))) => {
-                self.links.insert(on, Link { connection, wire: Arc::clone(&waiting.wire) });
+                self.links.insert(on, EtcdLink { connection, wire: Arc::clone(&waiting.wire) });
                 Ok(Ran::Came(outcome?))
             }
             _ => Err(stuck("etcd", "a request for a lock", TIMEOUT)),

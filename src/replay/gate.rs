@@ -1,16 +1,16 @@
-//! The gate: the stage on which a schedule's steps are made on real backends, one at a time.
+//! The gate: the environment in which a schedule's steps are made on real backends, one at a time.
 //!
-//! The rules of a step are the explorer's own ([`Machine`](crate::explore::machine)); where the explorer asks its model, the
+//! The rules of a step are the explorer's own ([`Rules`](crate::explore::rules)); where the explorer asks its model, the
 //! gate asks the servers. Each replay has messages, an account and a lock of its own, so that what one leaves behind is in
 //! nobody's way, and the tables need not be emptied in between: operations are translated on their way.
 
 use std::num::NonZeroI64;
 
-use super::sides::{LockSide, Ran, StoreSide};
+use super::drivers::{LockSide, Ran, StoreSide};
 use crate::explore::ACCOUNTS;
 use crate::explore::Flaws;
-use crate::explore::execution::Backends;
-use crate::explore::stage::{Acquired, Flight, Stage};
+use crate::explore::environment::{Acquired, Environment, Flight};
+use crate::explore::execution::Grounds;
 use crate::service::store::model::Waits;
 use crate::service::{BackendError, Scope};
 use crate::terms::{
@@ -27,7 +27,7 @@ const MESSAGES: u32 = 8;
 /// The highest number of a token: what contradicts the order of the others.
 const CONTRADICTION: i64 = 255;
 
-/// The stage on real backends.
+/// The environment of real backends.
 pub(crate) struct Gate {
     store: Box<dyn StoreSide>,
     lock: Option<Box<dyn LockSide>>,
@@ -262,7 +262,7 @@ impl Gate {
     }
 }
 
-impl Stage for Gate {
+impl Environment for Gate {
     fn store(&mut self, session: Session, op: Op, (lane, attempt): (u8, u8)) -> Result<Outcome, Waits> {
         let loses_reply = std::mem::take(&mut self.loses_reply);
         if self.trouble.is_some() {
@@ -441,7 +441,7 @@ impl Stage for Gate {
     fn overlap(&mut self, _: u8) {}
 }
 
-impl Backends for Gate {
+impl Grounds for Gate {
     const IS_REAL: bool = true;
 
     fn begin_again(&mut self, _: Flaws) {

@@ -5,25 +5,25 @@
 //! violation that an exploration found is shown on a real database, and whole families of schedules show that the model may be
 //! trusted.
 
-mod alone;
 mod conform;
+mod drivers;
 mod etcd;
 mod gate;
 mod lift;
-mod lockstep;
 mod postgres;
 mod search;
-mod sides;
 mod sqlite;
 mod testbed;
 mod touches;
 mod wires;
+mod with_model;
+mod without_model;
 mod workers;
 
 pub use conform::{ConformError, Conformance, Conformed, conform};
+pub use drivers::Kept;
 pub use lift::{LiftError, Lifted, Shortener, lift};
-pub use lockstep::{Divergence, ReplayError, Replayed};
 pub use search::{How, Searched, search};
-pub use sides::Kept;
 pub use testbed::Testbed;
-pub use workers::{Told, Work, replay_all, replay_and_tell};
+pub use with_model::{Divergence, ReplayError, Replayed};
+pub use workers::{ReplayWork, ToldReplay, replay_all, replay_and_tell};

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::sides::{Kept, Ran, StoreSide};
+use super::drivers::{Kept, Ran, StoreSide};
 use super::wires::{has_met, no_proxy, stuck};
-use crate::service::{Backend, BackendError, PostgresOverseer, PostgresStore, Scope, Session as Connection, Way};
+use crate::service::{Backend, BackendError, Connection, PostgresOverseer, PostgresStore, Scope, Way};
 use crate::terms::{Balances, Delivery, Entry, Session};
 use crate::wire::{Landing, Wire, WireFault};
 use crate::world::{Op, Outcome};
@@ -26,18 +26,18 @@ pub(crate) struct PostgresSide {
     runtime: Rc<Runtime>,
     store: PostgresStore,
     overseer: PostgresOverseer,
-    links: HashMap<Session, Link>,
-    flights: HashMap<Session, Held>,
+    links: HashMap<Session, PostgresLink>,
+    flights: HashMap<Session, HeldStatement>,
 }
 
-struct Link {
+struct PostgresLink {
     connection: Box<dyn Connection>,
     wire: Arc<Wire>,
     pid: i32,
 }
 
 /// A request that is held back; without a wire, one that the driver would not send at all.
-struct Held {
+struct HeldStatement {
     wire: Option<Arc<Wire>>,
     pid: i32,
 }
@@ -52,7 +52,7 @@ impl PostgresSide {
         Ok(PostgresSide { runtime, store, overseer, links: HashMap::new(), flights: HashMap::new() })
     }
 
-    fn link(&mut self, on: Session) -> Result<Link, BackendError> {
+    fn link(&mut self, on: Session) -> Result<PostgresLink, BackendError> {
         match self.links.remove(&on) {
             Some(link) => Ok(link),
             None => self.runtime.block_on(async {
@@ -61,7 +61,7 @@ impl PostgresSide {
                 };
                 let wire = Wire::start(&to, protocol).await.map_err(|error| no_proxy(&to, &error))?;
                 let (connection, pid) = self.store.connect_pinned(wire.address()).await?;
-                Ok(Link { connection, wire: Arc::new(wire), pid })
+                Ok(PostgresLink { connection, wire: Arc::new(wire), pid })
             }),
         }
     }
@@ -92,7 +92,7 @@ impl PostgresSide {
     }
 
     /// Closes the connection, and waits until the server has noticed.
-    fn end(&mut self, link: Link) -> Result<(), BackendError> {
+    fn end(&mut self, link: PostgresLink) -> Result<(), BackendError> {
         let pid = link.pid;
         drop(link);
         self.runtime.block_on(self.overseer.wait_until_gone(pid))
@@ -105,10 +105,10 @@ impl StoreSide for PostgresSide {
     }
 
     fn close(&mut self) -> Result<(), BackendError> {
-        let links: Vec<Link> = self.links.drain().map(|(_, link)| link).collect();
+        let links: Vec<PostgresLink> = self.links.drain().map(|(_, link)| link).collect();
         links.into_iter().try_for_each(|link| self.end(link))?;
-        let flights: Vec<Held> = self.flights.drain().map(|(_, held)| held).collect();
-        for Held { wire, pid } in flights {
+        let flights: Vec<HeldStatement> = self.flights.drain().map(|(_, held)| held).collect();
+        for HeldStatement { wire, pid } in flights {
             drop(wire);
             self.runtime.block_on(self.overseer.wait_until_gone(pid))?;
         }
@@ -154,7 +154,7 @@ impl StoreSide for PostgresSide {
     }
 
     fn hold(&mut self, on: Session, flight: Session, op: Op, by: Delivery) -> Result<(), BackendError> {
-        let Link { mut connection, wire, pid } = self.link(on)?;
+        let PostgresLink { mut connection, wire, pid } = self.link(on)?;
         wire.arm(WireFault::Hold);
         let held = match self.watch(pid, connection.execute(op, by))? {
             Some(outcome) => has_met(&wire, "postgres", outcome)?,
@@ -166,12 +166,12 @@ impl StoreSide for PostgresSide {
             drop(connection);
             self.runtime.block_on(self.overseer.wait_until_gone(pid))?;
         }
-        self.flights.insert(flight, Held { wire, pid });
+        self.flights.insert(flight, HeldStatement { wire, pid });
         Ok(())
     }
 
     fn land(&mut self, flight: Session, op: Op, _: Delivery) -> Result<Ran, BackendError> {
-        let Some(Held { wire, pid }) = self.flights.remove(&flight) else { return Ok(Ran::Unheard) };
+        let Some(HeldStatement { wire, pid }) = self.flights.remove(&flight) else { return Ok(Ran::Unheard) };
         let Some(wire) = wire else { return Ok(Ran::Unheard) };
         let landed = self.watch(pid, wire.release())?;
         drop(wire);

@@ -1,4 +1,4 @@
-//! Search on a real database, for strategies that no model knows: every schedule within a bound, or schedules drawn at random,
+//! DatabaseSearch on a real database, for strategies that no model knows: every schedule within a bound, or schedules drawn at random,
 //! each from empty tables.
 //!
 //! There is no state to go back to: each schedule is run from its beginning. What waits is found out by sending it and asking the
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::alone::{Alone, Went};
-use super::lockstep::ReplayError;
 use super::testbed::Testbed;
-use super::touches::{Past, Touch};
+use super::touches::{TablePast, TableTouch};
+use super::with_model::ReplayError;
+use super::without_model::{Went, WithoutModel};
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Fate, Flaws, Schedule, Step, Why};
 use crate::strategy::Strategy;
@@ -49,24 +49,24 @@ pub struct Searched {
 }
 
 /// One place on the way.
-struct Node {
+struct DatabaseNode {
     /// What is to be tried, last first.
     untried: Vec<Step>,
     /// What need not be tried, with what it touches.
-    sleep: Vec<(Step, Touch)>,
+    sleep: Vec<(Step, TableTouch)>,
     /// What was tried and could be made.
-    done: Vec<(Step, Touch)>,
+    done: Vec<(Step, TableTouch)>,
 }
 
-struct Search<'e, 'w> {
-    alone: Alone<'e>,
+struct DatabaseSearch<'e, 'w> {
+    without_model: WithoutModel<'e>,
     bound: Bound,
     most_runs: u64,
     goes_on: &'w (dyn Fn(u64) -> bool + Sync),
     searched: Searched,
     began: Instant,
     /// What each lane has done, along the present way.
-    pasts: Vec<Past>,
+    pasts: Vec<TablePast>,
 }
 
 /// Searches on real backends, until every schedule was run, so many runs were made, or `goes_on` says that it is enough.
@@ -94,10 +94,17 @@ pub fn search(
     for faults in faults {
         let bound = Bound { faults, ..bound };
         let executor = Executor::new(strategy, bound, Flaws::default());
-        let alone = Alone::new(&executor, gate.take().expect("it is given back"));
-        let pasts = vec![Past::default(); bound.lanes.into()];
-        let mut search =
-            Search { alone, bound, most_runs, goes_on, searched: std::mem::take(&mut searched), began, pasts };
+        let without_model = WithoutModel::new(&executor, gate.take().expect("it is given back"));
+        let pasts = vec![TablePast::default(); bound.lanes.into()];
+        let mut search = DatabaseSearch {
+            without_model,
+            bound,
+            most_runs,
+            goes_on,
+            searched: std::mem::take(&mut searched),
+            began,
+            pasts,
+        };
         search.searched.complete = match how {
             How::Every => search.every()?,
             How::AtRandom { seed } => {
@@ -106,7 +113,7 @@ pub fn search(
             }
         };
         searched = search.searched;
-        gate = Some(search.alone.into_gate());
+        gate = Some(search.without_model.into_gate());
         if !searched.complete {
             break;
         }
@@ -115,14 +122,14 @@ pub fn search(
     Ok(searched)
 }
 
-impl Search<'_, '_> {
+impl DatabaseSearch<'_, '_> {
     fn is_enough(&self) -> bool {
         self.searched.runs >= self.most_runs || !(self.goes_on)(self.searched.runs)
     }
 
     /// Every schedule with exactly as many faults as the bound allows, or fewer if there is no fault in it at all.
     fn every(&mut self) -> Result<bool, ReplayError> {
-        let mut nodes: Vec<Node> = Vec::new();
+        let mut nodes: Vec<DatabaseNode> = Vec::new();
         let mut steps: Vec<Step> = Vec::new();
         loop {
             if self.is_enough() {
@@ -132,7 +139,7 @@ impl Search<'_, '_> {
             self.searched.runs += 1;
             self.walk(&steps)?;
             let mut spoilt = false;
-            while !self.alone.is_over() && !spoilt {
+            while !self.without_model.is_over() && !spoilt {
                 if nodes.len() == steps.len() {
                     let node = self.node(&nodes, &steps);
                     nodes.push(node);
@@ -151,13 +158,13 @@ impl Search<'_, '_> {
                     }
                 }
             }
-            if self.alone.is_over() && !spoilt {
+            if self.without_model.is_over() && !spoilt {
                 self.judge(&steps)?;
             }
             if spoilt && !nodes[steps.len()].untried.is_empty() {
                 continue;
             }
-            let is_dead = |node: &Node| node.done.is_empty() && node.sleep.is_empty();
+            let is_dead = |node: &DatabaseNode| node.done.is_empty() && node.sleep.is_empty();
             self.searched.deadlocks += u64::from(spoilt && is_dead(&nodes[steps.len()]));
             // Back to where there is something left to try.
             nodes.truncate(steps.len() + 1);
@@ -175,19 +182,19 @@ impl Search<'_, '_> {
     }
 
     /// What is to be tried after these steps.
-    fn node(&self, nodes: &[Node], steps: &[Step]) -> Node {
+    fn node(&self, nodes: &[DatabaseNode], steps: &[Step]) -> DatabaseNode {
         let mut sleep = Vec::new();
         if let (Some(before), Some(step)) = (nodes.last(), steps.last()) {
             let (_, its) = before.done.last().expect("the last step was made from there");
             let earlier = &before.done[..before.done.len() - 1];
-            let stays = |(other, touch): &&(Step, Touch)| other.lane != step.lane && !touch.conflicts_with(its);
+            let stays = |(other, touch): &&(Step, TableTouch)| other.lane != step.lane && !touch.conflicts_with(its);
             sleep.extend(before.sleep.iter().chain(earlier).filter(stays).cloned());
         }
         let is_awake = |step: &Step| !sleep.iter().any(|(other, _)| other == step);
-        let mut untried: Vec<Step> = self.alone.candidates().into_iter().filter(is_awake).collect();
+        let mut untried: Vec<Step> = self.without_model.candidates().into_iter().filter(is_awake).collect();
         untried.retain(|step| self.begins_in_order(*step, steps));
         untried.reverse();
-        Node { untried, sleep, done: Vec::new() }
+        DatabaseNode { untried, sleep, done: Vec::new() }
     }
 
     /// Of lanes with the same request, which are interchangeable, an earlier one moves first.
@@ -208,8 +215,8 @@ impl Search<'_, '_> {
                 }
                 self.searched.runs += 1;
                 self.walk(&steps)?;
-                while !self.alone.is_over() {
-                    let mut ways = self.alone.candidates();
+                while !self.without_model.is_over() {
+                    let mut ways = self.without_model.candidates();
                     ways.retain(|step| !waits.contains(step));
                     // Faults are rare, or there would be nothing else.
                     let quiet: Vec<Step> = ways.iter().copied().filter(|step| !step.fate.is_fault()).collect();
@@ -234,8 +241,8 @@ impl Search<'_, '_> {
 
     /// Begins again, and makes steps that could be made before.
     fn walk(&mut self, steps: &[Step]) -> Result<(), ReplayError> {
-        self.alone.begin()?;
-        self.pasts.fill(Past::default());
+        self.without_model.begin()?;
+        self.pasts.fill(TablePast::default());
         for (n, step) in steps.iter().enumerate() {
             if !self.make(*step, n + 1)? {
                 return Err(ReplayError::Differs { position: n + 1, step: *step });
@@ -244,18 +251,18 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    fn touch(&self, step: Step) -> Touch {
-        self.pasts[usize::from(step.lane)].touch(step, self.alone.pending(step.lane))
+    fn touch(&self, step: Step) -> TableTouch {
+        self.pasts[usize::from(step.lane)].touch(step, self.without_model.pending(step.lane))
     }
 
     fn make(&mut self, step: Step, position: usize) -> Result<bool, ReplayError> {
-        let op = self.alone.pending(step.lane);
-        let made = self.alone.step(step, position)?;
+        let op = self.without_model.pending(step.lane);
+        let made = self.without_model.step(step, position)?;
         if made {
             let past = &mut self.pasts[usize::from(step.lane)];
             past.follow(step, op);
-            if self.alone.last_made().is_some_and(|made| made.replied.is_some()) {
-                *past = Past::default();
+            if self.without_model.last_made().is_some_and(|made| made.replied.is_some()) {
+                *past = TablePast::default();
             }
         }
         Ok(made)
@@ -263,7 +270,7 @@ impl Search<'_, '_> {
 
     /// Judges a schedule that has come to its end.
     fn judge(&mut self, steps: &[Step]) -> Result<(), ReplayError> {
-        let executed = self.alone.settle(steps.len())?;
+        let executed = self.without_model.settle(steps.len())?;
         self.searched.schedules += 1;
         for violation in executed.violations() {
             *self.searched.violations.entry(violation).or_default() += 1;
@@ -283,8 +290,8 @@ impl Search<'_, '_> {
         let mut short = steps.to_vec();
         while let Some((_, shorter)) = short.split_last() {
             self.searched.runs += 1;
-            self.alone.complete(shorter)?;
-            if !self.alone.settle(shorter.len())?.whys().contains(&why) {
+            self.without_model.complete(shorter)?;
+            if !self.without_model.settle(shorter.len())?.whys().contains(&why) {
                 break;
             }
             short.pop();
@@ -297,9 +304,9 @@ impl Search<'_, '_> {
 ///
 /// # Errors
 /// [`ReplayError`] if a step of it cannot be made, or a server breaks down.
-pub(super) fn steps_of(alone: &mut Alone<'_>, schedule: &Schedule) -> Result<Vec<Step>, ReplayError> {
-    match alone.go(&schedule.0)? {
-        Went::AllTheWay if alone.is_over() => Ok(schedule.0.clone()),
-        _ => alone.complete(&schedule.0),
+pub(super) fn steps_of(without_model: &mut WithoutModel<'_>, schedule: &Schedule) -> Result<Vec<Step>, ReplayError> {
+    match without_model.go(&schedule.0)? {
+        Went::AllTheWay if without_model.is_over() => Ok(schedule.0.clone()),
+        _ => without_model.complete(&schedule.0),
     }
 }

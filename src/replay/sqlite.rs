@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::sides::{Kept, Ran, StoreSide};
+use super::drivers::{Kept, Ran, StoreSide};
 use crate::service::provision::{Keeps, temporary_folder};
 use crate::service::{BackendError, Immediate, ImmediateConnection, Scope};
 use crate::terms::{Balances, Delivery, Entry, Session};

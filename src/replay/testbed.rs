@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::drivers::{LockSide, StoreSide};
 use super::etcd::EtcdSide;
 use super::gate::Gate;
 use super::postgres::PostgresSide;
-use super::sides::{LockSide, StoreSide};
 use super::sqlite::SqliteSide;
 use crate::explore::Flaws;
 use crate::service::etcd::model as lock_service;

@@ -6,13 +6,13 @@ use crate::world::{Item, Op, Sql};
 
 /// A table, and one message's rows in it if no others can be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Table {
+struct TouchedTable {
     name: String,
     message: Option<MessageId>,
 }
 
-impl Table {
-    fn meets(&self, other: &Table) -> bool {
+impl TouchedTable {
+    fn meets(&self, other: &TouchedTable) -> bool {
         let same_rows = self.message.is_none() || other.message.is_none() || self.message == other.message;
         (self.name == other.name || self.name == ANY || other.name == ANY) && same_rows
     }
@@ -23,16 +23,18 @@ const ANY: &str = "*";
 
 /// What a step reads and writes, and whether it is a fault: two faults share the bound's budget.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Touch {
-    reads: Vec<Table>,
-    writes: Vec<Table>,
+pub(super) struct TableTouch {
+    reads: Vec<TouchedTable>,
+    writes: Vec<TouchedTable>,
     is_fault: bool,
 }
 
-impl Touch {
+impl TableTouch {
     /// Whether the order of two steps of different lanes can matter.
-    pub fn conflicts_with(&self, other: &Touch) -> bool {
-        let meet = |one: &[Table], other: &[Table]| one.iter().any(|table| other.iter().any(|its| table.meets(its)));
+    pub fn conflicts_with(&self, other: &TableTouch) -> bool {
+        let meet = |one: &[TouchedTable], other: &[TouchedTable]| {
+            one.iter().any(|table| other.iter().any(|its| table.meets(its)))
+        };
         meet(&self.writes, &other.writes)
             || meet(&self.writes, &other.reads)
             || meet(&self.reads, &other.writes)
@@ -42,17 +44,17 @@ impl Touch {
 
 /// What a lane has done in the transaction that it has open.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Past {
+pub(super) struct TablePast {
     isolation: Option<Isolation>,
-    written: Vec<Table>,
+    written: Vec<TouchedTable>,
 }
 
-impl Past {
+impl TablePast {
     /// What a step touches, given what its lane is about to do; nothing if it lands what is in flight.
-    pub fn touch(&self, step: Step, op: Option<Op>) -> Touch {
-        let mut touch = Touch { is_fault: step.fate.is_fault(), ..Touch::default() };
+    pub fn touch(&self, step: Step, op: Option<Op>) -> TableTouch {
+        let mut touch = TableTouch { is_fault: step.fate.is_fault(), ..TableTouch::default() };
         let Some(op) = op.filter(|_| !matches!(step.fate, Fate::Lands | Fate::Expires)) else {
-            touch.writes.push(Table { name: ANY.to_owned(), message: None });
+            touch.writes.push(TouchedTable { name: ANY.to_owned(), message: None });
             return touch;
         };
         if matches!(step.fate, Fate::Arrives | Fate::ReplyLost) {
@@ -65,13 +67,13 @@ impl Past {
         touch
     }
 
-    fn operation(&self, op: Op, touch: &mut Touch) {
+    fn operation(&self, op: Op, touch: &mut TableTouch) {
         let (reads, writes) = tables(op);
         touch.reads.extend(reads);
         touch.writes.extend(writes);
         // A snapshot is of everything.
         if self.isolation.is_some_and(|isolation| isolation != Isolation::ReadCommitted) {
-            touch.reads.push(Table { name: ANY.to_owned(), message: None });
+            touch.reads.push(TouchedTable { name: ANY.to_owned(), message: None });
         }
     }
 
@@ -79,24 +81,24 @@ impl Past {
     pub fn follow(&mut self, step: Step, op: Option<Op>) {
         let Some(op) = op.filter(|_| step.fate != Fate::Expires && step.fate != Fate::Lands) else { return };
         match op {
-            _ if step.fate != Fate::Arrives => *self = Past::default(),
-            Op::Commit | Op::Rollback => *self = Past::default(),
-            Op::Begin(isolation) => *self = Past { isolation: Some(isolation), written: Vec::new() },
+            _ if step.fate != Fate::Arrives => *self = TablePast::default(),
+            Op::Commit | Op::Rollback => *self = TablePast::default(),
+            Op::Begin(isolation) => *self = TablePast { isolation: Some(isolation), written: Vec::new() },
             _ => self.written.extend(tables(op).1),
         }
     }
 }
 
 /// The tables that an operation reads and writes.
-fn tables(op: Op) -> (Vec<Table>, Vec<Table>) {
+fn tables(op: Op) -> (Vec<TouchedTable>, Vec<TouchedTable>) {
     if let Op::Sql(sql) = op {
         return of_statement(sql);
     }
     if op.leg() == Leg::Lock {
-        return (Vec::new(), vec![Table { name: "(lock service)".to_owned(), message: None }]);
+        return (Vec::new(), vec![TouchedTable { name: "(lock service)".to_owned(), message: None }]);
     }
     let table = |item: &Item| {
-        let of = |name: &str, message| Some(Table { name: name.to_owned(), message });
+        let of = |name: &str, message| Some(TouchedTable { name: name.to_owned(), message });
         match item {
             Item::Mark(id) => of("mark", Some(*id)),
             Item::Claim(id) => of("claim", Some(*id)),
@@ -115,12 +117,12 @@ fn tables(op: Op) -> (Vec<Table>, Vec<Table>) {
 
 /// The tables that a statement names: read after FROM and JOIN, written after INTO, UPDATE and DELETE FROM, or where it locks
 /// what it reads. If there is anything in it that this cannot follow, it touches everything.
-fn of_statement(sql: Sql) -> (Vec<Table>, Vec<Table>) {
+fn of_statement(sql: Sql) -> (Vec<TouchedTable>, Vec<TouchedTable>) {
     let text = sql.text().to_lowercase();
     let words: Vec<&str> =
         text.split(|c: char| !(c.is_alphanumeric() || "_.$".contains(c))).filter(|word| !word.is_empty()).collect();
     let message = is_of_one_message(&text).then_some(sql.request.id);
-    let everything = || (Vec::new(), vec![Table { name: ANY.to_owned(), message: None }]);
+    let everything = || (Vec::new(), vec![TouchedTable { name: ANY.to_owned(), message: None }]);
     let strange = ["lock", "call", "do", "truncate", "merge", "copy", "with"];
     if words.iter().any(|word| strange.contains(word) || word.starts_with("pg_")) {
         return everything();
@@ -129,7 +131,7 @@ fn of_statement(sql: Sql) -> (Vec<Table>, Vec<Table>) {
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     for (n, pair) in words.windows(2).enumerate() {
         let before = n.checked_sub(1).map_or("", |n| words[n]);
-        let table = Table { name: pair[1].rsplit('.').next().unwrap_or(pair[1]).to_owned(), message };
+        let table = TouchedTable { name: pair[1].rsplit('.').next().unwrap_or(pair[1]).to_owned(), message };
         match pair[0] {
             "into" => writes.push(table),
             // Not in "on conflict … do update" or "for update".
@@ -159,7 +161,7 @@ fn is_of_one_message(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Past, Step};
+    use super::{Step, TablePast};
     use crate::explore::Fate;
     use crate::terms::{AccountId, ClientId, Effect, Isolation, MessageId, Request};
     use crate::world::{Op, Sql};
@@ -173,7 +175,7 @@ mod tests {
     }
 
     fn conflict(one: Op, other: Op) -> bool {
-        let past = Past::default();
+        let past = TablePast::default();
         past.touch(STEP, Some(one)).conflicts_with(&past.touch(STEP, Some(other)))
     }
 
@@ -205,13 +207,13 @@ mod tests {
 
     #[test]
     fn a_commit_writes_what_was_written_since_the_beginning() {
-        let mut past = Past::default();
+        let mut past = TablePast::default();
         past.follow(STEP, Some(Op::Begin(Isolation::ReadCommitted)));
         past.follow(STEP, Some(sql(WRITE, 0)));
-        let read = Past::default().touch(STEP, Some(sql(READ, 0)));
+        let read = TablePast::default().touch(STEP, Some(sql(READ, 0)));
         assert!(past.touch(STEP, Some(Op::Commit)).conflicts_with(&read));
         let crash = Step { fate: Fate::Crashes, ..STEP };
         assert!(past.touch(crash, Some(Op::Commit)).conflicts_with(&read), "a crash frees its rows");
-        assert!(!Past::default().touch(STEP, Some(Op::Commit)).conflicts_with(&read));
+        assert!(!TablePast::default().touch(STEP, Some(Op::Commit)).conflicts_with(&read));
     }
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::alone::Alone;
+use super::drivers::Kept;
 use super::gate::Gate;
-use super::lockstep::{Lockstep, ReplayError, Replayed};
 use super::search::steps_of;
-use super::sides::Kept;
 use super::testbed::Testbed;
+use super::with_model::{ReplayError, Replayed, WithModel};
+use super::without_model::WithoutModel;
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Executed, Flaws, Line, Schedule, Step, Story};
 use crate::strategy::Strategy;
@@ -17,7 +17,7 @@ use crate::terms::Entry;
 
 /// What is to be replayed.
 #[derive(Clone, Copy)]
-pub struct Work<'w> {
+pub struct ReplayWork<'w> {
     pub strategy: &'w dyn Strategy,
     /// Requests, retries and store are its affair; lanes and faults must be enough for the schedules.
     pub bound: Bound,
@@ -33,31 +33,31 @@ pub struct Work<'w> {
 
 /// Either way to replay.
 enum Replayer<'e> {
-    Beside(Box<Lockstep<'e>>),
+    Beside(Box<WithModel<'e>>),
     /// With the steps of each schedule to its end, and what they came to the first time.
-    Alone(Box<Alone<'e>>, Vec<Option<(Vec<Step>, Executed)>>),
+    WithoutModel(Box<WithoutModel<'e>>, Vec<Option<(Vec<Step>, Executed)>>),
 }
 
 impl<'e> Replayer<'e> {
-    fn new(testbed: &Testbed, work: &Work<'_>, executor: &'e Executor<'e>) -> Result<Self, ReplayError> {
+    fn new(testbed: &Testbed, work: &ReplayWork<'_>, executor: &'e Executor<'e>) -> Result<Self, ReplayError> {
         let gate = testbed.gate(work.strategy.needs_lock_service(), work.bound.requests, !work.has_model);
         let gate = gate.map_err(|error| ReplayError::Backend { position: 0, error })?;
         Ok(if work.has_model {
-            Replayer::Beside(Box::new(Lockstep::new(executor, gate)))
+            Replayer::Beside(Box::new(WithModel::new(executor, gate)))
         } else {
-            Replayer::Alone(Box::new(Alone::new(executor, gate)), vec![None; work.schedules.len()])
+            Replayer::WithoutModel(Box::new(WithoutModel::new(executor, gate)), vec![None; work.schedules.len()])
         })
     }
 
     fn replay(&mut self, place: usize, schedule: &Schedule) -> Result<Replayed, ReplayError> {
         match self {
-            Replayer::Beside(lockstep) => lockstep.replay(schedule, None),
-            Replayer::Alone(alone, known) => {
+            Replayer::Beside(with_model) => with_model.replay(schedule, None),
+            Replayer::WithoutModel(without_model, known) => {
                 if let Some((steps, first)) = &known[place] {
-                    return alone.replay(steps, Some(first));
+                    return without_model.replay(steps, Some(first));
                 }
-                let steps = steps_of(alone, schedule)?;
-                let replayed = alone.replay(&steps, None)?;
+                let steps = steps_of(without_model, schedule)?;
+                let replayed = without_model.replay(&steps, None)?;
                 known[place] = replayed.executed.clone().map(|first| (steps, first));
                 Ok(replayed)
             }
@@ -66,29 +66,29 @@ impl<'e> Replayer<'e> {
 
     fn tell(&mut self, schedule: &Schedule) -> Result<(Replayed, Vec<Line>), ReplayError> {
         match self {
-            Replayer::Beside(lockstep) => {
+            Replayer::Beside(with_model) => {
                 let mut lines = Vec::new();
-                let replayed = lockstep.replay(schedule, Some(&mut lines))?;
+                let replayed = with_model.replay(schedule, Some(&mut lines))?;
                 Ok((replayed, lines))
             }
-            Replayer::Alone(alone, _) => {
-                let steps = steps_of(alone, schedule)?;
-                alone.tell(&steps, schedule.0.len())
+            Replayer::WithoutModel(without_model, _) => {
+                let steps = steps_of(without_model, schedule)?;
+                without_model.tell(&steps, schedule.0.len())
             }
         }
     }
 
     fn gate(&mut self) -> &mut Gate {
         match self {
-            Replayer::Beside(lockstep) => lockstep.gate(),
-            Replayer::Alone(alone, _) => alone.gate(),
+            Replayer::Beside(with_model) => with_model.gate(),
+            Replayer::WithoutModel(without_model, _) => without_model.gate(),
         }
     }
 
     fn into_gate(self) -> Gate {
         match self {
-            Replayer::Beside(lockstep) => lockstep.into_gate(),
-            Replayer::Alone(alone, _) => alone.into_gate(),
+            Replayer::Beside(with_model) => with_model.into_gate(),
+            Replayer::WithoutModel(without_model, _) => without_model.into_gate(),
         }
     }
 }
@@ -100,7 +100,7 @@ impl<'e> Replayer<'e> {
 /// The first [`ReplayError`]; what was done before was handed over.
 pub fn replay_all(
     testbed: &Testbed,
-    work: Work<'_>,
+    work: ReplayWork<'_>,
     done: &(dyn Fn(usize, Replayed) -> bool + Sync),
 ) -> Result<(), ReplayError> {
     let next = AtomicUsize::new(0);
@@ -138,7 +138,7 @@ pub fn replay_all(
 
 /// A replay with all that can be told of it.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct ToldReplay {
     pub replayed: Replayed,
     /// What happened, with the responses of the real backends.
     pub story: Story,
@@ -151,7 +151,11 @@ pub struct Told {
 ///
 /// # Errors
 /// [`ReplayError`] if the schedule is none, or a server breaks down.
-pub fn replay_and_tell(testbed: &Testbed, work: Work<'_>, keep: Option<&Path>) -> Result<Told, ReplayError> {
+pub fn replay_and_tell(
+    testbed: &Testbed,
+    work: ReplayWork<'_>,
+    keep: Option<&Path>,
+) -> Result<ToldReplay, ReplayError> {
     let in_the_beginning = |error| ReplayError::Backend { position: 0, error };
     let executor = Executor::new(work.strategy, work.bound, work.flaws);
     let mut replayer = Replayer::new(testbed, &work, &executor)?;
@@ -171,5 +175,5 @@ pub fn replay_and_tell(testbed: &Testbed, work: Work<'_>, keep: Option<&Path>) -
         findings: replayed.findings.clone(),
         has_lock: work.strategy.needs_lock_service(),
     };
-    Ok(Told { replayed, story, rows, kept })
+    Ok(ToldReplay { replayed, story, rows, kept })
 }

@@ -26,7 +26,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use super::brief::is_exactly_once;
 use super::facts::{Fact, Facts, are_alike, count, requests, rises};
 use super::figure::{percent, range, three_digits};
-use super::select::{Bound, Which};
+use super::select::{AxisBound, Which};
 use super::tables::violations;
 use crate::experiment::{Analysis, Sentence};
 use crate::stats::Interval;
@@ -37,7 +37,7 @@ use crate::terms::{Cause, Violation};
 #[must_use]
 pub fn unknown_name(sentence: &Sentence, registry: &Registry) -> Option<String> {
     let ground = Ground::Names(Arc::new(registry.clone()));
-    let of_place = environment(&ground, Form::Text).render_str(&sentence.says, ()).err();
+    let of_place = environment(&ground, FigureForm::Text).render_str(&sentence.says, ()).err();
     let of_condition = || sentence.conditions.iter().find_map(|condition| holds(&ground, condition).err());
     let what = |error: Error| error.detail().map_or_else(|| error.to_string(), str::to_owned);
     let of_link = || names(&sentence.says).find_map(|name| Some(registry.get(name).err()?.to_string()));
@@ -71,7 +71,7 @@ fn try_to_tell(sentence: &Sentence, facts: &Arc<Facts>) -> Result<Option<String>
             return Ok(None);
         }
     }
-    let says = environment(&ground, Form::Text).render_str(&sentence.says, ())?;
+    let says = environment(&ground, FigureForm::Text).render_str(&sentence.says, ())?;
     if names(&says).any(|name| facts.select(name, &Which::default()).is_none()) {
         return Err(missing());
     }
@@ -79,7 +79,7 @@ fn try_to_tell(sentence: &Sentence, facts: &Arc<Facts>) -> Result<Option<String>
 }
 
 fn holds(ground: &Ground, condition: &str) -> Result<bool, Error> {
-    let environment = environment(ground, Form::Number);
+    let environment = environment(ground, FigureForm::Number);
     Ok(environment.compile_expression(condition)?.eval(())?.is_true())
 }
 
@@ -98,18 +98,18 @@ enum Ground {
 
 /// As what a figure is wanted.
 #[derive(Clone, Copy, PartialEq)]
-enum Form {
+enum FigureForm {
     /// In a sentence.
     Text,
     /// In a condition.
     Number,
 }
 
-impl Form {
+impl FigureForm {
     fn of(self, figure: f64, as_text: fn(f64) -> String) -> Value {
         match self {
-            Form::Text => Value::from(as_text(figure)),
-            Form::Number => Value::from(figure),
+            FigureForm::Text => Value::from(as_text(figure)),
+            FigureForm::Number => Value::from(figure),
         }
     }
 }
@@ -138,7 +138,7 @@ impl Keys {
     fn of(keys: &Kwargs) -> Result<Keys, Error> {
         let bounds = |key: &str| match keys.get::<Option<String>>(key)? {
             None => Ok(None),
-            Some(text) => Bound::all(&text).map(Some).map_err(unknown),
+            Some(text) => AxisBound::all(&text).map(Some).map_err(unknown),
         };
         let faults: Option<String> = keys.get("faults")?;
         let cause: Option<String> = keys.get("cause")?;
@@ -195,7 +195,7 @@ impl Ground {
     }
 }
 
-fn environment(ground: &Ground, form: Form) -> Environment<'static> {
+fn environment(ground: &Ground, form: FigureForm) -> Environment<'static> {
     // Without what the language brings along: sentences are about figures.
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -206,7 +206,7 @@ fn environment(ground: &Ground, form: Form) -> Environment<'static> {
 }
 
 /// The functions over any number of rows.
-fn add_counts(environment: &mut Environment<'static>, ground: &Ground, form: Form) {
+fn add_counts(environment: &mut Environment<'static>, ground: &Ground, form: FigureForm) {
     let at = ground.clone();
     environment.add_function("count", move |strategy: &str, violation: &str, keys: Kwargs| {
         known_violation(violation)?;
@@ -286,7 +286,7 @@ fn add_comparisons(environment: &mut Environment<'static>, ground: &Ground) {
 }
 
 /// The functions over one row, or over one beside another.
-fn add_speeds(environment: &mut Environment<'static>, ground: &Ground, form: Form) {
+fn add_speeds(environment: &mut Environment<'static>, ground: &Ground, form: FigureForm) {
     let mut of_one = |name: &'static str, figure: fn(&Fact) -> Option<f64>, as_text: fn(f64) -> String| {
         let at = ground.clone();
         environment.add_function(name, move |strategy: &str, keys: Kwargs| {
@@ -451,7 +451,7 @@ mod tests {
                     };
                     assert!(of("faults").iter().all(|level| levels.contains(level)), "{name}: {text}");
                     for at in of("at").into_iter().chain(of("beside")) {
-                        let which = Which { at: Bound::all(at).unwrap(), ..Which::default() };
+                        let which = Which { at: AxisBound::all(at).unwrap(), ..Which::default() };
                         assert!(points.iter().any(|point| which.has(point)), "{name}: {at}");
                     }
                 }

@@ -14,12 +14,12 @@ const GUIDE: &str = include_str!("../../experiments/guide/guide.toml");
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Guide {
-    advice: Vec<Entry>,
+    advice: Vec<GuideEntry>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct GuideEntry {
     situation: String,
     sentences: Vec<Sentence>,
 }
@@ -32,7 +32,7 @@ pub struct Advice {
     pub advice: String,
 }
 
-fn entries() -> Vec<Entry> {
+fn entries() -> Vec<GuideEntry> {
     let guide: Guide = toml::from_str(GUIDE).expect("the guide is well formed: a test reads it");
     guide.advice
 }
@@ -40,7 +40,7 @@ fn entries() -> Vec<Entry> {
 /// The guide with the figures of a run: of each situation the sentences that the run's rows bear out, and only situations of which there is one.
 #[must_use]
 pub fn guide(facts: &Arc<Facts>) -> Vec<Advice> {
-    let advice = |entry: Entry| {
+    let advice = |entry: GuideEntry| {
         let told: Vec<String> = entry.sentences.iter().filter_map(|sentence| tell(sentence, facts)).collect();
         (!told.is_empty()).then(|| Advice { situation: entry.situation, advice: told.join(" ") })
     };

@@ -58,7 +58,7 @@ pub fn to_isolationtester(story: &Story) -> Result<String, NoIsolationTest> {
 
 /// What is known of a connection's transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Transaction {
+enum TestTransaction {
     None,
     Open,
     /// An error has ended it, though not in name.
@@ -66,17 +66,17 @@ enum Transaction {
 }
 
 /// One connection: a session of the specification.
-struct Connection {
+struct TestConnection {
     /// The lane's letter and which of its connections it is, e.g. `a2`.
     name: String,
     attempt: u8,
-    transaction: Transaction,
+    transaction: TestTransaction,
     /// Each with its name.
     steps: Vec<(String, String)>,
 }
 
 /// A request that timed out: what it asks, and the connection that it is held on.
-struct Flight {
+struct TestFlight {
     lane: u8,
     attempt: u8,
     op: Op,
@@ -86,10 +86,10 @@ struct Flight {
 /// A specification that grows line by line.
 struct Test<'s> {
     story: &'s Story,
-    connections: Vec<Connection>,
+    connections: Vec<TestConnection>,
     /// The connection of each lane, if it has one.
     current: Vec<Option<usize>>,
-    flights: Vec<Flight>,
+    flights: Vec<TestFlight>,
     /// The lines of the permutation.
     order: Vec<String>,
     /// The steps that were asked for are over.
@@ -132,7 +132,7 @@ impl<'s> Test<'s> {
             return Ok(());
         }
         if line.step.fate == Fate::TimesOut {
-            self.flights.push(Flight { lane, attempt, op, connection });
+            self.flights.push(TestFlight { lane, attempt, op, connection });
             self.current[usize::from(lane)] = None;
             self.comment(line, ": carried out where it lands");
             return Ok(());
@@ -141,9 +141,9 @@ impl<'s> Test<'s> {
     }
 
     fn landed(&mut self, position: usize, line: &Line, op: Op, outcome: Outcome) -> Result<(), NoIsolationTest> {
-        let is_it = |flight: &Flight| flight.lane == line.step.lane && flight.op == op;
+        let is_it = |flight: &TestFlight| flight.lane == line.step.lane && flight.op == op;
         let at = self.flights.iter().position(is_it).expect("what lands was in flight");
-        let Flight { attempt, connection, .. } = self.flights.remove(at);
+        let TestFlight { attempt, connection, .. } = self.flights.remove(at);
         self.carry_out(position, line, connection, (attempt, op), outcome)?;
         self.roll_back(position, connection);
         Ok(())
@@ -162,16 +162,16 @@ impl<'s> Test<'s> {
         let before = self.connections[connection].transaction;
         let (text, after) = match (op, before, outcome) {
             (_, _, Outcome::Failed(Failure::Deadlock)) => return Err(NoIsolationTest::Deadlock { position }),
-            (Op::Commit | Op::Rollback, Transaction::None, _) => {
+            (Op::Commit | Op::Rollback, TestTransaction::None, _) => {
                 self.comment(line, ": nothing is sent");
                 return Ok(());
             }
             // PostgreSQL would answer a COMMIT with a rollback and no error.
-            (Op::Commit, Transaction::Aborted, _) => (literal::ROLLBACK.to_owned(), Transaction::None),
-            (Op::Commit | Op::Rollback, ..) => (literal::sql(op, by), Transaction::None),
-            (Op::Begin(_), ..) => (literal::sql(op, by), Transaction::Open),
-            (_, Transaction::Open, Outcome::Failed(Failure::SerializationFailure | Failure::NoTransaction)) => {
-                (literal::sql(op, by), Transaction::Aborted)
+            (Op::Commit, TestTransaction::Aborted, _) => (literal::ROLLBACK.to_owned(), TestTransaction::None),
+            (Op::Commit | Op::Rollback, ..) => (literal::sql(op, by), TestTransaction::None),
+            (Op::Begin(_), ..) => (literal::sql(op, by), TestTransaction::Open),
+            (_, TestTransaction::Open, Outcome::Failed(Failure::SerializationFailure | Failure::NoTransaction)) => {
+                (literal::sql(op, by), TestTransaction::Aborted)
             }
             _ => (literal::sql(op, by), before),
         };
@@ -192,7 +192,7 @@ impl<'s> Test<'s> {
         let letter = lane_name(lane);
         let number = 1 + self.connections.iter().filter(|connection| connection.name.starts_with(letter)).count();
         let name = format!("{letter}{number}");
-        self.connections.push(Connection { name, attempt, transaction: Transaction::None, steps: Vec::new() });
+        self.connections.push(TestConnection { name, attempt, transaction: TestTransaction::None, steps: Vec::new() });
         let connection = self.connections.len() - 1;
         self.current[usize::from(lane)] = Some(connection);
         connection
@@ -208,7 +208,7 @@ impl<'s> Test<'s> {
     /// What the server does when a connection has gone.
     fn roll_back(&mut self, position: usize, connection: usize) {
         let of = &mut self.connections[connection];
-        if std::mem::replace(&mut of.transaction, Transaction::None) == Transaction::None {
+        if std::mem::replace(&mut of.transaction, TestTransaction::None) == TestTransaction::None {
             return;
         }
         let name = format!("{position}{}-cut", of.name);

@@ -9,19 +9,19 @@ use crate::results::CellSummary;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Which {
     pub faults: Option<String>,
-    pub at: Vec<Bound>,
+    pub at: Vec<AxisBound>,
 }
 
 /// What a point of the sweep must be like on an axis, e.g. `pause<1`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Bound {
+pub(super) struct AxisBound {
     axis: String,
-    relation: Relation,
+    relation: AxisRelation,
     value: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Relation {
+enum AxisRelation {
     AtMost,
     AtLeast,
     Below,
@@ -29,14 +29,14 @@ enum Relation {
     Is,
 }
 
-impl Relation {
+impl AxisRelation {
     /// How each is written; a sign that begins like another stands before it.
-    const SIGNS: [(&'static str, Relation); 5] = [
-        ("<=", Relation::AtMost),
-        (">=", Relation::AtLeast),
-        ("<", Relation::Below),
-        (">", Relation::Above),
-        ("=", Relation::Is),
+    const SIGNS: [(&'static str, AxisRelation); 5] = [
+        ("<=", AxisRelation::AtMost),
+        (">=", AxisRelation::AtLeast),
+        ("<", AxisRelation::Below),
+        (">", AxisRelation::Above),
+        ("=", AxisRelation::Is),
     ];
 }
 
@@ -53,9 +53,9 @@ impl Which {
     }
 }
 
-impl Bound {
+impl AxisBound {
     /// The bounds in a text: `axis=value`, `axis<value` and so on, with commas between.
-    pub fn all(text: &str) -> Result<Vec<Bound>, String> {
+    pub fn all(text: &str) -> Result<Vec<AxisBound>, String> {
         text.split(',').map(str::parse).collect()
     }
 
@@ -63,24 +63,24 @@ impl Bound {
         let numbers = value.parse::<f64>().ok().zip(self.value.parse::<f64>().ok());
         let compared = |is_so: fn(&f64, &f64) -> bool| numbers.is_some_and(|(here, bound)| is_so(&here, &bound));
         match self.relation {
-            Relation::AtMost => compared(f64::le),
-            Relation::AtLeast => compared(f64::ge),
-            Relation::Below => compared(f64::lt),
-            Relation::Above => compared(f64::gt),
-            Relation::Is => value == self.value || compared(f64::eq),
+            AxisRelation::AtMost => compared(f64::le),
+            AxisRelation::AtLeast => compared(f64::ge),
+            AxisRelation::Below => compared(f64::lt),
+            AxisRelation::Above => compared(f64::gt),
+            AxisRelation::Is => value == self.value || compared(f64::eq),
         }
     }
 }
 
-impl FromStr for Bound {
+impl FromStr for AxisBound {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let split = |(sign, relation): &(&str, Relation)| Some((text.split_once(*sign)?, *relation));
-        let found = Relation::SIGNS.iter().find_map(split);
+        let split = |(sign, relation): &(&str, AxisRelation)| Some((text.split_once(*sign)?, *relation));
+        let found = AxisRelation::SIGNS.iter().find_map(split);
         match found {
             Some(((axis, value), relation)) if !axis.trim().is_empty() && !value.trim().is_empty() => {
-                Ok(Bound { axis: axis.trim().to_owned(), relation, value: value.trim().to_owned() })
+                Ok(AxisBound { axis: axis.trim().to_owned(), relation, value: value.trim().to_owned() })
             }
             _ => Err(format!(
                 "'{text}' chooses no point of a sweep: write axis=value, axis<value, axis<=value, axis>value or axis>=value"
@@ -95,12 +95,12 @@ mod tests {
 
     #[test]
     fn a_bound_holds_by_number_and_else_by_word() {
-        let holds = |bound: &str, value: &str| bound.parse::<Bound>().unwrap().holds(value);
+        let holds = |bound: &str, value: &str| bound.parse::<AxisBound>().unwrap().holds(value);
         assert!(holds("pause<1", "0.75") && !holds("pause<1", "1.0") && holds("pause<=1", "1.0"));
         assert!(holds("pause>1", "1.25") && !holds("pause>1", "1.0") && holds("pause>=1", "1.0"));
         assert!(holds("loss=0", "0.0") && holds("where=wire", "wire") && !holds("where=wire", "port"));
         assert!(!holds("where<2", "wire"));
-        assert!(["pause", "=1", "pause<", ""].iter().all(|text| text.parse::<Bound>().is_err()));
-        assert_eq!(Bound::all("pause<1, loss=0.0").unwrap().len(), 2);
+        assert!(["pause", "=1", "pause<", ""].iter().all(|text| text.parse::<AxisBound>().is_err()));
+        assert_eq!(AxisBound::all("pause<1, loss=0.0").unwrap().len(), 2);
     }
 }

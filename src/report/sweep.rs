@@ -1,7 +1,7 @@
 //! Sweeps as tables, curves and heat maps: a figure over the values of one setting, or of two.
 
 use super::figure::{percent, three_digits};
-use super::plot::{Axis, HeatAxis, HeatCell, ScaleKind, Series, curves, heat};
+use super::plot::{CurveAxis, HeatAxis, HeatCell, ScaleKind, Series, curves, heat};
 use super::table::{Align, Table};
 use crate::experiment::{Experiment, Point};
 use crate::results::{CellSummary, Summary};
@@ -82,8 +82,8 @@ fn along(summary: &Summary, level: &str, (axis, values): &(String, Vec<String>))
         let numbers: Vec<f64> = values.iter().filter_map(|value| value.parse().ok()).collect();
         let svg = if numbers.len() == values.len() && numbers.len() > 2 {
             let is_wide = numbers.iter().all(|number| *number >= 0.0) && numbers.iter().any(|number| *number > 0.0);
-            let x = Axis { label: axis.clone(), kind: if is_wide { ScaleKind::Log } else { ScaleKind::Linear } };
-            let y = Axis { label: title.clone(), kind: ScaleKind::Log };
+            let x = CurveAxis { label: axis.clone(), kind: if is_wide { ScaleKind::Log } else { ScaleKind::Linear } };
+            let y = CurveAxis { label: title.clone(), kind: ScaleKind::Log };
             curves(&format!("sweep-{level}-{n}"), &title, &x, &y, &lines)
         } else {
             String::new()

@@ -2,7 +2,7 @@
 
 use super::figure::{bound, grouped, percent, three_digits};
 use super::table::{Align, Table};
-use crate::results::{CellSummary, Rate, Summary};
+use crate::results::{CellSummary, Summary, ViolationRate};
 use crate::terms::{FaultKind, Violation};
 
 /// A table with its name for `--table` and its title.
@@ -183,7 +183,7 @@ fn rates(summary: &Summary) -> Table {
 }
 
 /// The violations of a cell that were found, in the order of the vocabulary.
-pub(super) fn ordered(cell: &CellSummary) -> Vec<(&'static str, Rate)> {
+pub(super) fn ordered(cell: &CellSummary) -> Vec<(&'static str, ViolationRate)> {
     let kinds = Violation::ALL.into_iter().map(Violation::name);
     kinds.filter_map(|kind| Some((kind, *cell.rates.get(kind)?))).collect()
 }

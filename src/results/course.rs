@@ -14,7 +14,7 @@ pub struct Course {
     /// How many faults happened to messages and handlers in each stretch.
     pub faults: Vec<u32>,
     /// What was done to backends.
-    pub outages: Vec<Outage>,
+    pub outages: Vec<OutageSpan>,
     /// How many requests waited for so many microseconds, to two digits, retries included, from the intended start.
     pub waits_us: Vec<(u64, u64)>,
 }
@@ -22,7 +22,7 @@ pub struct Course {
 /// Something that was done to a backend, in milliseconds since the first measured request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Outage {
+pub struct OutageSpan {
     /// The name of the fault.
     pub what: String,
     pub server: String,

@@ -17,13 +17,13 @@ pub(super) struct DoneLine {
     pub done: u32,
     from: u64,
     pub to: u64,
-    told: Told,
+    told: ToldLine,
     attempts: u8,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Told {
+enum ToldLine {
     Acknowledged,
     Refused,
     GaveUp,
@@ -32,9 +32,9 @@ enum Told {
 impl From<&Finished> for DoneLine {
     fn from(end: &Finished) -> Self {
         let told = match end.resolution {
-            Resolution::Acknowledged => Told::Acknowledged,
-            Resolution::Refused => Told::Refused,
-            Resolution::GaveUp => Told::GaveUp,
+            Resolution::Acknowledged => ToldLine::Acknowledged,
+            Resolution::Refused => ToldLine::Refused,
+            Resolution::GaveUp => ToldLine::GaveUp,
         };
         DoneLine { done: end.message.0, from: end.started_ns, to: end.ended_ns, told, attempts: end.attempts }
     }
@@ -44,9 +44,9 @@ impl DoneLine {
     /// What the line says; none if the end comes before the start.
     pub fn finished(&self) -> Option<Finished> {
         let resolution = match self.told {
-            Told::Acknowledged => Resolution::Acknowledged,
-            Told::Refused => Resolution::Refused,
-            Told::GaveUp => Resolution::GaveUp,
+            ToldLine::Acknowledged => Resolution::Acknowledged,
+            ToldLine::Refused => Resolution::Refused,
+            ToldLine::GaveUp => Resolution::GaveUp,
         };
         let DoneLine { done, from, to, attempts, .. } = *self;
         let end = Finished { message: MessageId(done), started_ns: from, ended_ns: to, resolution, attempts };

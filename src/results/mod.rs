@@ -15,7 +15,7 @@ mod summary;
 mod text;
 mod writer;
 
-pub use course::{Course, Outage};
+pub use course::{Course, OutageSpan};
 pub use files::{FileError, Files};
 pub(crate) use files::{LARGEST_DOCUMENT, read_text};
 pub use folder::{NoHistories, OpenError, RunFolder, runs_below};
@@ -24,7 +24,7 @@ pub use meta::Meta;
 pub(crate) use row::columns;
 pub use row::{LatencyMs, TrialRow};
 pub use schedules::{Breaking, Explored, Schedules, Shortened};
-pub use summary::{CellSummary, Cost, Rate, Spread, Summary};
+pub use summary::{CellSummary, Cost, Spread, Summary, ViolationRate};
 
 /// The version of everything below a run folder. A reader refuses a version that it does not know, by name.
 pub const SCHEMA: u32 = 3;

@@ -63,7 +63,7 @@ pub struct CellSummary {
     /// Every other kind of violation with its count.
     pub violations: BTreeMap<&'static str, u64>,
     /// The violations that were found, each with its share of the requests and the 95 % interval of that.
-    pub rates: BTreeMap<&'static str, Rate>,
+    pub rates: BTreeMap<&'static str, ViolationRate>,
     /// The violations that were found, with the counts of their causes.
     pub causes: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// The violations that are none for this strategy.
@@ -100,7 +100,7 @@ pub struct CellSummary {
 
 /// How often a violation was found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Rate {
+pub struct ViolationRate {
     pub count: u64,
     pub of: u64,
     pub rate: f64,
@@ -134,10 +134,10 @@ pub struct Cost {
     pub kept_bytes_per_message: Option<f64>,
 }
 
-impl Rate {
+impl ViolationRate {
     fn new(count: u64, of: u64) -> Self {
         let (low, high) = wilson_95(count, of);
-        Rate { count, of, rate: ratio(count, of).unwrap_or(0.0), low, high }
+        ViolationRate { count, of, rate: ratio(count, of).unwrap_or(0.0), low, high }
     }
 }
 
@@ -297,7 +297,7 @@ impl CellSummary {
             effects: tally.effects,
             violations: judged().map(|kind| (kind.name(), tally.count(kind))).collect(),
             not_judged: tally.not_judged.iter().map(|kind| kind.name()).collect(),
-            rates: found().map(|kind| (kind.name(), Rate::new(tally.count(kind), tally.requests))).collect(),
+            rates: found().map(|kind| (kind.name(), ViolationRate::new(tally.count(kind), tally.requests))).collect(),
             causes: found().map(|kind| (kind.name(), caused(kind))).collect(),
             tolerated: claim.tolerates.iter().map(|kind| kind.name()).collect(),
             upper_bound_95: clean.then(|| upper_bound_95(tally.acknowledged)).flatten(),

@@ -128,7 +128,7 @@ impl Backends {
         );
         (servers.store, servers.lock) = (store?, lock?);
 
-        let lock = Lock::reach(wanted, settings, &mut servers).await?;
+        let lock = LockBackend::reach(wanted, settings, &mut servers).await?;
         let (store, postgres) = reach_store(wanted, &mut servers).await?;
         let mut warnings = postgres.as_ref().map_or(Vec::new(), |postgres| postgres.warnings().to_vec());
         if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {
@@ -265,7 +265,7 @@ impl Backends {
 }
 
 /// A lock service, and how it is reached.
-struct Lock {
+struct LockBackend {
     endpoints: Vec<Endpoint>,
     own_endpoints: Vec<Endpoint>,
     lease: Duration,
@@ -273,7 +273,7 @@ struct Lock {
     server: Option<EmbeddedLockServer>,
 }
 
-impl Lock {
+impl LockBackend {
     async fn reach(wanted: &Wanted, settings: &BackendSettings, servers: &mut Servers) -> Result<Self, BackendError> {
         let cut = wanted.expects(Disturbance::Partition, Target::Lock);
         if !wanted.with_etcd() {
@@ -282,7 +282,7 @@ impl Lock {
             let options = EmbeddedOptions { clock_speed, min_ttl_s, ..EmbeddedOptions::default() };
             let server = EmbeddedLockServer::start(options)?;
             let own_endpoints = vec![server.endpoint()];
-            return Ok(Lock {
+            return Ok(LockBackend {
                 endpoints: relayed(&own_endpoints, cut, &mut servers.lock_relays).await?,
                 own_endpoints,
                 lease: settings.lease(clock_speed),
@@ -297,7 +297,7 @@ impl Lock {
         let ttl_s = settings.lease_ttl_s.get().into();
         let probed = etcd(&own_endpoints, ttl_s, settings.limits().operation, "oncelab".to_owned()).probe().await?;
         let own = |key: &str, value: String| (format!("lock_{key}"), value);
-        Ok(Lock {
+        Ok(LockBackend {
             endpoints: relayed(&own_endpoints, cut, &mut servers.lock_relays).await?,
             lease: Duration::from_secs(probed.granted_ttl_s.unsigned_abs()),
             settings: vec![

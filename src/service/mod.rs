@@ -18,7 +18,7 @@ pub use endpoint::Endpoint;
 pub use etcd::{EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, EtcdOverseer, Probed};
 pub use op::{Acts, Footprint, Item, Op, OpKind, Outcome, Response};
 pub use servers::Servers;
-pub use settings::{BackendSettings, ClockSpeed, ElectionMs, Limits, Members};
+pub use settings::{BackendSettings, ClockSpeed, ElectionMs, Members, Timeouts};
 pub use sql::Sql;
 pub(crate) use sql::lasting;
 pub use store::{
@@ -49,7 +49,7 @@ pub struct BackendError {
 
 /// One connection to one backend, owned by one handler. Dropping it closes it, and what the backend does to an open
 /// transaction or a waiting lock of a closed connection is what it does here.
-pub trait Session: Send {
+pub trait Connection: Send {
     /// Carries out one operation. Dropped in the middle, the session must be dropped with it: nobody knows how far it got.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ pub trait Session: Send {
 /// A place to connect to: a store or a lock service.
 pub trait Backend: Send + Sync {
     /// Opens a connection.
-    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>>;
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>>;
 
     /// Where a connection leads and what is spoken on it; none if there is nothing between the lab and the backend.
     fn way(&self) -> Option<Way> {
@@ -76,7 +76,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// Opens a connection through something that listens at this address and leads where [`way`](Backend::way) said.
-    fn connect_through(&self, _: &Address) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect_through(&self, _: &Address) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         self.connect()
     }
 

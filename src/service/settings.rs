@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How long a handler waits for its operations.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct Timeouts {
     /// Until an operation that is under way is given up, its outcome unknown.
     pub operation: Duration,
     /// Until a lock that others hold is waited for no longer.
@@ -64,8 +64,8 @@ impl Default for BackendSettings {
 impl BackendSettings {
     /// How long handlers wait for their operations.
     #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits {
+    pub fn limits(&self) -> Timeouts {
+        Timeouts {
             operation: Duration::from_millis(self.operation_timeout_ms.get().into()),
             lock: Duration::from_millis(self.lock_wait_ms.get().into()),
             loss_noticed: Duration::from_millis(self.loss_noticed_ms.into()),

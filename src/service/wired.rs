@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Backend, BackendError, Pending, Session, Way};
+use super::{Backend, BackendError, Connection, Pending, Way};
 use crate::service::{Op, Outcome};
 use crate::terms::Delivery;
 use crate::wire::Wire;
@@ -12,12 +12,12 @@ pub struct Wired(pub Arc<dyn Backend>);
 
 /// A connection, and its proxy.
 struct WiredSession {
-    session: Box<dyn Session>,
+    session: Box<dyn Connection>,
     wire: Arc<Wire>,
 }
 
 impl Backend for Wired {
-    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         Box::pin(async {
             let Some(Way { to, protocol }) = self.0.way() else { return self.0.connect().await };
             let wire = Wire::start(&to, protocol).await.map_err(|error| BackendError {
@@ -26,7 +26,7 @@ impl Backend for Wired {
                 remedy: Some("set where = \"port\" in the experiment".to_owned()),
             })?;
             let session = self.0.connect_through(wire.address()).await?;
-            Ok(Box::new(WiredSession { session, wire: Arc::new(wire) }) as Box<dyn Session>)
+            Ok(Box::new(WiredSession { session, wire: Arc::new(wire) }) as Box<dyn Connection>)
         })
     }
 
@@ -35,7 +35,7 @@ impl Backend for Wired {
     }
 }
 
-impl Session for WiredSession {
+impl Connection for WiredSession {
     fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         self.session.execute(op, by)
     }

@@ -17,7 +17,7 @@ const TOLERANCE: f64 = 1e-7;
 #[must_use]
 pub fn fisher_exact(cases_a: u64, n_a: u64, cases_b: u64, n_b: u64) -> f64 {
     assert!(cases_a <= n_a && cases_b <= n_b, "{cases_a} cases in {n_a}, and {cases_b} in {n_b}");
-    let tables = Tables { cases: cases_a + cases_b, n_a, n_b };
+    let tables = Contingency { cases: cases_a + cases_b, n_a, n_b };
     // All weights are relative to that of a table in the middle. From there they only fall, so that a walk outwards may end
     // where they are too small for a number: after some 40 standard deviations, not after all tables of a million.
     let middle = tables.middle();
@@ -40,13 +40,13 @@ pub fn fisher_exact(cases_a: u64, n_a: u64, cases_b: u64, n_b: u64) -> f64 {
 }
 
 /// All ways in which the cases can fall on the two sides. One is told by how many fall on side a.
-struct Tables {
+struct Contingency {
     cases: u64,
     n_a: u64,
     n_b: u64,
 }
 
-impl Tables {
+impl Contingency {
     /// About the most likely table: the cases are divided as the trials are.
     fn middle(&self) -> u64 {
         // The product of two large counts is beyond 64 bits.

@@ -30,9 +30,9 @@ pub(super) async fn carry(
     shared: Arc<Shared>,
 ) -> std::io::Result<()> {
     let (from_server, to_server) = to.connect().await?;
-    let mut from_client = Source::new(from_client, protocol.of_client());
-    let mut from_server = Source::new(from_server, protocol.of_server());
-    let connection = Connection {
+    let mut from_client = PieceSource::new(from_client, protocol.of_client());
+    let mut from_server = PieceSource::new(from_server, protocol.of_server());
+    let connection = ProxiedConnection {
         protocol,
         shared,
         met: Mutex::new(None),
@@ -47,21 +47,21 @@ pub(super) async fn carry(
     if let Some((request, call)) = held {
         let to_server = connection.to_server.into_inner();
         // Before the client's side is closed: whoever sees that may release it at once.
-        connection.shared.hold(Held { protocol, from_server, to_server, request, call });
+        connection.shared.hold(HeldBytes { protocol, from_server, to_server, request, call });
     }
     Ok(())
 }
 
 /// What one side sends.
-struct Source {
+struct PieceSource {
     half: Incoming,
     framer: Box<dyn Framer>,
     received: Vec<u8>,
 }
 
-impl Source {
+impl PieceSource {
     fn new(half: Incoming, framer: Box<dyn Framer>) -> Self {
-        Source { half, framer, received: Vec::new() }
+        PieceSource { half, framer, received: Vec::new() }
     }
 
     /// The next piece, if all of it has arrived.
@@ -89,7 +89,7 @@ struct Met {
 }
 
 /// What becomes of a piece of what the client sends.
-enum Course {
+enum Phase {
     Passes,
     IsLost,
     IsKept,
@@ -99,7 +99,7 @@ enum Course {
     Holds,
 }
 
-struct Connection {
+struct ProxiedConnection {
     protocol: Protocol,
     shared: Arc<Shared>,
     met: Mutex<Option<Met>>,
@@ -107,9 +107,9 @@ struct Connection {
     to_server: tokio::sync::Mutex<Outgoing>,
 }
 
-impl Connection {
+impl ProxiedConnection {
     /// Carries what the client sends until the connection is to be cut, and says which request is held, if one is.
-    async fn carry_requests(&self, client: &mut Source) -> std::io::Result<Option<(Vec<u8>, u32)>> {
+    async fn carry_requests(&self, client: &mut PieceSource) -> std::io::Result<Option<(Vec<u8>, u32)>> {
         let mut kept = Vec::new();
         loop {
             // What has arrived together is sent together: a write for each piece would cost more than all the rest.
@@ -121,12 +121,12 @@ impl Connection {
                     continue;
                 };
                 match self.course_of(part) {
-                    Course::Passes => passed.extend(piece.bytes),
+                    Phase::Passes => passed.extend(piece.bytes),
                     // The client would wait for the server's leave to send the rest.
-                    Course::IsLost => answered.extend(credit(self.protocol, part)),
-                    Course::IsKept => keep(&mut kept, &piece.bytes)?,
-                    Course::Cuts => ended = Some(None),
-                    Course::Holds => {
+                    Phase::IsLost => answered.extend(credit(self.protocol, part)),
+                    Phase::IsKept => keep(&mut kept, &piece.bytes)?,
+                    Phase::Cuts => ended = Some(None),
+                    Phase::Holds => {
                         keep(&mut kept, &piece.bytes)?;
                         ended = Some(Some((std::mem::take(&mut kept), part.call)));
                     }
@@ -148,7 +148,7 @@ impl Connection {
     }
 
     /// What becomes of a part of a request.
-    fn course_of(&self, part: Part) -> Course {
+    fn course_of(&self, part: Part) -> Phase {
         let mut met = lock(&self.met);
         if part.begins {
             self.shared.count();
@@ -156,31 +156,31 @@ impl Connection {
                 *met = self.shared.disarm().map(|fault| Met { fault, call: part.call, is_sent: false });
             }
         }
-        let Some(met) = met.as_mut() else { return Course::Passes };
+        let Some(met) = met.as_mut() else { return Phase::Passes };
         let is_its = part.call == met.call;
         match met.fault {
-            WireFault::LoseReply if !is_its => Course::Passes,
+            WireFault::LoseReply if !is_its => Phase::Passes,
             // The client cancels: the server is not told, or it would not finish; but without the whole request it cannot.
-            WireFault::LoseReply if part.fails && met.is_sent => Course::IsLost,
-            WireFault::LoseReply if part.fails => Course::Cuts,
+            WireFault::LoseReply if part.fails && met.is_sent => Phase::IsLost,
+            WireFault::LoseReply if part.fails => Phase::Cuts,
             WireFault::LoseReply => {
                 met.is_sent |= part.ends;
-                Course::Passes
+                Phase::Passes
             }
             // Streams are opened in their order, and compressed headers refer to those before.
-            WireFault::LoseRequest | WireFault::Hold if part.call > met.call => Course::IsLost,
-            WireFault::LoseRequest | WireFault::Hold if !is_its => Course::Passes,
-            WireFault::LoseRequest if part.ends => Course::Cuts,
-            WireFault::LoseRequest => Course::IsLost,
+            WireFault::LoseRequest | WireFault::Hold if part.call > met.call => Phase::IsLost,
+            WireFault::LoseRequest | WireFault::Hold if !is_its => Phase::Passes,
+            WireFault::LoseRequest if part.ends => Phase::Cuts,
+            WireFault::LoseRequest => Phase::IsLost,
             // The client cancels what it never finished.
-            WireFault::Hold if part.fails => Course::Cuts,
-            WireFault::Hold if part.ends => Course::Holds,
-            WireFault::Hold => Course::IsKept,
+            WireFault::Hold if part.fails => Phase::Cuts,
+            WireFault::Hold if part.ends => Phase::Holds,
+            WireFault::Hold => Phase::IsKept,
         }
     }
 
     /// Carries what the server sends until an answer that is lost has been read to its end.
-    async fn carry_answers(&self, server: &mut Source) -> std::io::Result<()> {
+    async fn carry_answers(&self, server: &mut PieceSource) -> std::io::Result<()> {
         loop {
             let (mut passed, mut credited, mut is_over) = (Vec::new(), Vec::new(), false);
             while let (false, Some(piece)) = (is_over, server.next()?) {
@@ -230,15 +230,15 @@ fn keep(kept: &mut Vec<u8>, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// A request that was kept back, and the connection on which it will be sent.
-pub(super) struct Held {
+pub(super) struct HeldBytes {
     protocol: Protocol,
-    from_server: Source,
+    from_server: PieceSource,
     to_server: Outgoing,
     request: Vec<u8>,
     call: u32,
 }
 
-impl Held {
+impl HeldBytes {
     /// Sends it, and waits until the server has finished with it.
     pub(super) async fn land(mut self) -> std::io::Result<bool> {
         self.to_server.write_all(&self.request).await?;

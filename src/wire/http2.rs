@@ -24,14 +24,14 @@ const END_HEADERS: u8 = 4;
 
 /// What a client sends. A call begins with the headers of a new stream.
 #[derive(Debug, Default)]
-pub(super) struct Client {
+pub(super) struct Http2Client {
     has_begun: bool,
     /// The newest stream. Their numbers grow.
     newest: u32,
     block: Block,
 }
 
-impl Framer for Client {
+impl Framer for Http2Client {
     fn next(&mut self, received: &mut Vec<u8>) -> std::io::Result<Option<Piece>> {
         if !self.has_begun {
             // It is not waited for the rest of what is something else.
@@ -60,11 +60,11 @@ impl Framer for Client {
 
 /// What a server sends.
 #[derive(Debug, Default)]
-pub(super) struct Server {
+pub(super) struct Http2Server {
     block: Block,
 }
 
-impl Framer for Server {
+impl Framer for Http2Server {
     fn next(&mut self, received: &mut Vec<u8>) -> std::io::Result<Option<Piece>> {
         let Some(frame) = frame(received)? else { return Ok(None) };
         let part = Part { ends: self.block.follow(&frame)?, ..frame.part() };
@@ -166,7 +166,9 @@ pub(super) mod testing {
 mod tests {
     use super::super::testing::pieces;
     use super::testing::frame;
-    use super::{CONTINUATION, Client, DATA, END_HEADERS, END_STREAM, Framer, HEADERS, PREFACE, RST_STREAM, Server};
+    use super::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, Framer, HEADERS, Http2Client, Http2Server, PREFACE, RST_STREAM,
+    };
 
     #[test]
     fn a_call_is_a_stream_from_its_headers_to_its_end() {
@@ -179,12 +181,12 @@ mod tests {
             frame(HEADERS, 4 | END_STREAM, 3, b"two"),
         ]
         .concat();
-        let all = pieces(Client::default(), &stream, stream.len());
+        let all = pieces(Http2Client::default(), &stream, stream.len());
         let parts: Vec<Option<(u32, bool, bool)>> =
             all.iter().map(|piece| piece.part.map(|part| (part.call, part.begins, part.ends))).collect();
         let expected = [None, None, Some((1, true, false)), Some((1, false, true)), Some((3, true, true))];
         assert_eq!(parts, expected);
-        assert_eq!(pieces(Client::default(), &stream, 1), all, "however it arrives");
+        assert_eq!(pieces(Http2Client::default(), &stream, 1), all, "however it arrives");
     }
 
     #[test]
@@ -195,7 +197,7 @@ mod tests {
             frame(HEADERS, 4 | END_STREAM, 1, b"t"),
             frame(RST_STREAM, 0, 3, &[0; 4]),
         ];
-        let all = pieces(Server::default(), &stream.concat(), 5);
+        let all = pieces(Http2Server::default(), &stream.concat(), 5);
         let parts: Vec<(u32, bool, bool)> =
             all.iter().map(|p| p.part.unwrap()).map(|p| (p.call, p.ends, p.fails)).collect();
         assert_eq!(parts, [(1, false, false), (1, false, false), (1, true, false), (3, true, true)]);
@@ -209,7 +211,7 @@ mod tests {
             frame(CONTINUATION, END_HEADERS, 1, b"last"),
         ]
         .concat();
-        let all = pieces(Client { has_begun: true, ..Client::default() }, &stream, 1);
+        let all = pieces(Http2Client { has_begun: true, ..Http2Client::default() }, &stream, 1);
         let ends: Vec<bool> = all.iter().map(|piece| piece.part.unwrap().ends).collect();
         assert_eq!(ends, [false, false, true]);
     }
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn refuses_what_is_not_http2() {
         let refused = |has_begun, bytes: &[u8]| {
-            let mut client = Client { has_begun, ..Client::default() };
+            let mut client = Http2Client { has_begun, ..Http2Client::default() };
             client.next(&mut bytes.to_vec()).is_err_and(|error| error.kind() == std::io::ErrorKind::InvalidData)
         };
         assert!(refused(false, b"GET /"));

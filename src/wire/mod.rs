@@ -86,15 +86,15 @@ trait Framer: Send {
 impl Protocol {
     fn of_client(self) -> Box<dyn Framer> {
         match self {
-            Protocol::Postgres => Box::new(postgres::Client::default()),
-            Protocol::Http2 => Box::new(http2::Client::default()),
+            Protocol::Postgres => Box::new(postgres::PostgresClient::default()),
+            Protocol::Http2 => Box::new(http2::Http2Client::default()),
         }
     }
 
     fn of_server(self) -> Box<dyn Framer> {
         match self {
-            Protocol::Postgres => Box::new(postgres::Server::default()),
-            Protocol::Http2 => Box::new(http2::Server::default()),
+            Protocol::Postgres => Box::new(postgres::PostgresServer::default()),
+            Protocol::Http2 => Box::new(http2::Http2Server::default()),
         }
     }
 }

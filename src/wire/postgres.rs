@@ -20,7 +20,7 @@ const NO_ENCRYPTION: u8 = b'N';
 
 /// What a client sends. A piece is a batch of messages up to the one that makes the server answer.
 #[derive(Debug, Default)]
-pub(super) struct Client {
+pub(super) struct PostgresClient {
     is_open: bool,
     batch: Vec<u8>,
     /// Whether something in the batch is carried out, and not merely prepared or described: a driver prepares a statement on
@@ -32,7 +32,7 @@ pub(super) struct Client {
     call: u32,
 }
 
-impl Framer for Client {
+impl Framer for PostgresClient {
     fn next(&mut self, received: &mut Vec<u8>) -> std::io::Result<Option<Piece>> {
         if !self.is_open {
             return self.opening(received);
@@ -62,7 +62,7 @@ impl Framer for Client {
     }
 }
 
-impl Client {
+impl PostgresClient {
     /// What has been gathered.
     fn piece(&mut self, ends: bool) -> Piece {
         let part = Part { begins: !self.has_begun, ends, ..Part::of(self.call) };
@@ -99,12 +99,12 @@ impl Client {
 
 /// What a server sends. A piece is a message; an answer ends when the server is ready for the next request.
 #[derive(Debug, Default)]
-pub(super) struct Server {
+pub(super) struct PostgresServer {
     /// Which answer this is.
     call: u32,
 }
 
-impl Framer for Server {
+impl Framer for PostgresServer {
     fn next(&mut self, received: &mut Vec<u8>) -> std::io::Result<Option<Piece>> {
         let Some(bytes) = message(received)? else { return Ok(None) };
         let part = Part { ends: bytes[0] == b'Z', fails: bytes[0] == b'E', ..Part::of(self.call) };
@@ -154,7 +154,7 @@ mod tests {
     use super::super::Framer;
     use super::super::testing::pieces;
     use super::testing::{SSL_REQUEST, batch, message, startup};
-    use super::{Client, LONGEST, Server};
+    use super::{LONGEST, PostgresClient, PostgresServer};
 
     #[test]
     fn preparing_a_statement_is_no_request_and_executing_it_is() {
@@ -162,37 +162,37 @@ mod tests {
         let execute = [message(b'B', b"s"), message(b'E', b"s"), message(b'S', b"")].concat();
         let query = message(b'Q', b"COMMIT\0");
         let stream = [startup(), message(b'p', b"secret\0"), prepare.clone(), execute.clone(), query, execute].concat();
-        let all = pieces(Client::default(), &stream, stream.len());
+        let all = pieces(PostgresClient::default(), &stream, stream.len());
         let requests: Vec<bool> = all.iter().map(|piece| piece.part.is_some()).collect();
         assert_eq!(requests, [false, false, false, true, true, true]);
         let calls: Vec<u32> = all.iter().filter_map(|piece| piece.part).map(|part| part.call).collect();
         assert_eq!(calls, [2, 3, 4], "the server answers what opens the connection, and the preparation, too");
         assert_eq!(all[2].bytes, prepare);
-        assert_eq!(pieces(Client::default(), &stream, 1), all, "however it arrives");
+        assert_eq!(pieces(PostgresClient::default(), &stream, 1), all, "however it arrives");
     }
 
     #[test]
     fn a_flush_parts_a_request_and_does_not_end_it() {
         let stream = [startup(), batch(b"PDH"), batch(b"BEH"), batch(b"ES"), batch(b"X")].concat();
-        let all = pieces(Client::default(), &stream, stream.len());
+        let all = pieces(PostgresClient::default(), &stream, stream.len());
         let parts: Vec<_> = all.iter().map(|p| p.part.map(|part| (part.call, part.begins, part.ends))).collect();
         assert_eq!(parts, [None, None, Some((1, true, false)), Some((1, false, true)), None]);
-        assert_eq!(pieces(Client::default(), &stream, 1), all, "however it arrives");
+        assert_eq!(pieces(PostgresClient::default(), &stream, 1), all, "however it arrives");
     }
 
     #[test]
     fn an_answer_ends_when_the_server_is_ready() {
         let stream = [batch(b"RZ"), batch(b"2EZ")].concat();
-        let all = pieces(Server::default(), &stream, 2);
+        let all = pieces(PostgresServer::default(), &stream, 2);
         let parts: Vec<_> = all.iter().map(|p| p.part.unwrap()).map(|p| (p.call, p.fails, p.ends)).collect();
         let second = [(1, false, false), (1, true, false), (1, false, true)];
         assert_eq!(parts, [&[(0, false, false), (0, false, true)][..], &second].concat());
-        assert_eq!(pieces(Server::default(), &stream, stream.len()), all, "however it arrives");
+        assert_eq!(pieces(PostgresServer::default(), &stream, stream.len()), all, "however it arrives");
     }
 
     #[test]
     fn refuses_encryption_and_goes_on() {
-        let all = pieces(Client::default(), &[SSL_REQUEST, &startup(), &batch(b"Q")].concat(), 3);
+        let all = pieces(PostgresClient::default(), &[SSL_REQUEST, &startup(), &batch(b"Q")].concat(), 3);
         let answers: Vec<_> = all.iter().map(|piece| (piece.answer, piece.bytes.len())).collect();
         assert_eq!(answers, [(Some(b'N'), 0), (None, startup().len()), (None, batch(b"Q").len())]);
     }
@@ -202,12 +202,12 @@ mod tests {
         let refused = |mut framer: Box<dyn Framer>, bytes: &[u8]| {
             framer.next(&mut bytes.to_vec()).is_err_and(|error| error.kind() == std::io::ErrorKind::InvalidData)
         };
-        let open = || Box::new(Client { is_open: true, ..Client::default() });
-        assert!(refused(Box::<Client>::default(), &[0; 4]), "an opening without a version");
-        assert!(refused(Box::<Client>::default(), &[255; 4]));
+        let open = || Box::new(PostgresClient { is_open: true, ..PostgresClient::default() });
+        assert!(refused(Box::<PostgresClient>::default(), &[0; 4]), "an opening without a version");
+        assert!(refused(Box::<PostgresClient>::default(), &[255; 4]));
         assert!(refused(open(), &message(b'?', b"")));
-        assert!(refused(Box::<Server>::default(), &[b'D', 0, 0, 0, 1]));
-        assert!(refused(Box::<Server>::default(), &[b'D', 255, 255, 255, 255, 0]));
+        assert!(refused(Box::<PostgresServer>::default(), &[b'D', 0, 0, 0, 1]));
+        assert!(refused(Box::<PostgresServer>::default(), &[b'D', 255, 255, 255, 255, 0]));
         let mut client = open();
         let large = message(b'B', &vec![0; LONGEST / 2]);
         assert!(matches!(client.next(&mut large.clone()), Ok(None)));

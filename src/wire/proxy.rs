@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connection::{self, Held, Landing};
+use super::connection::{self, HeldBytes, Landing};
 use super::{Protocol, WireFault};
 use crate::wire::{Address, Listener};
 
@@ -20,7 +20,7 @@ pub struct Wire {
 #[derive(Default)]
 pub(super) struct Shared {
     armed: Mutex<Option<WireFault>>,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<HeldBytes>>,
     requests: AtomicU64,
     connections: AtomicU64,
 }
@@ -37,7 +37,7 @@ impl Shared {
     }
 
     /// Keeps a request until it is released. One that is kept already is never sent.
-    pub(super) fn hold(&self, held: Held) {
+    pub(super) fn hold(&self, held: HeldBytes) {
         *lock(&self.held) = Some(held);
     }
 }

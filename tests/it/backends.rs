@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use oncelab::service::provision::{self, EtcdShape, Images, Provision, Source};
-use oncelab::service::{BackendError, Session};
+use oncelab::service::{BackendError, Connection};
 use oncelab::terms::{AccountId, ClientId, Delivery, Effect, MessageId, Request};
 use oncelab::world::{Op, Outcome, Response};
 
@@ -74,7 +74,7 @@ pub fn on_etcd<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
     });
 }
 
-pub async fn run(session: &mut Box<dyn Session>, op: Op) -> Outcome {
+pub async fn run(session: &mut Box<dyn Connection>, op: Op) -> Outcome {
     session.execute(op, Delivery::FIRST).await.unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use oncelab::experiment::{self, Cell, Point, TrialPlan};
-use oncelab::lab::{self, Ending, Watch};
+use oncelab::lab::{self, Ending, RunWatch};
 use oncelab::load::TrialError;
 use oncelab::report::unknown_name;
 use oncelab::results::{Meta, RunFolder, TrialRow};
@@ -151,7 +151,7 @@ fn containers_go_with_their_run_or_with_the_next_one() {
 
 struct Nobody;
 
-impl Watch for Nobody {
+impl RunWatch for Nobody {
     fn begins(&mut self, _: usize, _: usize, _: &TrialPlan) {}
     fn has_done(&mut self, _: u64) {}
     fn ended(&mut self, _: &TrialRow) {}

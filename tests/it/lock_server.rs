@@ -7,7 +7,7 @@ use etcd_client::{
     LockOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp,
 };
 use oncelab::service::etcd::model::Flaw;
-use oncelab::service::{Backend, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, Session};
+use oncelab::service::{Backend, Connection, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions};
 use oncelab::terms::{AccountId, Delivery, Failure, LeaseId, LockKey, Token};
 use oncelab::world::{Op, Outcome, Response};
 use tokio::time::timeout;
@@ -260,18 +260,18 @@ mod through_the_port {
         EtcdBackend::new(options).unwrap()
     }
 
-    async fn ask(session: &mut Box<dyn Session>, op: Op) -> Outcome {
+    async fn ask(session: &mut Box<dyn Connection>, op: Op) -> Outcome {
         timeout(PATIENCE, session.execute(op, Delivery::FIRST)).await.unwrap().unwrap()
     }
 
-    async fn grant(session: &mut Box<dyn Session>) -> LockKey {
+    async fn grant(session: &mut Box<dyn Connection>) -> LockKey {
         match ask(session, Op::GrantLease).await {
             Outcome::Ok(Response::Granted(lease)) => LockKey { account: ACCOUNT, lease },
             other => panic!("{other:?} is no lease"),
         }
     }
 
-    async fn acquire(session: &mut Box<dyn Session>, key: LockKey) -> Token {
+    async fn acquire(session: &mut Box<dyn Connection>, key: LockKey) -> Token {
         match ask(session, Op::Acquire(key)).await {
             Outcome::Ok(Response::Held(token)) => token,
             other => panic!("{other:?} is no lock"),

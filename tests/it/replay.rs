@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use oncelab::explore::{Bound, Exploration, Flaws, Kinds, Limits, Schedule, bound_of};
 use oncelab::replay::{
-    ConformError, Conformance, Conformed, How, Testbed, Work, conform, replay_all, replay_and_tell, search,
+    ConformError, Conformance, Conformed, How, ReplayWork, Testbed, conform, replay_all, replay_and_tell, search,
 };
 use oncelab::service::provision::{self, Source};
 use oncelab::service::store::model::Flaw;
@@ -84,7 +84,7 @@ fn replay(
     times: usize,
 ) -> usize {
     let shown = Mutex::new(0);
-    let work = Work {
+    let work = ReplayWork {
         strategy,
         bound: bound_of(strategy, bound, schedule).unwrap(),
         flaws: mounted.rig().known_flaws(),
@@ -236,7 +236,7 @@ fn a_fault_ends_the_servers_process_behind_the_connection() {
     // Look, apply and mark again after each fault in the middle. Without one the lane keeps its process.
     for (schedule, cut) in [("a a a", false), ("a a! a", true), ("a a? a", true), ("a a~ a", true), ("a ax a", true)] {
         let schedule: Schedule = schedule.parse().unwrap();
-        let work = Work {
+        let work = ReplayWork {
             strategy: strategy.as_ref(),
             bound: bound_of(strategy.as_ref(), Bound::new(1, 1, 0), &schedule).unwrap(),
             flaws: Flaws::default(),

@@ -1,6 +1,6 @@
 //! Two bugs of etcd's lock as scenarios: call by call, and as experiments.
 
-use oncelab::service::{Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, Session};
+use oncelab::service::{Backend, Connection, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions};
 use oncelab::terms::{AccountId, Failure, LeaseId, LockKey};
 use oncelab::world::{Op, Outcome, Response};
 
@@ -13,7 +13,7 @@ fn backend(endpoint: Endpoint) -> EtcdBackend {
     EtcdBackend::new(EtcdOptions { endpoints: vec![endpoint], lease_ttl_s: 60, ..EtcdOptions::default() }).unwrap()
 }
 
-async fn lease(session: &mut Box<dyn Session>) -> LeaseId {
+async fn lease(session: &mut Box<dyn Connection>) -> LeaseId {
     match run(session, Op::GrantLease).await {
         Outcome::Ok(Response::Granted(lease)) => lease,
         other => panic!("no lease: {other:?}"),

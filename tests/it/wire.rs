@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oncelab::service::{
-    Backend, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Session, Store,
+    Backend, Connection, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Store,
     Wired,
 };
 use oncelab::stats::wilson_95;
@@ -14,7 +14,7 @@ use oncelab::world::{Op, Outcome, Response};
 
 use etcd_client::{GetOptions, KvClient};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection as _};
 
 use crate::backends::{DONE, on_etcd, on_postgres, request, run};
 use crate::common::{oncelab, text};
@@ -22,7 +22,7 @@ use crate::common::{oncelab, text};
 /// Long enough for something that should not happen to happen.
 const A_MOMENT: Duration = Duration::from_millis(100);
 
-async fn wired(backend: &Arc<dyn Backend>) -> (Box<dyn Session>, Arc<Wire>) {
+async fn wired(backend: &Arc<dyn Backend>) -> (Box<dyn Connection>, Arc<Wire>) {
     let session = Wired(Arc::clone(backend)).connect().await.unwrap();
     let wire = session.wire().unwrap();
     (session, wire)
@@ -122,7 +122,7 @@ async fn check_lock_service(endpoint: Endpoint) {
 }
 
 /// Whether somebody else gets a lock at once.
-async fn is_free(session: &mut Box<dyn Session>, account: AccountId) -> bool {
+async fn is_free(session: &mut Box<dyn Connection>, account: AccountId) -> bool {
     let Outcome::Ok(Response::Granted(lease)) = run(session, Op::GrantLease).await else { panic!("no lease") };
     let acquire = run(session, Op::Acquire(LockKey { account, lease }));
     let acquired = tokio::time::timeout(A_MOMENT * 3, acquire).await;

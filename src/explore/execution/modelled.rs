@@ -1,7 +1,7 @@
 //! What can be done with an execution on the model alone: looking ahead, going on by itself, and telling of it in between.
 
 use super::{Executed, Execution};
-use crate::explore::machine::Machine;
+use crate::explore::rules::Rules;
 use crate::explore::schedule::{Fate, Step};
 use crate::explore::{ExploreError, Why};
 use crate::terms::Entry;
@@ -80,9 +80,9 @@ impl Execution<'_> {
     /// Whether a step can be made now: it is tried on a copy.
     fn can(&self, step: Step) -> bool {
         let (mut backends, mut lanes, mut faults) = (self.backends.clone(), self.lanes, self.faults);
-        let mut machine =
-            Machine { bound: &self.of.bound, stage: &mut backends, lanes: &mut lanes, faults: &mut faults };
-        machine.step(step, self.pending.get(usize::from(step.lane)).copied().flatten()).is_ok()
+        let mut rules =
+            Rules { bound: &self.of.bound, environment: &mut backends, lanes: &mut lanes, faults: &mut faults };
+        rules.step(step, self.pending.get(usize::from(step.lane)).copied().flatten()).is_ok()
     }
 
     /// Whether a lane's operation has to wait for another's.

@@ -2,10 +2,10 @@
 
 mod causes;
 mod claims;
-mod classes;
 mod engines;
 mod minimal;
 mod strangers;
+mod traces;
 
 use std::collections::BTreeMap;
 

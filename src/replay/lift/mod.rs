@@ -19,7 +19,7 @@ use crate::strategy::Strategy;
 use crate::terms::{Delivery, MessageId, Profile, Reply, Retries, Violation};
 use crate::world::OpKind;
 
-use order::{Search, Track};
+use order::{OrderSearch, Track};
 use visits::{Visit, lanes, visits};
 
 /// A recorded violation as a schedule in which the explorer's model shows it too.
@@ -200,7 +200,7 @@ impl Lifting<'_> {
         }
         let mut error = LiftError::NotShown;
         for strict in [true, false] {
-            let search = Search::new(self, Track::of(lanes, horizon), (lanes.len(), retries), strict);
+            let search = OrderSearch::new(self, Track::of(lanes, horizon), (lanes.len(), retries), strict);
             match search.run()? {
                 Ok(lifted) => return Ok(lifted),
                 Err(why) => error = why,

@@ -5,10 +5,10 @@
 //! next on each lane, one goes first that began before any other had ended; the one that ended earliest is tried first.
 
 use crate::explore::execution::{Execution, Executor};
-use crate::explore::{Bound, Did, ExploreError, Fate, Flaws, Made, Step};
+use crate::explore::{Bound, Did, ExploreError, Fate, Flaws, MadeStep, Step};
 use crate::world::{OpKind, Outcome, Response};
 
-use super::visits::{Item, Visit};
+use super::visits::{Visit, VisitItem};
 use super::{LiftError, Lifted, Lifting};
 
 /// How many steps are made before the search is given up.
@@ -25,7 +25,7 @@ pub(super) struct Track {
 /// An item with the attempt of its lane.
 struct Placed {
     attempt: u8,
-    item: Item,
+    item: VisitItem,
 }
 
 impl Track {
@@ -49,7 +49,7 @@ impl Track {
 
 /// How far a search has come.
 #[derive(Clone)]
-struct Place {
+struct OrderPlace {
     steps: Vec<Step>,
     /// By track: the items that are behind.
     done: Vec<usize>,
@@ -61,7 +61,7 @@ struct Place {
 
 /// What came of trying a way.
 enum Tried {
-    Fits(Box<Place>),
+    Fits(Box<OrderPlace>),
     /// The model does something else: its execution cannot be used any more.
     Differs,
     /// It cannot be made now, and nothing has changed.
@@ -69,7 +69,7 @@ enum Tried {
 }
 
 /// A search for an order.
-pub(super) struct Search<'s> {
+pub(super) struct OrderSearch<'s> {
     lifting: &'s Lifting<'s>,
     bound: Bound,
     tracks: Vec<Track>,
@@ -83,10 +83,10 @@ pub(super) struct Search<'s> {
     stuck: (usize, Option<LiftError>),
 }
 
-impl<'s> Search<'s> {
+impl<'s> OrderSearch<'s> {
     pub fn new(lifting: &'s Lifting<'s>, tracks: Vec<Track>, (lanes, retries): (usize, usize), strict: bool) -> Self {
         let bound = lifting.bound(lanes, u8::try_from(retries).unwrap_or(u8::MAX), usize::MAX);
-        Search {
+        OrderSearch {
             lifting,
             bound,
             tracks,
@@ -108,7 +108,7 @@ impl<'s> Search<'s> {
             return Ok(Err(LiftError::TooManyLanes { lanes: self.lanes }));
         }
         let executor = Executor::new(self.lifting.strategy, self.bound, Flaws::default());
-        let place = Place {
+        let place = OrderPlace {
             steps: Vec::new(),
             done: vec![0; self.tracks.len()],
             ended: vec![None; self.lanes],
@@ -125,7 +125,7 @@ impl<'s> Search<'s> {
         &mut self,
         executor: &'e Executor<'_>,
         execution: Execution<'e>,
-        place: &Place,
+        place: &OrderPlace,
     ) -> Result<Option<Lifted>, ExploreError> {
         let heads = self.heads(place);
         if heads.is_empty() {
@@ -160,7 +160,7 @@ impl<'s> Search<'s> {
 
     /// The tracks whose next item may go first: those that began before any other next item had ended, the earliest end first;
     /// where responses need not be the same, the others after them.
-    fn heads(&self, place: &Place) -> Vec<usize> {
+    fn heads(&self, place: &OrderPlace) -> Vec<usize> {
         let next = |track: &usize| self.next(*track, place);
         let mut open: Vec<usize> = (0..self.tracks.len()).filter(|track| next(track).is_some()).collect();
         let first_end = open.iter().filter_map(&next).map(|placed| placed.item.ended_ns).min();
@@ -178,11 +178,11 @@ impl<'s> Search<'s> {
         open
     }
 
-    fn next(&self, track: usize, place: &Place) -> Option<&Placed> {
+    fn next(&self, track: usize, place: &OrderPlace) -> Option<&Placed> {
         self.tracks[track].items.get(place.done[track])
     }
 
-    fn ways(&self, track: usize, place: &Place) -> Vec<Vec<Fate>> {
+    fn ways(&self, track: usize, place: &OrderPlace) -> Vec<Vec<Fate>> {
         self.next(track, place).map(|placed| placed.item.ways.clone()).unwrap_or_default()
     }
 
@@ -190,7 +190,7 @@ impl<'s> Search<'s> {
     fn try_way(
         &mut self,
         execution: &mut Execution<'_>,
-        place: &Place,
+        place: &OrderPlace,
         track: usize,
         way: &[Fate],
     ) -> Result<Tried, ExploreError> {
@@ -245,7 +245,7 @@ impl<'s> Search<'s> {
     fn expire(
         &mut self,
         executor: &Executor<'_>,
-        place: &Place,
+        place: &OrderPlace,
         heads: &[usize],
     ) -> Result<Option<Lifted>, ExploreError> {
         let acquires =
@@ -273,7 +273,7 @@ impl<'s> Search<'s> {
     }
 
     /// Whether an order that fits the model shows the violation there.
-    fn judge(&mut self, place: &Place) -> Result<Option<Lifted>, ExploreError> {
+    fn judge(&mut self, place: &OrderPlace) -> Result<Option<Lifted>, ExploreError> {
         self.orders_left = self.orders_left.saturating_sub(1);
         match self.lifting.shown(&place.steps, self.bound.retries) {
             Ok(lifted) => Ok(lifted),
@@ -282,7 +282,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    fn note_stuck(&mut self, place: &Place, head: usize) {
+    fn note_stuck(&mut self, place: &OrderPlace, head: usize) {
         let done = place.done.iter().sum();
         if self.stuck.1.is_none() || done > self.stuck.0 {
             let stuck = self.next(head, place).and_then(|placed| {
@@ -302,7 +302,7 @@ fn again<'e>(executor: &'e Executor<'_>, steps: &[Step]) -> Result<Execution<'e>
 }
 
 /// Whether the model's response is of the form of the recorded one: values may differ, since other messages change them.
-fn is_alike(made: &Made, recorded: Option<Outcome>) -> bool {
+fn is_alike(made: &MadeStep, recorded: Option<Outcome>) -> bool {
     let Did::Made { learned, .. } = made.did else { return true };
     if made.step.fate != Fate::Arrives {
         return true;

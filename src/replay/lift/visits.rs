@@ -17,9 +17,9 @@ pub(super) struct Visit {
     /// It crashed, or was cancelled, when an operation was done: it may have been the last, with nothing left but the answer.
     pub broke_off: bool,
     /// In the order of time.
-    pub items: Vec<Item>,
+    pub items: Vec<VisitItem>,
     /// Its operations that landed after they had timed out.
-    pub landings: Vec<Item>,
+    pub landings: Vec<VisitItem>,
     /// An operation of it may have changed something in the store.
     pub left_trace: bool,
     /// The first operation that something carried out twice, and when it began.
@@ -28,7 +28,7 @@ pub(super) struct Visit {
 
 /// Something that happened to a delivery, and what a schedule may say for it.
 #[derive(Debug, Clone)]
-pub(super) struct Item {
+pub(super) struct VisitItem {
     pub by: Delivery,
     pub began_ns: u64,
     pub ended_ns: u64,
@@ -80,7 +80,7 @@ impl Visit {
                     self.repeated.get_or_insert((event.at_ns, op.kind()));
                 }
                 self.left_trace |= may_leave_trace(op, outcome, fault);
-                self.items.push(Item {
+                self.items.push(VisitItem {
                     by: event.delivery,
                     began_ns: event.at_ns,
                     ended_ns: event.ended_ns(),
@@ -93,7 +93,7 @@ impl Visit {
             What::Repeated { op, .. } if !op.footprint().writes.is_empty() => {
                 self.repeated.get_or_insert((event.at_ns, op.kind()));
             }
-            What::Landed { op, outcome } => self.landings.push(Item {
+            What::Landed { op, outcome } => self.landings.push(VisitItem {
                 by: event.delivery,
                 began_ns: event.at_ns,
                 // When it was done is not written down.
@@ -126,7 +126,7 @@ impl Visit {
             }
             last.ways = ways;
         }
-        self.items.push(Item {
+        self.items.push(VisitItem {
             by: event.delivery,
             began_ns: event.at_ns,
             ended_ns: event.at_ns,

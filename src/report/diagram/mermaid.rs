@@ -1,6 +1,6 @@
 //! A diagram as a sequence diagram of Mermaid, which code hosts and editors draw from text.
 
-use super::{Row, broken, lane_title, rows, title};
+use super::{DiagramRow, broken, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::terms::Leg;
 
@@ -27,22 +27,24 @@ pub fn to_mermaid(story: &Story) -> String {
 }
 
 /// What draws a row. `all` names the participants that words go across.
-fn statements(row: &Row, all: &str) -> Vec<String> {
+fn statements(row: &DiagramRow, all: &str) -> Vec<String> {
     let note = |over: &str, what: &str| vec![format!("Note over {over}: {}", escape(what))];
     let lane_note = |lane: u8, what: &str| note(&lane_name(lane).to_string(), what);
     match row {
-        Row::Message { lane, to, fate, did, learned } => message(lane_name(*lane), backend(*to), *fate, did, learned),
-        Row::Landing { lane, to, did, learned } => {
+        DiagramRow::Message { lane, to, fate, did, learned } => {
+            message(lane_name(*lane), backend(*to), *fate, did, learned)
+        }
+        DiagramRow::Landing { lane, to, did, learned } => {
             let to = backend(*to);
             let mut lines = vec![arrow(&lane_name(*lane).to_string(), "--)", to, did)];
             lines.extend(note(to, learned));
             lines
         }
-        Row::Crash { lane, before } => lane_note(*lane, before),
-        Row::Expiry { lane } => note(LOCK, &format!("the lease of {} expires", lane_name(*lane))),
-        Row::Told { lane, what } => lane_note(*lane, what),
-        Row::Broken { violation } => note(all, &format!("✗ {}", broken(*violation))),
-        Row::Aside { what } => note(all, what),
+        DiagramRow::Crash { lane, before } => lane_note(*lane, before),
+        DiagramRow::Expiry { lane } => note(LOCK, &format!("the lease of {} expires", lane_name(*lane))),
+        DiagramRow::Told { lane, what } => lane_note(*lane, what),
+        DiagramRow::Broken { violation } => note(all, &format!("✗ {}", broken(*violation))),
+        DiagramRow::Aside { what } => note(all, what),
     }
 }
 

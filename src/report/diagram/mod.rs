@@ -15,7 +15,7 @@ use crate::explore::{Fate, Line, Story, lane_name, meaning};
 use crate::terms::{Leg, Violation};
 
 /// One thing that is drawn, from top to bottom.
-enum Row {
+enum DiagramRow {
     /// A message to a backend, and what became of it.
     Message {
         lane: u8,
@@ -54,38 +54,38 @@ enum Row {
 }
 
 /// The diagram, from top to bottom.
-fn rows(story: &Story) -> Vec<Row> {
+fn rows(story: &Story) -> Vec<DiagramRow> {
     let mut rows = Vec::new();
     let mut ran_on = false;
     for line in &story.lines {
         if line.ran_on && !ran_on {
             ran_on = true;
-            rows.push(Row::Aside { what: "and then, without faults".to_owned() });
+            rows.push(DiagramRow::Aside { what: "and then, without faults".to_owned() });
         }
         rows_of(line, &mut rows);
     }
     let shown = story.shown_in_the_end();
-    rows.extend(story.end().into_iter().take(story.retried.len()).map(|what| Row::Aside { what }));
-    rows.extend(shown.into_iter().map(|violation| Row::Broken { violation }));
+    rows.extend(story.end().into_iter().take(story.retried.len()).map(|what| DiagramRow::Aside { what }));
+    rows.extend(shown.into_iter().map(|violation| DiagramRow::Broken { violation }));
     rows
 }
 
-fn rows_of(line: &Line, rows: &mut Vec<Row>) {
+fn rows_of(line: &Line, rows: &mut Vec<DiagramRow>) {
     let lane = line.step.lane;
     let (did, learned) = (line.did.clone(), line.learned.clone());
     if line.waited {
-        rows.push(Row::Aside { what: "the lease of who is gone expires".to_owned() });
+        rows.push(DiagramRow::Aside { what: "the lease of who is gone expires".to_owned() });
     }
     rows.push(match line.step.fate {
-        Fate::Crashes => Row::Crash { lane, before: did },
-        Fate::Expires => Row::Expiry { lane },
-        Fate::Lands => Row::Landing { lane, to: line.leg, did, learned },
-        fate => Row::Message { lane, to: line.leg, fate, did, learned },
+        Fate::Crashes => DiagramRow::Crash { lane, before: did },
+        Fate::Expires => DiagramRow::Expiry { lane },
+        Fate::Lands => DiagramRow::Landing { lane, to: line.leg, did, learned },
+        fate => DiagramRow::Message { lane, to: line.leg, fate, did, learned },
     });
     let (by_telling, by_doing) = line.shows.iter().partition::<Vec<Violation>, _>(|it| **it == Violation::Deviating);
-    rows.extend(by_doing.into_iter().map(|violation| Row::Broken { violation }));
-    rows.extend(line.told.clone().map(|what| Row::Told { lane, what }));
-    rows.extend(by_telling.into_iter().map(|violation| Row::Broken { violation }));
+    rows.extend(by_doing.into_iter().map(|violation| DiagramRow::Broken { violation }));
+    rows.extend(line.told.clone().map(|what| DiagramRow::Told { lane, what }));
+    rows.extend(by_telling.into_iter().map(|violation| DiagramRow::Broken { violation }));
 }
 
 /// The words of a violation.

@@ -1,6 +1,6 @@
 //! A diagram as SVG that stands alone, and reads well in light and dark.
 
-use super::{Row, broken, lane_title, rows, title};
+use super::{DiagramRow, broken, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::report::plot::escape;
 use crate::terms::Leg;
@@ -133,10 +133,10 @@ impl Drawing {
         self.add(&format!("<text class=\"{class}\" x=\"{x}\" y=\"{}\">{}</text>", y - 6, escape(words)));
     }
 
-    fn row(&mut self, row: &Row) {
+    fn row(&mut self, row: &DiagramRow) {
         match row {
-            Row::Message { lane, to, fate, did, learned } => self.message(*lane, *to, *fate, did, learned),
-            Row::Landing { lane, to, did, learned } => {
+            DiagramRow::Message { lane, to, fate, did, learned } => self.message(*lane, *to, *fate, did, learned),
+            DiagramRow::Landing { lane, to, did, learned } => {
                 self.y += 30;
                 let target = self.backend(*to);
                 self.arrow("message dashed", "tip", (self.words, target));
@@ -144,26 +144,26 @@ impl Drawing {
                 self.y += 20;
                 self.words("quiet", self.words + 6, learned);
             }
-            Row::Crash { lane, before } => {
+            DiagramRow::Crash { lane, before } => {
                 self.y += 28;
                 self.cross(lane_x(*lane));
                 self.y += 5;
                 self.words("fault-words", self.words + 6, before);
             }
-            Row::Expiry { lane } => {
+            DiagramRow::Expiry { lane } => {
                 self.y += 28;
                 let lock = self.lock.unwrap_or(self.store);
                 self.cross(lock);
                 self.y += 5;
                 self.words("fault-words", self.words + 6, &format!("the lease of {} expires", lane_name(*lane)));
             }
-            Row::Told { lane, what } => {
+            DiagramRow::Told { lane, what } => {
                 self.y += 24;
                 let (x, y) = (lane_x(*lane), self.y - 11);
                 self.add(&format!("<circle class=\"tip\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>"));
                 self.words("told", self.words + 6, what);
             }
-            Row::Broken { violation } => {
+            DiagramRow::Broken { violation } => {
                 self.y += 36;
                 let (y, text) = (self.y, escape(&broken(*violation)));
                 self.add(&format!(
@@ -174,7 +174,7 @@ impl Drawing {
                     y - 6
                 ));
             }
-            Row::Aside { what } => {
+            DiagramRow::Aside { what } => {
                 self.y += 26;
                 self.words("quiet", self.words + 6, what);
             }

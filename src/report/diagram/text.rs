@@ -1,6 +1,6 @@
 //! A diagram in text of at most 80 columns.
 
-use super::{Row, broken, rows, title};
+use super::{DiagramRow, broken, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::terms::Leg;
 
@@ -101,12 +101,14 @@ pub fn to_diagram(story: &Story) -> String {
     out
 }
 
-fn lines(row: &Row, places: &Places) -> Vec<Canvas> {
+fn lines(row: &DiagramRow, places: &Places) -> Vec<Canvas> {
     let words = places.words();
     let mut line = places.empty();
     match row {
-        Row::Message { lane, to, fate, did, learned } => return message(places, (*lane, *to), *fate, did, learned),
-        Row::Landing { lane, to, did, learned } => {
+        DiagramRow::Message { lane, to, fate, did, learned } => {
+            return message(places, (*lane, *to), *fate, did, learned);
+        }
+        DiagramRow::Landing { lane, to, did, learned } => {
             let target = places.backend(*to);
             line.draw(words, target - 2, '╌');
             line.write(words + 2, &format!(" {}: {did} ", lane_name(*lane)), target - 2);
@@ -115,26 +117,26 @@ fn lines(row: &Row, places: &Places) -> Vec<Canvas> {
             answer.write(words + 2, &format!(" {learned}"), target);
             return vec![line, answer];
         }
-        Row::Crash { lane, before } => {
+        DiagramRow::Crash { lane, before } => {
             line.put(Places::lane(*lane), '✗');
             line.write(words, before, places.store);
         }
-        Row::Expiry { lane } => {
+        DiagramRow::Expiry { lane } => {
             let lock = places.lock.unwrap_or(places.store);
             line.put(lock, '✗');
             line.write(words, &format!("the lease of {} expires", lane_name(*lane)), places.store);
         }
-        Row::Told { lane, what } => {
+        DiagramRow::Told { lane, what } => {
             line.put(Places::lane(*lane), '◆');
             line.write(words, what, places.store);
         }
-        Row::Broken { violation } => {
+        DiagramRow::Broken { violation } => {
             let text = format!("▌ {} ▐", broken(*violation));
             let mut broken = Canvas(vec![' '; WIDTH]);
             broken.write(FIRST_LANE, &text, WIDTH);
             return vec![broken];
         }
-        Row::Aside { what } => line.write(words, &format!("({what})"), places.store),
+        DiagramRow::Aside { what } => line.write(words, &format!("({what})"), places.store),
     }
     vec![line]
 }

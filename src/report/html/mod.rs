@@ -51,13 +51,13 @@ struct SectionView {
     title: String,
     svgs: Vec<Picture>,
     tables: Vec<TableView>,
-    items: Vec<Item>,
+    items: Vec<PageItem>,
     paragraphs: Vec<String>,
 }
 
 /// A heading with a text, a command or a picture.
 #[derive(Serialize)]
-struct Item {
+struct PageItem {
     title: String,
     text: String,
     command: String,
@@ -193,7 +193,7 @@ fn views(shown: &Shown<'_>) -> Vec<SectionView> {
     }
     let advice = guide(shown.facts);
     if !advice.is_empty() {
-        let item = |advice: super::Advice| Item {
+        let item = |advice: super::Advice| PageItem {
             title: advice.situation,
             text: advice.advice,
             command: String::new(),
@@ -211,7 +211,7 @@ fn views(shown: &Shown<'_>) -> Vec<SectionView> {
 
 /// How to see each violation that was found, step by step.
 fn reproduction(shown: &Shown<'_>) -> SectionView {
-    let items = shown.stories.iter().map(|story| Item {
+    let items = shown.stories.iter().map(|story| PageItem {
         title: format!("{}: {} because of {}", story.strategy, story.violation, story.cause),
         text: story.note.clone(),
         command: story.command.clone(),

@@ -143,7 +143,7 @@ fn time_picture(shown: &Shown<'_>) -> String {
     let strip = |cell: &CellSummary| {
         let course = courses(shown, cell).into_iter().next()?;
         let stretch_s = course.stretch_ms as f64 / 1_000.0;
-        let shade = |outage: &crate::results::Outage| Shade {
+        let shade = |outage: &crate::results::OutageSpan| Shade {
             from_s: outage.from_ms / 1_000.0,
             until_s: outage.until_ms / 1_000.0,
             label: format!("{} of {}", outage.what, outage.server),

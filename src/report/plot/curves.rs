@@ -5,7 +5,7 @@ use super::{WIDTH, empty, escape, framed, line, place, room, words};
 
 /// What is measured along one side.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Axis {
+pub struct CurveAxis {
     pub label: String,
     pub kind: ScaleKind,
 }
@@ -29,7 +29,7 @@ const ROW: f64 = 16.0;
 
 /// One figure over another. On a logarithmic scale zero is at the edge, with an open mark.
 #[must_use]
-pub fn curves(id: &str, title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
+pub fn curves(id: &str, title: &str, x: &CurveAxis, y: &CurveAxis, series: &[Series]) -> String {
     let right = right(series);
     let along = series.iter().flat_map(|one| one.points.iter().map(|(x, _)| *x));
     let Some(across) = Scale::over(x.kind, along.clone(), (LEFT + 12.0, right)) else { return empty(id, title) };
@@ -55,7 +55,7 @@ pub fn percentiles(id: &str, title: &str, series: &[Series]) -> String {
         .filter(|(share, _)| nines(*share) <= most + 1e-9)
         .map(|(share, name)| (across.at(nines(share)), name.to_owned()))
         .collect();
-    let y = Axis { label: "ms".to_owned(), kind: ScaleKind::Log };
+    let y = CurveAxis { label: "ms".to_owned(), kind: ScaleKind::Log };
     draw(id, title, ("share of the acknowledged requests that waited no longer", &ticks), &y, series, right, |share| {
         across.at(nines(share))
     })
@@ -69,7 +69,7 @@ fn draw(
     id: &str,
     title: &str,
     (along, ticks): (&str, &[(f64, String)]),
-    axis: &Axis,
+    axis: &CurveAxis,
     series: &[Series],
     right: f64,
     x: impl Fn(f64) -> f64,

@@ -9,7 +9,7 @@ mod scale;
 mod timeline;
 
 pub use bars::{Bar, Tone, bars};
-pub use curves::{Axis, Series, curves, percentiles};
+pub use curves::{CurveAxis, Series, curves, percentiles};
 pub use heat::{HeatAxis, HeatCell, heat};
 pub use intervals::{RateRow, intervals};
 pub use scale::ScaleKind;

@@ -27,7 +27,7 @@ fn series(label: &str, points: &[(f64, f64)]) -> Series {
 
 /// Every plot, of ordinary, of nasty and of broken figures.
 fn all(figure: f64) -> Vec<String> {
-    let axis = |kind| Axis { label: NASTY.to_owned(), kind };
+    let axis = |kind| CurveAxis { label: NASTY.to_owned(), kind };
     let lines = [series(NASTY, &[(0.1, 1.0), (0.5, figure)]), series("b", &[(0.0, 0.0), (0.99, 3.0)])];
     let timeline = Timeline {
         label: NASTY.to_owned(),

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
 use crate::service::etcd::model::lock_key;
-use crate::service::{Backend, BackendError, Endpoint, Pending, Session, Way};
+use crate::service::{Backend, BackendError, Connection, Endpoint, Pending, Way};
 use crate::service::{Op, Outcome, Response};
 use crate::terms::{AccountId, Delivery, Failure, LeaseId, Token};
 use crate::wire::{Address, Protocol};
@@ -195,7 +195,7 @@ pub(crate) async fn client(endpoint: &Endpoint, options: &EtcdOptions) -> Result
 
 impl Backend for EtcdBackend {
     /// Prepares a connection; the first operation opens it. So a server that is gone is an outcome, not a broken trial.
-    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         let endpoint = self.next_endpoint().clone();
         Box::pin(async move { self.session(endpoint).await })
     }
@@ -205,7 +205,7 @@ impl Backend for EtcdBackend {
         Some(Way { to, protocol: Protocol::Http2 })
     }
 
-    fn connect_through(&self, address: &Address) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect_through(&self, address: &Address) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         let endpoint = self.next_endpoint().through(address);
         Box::pin(async move { self.session(endpoint).await })
     }
@@ -222,7 +222,7 @@ impl EtcdBackend {
         &self.options.endpoints[number % self.options.endpoints.len()]
     }
 
-    async fn session(&self, endpoint: Endpoint) -> Result<Box<dyn Session>, BackendError> {
+    async fn session(&self, endpoint: Endpoint) -> Result<Box<dyn Connection>, BackendError> {
         endpoint.address()?;
         let mut session = EtcdSession { endpoint, options: self.options.clone(), client: None, keeper: None };
         // A member that is down for the moment is an outcome of the operations, not a broken trial.
@@ -280,7 +280,7 @@ async fn keep_alive(
     }
 }
 
-impl Session for EtcdSession {
+impl Connection for EtcdSession {
     fn stand_still(&mut self, still: bool) {
         if let Some(keeper) = &self.keeper {
             keeper.stands_still.send_replace(still);

@@ -15,7 +15,7 @@ const CHUNK: usize = 16 * 1024;
 
 /// Whose bytes do not get through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum RelaySource {
     None,
     All,
     /// Those of the etcd member with this id, by which members introduce themselves to each other.
@@ -25,7 +25,7 @@ enum Source {
 /// A listener that stands for a server. Dropped, it closes every connection.
 pub struct Relay {
     address: Address,
-    blocked: Arc<watch::Sender<Source>>,
+    blocked: Arc<watch::Sender<RelaySource>>,
     _accepting: AbortOnDropHandle<()>,
 }
 
@@ -47,7 +47,7 @@ impl Relay {
     }
 
     fn new(listener: Listener, to: Address) -> Self {
-        let blocked = Arc::new(watch::Sender::new(Source::None));
+        let blocked = Arc::new(watch::Sender::new(RelaySource::None));
         let address = listener.address().clone();
         let accepting = tokio::spawn(accept(listener, to, Arc::clone(&blocked)));
         Relay { address, blocked, _accepting: AbortOnDropHandle::new(accepting) }
@@ -61,21 +61,21 @@ impl Relay {
 
     /// Lets nothing through any more.
     pub fn cut(&self) {
-        self.blocked.send_replace(Source::All);
+        self.blocked.send_replace(RelaySource::All);
     }
 
     /// Lets nothing through on connections that this etcd member has opened.
     pub(super) fn cut_from(&self, member: u64) {
-        self.blocked.send_replace(Source::Member(member));
+        self.blocked.send_replace(RelaySource::Member(member));
     }
 
     /// Lets everything through again, what was kept first.
     pub fn heal(&self) {
-        self.blocked.send_replace(Source::None);
+        self.blocked.send_replace(RelaySource::None);
     }
 }
 
-async fn accept(listener: Listener, to: Address, blocked: Arc<watch::Sender<Source>>) {
+async fn accept(listener: Listener, to: Address, blocked: Arc<watch::Sender<RelaySource>>) {
     // Dropped with the relay, and every connection with it.
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -92,7 +92,7 @@ async fn accept(listener: Listener, to: Address, blocked: Arc<watch::Sender<Sour
 }
 
 /// Carries one connection until either side closes it.
-async fn carry((mut from_client, to_client): (Incoming, Outgoing), to: Address, blocked: watch::Receiver<Source>) {
+async fn carry((mut from_client, to_client): (Incoming, Outgoing), to: Address, blocked: watch::Receiver<RelaySource>) {
     let mut first = vec![0; CHUNK];
     let Ok(length) = from_client.read(&mut first).await else { return };
     first.truncate(length);
@@ -113,7 +113,7 @@ async fn carry((mut from_client, to_client): (Incoming, Outgoing), to: Address, 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    mut blocked: watch::Receiver<Source>,
+    mut blocked: watch::Receiver<RelaySource>,
     member: Option<u64>,
 ) {
     let mut chunk = vec![0; CHUNK];
@@ -127,13 +127,13 @@ async fn pass(
 }
 
 async fn wait_until_open(
-    blocked: &mut watch::Receiver<Source>,
+    blocked: &mut watch::Receiver<RelaySource>,
     member: Option<u64>,
 ) -> Result<(), watch::error::RecvError> {
-    let open = |source: &Source| match source {
-        Source::None => true,
-        Source::All => false,
-        Source::Member(id) => member != Some(*id),
+    let open = |source: &RelaySource| match source {
+        RelaySource::None => true,
+        RelaySource::All => false,
+        RelaySource::Member(id) => member != Some(*id),
     };
     blocked.wait_for(open).await.map(drop)
 }

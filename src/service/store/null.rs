@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crate::service::{Backend, BackendError, Pending, Session, Store};
+use crate::service::{Backend, BackendError, Connection, Pending, Store};
 use crate::service::{Op, Outcome, Response};
 use crate::terms::{AccountId, Answer, Balances, Delivery, Entry, Request, Token};
 
@@ -53,7 +53,7 @@ impl NullSession {
     }
 }
 
-impl Session for NullSession {
+impl Connection for NullSession {
     fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         let response = match op {
             Op::ReadMark(_) | Op::ReadAnswer(_) | Op::Sql(_) => Response::Found(None),
@@ -76,13 +76,13 @@ impl Drop for NullSession {
 }
 
 impl Backend for NullStore {
-    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         let session = NullSession {
             accounts: Arc::clone(&self.accounts),
             entries: Vec::new(),
             applied: Arc::clone(&self.applied),
         };
-        Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn Session>)))
+        Box::pin(std::future::ready(Ok(Box::new(session) as Box<dyn Connection>)))
     }
 
     fn describe(&self) -> Vec<(String, String)> {

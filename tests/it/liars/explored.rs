@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use oncelab::check::Finding;
 use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, tell};
-use oncelab::replay::{How, Testbed, Work, replay_all, search};
+use oncelab::replay::{How, ReplayWork, Testbed, replay_all, search};
 use oncelab::service::{LockKind, Wanted};
 use oncelab::strategy::Strategy;
 use oncelab::terms::{Cause, StoreKind, Violation};
@@ -48,7 +48,7 @@ impl Mounted {
     /// What a schedule shows on the real store, and whether the model says so too.
     pub fn replay(&self, liar: &Liar, bound: Bound, schedule: &Schedule) -> Result<Vec<Finding>, String> {
         let found = Mutex::new(Err("it was not replayed".to_owned()));
-        let work = Work {
+        let work = ReplayWork {
             strategy: liar.lies.as_ref(),
             bound: bound_of(liar.lies.as_ref(), bound, schedule).map_err(|error| error.to_string())?,
             flaws: Flaws::default(),

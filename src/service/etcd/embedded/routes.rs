@@ -60,16 +60,16 @@ const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
 #[derive(Clone)]
 pub(super) struct Routes {
     guard: Arc<Guard>,
-    handler: Handler,
-    kv: PbKvServer<Handler>,
-    lease: PbLeaseServer<Handler>,
+    handler: Route,
+    kv: PbKvServer<Route>,
+    lease: PbLeaseServer<Route>,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Body>, std::convert::Infallible>> + Send>>;
 
 impl Routes {
     pub(super) fn new(service: Arc<Service>, guard: Guard) -> Self {
-        let handler = Handler(service);
+        let handler = Route(service);
         Routes {
             guard: Arc::new(guard),
             kv: PbKvServer::new(handler.clone()),
@@ -147,12 +147,12 @@ fn unimplemented(path: &str) -> Status {
 
 /// Answers calls from the service.
 #[derive(Clone)]
-struct Handler(Arc<Service>);
+struct Route(Arc<Service>);
 
 /// Declares the service of one method that has no generated server.
 macro_rules! method {
     ($name:ident: $question:ty => $answer:ty, |$service:ident, $request:ident| $body:expr) => {
-        struct $name(Handler);
+        struct $name(Route);
 
         impl UnaryService<$question> for $name {
             type Response = $answer;
@@ -183,7 +183,7 @@ method! { StatusMethod: PbStatusRequest => PbStatusResponse, |service, _request|
 } }
 
 #[tonic::async_trait]
-impl PbKvService for Handler {
+impl PbKvService for Route {
     type RangeStreamStream = BoxStream<'static, Result<PbRangeStreamResponse, Status>>;
 
     async fn range(&self, request: Request<PbRangeRequest>) -> Result<Response<PbRangeResponse>, Status> {
@@ -225,7 +225,7 @@ impl PbKvService for Handler {
 }
 
 #[tonic::async_trait]
-impl PbLeaseService for Handler {
+impl PbLeaseService for Route {
     type LeaseKeepAliveStream = BoxStream<'static, Result<PbLeaseKeepAliveResponse, Status>>;
 
     async fn lease_grant(

@@ -11,13 +11,13 @@ use crate::terms::LeaseId;
 
 /// The lock service as calls reach it, concurrently and in real time.
 pub(super) struct Service {
-    state: Mutex<State>,
+    state: Mutex<ServerState>,
     started: Instant,
     clock_speed: f64,
     expiry_moved: Notify,
 }
 
-struct State {
+struct ServerState {
     model: LockService,
     waiting: BTreeMap<Ticket, oneshot::Sender<Result<Held, Refusal>>>,
     last_ticket: u64,
@@ -27,7 +27,7 @@ struct State {
 
 impl Service {
     pub(super) fn new(model: LockService, clock_speed: f64) -> Self {
-        let state = State { model, waiting: BTreeMap::new(), last_ticket: 0, wakes_at_ms: None };
+        let state = ServerState { model, waiting: BTreeMap::new(), last_ticket: 0, wakes_at_ms: None };
         Service { state: Mutex::new(state), started: Instant::now(), clock_speed, expiry_moved: Notify::new() }
     }
 
@@ -46,7 +46,7 @@ impl Service {
                 Locking::Waiting => {
                     let (settled, answer) = oneshot::channel();
                     state.waiting.insert(ticket, settled);
-                    Ok(Err(Place { service: self, ticket, answer }))
+                    Ok(Err(PromisePlace { service: self, ticket, answer }))
                 }
             }
         });
@@ -80,7 +80,7 @@ impl Service {
     }
 
     /// The only way to the state: the clock is set before, and whose turn has come is told after.
-    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut ServerState) -> T) -> T {
         // The model has no half-done states to fear: a panic in it is a bug that has been reported by then.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.started.elapsed().as_secs_f64() * 1000.0 * self.clock_speed;
@@ -103,13 +103,13 @@ impl Service {
 }
 
 /// A place in the queue of a lock. Dropped, it is given up; if the turn has come by then, that changes nothing.
-struct Place<'s> {
+struct PromisePlace<'s> {
     service: &'s Service,
     ticket: Ticket,
     answer: oneshot::Receiver<Result<Held, Refusal>>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for PromisePlace<'_> {
     fn drop(&mut self) {
         if !self.answer.is_terminated() {
             self.service.with(|state| {

@@ -8,8 +8,8 @@ use etcd_client::proto::{
 use tonic::{Code, Status};
 
 use crate::service::etcd::model::{
-    Attach, Compare, DeleteResult, KeyRange, KeyValue, Put, PutResult, Query, RangeResult, Refusal, Relation, SortBy,
-    Target, Txn, TxnOp, TxnOpResult, TxnResult,
+    Attach, DeleteResult, KeyRange, KeyValue, Put, PutResult, Query, RangeResult, Refusal, SortBy, Txn, TxnCompare,
+    TxnOp, TxnOpResult, TxnRelation, TxnResult, TxnTarget,
 };
 use crate::terms::LeaseId;
 
@@ -115,29 +115,29 @@ fn branch(ops: Vec<PbTxnRequestOp>) -> Result<(Vec<TxnOp>, Vec<bool>), Status> {
     ops.into_iter().map(op).collect()
 }
 
-fn compare(compare: PbCompare) -> Result<Compare, Status> {
+fn compare(compare: PbCompare) -> Result<TxnCompare, Status> {
     let relation = match compare.result {
-        0 => Relation::Equal,
-        1 => Relation::Greater,
-        2 => Relation::Less,
-        3 => Relation::NotEqual,
+        0 => TxnRelation::Equal,
+        1 => TxnRelation::Greater,
+        2 => TxnRelation::Less,
+        3 => TxnRelation::NotEqual,
         _ => return Err(invalid("relation of a comparison")),
     };
     let property = PbCompareTarget::try_from(compare.target).map_err(|_| invalid("target of a comparison"))?;
     // As in etcd, a missing or foreign right-hand side is zero.
     let target = match (property, compare.target_union) {
-        (PbCompareTarget::Version, Some(PbTargetUnion::Version(version))) => Target::Version(version),
-        (PbCompareTarget::Version, _) => Target::Version(0),
-        (PbCompareTarget::Create, Some(PbTargetUnion::CreateRevision(revision))) => Target::CreateRevision(revision),
-        (PbCompareTarget::Create, _) => Target::CreateRevision(0),
-        (PbCompareTarget::Mod, Some(PbTargetUnion::ModRevision(revision))) => Target::ModRevision(revision),
-        (PbCompareTarget::Mod, _) => Target::ModRevision(0),
-        (PbCompareTarget::Value, Some(PbTargetUnion::Value(value))) => Target::Value(value),
-        (PbCompareTarget::Value, _) => Target::Value(Vec::new()),
-        (PbCompareTarget::Lease, Some(PbTargetUnion::Lease(lease))) => Target::Lease(LeaseId(lease)),
-        (PbCompareTarget::Lease, _) => Target::Lease(LeaseId(0)),
+        (PbCompareTarget::Version, Some(PbTargetUnion::Version(version))) => TxnTarget::Version(version),
+        (PbCompareTarget::Version, _) => TxnTarget::Version(0),
+        (PbCompareTarget::Create, Some(PbTargetUnion::CreateRevision(revision))) => TxnTarget::CreateRevision(revision),
+        (PbCompareTarget::Create, _) => TxnTarget::CreateRevision(0),
+        (PbCompareTarget::Mod, Some(PbTargetUnion::ModRevision(revision))) => TxnTarget::ModRevision(revision),
+        (PbCompareTarget::Mod, _) => TxnTarget::ModRevision(0),
+        (PbCompareTarget::Value, Some(PbTargetUnion::Value(value))) => TxnTarget::Value(value),
+        (PbCompareTarget::Value, _) => TxnTarget::Value(Vec::new()),
+        (PbCompareTarget::Lease, Some(PbTargetUnion::Lease(lease))) => TxnTarget::Lease(LeaseId(lease)),
+        (PbCompareTarget::Lease, _) => TxnTarget::Lease(LeaseId(0)),
     };
-    Ok(Compare { keys: KeyRange { start: compare.key, end: compare.range_end }, relation, target })
+    Ok(TxnCompare { keys: KeyRange { start: compare.key, end: compare.range_end }, relation, target })
 }
 
 fn key_value(key_value: KeyValue) -> PbKeyValue {

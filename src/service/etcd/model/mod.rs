@@ -27,7 +27,7 @@ pub use lease::{Granted, MIN_TTL_S, TimeToLive};
 pub use lock::{Held, Locking, SESSION_TTL_S, Settled, Ticket, lock_key};
 pub use query::{Query, RangeResult, SortBy};
 pub use refusal::Refusal;
-pub use txn::{Compare, MAX_TXN_OPS, Relation, Target, Txn, TxnOp, TxnOpResult, TxnResult};
+pub use txn::{MAX_TXN_OPS, Txn, TxnCompare, TxnOp, TxnOpResult, TxnRelation, TxnResult, TxnTarget};
 
 use std::collections::BTreeMap;
 

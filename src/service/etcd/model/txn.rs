@@ -11,7 +11,7 @@ pub const MAX_TXN_OPS: usize = 128;
 
 /// How the two sides of a comparison must stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Relation {
+pub enum TxnRelation {
     Equal,
     NotEqual,
     Greater,
@@ -20,7 +20,7 @@ pub enum Relation {
 
 /// Which property of a key is compared, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
+pub enum TxnTarget {
     Value(Vec<u8>),
     Version(i64),
     CreateRevision(i64),
@@ -32,10 +32,10 @@ pub enum Target {
 /// A comparison. Over a range it holds if it holds for every key. A key that does not exist has version 0 and revisions
 /// 0, and no value: no comparison of its value holds, not even that it differs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Compare {
+pub struct TxnCompare {
     pub keys: KeyRange,
-    pub relation: Relation,
-    pub target: Target,
+    pub relation: TxnRelation,
+    pub target: TxnTarget,
 }
 
 /// One operation of a transaction.
@@ -49,7 +49,7 @@ pub enum TxnOp {
 /// A transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Txn {
-    pub compare: Vec<Compare>,
+    pub compare: Vec<TxnCompare>,
     pub success: Vec<TxnOp>,
     pub failure: Vec<TxnOp>,
 }
@@ -119,30 +119,30 @@ impl LockService {
         Ok(TxnResult { revision, succeeded, results })
     }
 
-    fn holds(&self, compare: &Compare) -> bool {
+    fn holds(&self, compare: &TxnCompare) -> bool {
         let satisfied = |ordering| match compare.relation {
-            Relation::Equal => ordering == Ordering::Equal,
-            Relation::NotEqual => ordering != Ordering::Equal,
-            Relation::Greater => ordering == Ordering::Greater,
-            Relation::Less => ordering == Ordering::Less,
+            TxnRelation::Equal => ordering == Ordering::Equal,
+            TxnRelation::NotEqual => ordering != Ordering::Equal,
+            TxnRelation::Greater => ordering == Ordering::Greater,
+            TxnRelation::Less => ordering == Ordering::Less,
         };
         let mut keys = self.keyspace.range(&compare.keys).map(|(_, record)| record).peekable();
         if keys.peek().is_none() {
             return match &compare.target {
-                Target::Value(_) => false,
-                Target::Version(other)
-                | Target::CreateRevision(other)
-                | Target::ModRevision(other)
-                | Target::Lease(LeaseId(other)) => satisfied(0.cmp(other)),
+                TxnTarget::Value(_) => false,
+                TxnTarget::Version(other)
+                | TxnTarget::CreateRevision(other)
+                | TxnTarget::ModRevision(other)
+                | TxnTarget::Lease(LeaseId(other)) => satisfied(0.cmp(other)),
             };
         }
         keys.all(|record| {
             satisfied(match &compare.target {
-                Target::Value(value) => record.value.cmp(value),
-                Target::Version(version) => record.version.cmp(version),
-                Target::CreateRevision(revision) => record.create_revision.cmp(revision),
-                Target::ModRevision(revision) => record.mod_revision.cmp(revision),
-                Target::Lease(lease) => record.lease.unwrap_or(LeaseId(0)).cmp(lease),
+                TxnTarget::Value(value) => record.value.cmp(value),
+                TxnTarget::Version(version) => record.version.cmp(version),
+                TxnTarget::CreateRevision(revision) => record.create_revision.cmp(revision),
+                TxnTarget::ModRevision(revision) => record.mod_revision.cmp(revision),
+                TxnTarget::Lease(lease) => record.lease.unwrap_or(LeaseId(0)).cmp(lease),
             })
         })
     }

@@ -14,7 +14,7 @@ use crate::terms::{Session, Sessions};
 
 /// A table, as predicate locks know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum WatchedTable {
     Accounts,
     Fences,
     Owners,
@@ -64,7 +64,7 @@ impl Serializable {
     }
 
     /// A transaction reads a table: a conflict out to everyone who has written it unseen. False if it must fail.
-    pub fn reads(&mut self, session: Session, table: Table) -> bool {
+    pub fn reads(&mut self, session: Session, table: WatchedTable) -> bool {
         let Some(me) = self.at(session) else { return true };
         self.watched[me].reads |= bit(table);
         let others: Vec<usize> = (0..self.watched.len()).filter(|it| *it != me).collect();
@@ -74,7 +74,7 @@ impl Serializable {
     }
 
     /// A transaction writes a table: a conflict in from everyone who has read it before. False if it must fail.
-    pub fn writes(&mut self, session: Session, table: Table) -> bool {
+    pub fn writes(&mut self, session: Session, table: WatchedTable) -> bool {
         let Some(me) = self.at(session) else { return true };
         self.watched[me].writes |= bit(table);
         let others: Vec<usize> = (0..self.watched.len()).filter(|it| *it != me).collect();
@@ -191,6 +191,6 @@ impl Watched {
     }
 }
 
-fn bit(table: Table) -> u8 {
+fn bit(table: WatchedTable) -> u8 {
     1 << (table as u8)
 }

@@ -1,6 +1,6 @@
 //! What each statement reads and changes.
 
-use super::serializable::Table;
+use super::serializable::WatchedTable;
 use super::{Flaw, Store, Waits};
 use super::{rows::Insertion, rows::Note, rows::Row};
 use crate::service::{Acts, Op, OpKind, Outcome, Response};
@@ -73,25 +73,25 @@ impl Store {
     fn carry_out(&mut self, maker: Maker, op: Op, ledger: &mut Vec<Entry>) -> Result<Outcome, Halt> {
         let response = match op {
             Op::ReadMark(id) => {
-                self.reads(maker, Table::Marks)?;
+                self.reads(maker, WatchedTable::Marks)?;
                 Response::Found(self.find(&self.marks, maker.session, id))
             }
             Op::ReadAnswer(id) => {
-                self.reads(maker, Table::Answers)?;
+                self.reads(maker, WatchedTable::Answers)?;
                 Response::Found(self.find(&self.answers, maker.session, id))
             }
             Op::ReadBalance(account) => {
-                self.reads(maker, Table::Accounts)?;
+                self.reads(maker, WatchedTable::Accounts)?;
                 Response::Found(self.read_balance(maker, account))
             }
             Op::WriteMark(message, answer) => {
-                self.writes(maker, Table::Marks)?;
+                self.writes(maker, WatchedTable::Marks)?;
                 let insertion = self.insertion(maker.session, maker.at.is_some());
                 self.marks.push(Note { message, answer, insertion });
                 Response::Done
             }
             Op::StoreAnswer(message, answer) => {
-                self.writes(maker, Table::Answers)?;
+                self.writes(maker, WatchedTable::Answers)?;
                 let insertion = self.insertion(maker.session, maker.at.is_some());
                 self.answers.push(Note { message, answer, insertion });
                 Response::Done
@@ -137,7 +137,7 @@ impl Store {
                 self.claim(maker, request.id)?;
                 let balance = self.add(maker, &request, None, ledger)?;
                 if let Some(answer) = balance {
-                    self.writes(maker, Table::Answers)?;
+                    self.writes(maker, WatchedTable::Answers)?;
                     let insertion = self.insertion(maker.session, maker.at.is_some());
                     self.answers.push(Note { message: request.id, answer, insertion });
                 }
@@ -184,7 +184,7 @@ impl Store {
     }
 
     fn claim(&mut self, maker: Maker, message: MessageId) -> Result<(), Halt> {
-        self.writes(maker, Table::Claims)?;
+        self.writes(maker, WatchedTable::Claims)?;
         let insertion = self.insertion(maker.session, maker.at.is_some());
         let at = self.claims.partition_point(|(id, _)| *id <= message);
         self.claims.insert(at, (message, insertion));
@@ -214,7 +214,7 @@ impl Store {
             row.locked = Some(maker.session);
         }
         if accepted {
-            self.writes(maker, Table::Fences)?;
+            self.writes(maker, WatchedTable::Fences)?;
             let snapshots = self.snapshots();
             change(&mut self.fences[place], maker, Some(token), snapshots);
         }
@@ -232,7 +232,7 @@ impl Store {
             row.locked = Some(maker.session);
         }
         if accepted {
-            self.writes(maker, Table::Owners)?;
+            self.writes(maker, WatchedTable::Owners)?;
             let snapshots = self.snapshots();
             change(&mut self.owners[place], maker, Some(lease), snapshots);
         }
@@ -264,7 +264,7 @@ impl Store {
         let Some(row) = self.balances.get(account.0 as usize) else { return Ok(None) };
         self.check_row(maker, row)?;
         let balance = to(row.current(maker.session));
-        self.writes(maker, Table::Accounts)?;
+        self.writes(maker, WatchedTable::Accounts)?;
         let snapshots = self.snapshots();
         change(&mut self.balances[account.0 as usize], maker, balance, snapshots);
         let entry = Entry {
@@ -292,11 +292,11 @@ impl Store {
         if row.newer_than.contains(maker.session) { Err(Halt::Unserializable) } else { Ok(()) }
     }
 
-    fn reads(&mut self, maker: Maker, table: Table) -> Result<(), Halt> {
+    fn reads(&mut self, maker: Maker, table: WatchedTable) -> Result<(), Halt> {
         self.serializable.reads(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
 
-    fn writes(&mut self, maker: Maker, table: Table) -> Result<(), Halt> {
+    fn writes(&mut self, maker: Maker, table: WatchedTable) -> Result<(), Halt> {
         self.serializable.writes(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
 }

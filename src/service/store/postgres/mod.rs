@@ -11,10 +11,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Executor, Row};
+use sqlx::{ConnectOptions, Connection as _, Executor, Row};
 
 use super::ledger;
-use crate::service::{Backend, BackendError, Pending, Session, Store, Usage, Way};
+use crate::service::{Backend, BackendError, Connection, Pending, Store, Usage, Way};
 use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
 use crate::wire::{Address, Protocol};
 pub use overseer::PostgresOverseer;
@@ -149,7 +149,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`BackendError`] if it cannot be opened.
-    pub async fn connect_pinned(&self, address: &Address) -> Result<(Box<dyn Session>, i32), BackendError> {
+    pub async fn connect_pinned(&self, address: &Address) -> Result<(Box<dyn Connection>, i32), BackendError> {
         let mut connection = open(&at(&self.handlers, address)).await?;
         let asked = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await;
         let pid = asked.map_err(|error| broken(&error))?;
@@ -290,7 +290,7 @@ async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), 
     run(connection, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await
 }
 
-async fn session_with(options: PgConnectOptions) -> Result<Box<dyn Session>, BackendError> {
+async fn session_with(options: PgConnectOptions) -> Result<Box<dyn Connection>, BackendError> {
     match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
         Ok(Ok(connection)) => Ok(Box::new(PostgresSession::new(connection))),
         // A server that is down for the moment is an outcome, not a broken trial.
@@ -367,7 +367,7 @@ fn broken(error: &sqlx::Error) -> BackendError {
 }
 
 impl Backend for PostgresStore {
-    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         Box::pin(session_with(self.handlers.clone()))
     }
 
@@ -376,7 +376,7 @@ impl Backend for PostgresStore {
         Some(Way { to, protocol: Protocol::Postgres })
     }
 
-    fn connect_through(&self, address: &Address) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect_through(&self, address: &Address) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         Box::pin(session_with(at(&self.handlers, address)))
     }
 

@@ -6,18 +6,18 @@ use sqlx::{Executor, Row};
 
 use super::broken;
 use super::statements::{self, Parameter};
-use crate::service::{BackendError, Op, Outcome, Pending, Response, Session};
+use crate::service::{BackendError, Connection, Op, Outcome, Pending, Response};
 use crate::terms::{Answer, Delivery, Failure};
 
 /// One connection.
 pub(super) struct PostgresSession {
     connection: PgConnection,
-    transaction: Transaction,
+    transaction: OpenTransaction,
 }
 
 /// Where a connection stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Transaction {
+enum OpenTransaction {
     None,
     Open,
     /// An error has ended it, though not in name: PostgreSQL answers its COMMIT with a rollback and no error.
@@ -29,20 +29,20 @@ pub(super) struct Unreachable;
 
 impl PostgresSession {
     pub(super) fn new(connection: PgConnection) -> Self {
-        PostgresSession { connection, transaction: Transaction::None }
+        PostgresSession { connection, transaction: OpenTransaction::None }
     }
 
     async fn run(&mut self, op: Op, by: Delivery) -> Result<Outcome, sqlx::Error> {
         let response = match op {
             Op::Begin(isolation) => {
                 self.connection.execute(statements::begin(isolation)).await?;
-                self.transaction = Transaction::Open;
+                self.transaction = OpenTransaction::Open;
                 Response::Done
             }
-            Op::Commit | Op::Rollback if self.transaction == Transaction::None => {
+            Op::Commit | Op::Rollback if self.transaction == OpenTransaction::None => {
                 return Ok(Outcome::Failed(Failure::NoTransaction));
             }
-            Op::Commit if self.transaction == Transaction::Aborted => {
+            Op::Commit if self.transaction == OpenTransaction::Aborted => {
                 self.end(statements::ROLLBACK).await?;
                 return Ok(Outcome::Failed(Failure::NoTransaction));
             }
@@ -78,7 +78,7 @@ impl PostgresSession {
 
     async fn end(&mut self, statement: &'static str) -> Result<Response, sqlx::Error> {
         self.connection.execute(statement).await?;
-        self.transaction = Transaction::None;
+        self.transaction = OpenTransaction::None;
         Ok(Response::Done)
     }
 
@@ -113,12 +113,12 @@ fn query(op: Op, by: Delivery) -> Query<'static, Postgres, PgArguments> {
     })
 }
 
-impl Session for PostgresSession {
+impl Connection for PostgresSession {
     fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
             self.run(op, by).await.or_else(|error| {
-                if self.transaction == Transaction::Open {
-                    self.transaction = Transaction::Aborted;
+                if self.transaction == OpenTransaction::Open {
+                    self.transaction = OpenTransaction::Aborted;
                 }
                 outcome(&error)
             })
@@ -126,7 +126,7 @@ impl Session for PostgresSession {
     }
 }
 
-impl Session for Unreachable {
+impl Connection for Unreachable {
     fn execute(&mut self, _: Op, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(std::future::ready(Ok(Outcome::Failed(Failure::Unavailable))))
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, Statement};
 
-use super::plan::{How, Plan};
+use super::plan::{RunsAs, StatementPlan};
 use super::statements;
 use crate::service::provision::what_lets_files_be_opened;
 use crate::service::store::ledger;
@@ -33,7 +33,7 @@ pub struct ImmediateConnection {
 /// The size of a page in bytes: the smallest that SQLite knows.
 const PAGE: u32 = 512;
 
-/// How many statements a connection keeps prepared: more than there are.
+/// RunsAs many statements a connection keeps prepared: more than there are.
 const PREPARED: usize = 64;
 
 impl ImmediateConnection {
@@ -152,11 +152,11 @@ impl ImmediateConnection {
                 done
             }
             _ => {
-                let plan = Plan::new(op, by, true);
+                let plan = StatementPlan::new(op, by, true);
                 let row = match plan.how {
-                    How::Read(text) => self.rows(text, &plan.values)?,
-                    How::Own(text) => self.own(text, &plan.values)?,
-                    How::Write(statements) => self.write(statements.inside, &plan.values)?,
+                    RunsAs::Read(text) => self.rows(text, &plan.values)?,
+                    RunsAs::Own(text) => self.own(text, &plan.values)?,
+                    RunsAs::Write(statements) => self.write(statements.inside, &plan.values)?,
                 };
                 Ok(plan.outcome(row))
             }

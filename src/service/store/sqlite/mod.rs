@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions, Connection as _, Row};
 
 use super::ledger;
 use crate::service::provision::{Keeps, temporary_folder, what_lets_files_be_opened};
-use crate::service::{Backend, BackendError, Pending, Session, Store, Usage};
+use crate::service::{Backend, BackendError, Connection, Pending, Store, Usage};
 use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
 pub use immediate::{Immediate, ImmediateConnection};
 use session::SqliteSession;
@@ -164,11 +164,11 @@ fn broken(error: &sqlx::Error) -> BackendError {
 }
 
 impl Backend for SqliteStore {
-    fn connect(&self) -> Pending<'_, Result<Box<dyn Session>, BackendError>> {
+    fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         Box::pin(async {
             let (connection, database) = self.open().await?;
             let compares = self.flaw != Some(StoreFlaw::NoTokenComparison);
-            Ok(Box::new(SqliteSession::new(connection, database.writers, compares)) as Box<dyn Session>)
+            Ok(Box::new(SqliteSession::new(connection, database.writers, compares)) as Box<dyn Connection>)
         })
     }
 

@@ -4,9 +4,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor, Row};
 use tokio::sync::OwnedMutexGuard;
 
-use super::plan::{How, Plan};
+use super::plan::{RunsAs, StatementPlan};
 use super::{WriterQueue, broken};
-use crate::service::{BackendError, Op, Outcome, Pending, Response, Session};
+use crate::service::{BackendError, Connection, Op, Outcome, Pending, Response};
 use crate::terms::{Delivery, Failure};
 
 /// One connection, with its place among the writers while a transaction is open.
@@ -39,17 +39,17 @@ impl SqliteSession {
             }
             Op::Commit => self.end("COMMIT").await?,
             Op::Rollback => self.end("ROLLBACK").await?,
-            _ => return self.on_rows(Plan::new(op, by, self.compares_tokens)).await,
+            _ => return self.on_rows(StatementPlan::new(op, by, self.compares_tokens)).await,
         };
         Ok(Outcome::Ok(response))
     }
 
     /// Reads or writes rows: in the open transaction, or else in one of its own that is begun and committed in the same call.
-    async fn on_rows(&mut self, plan: Plan) -> Result<Outcome, sqlx::Error> {
+    async fn on_rows(&mut self, plan: StatementPlan) -> Result<Outcome, sqlx::Error> {
         let (place, text) = match (plan.how, &self.transaction) {
-            (How::Read(text) | How::Own(text), _) => (None, text),
-            (How::Write(statements), Some(_)) => (None, statements.inside),
-            (How::Write(statements), None) => (Some(self.writers.clone().lock_owned().await), statements.alone),
+            (RunsAs::Read(text) | RunsAs::Own(text), _) => (None, text),
+            (RunsAs::Write(statements), Some(_)) => (None, statements.inside),
+            (RunsAs::Write(statements), None) => (Some(self.writers.clone().lock_owned().await), statements.alone),
         };
         let query = plan.values.iter().fold(sqlx::query(text), |query, value| query.bind(*value));
         let rows = query.fetch_all(&mut self.connection).await;
@@ -65,7 +65,7 @@ impl SqliteSession {
     }
 }
 
-impl Session for SqliteSession {
+impl Connection for SqliteSession {
     fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
             match self.run(op, by).await {

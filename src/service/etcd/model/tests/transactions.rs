@@ -2,18 +2,18 @@
 
 use super::*;
 
-fn compare(key: &str, relation: Relation, target: Target) -> Compare {
-    Compare { keys: KeyRange::key(key), relation, target }
+fn compare(key: &str, relation: TxnRelation, target: TxnTarget) -> TxnCompare {
+    TxnCompare { keys: KeyRange::key(key), relation, target }
 }
 
-fn holds(service: &mut LockService, compare: Compare) -> bool {
+fn holds(service: &mut LockService, compare: TxnCompare) -> bool {
     service.txn(Txn { compare: vec![compare], ..Txn::default() }).unwrap().succeeded
 }
 
 #[test]
 fn comparisons_hold_and_fail_by_value_version_create_and_mod_revision() {
-    use Relation::*;
-    use Target::*;
+    use TxnRelation::*;
+    use TxnTarget::*;
     let mut service = LockService::default();
     service.put(Put::new("k", "m")).unwrap();
     service.put(Put::new("k", "m")).unwrap();
@@ -37,12 +37,12 @@ fn comparisons_hold_and_fail_by_value_version_create_and_mod_revision() {
 #[test]
 fn a_missing_key_has_revision_and_version_0_and_no_value_to_compare() {
     let mut service = LockService::default();
-    for target in [Target::Version(0), Target::CreateRevision(0), Target::ModRevision(0)] {
-        assert!(holds(&mut service, compare("missing", Relation::Equal, target.clone())));
-        assert!(!holds(&mut service, compare("missing", Relation::Greater, target)));
+    for target in [TxnTarget::Version(0), TxnTarget::CreateRevision(0), TxnTarget::ModRevision(0)] {
+        assert!(holds(&mut service, compare("missing", TxnRelation::Equal, target.clone())));
+        assert!(!holds(&mut service, compare("missing", TxnRelation::Greater, target)));
     }
-    for relation in [Relation::Equal, Relation::NotEqual] {
-        assert!(!holds(&mut service, compare("missing", relation, Target::Value(Vec::new()))));
+    for relation in [TxnRelation::Equal, TxnRelation::NotEqual] {
+        assert!(!holds(&mut service, compare("missing", relation, TxnTarget::Value(Vec::new()))));
     }
 }
 
@@ -51,9 +51,9 @@ fn a_comparison_of_a_range_holds_for_every_key_or_not_at_all() {
     let mut service = LockService::default();
     service.put(Put::new("p/1", "x")).unwrap();
     service.put(Put::new("p/2", "y")).unwrap();
-    let below = |version| Compare { keys: KeyRange::prefix("p/"), relation: Relation::Less, target: version };
-    assert!(holds(&mut service, below(Target::ModRevision(4))));
-    assert!(!holds(&mut service, below(Target::ModRevision(3))));
+    let below = |version| TxnCompare { keys: KeyRange::prefix("p/"), relation: TxnRelation::Less, target: version };
+    assert!(holds(&mut service, below(TxnTarget::ModRevision(4))));
+    assert!(!holds(&mut service, below(TxnTarget::ModRevision(3))));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The stage on which steps are made: what a step asks of the backends, be they a model or servers.
+//! The environment in which steps are made: what a step asks of the backends, be they a model or servers.
 
 use crate::service::store::model::Waits;
 use crate::terms::{LeaseId, LockKey, Session, Token};
@@ -29,7 +29,7 @@ pub(crate) enum Acquired {
 ///
 /// A step calls at most one of the operations. A connection is named by its [`Session`]: a lane's, or that of a request in
 /// flight, whose operation lands over it.
-pub(crate) trait Stage {
+pub(crate) trait Environment {
     /// Carries out an operation on the store. Waiting changes nothing.
     fn store(&mut self, session: Session, op: Op, by: (u8, u8)) -> Result<Outcome, Waits>;
     /// Cuts a connection to the store.

@@ -1,9 +1,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::bound;
-use crate::explore::engine::Engine;
 use crate::explore::execution::{Execution, Executor};
-use crate::explore::touches::Touch;
+use crate::explore::independence::Touch;
+use crate::explore::state_graph::StateGraph;
 use crate::explore::{Bound, Flaws, Limits, Schedule, Step, count_classes, each_class, reference};
 use crate::strategy::{Registry, Strategy};
 use crate::terms::Profile;
@@ -47,7 +47,8 @@ fn schedules(strategy: &dyn Strategy, bound: Bound) -> HashMap<Vec<Step>, Outlin
 fn by_changing_places(strategy: &dyn Strategy, bound: Bound, all: &HashMap<Vec<Step>, Outline>) -> usize {
     let numbers: HashMap<&Vec<Step>, usize> = all.keys().enumerate().map(|(n, steps)| (steps, n)).collect();
     let mut parent: Vec<usize> = (0..all.len()).collect();
-    let mut engine = Engine::new(strategy, bound.for_strategy(strategy), Flaws::default(), true).expect("explorable");
+    let mut engine =
+        StateGraph::new(strategy, bound.for_strategy(strategy), Flaws::default(), true).expect("explorable");
     for (steps, outline) in all {
         let touches = touches(&mut engine, steps);
         for n in 1..steps.len() {
@@ -74,7 +75,7 @@ fn root(parent: &mut [usize], mut at: usize) -> usize {
 }
 
 /// What each step of a schedule touches.
-fn touches(engine: &mut Engine<'_>, steps: &[Step]) -> Vec<Touch> {
+fn touches(engine: &mut StateGraph<'_>, steps: &[Step]) -> Vec<Touch> {
     let mut state = engine.beginning().expect("explorable");
     let mut ways = Vec::new();
     let mut touches = Vec::new();

@@ -9,13 +9,13 @@ use crate::strategy::Strategy;
 use crate::terms::{Leg, Reply, Retries, Violation};
 
 use super::attempt::Next;
-use super::automaton::{Automaton, MAX_DEPTH};
 use super::bound::{Bound, MAX_LANES};
 use super::execution::Executor;
-use super::machine::{Blocked, Effect, FINAL_ATTEMPT, Lane, Lanes, Machine, end_lane, message};
+use super::memo::{Cursor, Memo, MemoPlace};
+use super::observations::Sight;
+use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, end_lane, message};
 use super::schedule::{Fate, Step};
-use super::seen::Sight;
-use super::tables::{Cursor, Place, Tables};
+use super::strategy_tree::{MAX_DEPTH, StrategyTree};
 use super::violations::{Violations, Why};
 use super::{ExploreError, Flaws, Reason};
 
@@ -23,7 +23,7 @@ use super::{ExploreError, Flaws, Reason};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     pub lanes: Lanes,
-    pub at: Place,
+    pub at: MemoPlace,
     pub faults: u8,
 }
 
@@ -39,16 +39,16 @@ impl Hash for State {
 
 /// A step that can be made from a state, and where it leads.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
+pub(super) struct Transition {
     pub step: Step,
     pub to: State,
 }
 
 /// The states of one strategy within one bound.
-pub(super) struct Engine<'s> {
+pub(super) struct StateGraph<'s> {
     pub bound: Bound,
-    pub automaton: Automaton<'s>,
-    pub tables: Tables,
+    pub tree: StrategyTree<'s>,
+    pub memo: Memo,
     pub executor: Executor<'s>,
     /// The verdict on what was seen of a schedule that has come to its end and was settled.
     verdicts: FxHashMap<u32, Violations>,
@@ -58,7 +58,7 @@ pub(super) struct Engine<'s> {
     store_steps: FxHashMap<(u64, u64), StoreStep>,
     recent: Recent,
     /// The verdict on what a schedule has left behind.
-    judged: FxHashMap<Place, Violations>,
+    judged: FxHashMap<MemoPlace, Violations>,
 }
 
 /// The number of the lane at a place.
@@ -91,7 +91,7 @@ fn recent_place(key: (u64, u64)) -> usize {
     (mixed >> 54) as usize
 }
 
-impl Hash for Place {
+impl Hash for MemoPlace {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(u64::from(self.store) << 32 | u64::from(self.lock));
         hasher.write_u64(u64::from(self.flights) << 32 | u64::from(self.seen));
@@ -109,16 +109,16 @@ fn store_key(state: &State, Step { lane, fate }: Step) -> (u64, u64) {
     (state.lanes[usize::from(lane)].bits(), which)
 }
 
-impl<'s> Engine<'s> {
+impl<'s> StateGraph<'s> {
     /// An engine that knows the beginning only. With `tokens`, states differ by the tokens in them.
     ///
     /// # Errors
     /// [`ExploreError`] if the strategy cannot be explored.
     pub fn new(strategy: &'s dyn Strategy, bound: Bound, flaws: Flaws, tokens: bool) -> Result<Self, ExploreError> {
-        Ok(Engine {
+        Ok(StateGraph {
             bound,
-            automaton: Automaton::new(strategy, bound.all_requests())?,
-            tables: Tables::new(bound, flaws, tokens),
+            tree: StrategyTree::new(strategy, bound.all_requests())?,
+            memo: Memo::new(bound, flaws, tokens),
             executor: Executor::new(strategy, bound, flaws),
             verdicts: FxHashMap::default(),
             visible: FxHashMap::default(),
@@ -131,9 +131,9 @@ impl<'s> Engine<'s> {
     /// Where every schedule begins.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
+    /// As [`new`](StateGraph::new).
     pub fn beginning(&mut self) -> Result<State, ExploreError> {
-        let mut state = State { lanes: Lanes::default(), at: Place::default(), faults: self.bound.copies };
+        let mut state = State { lanes: Lanes::default(), at: MemoPlace::default(), faults: self.bound.copies };
         for lane in 0..self.bound.lanes {
             self.begin_attempt(&mut state, lane);
         }
@@ -150,23 +150,23 @@ impl<'s> Engine<'s> {
     pub fn potential(&self, state: &State) -> u32 {
         let of = |lane: &Lane| {
             let attempts = if lane.is_ended() { self.bound.retries + 1 } else { lane.attempt };
-            let depth = if lane.is_ended() { 0 } else { self.automaton.depth(lane.node) };
+            let depth = if lane.is_ended() { 0 } else { self.tree.depth(lane.node) };
             u32::from(attempts) * u32::from(MAX_DEPTH + 1) + u32::from(depth)
         };
         let lanes: u32 = state.lanes[..usize::from(self.bound.lanes)].iter().map(of).sum();
         // As many requests are in flight as there were faults, at the most.
-        let flights = u32::try_from(self.tables.flights(state.at.flights).len()).unwrap_or(0);
+        let flights = u32::try_from(self.memo.flights(state.at.flights).len()).unwrap_or(0);
         lanes + 2 * u32::from(state.faults) - flights
     }
 
     /// Every step that can be made from a state, in the order of lanes and fates.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
-    pub fn ways(&mut self, state: &State, ways: &mut Vec<Way>) -> Result<(), ExploreError> {
+    /// As [`new`](StateGraph::new).
+    pub fn ways(&mut self, state: &State, ways: &mut Vec<Transition>) -> Result<(), ExploreError> {
         ways.clear();
         let mut moves = false;
-        let in_flight = !self.tables.flights(state.at.flights).is_empty();
+        let in_flight = !self.memo.flights(state.at.flights).is_empty();
         for lane in 0..self.bound.lanes {
             let ended = state.lanes[usize::from(lane)].is_ended();
             if ended && !in_flight {
@@ -180,7 +180,7 @@ impl<'s> Engine<'s> {
                 }
                 if let Some(to) = self.step(state, Step { lane, fate })? {
                     moves |= !fate.is_fault();
-                    ways.push(Way { step: Step { lane, fate }, to });
+                    ways.push(Transition { step: Step { lane, fate }, to });
                 }
             }
         }
@@ -191,14 +191,14 @@ impl<'s> Engine<'s> {
     }
 
     #[cold]
-    fn give_way(&mut self, state: &State, ways: &mut Vec<Way>) -> Result<(), ExploreError> {
+    fn give_way(&mut self, state: &State, ways: &mut Vec<Transition>) -> Result<(), ExploreError> {
         for lane in 0..self.bound.lanes {
-            let pending = self.automaton_op(state, lane);
-            let (effect, to) = self.machine(state, |machine| machine.give_way(lane, pending));
+            let pending = self.pending_op(state, lane);
+            let (effect, to) = self.rules(state, |rules| rules.give_way(lane, pending));
             if let Some(effect) = effect {
                 let fate = if pending.is_some() { Fate::Arrives } else { Fate::Lands };
                 let to = self.follow(to, lane, effect)?;
-                ways.push(Way { step: Step { lane, fate }, to });
+                ways.push(Transition { step: Step { lane, fate }, to });
             }
         }
         Ok(())
@@ -206,19 +206,19 @@ impl<'s> Engine<'s> {
 
     /// Whether a step can be made from a state, other than by giving way.
     pub fn can(&mut self, state: &State, step: Step) -> bool {
-        let pending = self.automaton_op(state, step.lane);
-        self.machine(state, |machine| machine.step(step, pending)).0.is_ok()
+        let pending = self.pending_op(state, step.lane);
+        self.rules(state, |rules| rules.step(step, pending)).0.is_ok()
     }
 
-    fn automaton_op(&self, state: &State, lane: u8) -> Option<crate::world::Op> {
+    fn pending_op(&self, state: &State, lane: u8) -> Option<crate::world::Op> {
         let lane = state.lanes[usize::from(lane)];
-        if lane.is_ended() { None } else { self.automaton.op(lane.node) }
+        if lane.is_ended() { None } else { self.tree.op(lane.node) }
     }
 
     /// What a step leads to; none if it cannot be made.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
+    /// As [`new`](StateGraph::new).
     pub fn step(&mut self, state: &State, step: Step) -> Result<Option<State>, ExploreError> {
         let mut to = *state;
         Ok(self.make(&mut to, step)?.then_some(to))
@@ -227,7 +227,7 @@ impl<'s> Engine<'s> {
     /// Makes a step; false, and nothing has changed, if it cannot be made. Of the lanes only the one that moves changes.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
+    /// As [`new`](StateGraph::new).
     #[inline]
     pub fn make(&mut self, state: &mut State, step: Step) -> Result<bool, ExploreError> {
         let on_store = matches!(step.fate, Fate::Arrives | Fate::RequestLost | Fate::ReplyLost);
@@ -247,7 +247,7 @@ impl<'s> Engine<'s> {
     }
 
     fn make_otherwise(&mut self, state: &mut State, step: Step, on_store: bool) -> Result<bool, ExploreError> {
-        let pending = self.automaton_op(state, step.lane);
+        let pending = self.pending_op(state, step.lane);
         if on_store && pending.is_some_and(|op| op.leg() == Leg::Store) {
             if step.fate.is_fault() && (state.faults >= self.bound.faults || !self.bound.kinds.contains(step.fate)) {
                 return Ok(false);
@@ -255,7 +255,7 @@ impl<'s> Engine<'s> {
             let made = self.learn_store_step(state, step)?;
             return Ok(self.make_on_store(state, step, &made));
         }
-        let (effect, to) = self.machine(state, |machine| machine.step(step, pending));
+        let (effect, to) = self.rules(state, |rules| rules.step(step, pending));
         match effect {
             Ok(effect) => *state = self.follow(to, step.lane, effect)?,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
@@ -274,10 +274,10 @@ impl<'s> Engine<'s> {
         }
         state.lanes[usize::from(step.lane)] = made.lane;
         state.at.store = made.store;
-        state.at.seen = self.tables.see_effects(state.at.seen, made.committed);
+        state.at.seen = self.memo.see_effects(state.at.seen, made.committed);
         state.faults += u8::from(is_fault);
         if made.replies
-            && let Next::Replies(reply) = self.automaton.next(made.lane.node)
+            && let Next::Replies(reply) = self.tree.next(made.lane.node)
         {
             self.end_attempt(state, step.lane, Some(reply));
         }
@@ -287,48 +287,44 @@ impl<'s> Engine<'s> {
     #[cold]
     fn learn_store_step(&mut self, state: &State, step: Step) -> Result<StoreStep, ExploreError> {
         let place = usize::from(step.lane);
-        let pending = self.automaton_op(state, step.lane);
-        self.tables.last_committed = 0;
-        let (effect, to) = self.machine(state, |machine| machine.step(step, pending));
-        let mut made = StoreStep {
-            store: to.at.store,
-            committed: self.tables.last_committed,
-            waits: true,
-            ..StoreStep::default()
-        };
-        if let Ok(Effect::Made { learns }) = effect {
-            let node = self.automaton.child(to.lanes[place].node, learns)?;
+        let pending = self.pending_op(state, step.lane);
+        self.memo.last_committed = 0;
+        let (effect, to) = self.rules(state, |rules| rules.step(step, pending));
+        let mut made =
+            StoreStep { store: to.at.store, committed: self.memo.last_committed, waits: true, ..StoreStep::default() };
+        if let Ok(StepEffect::Made { learns }) = effect {
+            let node = self.tree.child(to.lanes[place].node, learns)?;
             made.lane = Lane { node, ..to.lanes[place] };
             made.waits = false;
-            made.replies = matches!(self.automaton.next(node), Next::Replies(_));
+            made.replies = matches!(self.tree.next(node), Next::Replies(_));
         }
         self.store_steps.insert(store_key(state, step), made);
         Ok(made)
     }
 
     #[inline]
-    fn machine<T>(&mut self, state: &State, make: impl FnOnce(&mut Machine<'_, Cursor<'_>>) -> T) -> (T, State) {
+    fn rules<T>(&mut self, state: &State, make: impl FnOnce(&mut Rules<'_, Cursor<'_>>) -> T) -> (T, State) {
         let mut to = *state;
-        let mut cursor = Cursor { tables: &mut self.tables, at: state.at };
-        let mut machine =
-            Machine { bound: &self.bound, stage: &mut cursor, lanes: &mut to.lanes, faults: &mut to.faults };
-        let made = make(&mut machine);
+        let mut cursor = Cursor { memo: &mut self.memo, at: state.at };
+        let mut rules =
+            Rules { bound: &self.bound, environment: &mut cursor, lanes: &mut to.lanes, faults: &mut to.faults };
+        let made = make(&mut rules);
         to.at = cursor.at;
         (made, to)
     }
 
     #[inline]
-    fn follow(&mut self, mut to: State, lane: u8, effect: Effect) -> Result<State, ExploreError> {
+    fn follow(&mut self, mut to: State, lane: u8, effect: StepEffect) -> Result<State, ExploreError> {
         match effect {
-            Effect::Made { learns } => {
-                let node = self.automaton.child(to.lanes[usize::from(lane)].node, learns)?;
+            StepEffect::Made { learns } => {
+                let node = self.tree.child(to.lanes[usize::from(lane)].node, learns)?;
                 to.lanes[usize::from(lane)].node = node;
-                if let Next::Replies(reply) = self.automaton.next(node) {
+                if let Next::Replies(reply) = self.tree.next(node) {
                     self.end_attempt(&mut to, lane, Some(reply));
                 }
             }
-            Effect::Crashed => self.end_attempt(&mut to, lane, None),
-            Effect::Expired { .. } | Effect::Landed(_) | Effect::Queued => {}
+            StepEffect::Crashed => self.end_attempt(&mut to, lane, None),
+            StepEffect::Expired { .. } | StepEffect::Landed(_) | StepEffect::Queued => {}
         }
         Ok(to)
     }
@@ -337,7 +333,7 @@ impl<'s> Engine<'s> {
     fn begin_attempt(&mut self, state: &mut State, lane: u8) {
         let root = u16::from(self.bound.request_of(lane));
         state.lanes[usize::from(lane)].node = root;
-        if let Next::Replies(reply) = self.automaton.next(root) {
+        if let Next::Replies(reply) = self.tree.next(root) {
             self.end_attempt(state, lane, Some(reply));
         }
     }
@@ -353,12 +349,12 @@ impl<'s> Engine<'s> {
             };
             let node = state.lanes[usize::from(lane)].node;
             state.at.seen = match is_final {
-                true => self.tables.see(state.at.seen, sight),
-                false => self.tables.see_reply(state.at.seen, (node, self.bound.has_client(lane)), sight),
+                true => self.memo.see(state.at.seen, sight),
+                false => self.memo.see_reply(state.at.seen, (node, self.bound.has_client(lane)), sight),
             };
         }
         let again = if state.lanes[usize::from(lane)].is_in_transaction() {
-            let (again, to) = self.machine(state, |machine| machine.end_attempt(lane, reply));
+            let (again, to) = self.rules(state, |rules| rules.end_attempt(lane, reply));
             *state = to;
             again
         } else {
@@ -377,15 +373,15 @@ impl<'s> Engine<'s> {
         let mut others = (0..self.bound.lanes).filter(has_client);
         let is_over = others.all(|other| state.lanes[usize::from(other)].is_ended());
         let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
-        if is_over && !refused && !self.tables.seen(state.at.seen).is_answered(request) {
-            state.at.seen = self.tables.see(state.at.seen, Sight::GaveUp { message: of });
+        if is_over && !refused && !self.memo.seen(state.at.seen).is_answered(request) {
+            state.at.seen = self.memo.see(state.at.seen, Sight::GaveUp { message: of });
         }
     }
 
     /// The verdict on a schedule that is over.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
+    /// As [`new`](StateGraph::new).
     #[inline]
     pub fn judge(&mut self, state: &State, witness: impl FnOnce() -> Vec<Step>) -> Result<Violations, ExploreError> {
         if let Some(verdict) = self.judged.get(&state.at) {
@@ -400,11 +396,11 @@ impl<'s> Engine<'s> {
     /// What is seen in the end of a schedule that is over: after a fault-free retry of each request whose client gave up.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
+    /// As [`new`](StateGraph::new).
     fn settle(&mut self, state: &State) -> Result<u32, ExploreError> {
         let mut end = *state;
         for lane in 0..self.bound.requests.min(self.bound.lanes) {
-            let gave_up = self.tables.seen(end.at.seen).has_given_up(lane);
+            let gave_up = self.memo.seen(end.at.seen).has_given_up(lane);
             if !gave_up || self.executor.retries == Retries::Never {
                 continue;
             }
@@ -414,8 +410,8 @@ impl<'s> Engine<'s> {
                 end = match self.step(&end, Step { lane, fate: Fate::Arrives })? {
                     Some(to) => to,
                     None => {
-                        let pending = self.automaton_op(&end, lane);
-                        let (effect, to) = self.machine(&end, |machine| machine.give_way(lane, pending));
+                        let pending = self.pending_op(&end, lane);
+                        let (effect, to) = self.rules(&end, |rules| rules.give_way(lane, pending));
                         self.follow(to, lane, effect.expect("it has an operation to make"))?
                     }
                 };
@@ -428,7 +424,7 @@ impl<'s> Engine<'s> {
     /// schedule that ends so.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
+    /// As [`new`](StateGraph::new).
     fn verdict(&mut self, settled: u32, witness: impl FnOnce() -> Vec<Step>) -> Result<Violations, ExploreError> {
         if let Some(verdict) = self.verdicts.get(&settled) {
             return Ok(*verdict);
@@ -446,7 +442,7 @@ impl<'s> Engine<'s> {
     /// comes; what is left then runs on without faults, since a cause can depend on it.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
+    /// As [`new`](StateGraph::new).
     pub fn causes(&self, steps: &[Step]) -> Result<Vec<Why>, ExploreError> {
         let mut execution = self.executor.begin()?;
         for step in steps {
@@ -458,7 +454,7 @@ impl<'s> Engine<'s> {
     /// The violations that are there already and will stay, whatever comes.
     ///
     /// # Errors
-    /// As [`new`](Engine::new).
+    /// As [`new`](StateGraph::new).
     pub fn visible(&mut self, seen: u32, witness: impl FnOnce() -> Vec<Step>) -> Result<Violations, ExploreError> {
         if let Some(visible) = self.visible.get(&seen) {
             return Ok(*visible);
@@ -519,7 +515,7 @@ impl<'s> Engine<'s> {
             lanes[place] = state.lanes[usize::from(*lane)];
         }
         let code = places.iter().fold(0_u32, |code, place| code * 8 + u32::from(*place));
-        let at = self.tables.permute(state.at, code, |lane| places[usize::from(lane.min(5))]);
+        let at = self.memo.permute(state.at, code, |lane| places[usize::from(lane.min(5))]);
         (State { lanes, at, ..*state }, places)
     }
 }

@@ -53,7 +53,7 @@ struct OfRequest {
 
 /// An effect that was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Effect {
+pub(super) struct SeenEffect {
     pub message: MessageId,
     pub account: AccountId,
     pub amount: i64,
@@ -64,7 +64,7 @@ pub(super) struct Effect {
 /// Something that is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Sight {
-    Effect(Effect),
+    SeenEffect(SeenEffect),
     /// A handler has answered; its client hears it if there is one.
     Answered {
         message: MessageId,
@@ -118,7 +118,7 @@ impl Seen {
         let mut after = self.clone();
         let of = |message: MessageId| message.0 as usize;
         match sight {
-            Sight::Effect(effect) => after.applied(effect, requests),
+            Sight::SeenEffect(effect) => after.applied(effect, requests),
             Sight::Answered { message, reply, heard } => after.by_request[of(message)].answered(reply, heard),
             Sight::GaveUp { message } => after.by_request[of(message)].gave_up = true,
             Sight::Overlap { message } => after.by_request[of(message)].overlap = true,
@@ -131,8 +131,8 @@ impl Seen {
         after
     }
 
-    fn applied(&mut self, effect: Effect, requests: &[Request]) {
-        let Effect { message, account, amount, balance, token } = effect;
+    fn applied(&mut self, effect: SeenEffect, requests: &[Request]) {
+        let SeenEffect { message, account, amount, balance, token } = effect;
         self.stale |= token.is_some() && token < self.highest;
         self.highest = token.max(self.highest);
         let before = match self.balances.binary_search_by_key(&account, |(account, _)| *account) {

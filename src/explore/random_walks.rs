@@ -10,10 +10,10 @@ use crate::strategy::Strategy;
 use crate::terms::Violation;
 
 use super::bound::Bound;
-use super::engine::{Engine, State, Way};
 use super::limits::{Limits, Watch};
 use super::schedule::{Fate, Schedule, Step};
 use super::shortest::shortest;
+use super::state_graph::{State, StateGraph, Transition};
 use super::violations::Violations;
 use super::{ExploreError, Flaws};
 
@@ -57,7 +57,7 @@ pub fn walk(
     watch: &mut dyn Watch,
 ) -> Result<Walked, ExploreError> {
     let bound = bound.for_strategy(strategy);
-    let mut engine = Engine::new(strategy, bound, Flaws::default(), true)?;
+    let mut engine = StateGraph::new(strategy, bound, Flaws::default(), true)?;
     let mut walked = Walked::default();
     let length = solo_length(&mut engine)?;
     for number in 0..walks {
@@ -96,7 +96,7 @@ pub fn shorten(
 }
 
 /// How many operations a lane makes if it is alone and nothing fails.
-fn solo_length(engine: &mut Engine<'_>) -> Result<usize, ExploreError> {
+fn solo_length(engine: &mut StateGraph<'_>) -> Result<usize, ExploreError> {
     let mut state = engine.beginning()?;
     let mut length = 0;
     while let Some(to) = engine.step(&state, Step { lane: 0, fate: Fate::Arrives })? {
@@ -107,7 +107,7 @@ fn solo_length(engine: &mut Engine<'_>) -> Result<usize, ExploreError> {
 }
 
 fn one_walk(
-    engine: &mut Engine<'_>,
+    engine: &mut StateGraph<'_>,
     kind: Walk,
     length: usize,
     rng: &mut ChaCha8Rng,
@@ -142,8 +142,8 @@ fn one_walk(
                     _ => priorities.iter().copied().find(|lane| ways.iter().any(|way| way.step.lane == *lane)),
                 };
                 let wants_fault = faults.contains(&at);
-                let of_lane = |way: &&Way| lane.is_none_or(|lane| way.step.lane == lane);
-                let fitting: Vec<&Way> =
+                let of_lane = |way: &&Transition| lane.is_none_or(|lane| way.step.lane == lane);
+                let fitting: Vec<&Transition> =
                     ways.iter().filter(of_lane).filter(|way| way.step.fate.is_fault() == wants_fault).collect();
                 let fitting = if fitting.is_empty() { ways.iter().filter(of_lane).collect() } else { fitting };
                 *fitting[rng.random_range(0..fitting.len())]
@@ -157,13 +157,19 @@ fn one_walk(
 }
 
 /// A lane that can go on, with a probability in proportion to what it still has to do.
-fn in_proportion(engine: &Engine<'_>, state: &State, ways: &[Way], length: usize, rng: &mut ChaCha8Rng) -> Option<u8> {
+fn in_proportion(
+    engine: &StateGraph<'_>,
+    state: &State,
+    ways: &[Transition],
+    length: usize,
+    rng: &mut ChaCha8Rng,
+) -> Option<u8> {
     let left = |lane: u8| {
         if !ways.iter().any(|way| way.step.lane == lane && !way.step.fate.is_fault()) {
             return 0;
         }
         let lane = state.lanes[usize::from(lane)];
-        let done = if lane.is_ended() { length } else { usize::from(engine.automaton.depth(lane.node)) };
+        let done = if lane.is_ended() { length } else { usize::from(engine.tree.depth(lane.node)) };
         length.saturating_sub(done).max(1)
     };
     let total: usize = (0..engine.bound.lanes).map(left).sum();

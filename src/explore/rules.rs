@@ -1,14 +1,14 @@
 //! One step of one lane: what its operation meets, what becomes of it, and what the lane learns.
 //!
-//! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Stage`]).
+//! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Environment`]).
 
 use crate::service::store::model::Waits;
 use crate::terms::{AccountId, Failure, LeaseId, Leg, LockKey, MessageId, Reply, Session, Token, Trouble};
 use crate::world::{Op, Outcome, Response};
 
 use super::bound::{Bound, MAX_LANES};
+use super::environment::{Acquired, Environment, Flight};
 use super::schedule::{Fate, Step};
-use super::stage::{Acquired, Flight, Stage};
 
 /// The lanes of a state. Lanes beyond the bound stay as they are.
 pub(crate) type Lanes = [Lane; MAX_LANES as usize];
@@ -83,7 +83,7 @@ impl Lane {
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Effect {
+pub(crate) enum StepEffect {
     /// The strategy made its operation, and learns this.
     Made { learns: Outcome },
     /// The attempt is over; its operation was not made.
@@ -125,17 +125,17 @@ pub(super) fn of_lane(lease: LeaseId, lane: u8) -> LeaseId {
     lease_id(lane, attempt, number)
 }
 
-/// A step about to be made: the rules, over a stage.
-pub(crate) struct Machine<'s, S> {
+/// A step about to be made: the rules, over a environment.
+pub(crate) struct Rules<'s, S> {
     pub bound: &'s Bound,
-    pub stage: &'s mut S,
+    pub environment: &'s mut S,
     pub lanes: &'s mut Lanes,
     pub faults: &'s mut u8,
 }
 
-impl<S: Stage> Machine<'_, S> {
+impl<S: Environment> Rules<'_, S> {
     /// Makes a step. `pending` is the operation that the lane's strategy is about to make, as the strategy knows it.
-    pub fn step(&mut self, step: Step, pending: Option<Op>) -> Result<Effect, Blocked> {
+    pub fn step(&mut self, step: Step, pending: Option<Op>) -> Result<StepEffect, Blocked> {
         let Step { lane, fate } = step;
         if fate.is_fault() && (*self.faults >= self.bound.faults || !self.bound.kinds.contains(fate)) {
             return Err(Blocked::Disabled);
@@ -153,37 +153,37 @@ impl<S: Stage> Machine<'_, S> {
     }
 
     /// Sends a request for a lock that must wait for others.
-    fn queue(&mut self, lane: u8, local: Op) -> Result<Effect, Blocked> {
+    fn queue(&mut self, lane: u8, local: Op) -> Result<StepEffect, Blocked> {
         let Op::Acquire(key) = self.globally(lane, local) else { return Err(Blocked::Disabled) };
         let may_be = self.bound.kinds.contains(Fate::Queues) && !self.lanes[usize::from(lane)].has(QUEUED);
-        if !may_be || !self.stage.queue(Session(lane), key) {
+        if !may_be || !self.environment.queue(Session(lane), key) {
             return Err(Blocked::Disabled);
         }
         self.lanes[usize::from(lane)].set(QUEUED, true);
-        Ok(Effect::Queued)
+        Ok(StepEffect::Queued)
     }
 
-    fn go_on(&mut self, lane: u8, fate: Fate, pending: Option<Op>) -> Result<Effect, Blocked> {
+    fn go_on(&mut self, lane: u8, fate: Fate, pending: Option<Op>) -> Result<StepEffect, Blocked> {
         Ok(match (fate, pending) {
             (_, None) => return Err(Blocked::Disabled),
             (Fate::Expires, _) => {
                 let me = self.lanes[usize::from(lane)];
                 let lease = lease_id(lane, me.attempt, me.leases.saturating_sub(1));
-                if !me.has(LEASED) || !self.stage.is_alive(lease) {
+                if !me.has(LEASED) || !self.environment.is_alive(lease) {
                     return Err(Blocked::Disabled);
                 }
-                self.stage.time_passes(false);
-                self.stage.expire(lease);
-                Effect::Expired { lease }
+                self.environment.time_passes(false);
+                self.environment.expire(lease);
+                StepEffect::Expired { lease }
             }
             (Fate::Crashes, _) => {
-                self.stage.crash(lane);
-                Effect::Crashed
+                self.environment.crash(lane);
+                StepEffect::Crashed
             }
             (_, Some(local)) => {
                 let op = self.globally(lane, local);
                 let learns = self.meet(lane, fate, op)?;
-                Effect::Made { learns }
+                StepEffect::Made { learns }
             }
         })
     }
@@ -193,7 +193,7 @@ impl<S: Stage> Machine<'_, S> {
         // Whoever asks to leave has left, whatever becomes of the request.
         let outcome = match fate {
             Fate::RequestLost => {
-                self.stage.lose_request(Session(lane), op, (lane, self.lanes[usize::from(lane)].attempt));
+                self.environment.lose_request(Session(lane), op, (lane, self.lanes[usize::from(lane)].attempt));
                 Outcome::Unknown
             }
             Fate::TimesOut => {
@@ -201,7 +201,7 @@ impl<S: Stage> Machine<'_, S> {
                 Outcome::Unknown
             }
             Fate::ReplyLost => {
-                self.stage.lose_next_reply(Session(lane));
+                self.environment.lose_next_reply(Session(lane));
                 self.execute(lane, op)?
             }
             _ => self.execute(lane, op)?,
@@ -244,11 +244,11 @@ impl<S: Stage> Machine<'_, S> {
                 }
                 me.leases += u8::from(!is_late);
                 let lease = lease_id(by.0, by.1, number);
-                self.stage.grant(session, lease);
+                self.environment.grant(session, lease);
                 Ok(Outcome::Ok(Response::Granted(lease)))
             }
             Op::Acquire(key) if session == Session(by.0) && self.lanes[usize::from(by.0)].has(QUEUED) => {
-                match self.stage.take_turn(session, key) {
+                match self.environment.take_turn(session, key) {
                     Acquired::Behind(_) => Err(Blocked::Waits),
                     acquired => {
                         self.lanes[usize::from(by.0)].set(QUEUED, false);
@@ -257,26 +257,26 @@ impl<S: Stage> Machine<'_, S> {
                 }
             }
             Op::Acquire(key) => self.acquire(session, key),
-            Op::Release(key) => Ok(self.stage.release(session, key)),
-            Op::Revoke(lease) => Ok(self.stage.revoke(session, lease)),
-            _ => self.stage.store(session, op, by).map_err(|Waits(_)| Blocked::Waits),
+            Op::Release(key) => Ok(self.environment.release(session, key)),
+            Op::Revoke(lease) => Ok(self.environment.revoke(session, lease)),
+            _ => self.environment.store(session, op, by).map_err(|Waits(_)| Blocked::Waits),
         }
     }
 
     /// Waits for the lock as long as only leases are in the way whose handlers are gone: they expire meanwhile.
     fn acquire(&mut self, via: Session, key: LockKey) -> Result<Outcome, Blocked> {
-        let ahead = match self.stage.acquire(via, key) {
+        let ahead = match self.environment.acquire(via, key) {
             Acquired::Behind(leases) => leases,
             acquired => return Ok(answer(&acquired)),
         };
         if !ahead.iter().all(|lease| self.is_orphaned(*lease)) {
             return Err(Blocked::Waits);
         }
-        self.stage.time_passes(true);
+        self.environment.time_passes(true);
         for lease in ahead {
-            self.stage.expire(lease);
+            self.environment.expire(lease);
         }
-        match self.stage.acquire(via, key) {
+        match self.environment.acquire(via, key) {
             Acquired::Behind(_) => Err(Blocked::Waits),
             acquired => Ok(answer(&acquired)),
         }
@@ -291,35 +291,36 @@ impl<S: Stage> Machine<'_, S> {
 
     /// Keeps an operation with its connection.
     fn hold(&mut self, lane: u8, op: Op) {
-        let taken = |number: u8| self.stage.flights().iter().any(|flight| flight.session == Session(FLIGHTS + number));
+        let taken =
+            |number: u8| self.environment.flights().iter().any(|flight| flight.session == Session(FLIGHTS + number));
         let number = (0..).find(|number| !taken(*number)).expect("there are fewer flights than sessions");
         let session = Session(FLIGHTS + number);
         if self.lanes[usize::from(lane)].has(IN_TRANSACTION) && op.leg() == Leg::Store {
-            self.stage.move_session(Session(lane), session);
+            self.environment.move_session(Session(lane), session);
             self.lanes[usize::from(lane)].set(IN_TRANSACTION, false);
         }
         let attempt = self.lanes[usize::from(lane)].attempt;
-        self.stage.add_flight(Flight { lane, attempt, op, session });
+        self.environment.add_flight(Flight { lane, attempt, op, session });
     }
 
     /// Lets the oldest request of a lane land that need not wait.
-    fn land(&mut self, lane: u8) -> Result<Effect, Blocked> {
+    fn land(&mut self, lane: u8) -> Result<StepEffect, Blocked> {
         let mut blocked = Blocked::Disabled;
-        for at in 0..self.stage.flights().len() {
-            let flight = self.stage.flights()[at];
+        for at in 0..self.environment.flights().len() {
+            let flight = self.environment.flights()[at];
             if flight.lane != lane {
                 continue;
             }
-            let landed = if self.stage.forgets_landings() {
+            let landed = if self.environment.forgets_landings() {
                 Ok(Outcome::Ok(Response::Done))
             } else {
                 self.carry_out(flight.session, (flight.lane, flight.attempt), flight.op)
             };
             match landed {
                 Ok(outcome) => {
-                    self.stage.cut(flight.session);
-                    self.stage.remove_flight(at);
-                    return Ok(Effect::Landed(Box::new((flight, outcome))));
+                    self.environment.cut(flight.session);
+                    self.environment.remove_flight(at);
+                    return Ok(StepEffect::Landed(Box::new((flight, outcome))));
                 }
                 Err(why) => blocked = why,
             }
@@ -329,7 +330,7 @@ impl<S: Stage> Machine<'_, S> {
 
     fn disconnect(&mut self, lane: u8, leg: Leg) {
         if leg == Leg::Store && self.lanes[usize::from(lane)].has(IN_TRANSACTION) {
-            self.stage.cut(Session(lane));
+            self.environment.cut(Session(lane));
             self.lanes[usize::from(lane)].set(IN_TRANSACTION, false);
         }
     }
@@ -351,7 +352,7 @@ impl<S: Stage> Machine<'_, S> {
             }
             Outcome::Ok(Response::Held(Token(revision))) => {
                 if self.lanes.iter().enumerate().any(|(other, it)| other != usize::from(lane) && it.is_inside()) {
-                    self.stage.overlap(lane);
+                    self.environment.overlap(lane);
                 }
                 let me = &mut self.lanes[usize::from(lane)];
                 me.set(INSIDE, true);
@@ -371,20 +372,20 @@ impl<S: Stage> Machine<'_, S> {
     /// When nothing else can move: the wait of this lane comes to an end all the same. A waiter gives up the lock, and a
     /// transaction becomes the victim of a deadlock.
     /// A request in flight that waits for another one is such a victim too.
-    pub fn give_way(&mut self, lane: u8, pending: Option<Op>) -> Option<Effect> {
+    pub fn give_way(&mut self, lane: u8, pending: Option<Op>) -> Option<StepEffect> {
         let deadlock = Outcome::Failed(Failure::Deadlock);
         match pending {
-            Some(op) if op.leg() == Leg::Lock => Some(Effect::Made { learns: Outcome::Unknown }),
+            Some(op) if op.leg() == Leg::Lock => Some(StepEffect::Made { learns: Outcome::Unknown }),
             Some(_) => {
-                self.stage.deadlock(Session(lane));
-                Some(Effect::Made { learns: deadlock })
+                self.environment.deadlock(Session(lane));
+                Some(StepEffect::Made { learns: deadlock })
             }
             None => {
-                let at = self.stage.flights().iter().position(|flight| flight.lane == lane)?;
-                let flight = self.stage.flights()[at];
-                self.stage.cut(flight.session);
-                self.stage.remove_flight(at);
-                Some(Effect::Landed(Box::new((flight, deadlock))))
+                let at = self.environment.flights().iter().position(|flight| flight.lane == lane)?;
+                let flight = self.environment.flights()[at];
+                self.environment.cut(flight.session);
+                self.environment.remove_flight(at);
+                Some(StepEffect::Landed(Box::new((flight, deadlock))))
             }
         }
     }

@@ -2,14 +2,14 @@
 
 use crate::explore::execution::{Execution, Executor};
 use crate::explore::story::in_words;
-use crate::explore::{Executed, Fate, Line, Made, ScheduleError, Step};
+use crate::explore::{Executed, Fate, Line, MadeStep, ScheduleError, Step};
 use crate::world::Op;
 
 use super::gate::Gate;
-use super::lockstep::{Divergence, ReplayError, Replayed, said, with_remarks};
+use super::with_model::{Divergence, ReplayError, Replayed, said, with_remarks};
 
 /// An execution on real backends.
-pub(super) struct Alone<'e> {
+pub(super) struct WithoutModel<'e> {
     real: Execution<'e, Gate>,
     lanes: u8,
     /// Leases can expire.
@@ -26,9 +26,9 @@ pub(super) enum Went {
     Until(usize),
 }
 
-impl<'e> Alone<'e> {
+impl<'e> WithoutModel<'e> {
     pub fn new(executor: &'e Executor<'e>, gate: Gate) -> Self {
-        Alone {
+        WithoutModel {
             lanes: executor.bound.lanes,
             has_leases: executor.strategy.needs_lock_service(),
             several: executor.bound.requests > 1,
@@ -95,7 +95,7 @@ impl<'e> Alone<'e> {
     }
 
     /// The last step that was made.
-    pub fn last_made(&self) -> Option<&Made> {
+    pub fn last_made(&self) -> Option<&MadeStep> {
         self.real.last_made()
     }
 
@@ -183,7 +183,7 @@ impl<'e> Alone<'e> {
 
 /// The first difference between two runs of the same steps.
 fn difference(first: &Executed, then: &Executed) -> Option<Divergence> {
-    let differs = |(one, other): (&Made, &Made)| one != other;
+    let differs = |(one, other): (&MadeStep, &MadeStep)| one != other;
     let at = first.made.iter().zip(&then.made).position(differs);
     let (position, step, model, real) = match at {
         Some(at) => (at + 1, Some(first.made[at].step), said(&first.made[at]), said(&then.made[at])),

@@ -11,10 +11,10 @@ use rustc_hash::FxHashMap;
 use crate::strategy::Strategy;
 
 use super::bound::{Bound, MAX_LANES};
-use super::engine::{Engine, State, Way};
+use super::independence::Touch;
 use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Schedule, Step};
-use super::touches::Touch;
+use super::state_graph::{State, StateGraph, Transition};
 use super::{ExploreError, Flaws};
 
 /// The steps that need not be made from a state: by lane and fate, as bits.
@@ -28,7 +28,7 @@ fn bit(step: Step) -> Sleep {
 }
 
 /// The ways from a state that are not asleep, each with what sleeps after it.
-fn awake(engine: &mut Engine<'_>, state: &State, sleep: Sleep) -> Result<Vec<(Way, Sleep)>, ExploreError> {
+fn awake(engine: &mut StateGraph<'_>, state: &State, sleep: Sleep) -> Result<Vec<(Transition, Sleep)>, ExploreError> {
     let mut ways = Vec::new();
     engine.ways(state, &mut ways)?;
     let touches: Vec<Touch> = ways.iter().map(|way| engine.touch(state, way)).collect();
@@ -40,7 +40,7 @@ fn awake(engine: &mut Engine<'_>, state: &State, sleep: Sleep) -> Result<Vec<(Wa
         if sleep & bit(way.step) != 0 {
             continue;
         }
-        let stays = |(other, its): (&Way, &Touch)| {
+        let stays = |(other, its): (&Transition, &Touch)| {
             asleep & bit(other.step) != 0
                 && other.step.lane != way.step.lane
                 && !gives_way
@@ -81,7 +81,7 @@ fn count_in_part(
     limits: Limits,
     watch: &mut dyn Watch,
 ) -> Result<Option<u128>, ExploreError> {
-    let mut engine = Engine::new(strategy, bound, flaws, true)?;
+    let mut engine = StateGraph::new(strategy, bound, flaws, true)?;
     let mut waiting: BTreeMap<u32, FxHashMap<(State, Sleep), u128>> = BTreeMap::new();
     let first = engine.beginning()?;
     waiting.entry(engine.potential(&first)).or_default().insert((first, 0), 1);
@@ -91,7 +91,7 @@ fn count_in_part(
         for ((state, sleep), count) in states {
             gone_through += 1;
             if gone_through.is_multiple_of(EVERY) {
-                let bytes = kept * 2 * size_of::<((State, Sleep), u128)>() + engine.tables.bytes();
+                let bytes = kept * 2 * size_of::<((State, Sleep), u128)>() + engine.memo.bytes();
                 if bytes > limits.memory_bytes || !watch.goes_on(gone_through, classes) {
                     return Ok(None);
                 }
@@ -141,7 +141,7 @@ fn each_in_part(
     flaws: Flaws,
     visit: &mut impl FnMut(&Schedule) -> bool,
 ) -> Result<(u64, bool), ExploreError> {
-    let mut engine = Engine::new(strategy, bound, flaws, true)?;
+    let mut engine = StateGraph::new(strategy, bound, flaws, true)?;
     let first = engine.beginning()?;
     let mut ways = vec![awake(&mut engine, &first, 0)?.into_iter()];
     let mut schedule = Schedule::default();
@@ -169,7 +169,7 @@ fn each_in_part(
 /// Draws a schedule of some class at random: at each step, every way that is awake is as likely as every other. Classes are not
 /// equally likely. None if the way led to where everything sleeps.
 pub(crate) struct ClassWalk<'s> {
-    engine: Engine<'s>,
+    engine: StateGraph<'s>,
 }
 
 impl<'s> ClassWalk<'s> {
@@ -178,7 +178,7 @@ impl<'s> ClassWalk<'s> {
     /// # Errors
     /// [`ExploreError`] if the strategy cannot be explored.
     pub fn new(strategy: &'s dyn Strategy, bound: Bound, flaws: Flaws) -> Result<Self, ExploreError> {
-        Ok(ClassWalk { engine: Engine::new(strategy, bound.for_strategy(strategy), flaws, true)? })
+        Ok(ClassWalk { engine: StateGraph::new(strategy, bound.for_strategy(strategy), flaws, true)? })
     }
 
     /// One walk.

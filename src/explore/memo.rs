@@ -16,16 +16,16 @@ use crate::world::{Op, Outcome};
 
 use super::Flaws;
 use super::bound::Bound;
-use super::direct::{self, Direct};
-use super::machine::{message, of_lane, owner};
-use super::seen::{Effect, Seen, Sight};
-use super::stage::{Acquired, Flight, Stage};
+use super::environment::{Acquired, Environment, Flight};
+use super::model_environment::{self, ModelEnvironment};
+use super::observations::{Seen, SeenEffect, Sight};
+use super::rules::{message, of_lane, owner};
 
 type Numbered<T> = IndexSet<T, FxBuildHasher>;
 
 /// What an operation on the store leads to.
 #[derive(Clone, Copy)]
-struct StoreStep {
+struct ModelStep {
     next: u32,
     outcome: Result<Outcome, Waits>,
     /// The effects that it committed, by number; 0 is none.
@@ -60,7 +60,7 @@ enum LockAnswer {
 }
 
 /// Every state that an exploration has come to, by component.
-pub(super) struct Tables {
+pub(super) struct Memo {
     pub bound: Bound,
     requests: Vec<Request>,
     flaws: Flaws,
@@ -77,7 +77,7 @@ pub(super) struct Tables {
     sights: Numbered<Sight>,
     committed: Vec<Vec<Entry>>,
     ahead: Vec<Vec<LeaseId>>,
-    store_steps: FxHashMap<u64, StoreStep>,
+    store_steps: FxHashMap<u64, ModelStep>,
     lock_steps: FxHashMap<u64, (u32, LockAnswer)>,
     sight_steps: FxHashMap<u64, u32>,
     permuted: FxHashMap<(u8, u32, u32), u32>,
@@ -92,12 +92,12 @@ fn number<T: Hash + Eq>(of: &mut Numbered<T>, it: T) -> u32 {
     u32::try_from(of.insert_full(it).0).expect("there are fewer than 2^32 states")
 }
 
-impl Tables {
-    /// Tables that know of the beginning only: every component's state there is number 0.
+impl Memo {
+    /// Memo that know of the beginning only: every component's state there is number 0.
     pub fn new(bound: Bound, flaws: Flaws, tokens: bool) -> Self {
-        let beginning = Direct::new(bound, flaws);
+        let beginning = ModelEnvironment::new(bound, flaws);
         let lock = if tokens { beginning.lock } else { beginning.lock.with_revisions_forgotten() };
-        Tables {
+        Memo {
             bound,
             requests: bound.all_requests(),
             flaws,
@@ -158,7 +158,7 @@ impl Tables {
         let mut after = seen;
         for n in 0..self.committed[committed as usize].len() {
             let Entry { message, account, amount, balance, token, .. } = self.committed[committed as usize][n];
-            after = self.see(after, Sight::Effect(Effect { message, account, amount, balance, token }));
+            after = self.see(after, Sight::SeenEffect(SeenEffect { message, account, amount, balance, token }));
         }
         self.after_effects.insert(key, after);
         after
@@ -185,7 +185,7 @@ impl Tables {
             + (self.lock_steps.len() + self.sight_steps.len() + self.permuted.len()) * 40
     }
 
-    fn store_step(&mut self, store: u32, session: Session, call: StoreCall) -> StoreStep {
+    fn store_step(&mut self, store: u32, session: Session, call: StoreCall) -> ModelStep {
         let call_number = number(&mut self.store_calls, call);
         let key = u64::from(store) << 32 | u64::from(call_number) << 8 | u64::from(session.0);
         if let Some(step) = self.store_steps.get(&key) {
@@ -217,7 +217,7 @@ impl Tables {
             self.committed.push(ledger);
             u32::try_from(self.committed.len() - 1).expect("there are fewer than 2^32")
         };
-        let step = StoreStep { next, outcome, committed };
+        let step = ModelStep { next, outcome, committed };
         self.store_steps.insert(key, step);
         step
     }
@@ -231,18 +231,18 @@ impl Tables {
         let mut after = self.locks[lock as usize].clone();
         let answer = match call {
             LockCall::Grant(lease) => {
-                direct::grant(&mut after, lease);
+                model_environment::grant(&mut after, lease);
                 LockAnswer::Done
             }
             LockCall::Release(key) => {
-                direct::release(&mut after, key);
+                model_environment::release(&mut after, key);
                 LockAnswer::Done
             }
             LockCall::End(lease) => match after.revoke(lease) {
                 Ok(()) => LockAnswer::Done,
                 Err(_) => LockAnswer::Nothing,
             },
-            LockCall::Acquire(key) => match direct::acquire(&mut after, key) {
+            LockCall::Acquire(key) => match model_environment::acquire(&mut after, key) {
                 Acquired::Held(token) => LockAnswer::Held(if self.tokens { token } else { Token(ONE) }),
                 Acquired::Expired | Acquired::Unheard => LockAnswer::Expired,
                 Acquired::Behind(leases) => {
@@ -258,25 +258,25 @@ impl Tables {
     }
 
     /// The components' states with the lanes under other names. `to` gives each lane's new place; `code` stands for it.
-    pub fn permute(&mut self, at: Place, code: u32, to: impl Fn(u8) -> u8) -> Place {
+    pub fn permute(&mut self, at: MemoPlace, code: u32, to: impl Fn(u8) -> u8) -> MemoPlace {
         let rename = |lease: LeaseId| of_lane(lease, to(owner(lease).0));
-        let store = self.permute_one(0, at.store, code, |tables| {
-            let store = &tables.stores[at.store as usize];
+        let store = self.permute_one(0, at.store, code, |memo| {
+            let store = &memo.stores[at.store as usize];
             if !store.has_open_transactions() && !store.remembers_leases() {
                 return at.store;
             }
             let mut renamed = store.clone();
-            let lanes = tables.bound.lanes;
+            let lanes = memo.bound.lanes;
             renamed.rename_all(|session| if session.0 < lanes { Session(to(session.0)) } else { session });
             renamed.rename_leases(rename);
-            number(&mut tables.stores, renamed)
+            number(&mut memo.stores, renamed)
         });
-        let lock = self.permute_one(1, at.lock, code, |tables| {
-            let renamed = tables.locks[at.lock as usize].with_leases_renamed(rename);
-            number(&mut tables.locks, renamed)
+        let lock = self.permute_one(1, at.lock, code, |memo| {
+            let renamed = memo.locks[at.lock as usize].with_leases_renamed(rename);
+            number(&mut memo.locks, renamed)
         });
-        let flights = self.permute_one(2, at.flights, code, |tables| {
-            let mut renamed = tables.flights[at.flights as usize].clone();
+        let flights = self.permute_one(2, at.flights, code, |memo| {
+            let mut renamed = memo.flights[at.flights as usize].clone();
             for flight in &mut renamed {
                 flight.lane = to(flight.lane);
                 flight.op = match flight.op {
@@ -287,9 +287,9 @@ impl Tables {
                     other => other,
                 };
             }
-            number(&mut tables.flights, renamed)
+            number(&mut memo.flights, renamed)
         });
-        Place { store, lock, flights, ..at }
+        MemoPlace { store, lock, flights, ..at }
     }
 
     fn permute_one(&mut self, kind: u8, of: u32, code: u32, make: impl FnOnce(&mut Self) -> u32) -> u32 {
@@ -310,46 +310,46 @@ const ONE: std::num::NonZeroI64 = std::num::NonZeroI64::new(1).expect("one is no
 
 /// Where the backends stand, by number, and what has been seen so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Place {
+pub(super) struct MemoPlace {
     pub store: u32,
     pub lock: u32,
     pub flights: u32,
     pub seen: u32,
 }
 
-/// A stage over the tables.
+/// A environment over the memo.
 pub(super) struct Cursor<'t> {
-    pub tables: &'t mut Tables,
-    pub at: Place,
+    pub memo: &'t mut Memo,
+    pub at: MemoPlace,
 }
 
 impl Cursor<'_> {
     fn call_store(&mut self, session: Session, call: StoreCall) {
-        self.at.store = self.tables.store_step(self.at.store, session, call).next;
+        self.at.store = self.memo.store_step(self.at.store, session, call).next;
     }
 
     fn call_lock(&mut self, call: LockCall) -> LockAnswer {
-        let (next, answer) = self.tables.lock_step(self.at.lock, call);
+        let (next, answer) = self.memo.lock_step(self.at.lock, call);
         self.at.lock = next;
         answer
     }
 
     fn set_flights(&mut self, flights: Vec<Flight>) {
-        self.at.flights = number(&mut self.tables.flights, flights);
+        self.at.flights = number(&mut self.memo.flights, flights);
     }
 }
 
-impl Stage for Cursor<'_> {
+impl Environment for Cursor<'_> {
     #[inline]
     fn store(&mut self, session: Session, op: Op, _: (u8, u8)) -> Result<Outcome, Waits> {
-        if matches!(op, Op::Apply(_, Some(_)) | Op::CheckToken(..)) && !self.tables.tokens {
-            self.tables.tokens_needed = true;
+        if matches!(op, Op::Apply(_, Some(_)) | Op::CheckToken(..)) && !self.memo.tokens {
+            self.memo.tokens_needed = true;
         }
-        let step = self.tables.store_step(self.at.store, session, StoreCall::Op(op));
+        let step = self.memo.store_step(self.at.store, session, StoreCall::Op(op));
         let outcome = step.outcome?;
         self.at.store = step.next;
-        self.tables.last_committed = step.committed;
-        self.at.seen = self.tables.see_effects(self.at.seen, step.committed);
+        self.memo.last_committed = step.committed;
+        self.at.seen = self.memo.see_effects(self.at.seen, step.committed);
         Ok(outcome)
     }
 
@@ -372,39 +372,39 @@ impl Stage for Cursor<'_> {
     fn acquire(&mut self, _: Session, key: LockKey) -> Acquired {
         match self.call_lock(LockCall::Acquire(key)) {
             LockAnswer::Held(token) => Acquired::Held(token),
-            LockAnswer::Behind(leases) => Acquired::Behind(self.tables.ahead[leases as usize].clone()),
+            LockAnswer::Behind(leases) => Acquired::Behind(self.memo.ahead[leases as usize].clone()),
             _ => Acquired::Expired,
         }
     }
 
     fn release(&mut self, _: Session, key: LockKey) -> Outcome {
         self.call_lock(LockCall::Release(key));
-        direct::DONE
+        model_environment::DONE
     }
 
     fn revoke(&mut self, _: Session, lease: LeaseId) -> Outcome {
         match self.call_lock(LockCall::End(lease)) {
-            LockAnswer::Done => direct::DONE,
+            LockAnswer::Done => model_environment::DONE,
             _ => Outcome::Failed(Failure::LeaseExpired),
         }
     }
 
     fn forgets_landings(&self) -> bool {
-        self.tables.flaws.no_landing
+        self.memo.flaws.no_landing
     }
 
     fn expire(&mut self, lease: LeaseId) {
-        if !self.tables.flaws.no_expiry {
+        if !self.memo.flaws.no_expiry {
             self.call_lock(LockCall::End(lease));
         }
     }
 
     fn is_alive(&mut self, lease: LeaseId) -> bool {
-        self.tables.locks[self.at.lock as usize].is_alive(lease)
+        self.memo.locks[self.at.lock as usize].is_alive(lease)
     }
 
     fn flights(&self) -> &[Flight] {
-        self.tables.flights(self.at.flights)
+        self.memo.flights(self.at.flights)
     }
 
     fn add_flight(&mut self, flight: Flight) {
@@ -420,7 +420,7 @@ impl Stage for Cursor<'_> {
     }
 
     fn overlap(&mut self, lane: u8) {
-        let message = message(self.tables.bound.request_of(lane));
-        self.at.seen = self.tables.see(self.at.seen, Sight::Overlap { message });
+        let message = message(self.memo.bound.request_of(lane));
+        self.at.seen = self.memo.see(self.at.seen, Sight::Overlap { message });
     }
 }

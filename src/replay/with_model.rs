@@ -3,7 +3,7 @@
 use crate::check::Finding;
 use crate::explore::execution::{Execution, Executor};
 use crate::explore::story::in_words;
-use crate::explore::{Did, Executed, ExploreError, Fate, Line, Made, Schedule, ScheduleError, Step};
+use crate::explore::{Did, Executed, ExploreError, Fate, Line, MadeStep, Schedule, ScheduleError, Step};
 use crate::service::BackendError;
 use crate::terms::Violation;
 use crate::world::{Outcome, Response};
@@ -69,18 +69,18 @@ impl Replayed {
 }
 
 /// The two executions side by side.
-pub(crate) struct Lockstep<'e> {
+pub(crate) struct WithModel<'e> {
     model: Execution<'e>,
     real: Execution<'e, Gate>,
     /// There are several requests.
     several: bool,
 }
 
-impl<'e> Lockstep<'e> {
+impl<'e> WithModel<'e> {
     /// `executor` says what the model is, mistakes included.
     pub fn new(executor: &'e Executor<'e>, gate: Gate) -> Self {
         let several = executor.bound.requests > 1;
-        Lockstep { model: executor.execution(), real: executor.execution_on(gate), several }
+        WithModel { model: executor.execution(), real: executor.execution_on(gate), several }
     }
 
     /// The gate, which stands before the backends.
@@ -133,7 +133,7 @@ impl<'e> Lockstep<'e> {
     /// wait, says the server.
     ///
     /// # Errors
-    /// As [`replay`](Lockstep::replay).
+    /// As [`replay`](WithModel::replay).
     pub fn probe(&mut self, steps: &[Step], lane: u8) -> Result<Option<Divergence>, ReplayError> {
         self.model.begin_again()?;
         self.real.begin_again()?;
@@ -171,7 +171,7 @@ impl<'e> Lockstep<'e> {
     }
 
     /// Makes the step on the real backends that the model has just made.
-    fn follow_really(&mut self, model: &Made, position: usize) -> Result<Option<Divergence>, ReplayError> {
+    fn follow_really(&mut self, model: &MadeStep, position: usize) -> Result<Option<Divergence>, ReplayError> {
         let step = model.step;
         let token = match model.did {
             Did::Made { learned: Outcome::Ok(Response::Held(token)), .. } => Some(token.0.get()),
@@ -232,12 +232,12 @@ fn newly_shown(model: &Execution<'_>, shown: &mut Vec<Violation>) -> Vec<Violati
 }
 
 /// Whether both sides did the same, and learned the same. What a held request came to, nobody hears on a wire.
-fn is_same(model: &Made, real: &Made) -> bool {
+fn is_same(model: &MadeStep, real: &MadeStep) -> bool {
     let same = match (model.did, real.did) {
         (Did::Landed { op, outcome: _ }, Did::Landed { op: its, outcome: Outcome::Unknown }) => op == its,
         (one, other) => one == other,
     };
-    same && Made { did: real.did, ..*model } == *real
+    same && MadeStep { did: real.did, ..*model } == *real
 }
 
 fn is_same_ledger(model: &Executed, real: &Executed) -> bool {
@@ -258,7 +258,7 @@ pub(super) fn with_remarks(mut line: Line, remarks: &[String]) -> Line {
 }
 
 /// What a step came to.
-pub(super) fn said(made: &Made) -> String {
+pub(super) fn said(made: &MadeStep) -> String {
     let outcome = |outcome: Outcome| match outcome {
         Outcome::Ok(response) => response.to_string(),
         Outcome::Failed(failure) => format!("failed: {failure}"),

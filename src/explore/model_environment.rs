@@ -8,8 +8,8 @@ use crate::terms::{Entry, Failure, LeaseId, LockKey, Session, Token};
 use crate::world::{Op, Outcome, Response};
 
 use super::bound::Bound;
-use super::machine::lock_name;
-use super::stage::{Acquired, Flight, Stage};
+use super::environment::{Acquired, Environment, Flight};
+use super::rules::lock_name;
 
 /// The seconds that leases are asked for. The explorer's leases end when the schedule says so.
 const TTL_S: i64 = 1;
@@ -21,7 +21,7 @@ pub(crate) const ACCOUNTS: u8 = 4;
 
 /// Store, lock service and ledger, and what is in flight to them.
 #[derive(Clone)]
-pub(crate) struct Direct {
+pub(crate) struct ModelEnvironment {
     pub bound: Bound,
     flaws: super::Flaws,
     pub store: Store,
@@ -36,12 +36,12 @@ pub(crate) struct Direct {
     pub waits: u64,
 }
 
-impl Direct {
+impl ModelEnvironment {
     /// Backends in which nothing has happened yet, with the mistakes that the model is to have.
     pub fn new(bound: Bound, flaws: super::Flaws) -> Self {
         let store = Store::new(bound.store, 1).with_room_for(ACCOUNTS);
         let lock = LockService::default();
-        Direct {
+        ModelEnvironment {
             bound,
             flaws,
             store: match flaws.store {
@@ -61,12 +61,12 @@ impl Direct {
     }
 }
 
-impl Direct {
+impl ModelEnvironment {
     /// The same backends before anything happened.
     pub fn begin_again(&mut self, flaws: super::Flaws) {
         self.store.begin_again();
         if self.lock.revision() > 1 || self.lock.leases().next().is_some() {
-            self.lock = Direct::new(self.bound, flaws).lock;
+            self.lock = ModelEnvironment::new(self.bound, flaws).lock;
         }
         self.ledger.clear();
         self.flights.clear();
@@ -107,7 +107,7 @@ pub(super) fn grant(lock: &mut LockService, lease: LeaseId) {
     let _ = lock.grant(Some(lease), TTL_S);
 }
 
-impl Stage for Direct {
+impl Environment for ModelEnvironment {
     fn store(&mut self, session: Session, op: Op, (lane, attempt): (u8, u8)) -> Result<Outcome, Waits> {
         self.store.execute(session, op, self.bound.delivery(lane, attempt), &mut self.ledger)
     }

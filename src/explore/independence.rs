@@ -5,9 +5,9 @@
 use crate::terms::{Isolation, Profile};
 use crate::world::{Item, Op, OpKind, Outcome, Response};
 
-use super::engine::{Engine, State, Way};
+use super::environment::Flight;
 use super::schedule::Fate;
-use super::stage::Flight;
+use super::state_graph::{State, StateGraph, Transition};
 
 /// What a step reads and writes, as sets of bits, and whether it is a fault: two faults share the bound's budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,18 +70,18 @@ struct Past {
     leased: bool,
 }
 
-impl Engine<'_> {
+impl StateGraph<'_> {
     /// What a step from a state touches.
-    pub(super) fn touch(&self, state: &State, way: &Way) -> Touch {
+    pub(super) fn touch(&self, state: &State, way: &Transition) -> Touch {
         let lane = state.lanes[usize::from(way.step.lane)];
         let mut touch = Touch { is_fault: way.step.fate.is_fault(), ..Touch::default() };
         if way.step.fate == Fate::Lands {
-            let flight = self.tables.flights(state.at.flights).iter().find(|flight| flight.lane == way.step.lane);
+            let flight = self.memo.flights(state.at.flights).iter().find(|flight| flight.lane == way.step.lane);
             land(&mut touch, flight.expect("what lands was in flight"));
             return touch;
         }
         let past = self.past(lane.node);
-        let op = self.automaton.op(lane.node).expect("whoever makes a step has something to do");
+        let op = self.tree.op(lane.node).expect("whoever makes a step has something to do");
         match way.step.fate {
             Fate::Expires => touch.writes(QUEUES),
             Fate::Crashes => {}
@@ -147,9 +147,9 @@ impl Engine<'_> {
     }
 
     fn past(&self, node: u16) -> Past {
-        let Some((before, learned)) = self.automaton.before(node) else { return Past::default() };
+        let Some((before, learned)) = self.tree.before(node) else { return Past::default() };
         let mut past = self.past(before);
-        let op = self.automaton.op(before).expect("only an operation leads on");
+        let op = self.tree.op(before).expect("only an operation leads on");
         let unknown = learned == Outcome::Unknown;
         match op {
             Op::Begin(isolation) if !unknown => {
@@ -173,8 +173,8 @@ impl Engine<'_> {
     }
 
     fn has_unknown(&self, node: u16) -> bool {
-        self.automaton.before(node).is_some_and(|(before, learned)| {
-            let is_lock = self.automaton.op(before).is_some_and(|op| op.leg() == crate::terms::Leg::Lock);
+        self.tree.before(node).is_some_and(|(before, learned)| {
+            let is_lock = self.tree.op(before).is_some_and(|op| op.leg() == crate::terms::Leg::Lock);
             is_lock && learned == Outcome::Unknown || self.has_unknown(before)
         })
     }

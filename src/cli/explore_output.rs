@@ -84,7 +84,7 @@ pub(super) fn as_text(
     exploration: &Exploration,
     strategy: &dyn Strategy,
     classes: Option<u128>,
-    stories: &[(Told, Story)],
+    stories: &[(ToldSchedule, Story)],
     command: &dyn Fn(&Schedule, u8) -> String,
 ) -> String {
     let Exploration { census, bound, .. } = exploration;
@@ -140,7 +140,7 @@ pub(super) fn as_text(
 }
 
 /// A schedule that is told once, for all that it shows.
-pub(super) struct Told {
+pub(super) struct ToldSchedule {
     pub shows: Vec<Violation>,
     pub cause: Cause,
     pub faults: usize,
@@ -150,8 +150,8 @@ pub(super) struct Told {
 
 /// The schedules to tell: one for each violation with each of its causes. What another one shows on its way is told there, and one
 /// that differs from another only by going on a little is the same story.
-pub(super) fn to_tell(exploration: &Exploration) -> Vec<Told> {
-    let mut told: Vec<Told> = Vec::new();
+pub(super) fn to_tell(exploration: &Exploration) -> Vec<ToldSchedule> {
+    let mut told: Vec<ToldSchedule> = Vec::new();
     let mut found: Vec<&Caused> = exploration.causes.iter().flat_map(|causes| &causes.found).collect();
     found.sort_by_key(|caused| (caused.cost(), caused.why()));
     for caused in found {
@@ -165,7 +165,7 @@ pub(super) fn to_tell(exploration: &Exploration) -> Vec<Told> {
                 other.schedule = caused.schedule.clone();
                 other.shows.push(caused.violation);
             }
-            None => told.push(Told {
+            None => told.push(ToldSchedule {
                 shows: vec![caused.violation],
                 cause: caused.cause,
                 faults: caused.faults,
@@ -189,8 +189,8 @@ pub(super) fn because(findings: &[Finding]) -> String {
     lines.concat()
 }
 
-fn one_story(told: &Told, story: &Story) -> String {
-    let Told { shows, cause, faults, schedule, .. } = told;
+fn one_story(told: &ToldSchedule, story: &Story) -> String {
+    let ToldSchedule { shows, cause, faults, schedule, .. } = told;
     let some = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     let switches = match schedule.switches() {
         1 => "1 switch".to_owned(),

@@ -1,4 +1,4 @@
-//! A strategy as an automaton: where it stands is a function of the outcomes that it has learned, so a tree keyed by those
+//! A strategy as an tree: where it stands is a function of the outcomes that it has learned, so a tree keyed by those
 //! stands for the strategy, and no future needs to be polled to know what comes next.
 //!
 //! The tree grows where an exploration comes to. For each new node the strategy is run twice from its beginning, with the
@@ -14,7 +14,7 @@ use super::{ExploreError, Reason, in_words};
 /// A place in the tree. The first ones are the roots: one for each request.
 pub(super) type NodeId = u16;
 
-struct Node {
+struct TreeNode {
     next: Next,
     /// Where it was reached from, and with which outcome. A root is its own parent.
     parent: NodeId,
@@ -24,28 +24,28 @@ struct Node {
 }
 
 /// The strategy, as far as it is known.
-pub(super) struct Automaton<'s> {
+pub(super) struct StrategyTree<'s> {
     strategy: &'s dyn Strategy,
     requests: Vec<Request>,
-    nodes: Vec<Node>,
+    nodes: Vec<TreeNode>,
 }
 
 /// The longest way from a root, in operations.
 pub(super) const MAX_DEPTH: u8 = 63;
 
-impl<'s> Automaton<'s> {
+impl<'s> StrategyTree<'s> {
     /// The roots: what the strategy does first with each request.
     ///
     /// # Errors
     /// [`ExploreError`] if it is nondeterministic, awaits anything else than its operations, or panics.
     pub fn new(strategy: &'s dyn Strategy, requests: Vec<Request>) -> Result<Self, ExploreError> {
-        let mut automaton = Automaton { strategy, requests, nodes: Vec::new() };
-        for request in 0..automaton.requests.len() {
-            let next = automaton.run(request, &[], &[])?;
+        let mut tree = StrategyTree { strategy, requests, nodes: Vec::new() };
+        for request in 0..tree.requests.len() {
+            let next = tree.run(request, &[], &[])?;
             let own = NodeId::try_from(request).expect("there are few requests");
-            automaton.nodes.push(Node { next, parent: own, learned: None, depth: 0, children: Vec::new() });
+            tree.nodes.push(TreeNode { next, parent: own, learned: None, depth: 0, children: Vec::new() });
         }
-        Ok(automaton)
+        Ok(tree)
     }
 
     /// What the strategy does next at a node.
@@ -73,14 +73,14 @@ impl<'s> Automaton<'s> {
 
     /// The node before, and the outcome that led from there; none at a root.
     pub fn before(&self, node: NodeId) -> Option<(NodeId, Outcome)> {
-        let Node { parent, learned, .. } = &self.nodes[usize::from(node)];
+        let TreeNode { parent, learned, .. } = &self.nodes[usize::from(node)];
         learned.map(|learned| (*parent, learned))
     }
 
     /// Where an outcome leads.
     ///
     /// # Errors
-    /// As [`new`](Automaton::new), and [`Reason::TooLarge`].
+    /// As [`new`](StrategyTree::new), and [`Reason::TooLarge`].
     #[inline]
     pub fn child(&mut self, node: NodeId, learned: Outcome) -> Result<NodeId, ExploreError> {
         let children = &self.nodes[usize::from(node)].children;
@@ -110,7 +110,7 @@ impl<'s> Automaton<'s> {
         let next = self.run(usize::from(at), &ops, &outcomes)?;
         let child = NodeId::try_from(self.nodes.len())
             .map_err(|_| too_large("the strategy has more than 65,535 places in which it can stand"))?;
-        self.nodes.push(Node { next, parent: node, learned: Some(learned), depth, children: Vec::new() });
+        self.nodes.push(TreeNode { next, parent: node, learned: Some(learned), depth, children: Vec::new() });
         self.nodes[usize::from(node)].children.push((learned, child));
         Ok(child)
     }
