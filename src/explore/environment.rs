@@ -1,7 +1,7 @@
-//! The environment in which steps are made: what a step asks of the backends, be they a model or servers.
+//! The environment in which steps are made: what a step asks of the services, be they models or servers.
 
-use crate::service::store::model::Waits;
-use crate::terms::{LeaseId, LockKey, Session, Token};
+use crate::service::contract::{Asker, Holder, Timer, Waits};
+use crate::terms::{Leg, Session};
 use crate::world::{Op, Outcome};
 
 /// A request that a handler has stopped waiting for, and that will land.
@@ -14,52 +14,37 @@ pub(crate) struct Flight {
     pub session: Session,
 }
 
-/// How the lock service answers to `Acquire`.
-pub(crate) enum Acquired {
-    Held(Token),
-    /// The lease is gone.
-    Expired,
-    /// These leases hold the lock, or were there before.
-    Behind(Vec<LeaseId>),
-    /// Nobody heard what came of it.
-    Unheard,
-}
-
-/// Where the state of the backends is kept: in a model, or in servers.
+/// Where the state of the services is kept: in models, or in servers.
 ///
-/// A step calls at most one of the operations. A connection is named by its [`Session`]: a lane's, or that of a request in
-/// flight, whose operation lands over it.
+/// A step calls at most one operation. A connection is named by its [`Session`]: a lane's, or that of a request in flight, whose
+/// operation lands over it.
 pub(crate) trait Environment {
-    /// Carries out an operation on the store. Waiting changes nothing.
-    fn store(&mut self, session: Session, op: Op, by: (u8, u8)) -> Result<Outcome, Waits>;
-    /// Cuts a connection to the store.
-    fn cut(&mut self, session: Session);
+    /// Carries out an operation. Waiting changes nothing.
+    fn call(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits>;
+    /// The timers that the operation called last has to wait for.
+    fn timers_ahead(&mut self, op: Op) -> Vec<Timer>;
+    /// Cuts a connection.
+    fn cut(&mut self, leg: Leg, on: Session);
     /// Moves a connection with its transaction.
-    fn move_session(&mut self, from: Session, to: Session);
-    /// Makes the transaction of a connection the victim of a deadlock.
-    fn deadlock(&mut self, session: Session);
-    /// Grants a lease under this id.
-    fn grant(&mut self, via: Session, lease: LeaseId);
-    /// Takes the lock, if nobody is in the way.
-    fn acquire(&mut self, via: Session, key: LockKey) -> Acquired;
-    fn release(&mut self, via: Session, key: LockKey) -> Outcome;
-    /// Queues for the lock; false, and nothing has changed, if it would not have to wait.
-    fn queue(&mut self, _via: Session, _key: LockKey) -> bool {
+    fn move_session(&mut self, leg: Leg, from: Session, to: Session);
+    /// Nothing else can move: the wait of this operation ends all the same, and it comes to this.
+    fn victim(&mut self, leg: Leg, on: Session) -> Outcome;
+    /// The newest timer that somebody has running.
+    fn timer(&mut self, of: Holder) -> Option<Timer>;
+    /// A timer runs out.
+    fn fire(&mut self, timer: Timer);
+    /// Queues for what others hold; false, and nothing has changed, if it would not have to wait.
+    fn queue(&mut self, _on: Session, _op: Op) -> bool {
         false
     }
-    /// What a request for a lock that is queued has come to; [`Acquired::Behind`] if it still waits.
-    fn take_turn(&mut self, _via: Session, _key: LockKey) -> Acquired {
-        Acquired::Behind(Vec::new())
+    /// What a request that is queued has come to.
+    fn take_turn(&mut self, _on: Session, _op: Op) -> Result<Outcome, Waits> {
+        Err(Waits::ForTimers)
     }
-    /// Ends a lease because its holder asks for it.
-    fn revoke(&mut self, via: Session, lease: LeaseId) -> Outcome;
-    /// Ends a lease because its time has come.
-    fn expire(&mut self, lease: LeaseId);
-    fn is_alive(&mut self, lease: LeaseId) -> bool;
     /// The request for this operation is lost, and its connection with it.
-    fn lose_request(&mut self, _via: Session, _op: Op, _by: (u8, u8)) {}
+    fn lose_request(&mut self, _on: Session, _op: Op, _by: Asker) {}
     /// The reply to the operation that comes next will be lost, and its connection with it.
-    fn lose_next_reply(&mut self, _via: Session) {}
+    fn lose_next_reply(&mut self) {}
     /// Whether requests that land late change nothing, by mistake.
     fn forgets_landings(&self) -> bool {
         false
@@ -69,8 +54,8 @@ pub(crate) trait Environment {
     fn flights(&self) -> &[Flight];
     fn add_flight(&mut self, flight: Flight);
     fn remove_flight(&mut self, at: usize);
-    /// As much time passes as a lease lives: because the schedule says so, or because somebody waits for leases that nobody
-    /// keeps alive any more.
+    /// As much time passes as a timer runs: because the schedule says so, or because somebody waits for timers that nobody keeps from
+    /// running out any more.
     fn time_passes(&mut self, _waiting: bool) {}
     /// A lane entered the critical section of its account while another was inside.
     fn overlap(&mut self, lane: u8);

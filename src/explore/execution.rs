@@ -2,20 +2,19 @@
 
 mod modelled;
 
-use std::num::NonZeroI64;
 use std::time::Duration;
 
 use crate::check::{Case, Evidence, Finding, findings};
 use crate::history::{Event, What};
 use crate::strategy::Strategy;
-use crate::terms::{Balances, Entry, FaultKind, LeaseId, MessageId, Reply, Request, Retries, Token};
-use crate::world::{Op, Outcome, Response};
+use crate::terms::{Balances, Entry, FaultKind, MessageId, Reply, Request, Retries};
+use crate::world::{Op, Outcome};
 
 use super::attempt::{Attempt, Next};
 use super::bound::{Bound, MAX_LANES};
 use super::environment::Environment;
 use super::model_environment::ModelEnvironment;
-use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, lease_id};
+use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect};
 use super::schedule::{Fate, Step};
 use super::{ExploreError, Flaws, Reason};
 
@@ -379,20 +378,11 @@ impl<S: Grounds> Execution<'_, S> {
         self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way });
     }
 
-    /// What a strategy learned, by the names that the backends know it by.
+    /// What a strategy learned, by the names that the services know it by.
     fn globally(&self, lane: u8, learned: Outcome) -> Outcome {
-        let Lane { attempt, tokens, .. } = self.lanes[usize::from(lane)];
         match learned {
-            Outcome::Ok(Response::Granted(LeaseId(local))) => {
-                let number = u8::try_from(local - 1).unwrap_or(0);
-                Outcome::Ok(Response::Granted(lease_id(lane, attempt, number)))
-            }
-            Outcome::Ok(Response::Held(Token(local))) => {
-                let place = usize::try_from(local.get() - 1).unwrap_or(0);
-                let revision = NonZeroI64::new(tokens[place].into()).expect("it was given to the lane");
-                Outcome::Ok(Response::Held(Token(revision)))
-            }
-            other => other,
+            Outcome::Ok(response) => Outcome::Ok(super::rules::globally(self.lanes[usize::from(lane)], lane, response)),
+            Outcome::Failed(_) | Outcome::Unknown => learned,
         }
     }
 

@@ -9,17 +9,21 @@ use std::hash::Hash;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
+use crate::service::contract::{Asker, Holder, Timer, Waits, asked_id, asker_of};
 use crate::service::etcd::model::LockService;
-use crate::service::store::model::{Store, Waits};
-use crate::terms::{Delivery, Entry, Failure, LeaseId, LockKey, Request, Session, Token};
-use crate::world::{Op, Outcome};
+use crate::service::store::model::Store;
+use crate::service::{HasIds, IdKind};
+use crate::terms::{Delivery, Entry, Failure, LeaseId, Leg, Request, Session};
+use crate::world::{Op, Outcome, Response};
 
 use super::Flaws;
 use super::bound::Bound;
-use super::environment::{Acquired, Environment, Flight};
-use super::model_environment::{self, ModelEnvironment};
+use super::environment::{Environment, Flight};
+use super::model_environment::ModelEnvironment;
 use super::observations::{Seen, SeenEffect, Sight};
-use super::rules::{message, of_lane, owner};
+use super::rules::message;
+
+const DONE: Outcome = Outcome::Ok(Response::Done);
 
 type Numbered<T> = IndexSet<T, FxBuildHasher>;
 
@@ -41,22 +45,19 @@ enum StoreCall {
     MoveTo(Session),
 }
 
+/// What is done to a lock service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum LockCall {
-    Grant(LeaseId),
-    Acquire(LockKey),
-    Release(LockKey),
-    End(LeaseId),
+    Op(Op, i64),
+    Fire(Timer),
 }
 
+/// What an operation on the lock service leads to.
 #[derive(Clone, Copy)]
-enum LockAnswer {
-    Done,
-    Nothing,
-    Held(Token),
-    Expired,
-    /// The leases ahead, by number.
-    Behind(u32),
+struct LockStep {
+    next: u32,
+    /// The timers ahead, by number, if it has to wait.
+    outcome: Result<Outcome, u32>,
 }
 
 /// Every state that an exploration has come to, by component.
@@ -76,9 +77,11 @@ pub(super) struct Memo {
     lock_calls: Numbered<LockCall>,
     sights: Numbered<Sight>,
     committed: Vec<Vec<Entry>>,
-    ahead: Vec<Vec<LeaseId>>,
+    ahead: Vec<Vec<Timer>>,
+    /// The timers that the last operation has to wait for, by number.
+    last_ahead: u32,
     store_steps: FxHashMap<u64, ModelStep>,
-    lock_steps: FxHashMap<u64, (u32, LockAnswer)>,
+    lock_steps: FxHashMap<u64, LockStep>,
     sight_steps: FxHashMap<u64, u32>,
     permuted: FxHashMap<(u8, u32, u32), u32>,
     /// The effects that the last operation committed, by number.
@@ -112,6 +115,7 @@ impl Memo {
             sights: Numbered::default(),
             committed: vec![Vec::new()],
             ahead: Vec::new(),
+            last_ahead: 0,
             store_steps: FxHashMap::default(),
             lock_steps: FxHashMap::default(),
             sight_steps: FxHashMap::default(),
@@ -193,21 +197,20 @@ impl Memo {
         }
         let mut after = self.stores[store as usize].clone();
         let mut ledger = Vec::new();
-        let done = Outcome::Ok(crate::world::Response::Done);
         let outcome = match call {
             // Who did it matters to causes, and not to what can happen.
             StoreCall::Op(op) => after.execute(session, op, Delivery::FIRST, &mut ledger),
             StoreCall::Cut => {
                 after.cut(session);
-                Ok(done)
+                Ok(DONE)
             }
             StoreCall::Deadlock => {
                 after.deadlock(session);
-                Ok(done)
+                Ok(DONE)
             }
             StoreCall::MoveTo(to) => {
                 after.rename(session, to);
-                Ok(done)
+                Ok(DONE)
             }
         };
         let next = if outcome.is_ok() { number(&mut self.stores, after) } else { store };
@@ -222,44 +225,49 @@ impl Memo {
         step
     }
 
-    fn lock_step(&mut self, lock: u32, call: LockCall) -> (u32, LockAnswer) {
+    fn lock_step(&mut self, lock: u32, call: LockCall) -> LockStep {
         let call_number = number(&mut self.lock_calls, call);
         let key = u64::from(lock) << 32 | u64::from(call_number);
         if let Some(step) = self.lock_steps.get(&key) {
             return *step;
         }
         let mut after = self.locks[lock as usize].clone();
-        let answer = match call {
-            LockCall::Grant(lease) => {
-                model_environment::grant(&mut after, lease);
-                LockAnswer::Done
-            }
-            LockCall::Release(key) => {
-                model_environment::release(&mut after, key);
-                LockAnswer::Done
-            }
-            LockCall::End(lease) => match after.revoke(lease) {
-                Ok(()) => LockAnswer::Done,
-                Err(_) => LockAnswer::Nothing,
-            },
-            LockCall::Acquire(key) => match model_environment::acquire(&mut after, key) {
-                Acquired::Held(token) => LockAnswer::Held(if self.tokens { token } else { Token(ONE) }),
-                Acquired::Expired | Acquired::Unheard => LockAnswer::Expired,
-                Acquired::Behind(leases) => {
-                    self.ahead.push(leases);
-                    LockAnswer::Behind(u32::try_from(self.ahead.len() - 1).expect("there are fewer than 2^32"))
+        let outcome = match call {
+            LockCall::Op(op, id) => match after.call(op, Asker { by: Delivery::FIRST, id }) {
+                Ok(outcome) => Ok(self.without_ranks(outcome)),
+                Err(Waits::For(_) | Waits::ForTimers) => {
+                    self.ahead.push(after.timers_ahead(op));
+                    Err(u32::try_from(self.ahead.len() - 1).expect("there are fewer than 2^32"))
                 }
             },
+            LockCall::Fire(timer) => {
+                after.fire(timer);
+                Ok(DONE)
+            }
         };
         let after = if self.tokens { after } else { after.with_revisions_forgotten() };
-        let step = (number(&mut self.locks, after), answer);
+        let step = LockStep { next: number(&mut self.locks, after), outcome };
         self.lock_steps.insert(key, step);
         step
     }
 
+    /// An outcome whose ranked ids say nothing, where they do not matter.
+    fn without_ranks(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Ok(response) if !self.tokens => {
+                Outcome::Ok(response.map_ids(&mut |kind, id| if kind == IdKind::Ranked { 1 } else { id }))
+            }
+            Outcome::Ok(_) | Outcome::Failed(_) | Outcome::Unknown => outcome,
+        }
+    }
+
     /// The components' states with the lanes under other names. `to` gives each lane's new place; `code` stands for it.
     pub fn permute(&mut self, at: MemoPlace, code: u32, to: impl Fn(u8) -> u8) -> MemoPlace {
-        let rename = |lease: LeaseId| of_lane(lease, to(owner(lease).0));
+        let rename = |id: i64| {
+            let (lane, attempt, number) = asker_of(id);
+            asked_id(to(lane), attempt, number)
+        };
+        let rename_lease = |lease: LeaseId| LeaseId(rename(lease.0));
         let store = self.permute_one(0, at.store, code, |memo| {
             let store = &memo.stores[at.store as usize];
             if !store.has_open_transactions() && !store.remembers_leases() {
@@ -268,24 +276,21 @@ impl Memo {
             let mut renamed = store.clone();
             let lanes = memo.bound.lanes;
             renamed.rename_all(|session| if session.0 < lanes { Session(to(session.0)) } else { session });
-            renamed.rename_leases(rename);
+            renamed.rename_leases(rename_lease);
             number(&mut memo.stores, renamed)
         });
         let lock = self.permute_one(1, at.lock, code, |memo| {
-            let renamed = memo.locks[at.lock as usize].with_leases_renamed(rename);
+            let renamed = memo.locks[at.lock as usize].with_leases_renamed(rename_lease);
             number(&mut memo.locks, renamed)
         });
         let flights = self.permute_one(2, at.flights, code, |memo| {
             let mut renamed = memo.flights[at.flights as usize].clone();
             for flight in &mut renamed {
                 flight.lane = to(flight.lane);
-                flight.op = match flight.op {
-                    Op::Acquire(key) => Op::Acquire(LockKey { lease: rename(key.lease), ..key }),
-                    Op::Release(key) => Op::Release(LockKey { lease: rename(key.lease), ..key }),
-                    Op::Revoke(lease) => Op::Revoke(rename(lease)),
-                    Op::ApplyUnderLease(request, lease) => Op::ApplyUnderLease(request, rename(lease)),
-                    other => other,
-                };
+                flight.op = flight.op.map_ids(&mut |kind, id| match kind {
+                    IdKind::Asked => rename(id),
+                    IdKind::Ranked | IdKind::Message | IdKind::Account => id,
+                });
             }
             number(&mut memo.flights, renamed)
         });
@@ -305,8 +310,6 @@ impl Memo {
         permuted
     }
 }
-
-const ONE: std::num::NonZeroI64 = std::num::NonZeroI64::new(1).expect("one is not zero");
 
 /// Where the backends stand, by number, and what has been seen so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -328,12 +331,6 @@ impl Cursor<'_> {
         self.at.store = self.memo.store_step(self.at.store, session, call).next;
     }
 
-    fn call_lock(&mut self, call: LockCall) -> LockAnswer {
-        let (next, answer) = self.memo.lock_step(self.at.lock, call);
-        self.at.lock = next;
-        answer
-    }
-
     fn set_flights(&mut self, flights: Vec<Flight>) {
         self.at.flights = number(&mut self.memo.flights, flights);
     }
@@ -341,11 +338,24 @@ impl Cursor<'_> {
 
 impl Environment for Cursor<'_> {
     #[inline]
-    fn store(&mut self, session: Session, op: Op, _: (u8, u8)) -> Result<Outcome, Waits> {
-        if matches!(op, Op::Apply(_, Some(_)) | Op::CheckToken(..)) && !self.memo.tokens {
+    fn call(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits> {
+        if op.leg() == Leg::Lock {
+            let step = self.memo.lock_step(self.at.lock, LockCall::Op(op, by.id));
+            return match step.outcome {
+                Ok(outcome) => {
+                    self.at.lock = step.next;
+                    Ok(outcome)
+                }
+                Err(ahead) => {
+                    self.memo.last_ahead = ahead;
+                    Err(Waits::ForTimers)
+                }
+            };
+        }
+        if !self.memo.tokens && op.has_ranked() {
             self.memo.tokens_needed = true;
         }
-        let step = self.memo.store_step(self.at.store, session, StoreCall::Op(op));
+        let step = self.memo.store_step(self.at.store, on, StoreCall::Op(op));
         let outcome = step.outcome?;
         self.at.store = step.next;
         self.memo.last_committed = step.committed;
@@ -353,54 +363,38 @@ impl Environment for Cursor<'_> {
         Ok(outcome)
     }
 
-    fn cut(&mut self, session: Session) {
-        self.call_store(session, StoreCall::Cut);
+    fn timers_ahead(&mut self, _: Op) -> Vec<Timer> {
+        self.memo.ahead[self.memo.last_ahead as usize].clone()
     }
 
-    fn move_session(&mut self, from: Session, to: Session) {
+    fn cut(&mut self, _: Leg, on: Session) {
+        self.call_store(on, StoreCall::Cut);
+    }
+
+    fn move_session(&mut self, _: Leg, from: Session, to: Session) {
         self.call_store(from, StoreCall::MoveTo(to));
     }
 
-    fn deadlock(&mut self, session: Session) {
-        self.call_store(session, StoreCall::Deadlock);
-    }
-
-    fn grant(&mut self, _: Session, lease: LeaseId) {
-        self.call_lock(LockCall::Grant(lease));
-    }
-
-    fn acquire(&mut self, _: Session, key: LockKey) -> Acquired {
-        match self.call_lock(LockCall::Acquire(key)) {
-            LockAnswer::Held(token) => Acquired::Held(token),
-            LockAnswer::Behind(leases) => Acquired::Behind(self.memo.ahead[leases as usize].clone()),
-            _ => Acquired::Expired,
+    fn victim(&mut self, leg: Leg, on: Session) -> Outcome {
+        if leg == Leg::Lock {
+            return Outcome::Unknown;
         }
+        self.call_store(on, StoreCall::Deadlock);
+        Outcome::Failed(Failure::Deadlock)
     }
 
-    fn release(&mut self, _: Session, key: LockKey) -> Outcome {
-        self.call_lock(LockCall::Release(key));
-        model_environment::DONE
+    fn timer(&mut self, of: Holder) -> Option<Timer> {
+        self.memo.locks[self.at.lock as usize].timer(of)
     }
 
-    fn revoke(&mut self, _: Session, lease: LeaseId) -> Outcome {
-        match self.call_lock(LockCall::End(lease)) {
-            LockAnswer::Done => model_environment::DONE,
-            _ => Outcome::Failed(Failure::LeaseExpired),
+    fn fire(&mut self, timer: Timer) {
+        if !self.memo.flaws.no_expiry {
+            self.at.lock = self.memo.lock_step(self.at.lock, LockCall::Fire(timer)).next;
         }
     }
 
     fn forgets_landings(&self) -> bool {
         self.memo.flaws.no_landing
-    }
-
-    fn expire(&mut self, lease: LeaseId) {
-        if !self.memo.flaws.no_expiry {
-            self.call_lock(LockCall::End(lease));
-        }
-    }
-
-    fn is_alive(&mut self, lease: LeaseId) -> bool {
-        self.memo.locks[self.at.lock as usize].is_alive(lease)
     }
 
     fn flights(&self) -> &[Flight] {

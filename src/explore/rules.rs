@@ -2,12 +2,13 @@
 //!
 //! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Environment`]).
 
-use crate::service::store::model::Waits;
-use crate::terms::{AccountId, Failure, LeaseId, Leg, LockKey, MessageId, Reply, Session, Token, Trouble};
-use crate::world::{Op, Outcome, Response};
+use crate::service::contract::{Asker, Holder, MAX_ASKED, Timer, Waits, asked_id, asker_of};
+use crate::service::{HasIds, IdKind};
+use crate::terms::{Failure, Leg, MessageId, Reply, Session, Trouble};
+use crate::world::{Acts, Op, Outcome};
 
 use super::bound::{Bound, MAX_LANES};
-use super::environment::{Acquired, Environment, Flight};
+use super::environment::{Environment, Flight};
 use super::schedule::{Fate, Step};
 
 /// The lanes of a state. Lanes beyond the bound stay as they are.
@@ -20,10 +21,10 @@ pub(crate) struct Lane {
     pub node: u16,
     pub attempt: u8,
     pub flags: u8,
-    /// The leases that were granted in this attempt, whether or not the strategy heard of it.
-    pub leases: u8,
-    /// The tokens that the strategy was given in this attempt.
-    pub tokens: [u8; 3],
+    /// How many things were asked for in this attempt that bear an id, whether or not the strategy heard of it.
+    pub asked: u8,
+    /// The ranked ids that the strategy was given in this attempt.
+    pub given: [u8; MAX_RANKED],
 }
 
 /// The client has its answer, or has stopped trying.
@@ -32,14 +33,13 @@ const ENDED: u8 = 1;
 const IN_TRANSACTION: u8 = 2;
 /// The strategy believes that it is inside a critical section.
 const INSIDE: u8 = 4;
-/// The strategy was given a lease.
+/// The strategy was given something that has a timer.
 const LEASED: u8 = 8;
-/// Its request for a lock waits in the lock service's queue.
+/// Its request waits in a queue.
 const QUEUED: u8 = 16;
 
-/// The leases and locks of one delivery are numbered below these.
-const MAX_LEASES: u8 = 8;
-const MAX_TOKENS: usize = 3;
+/// As many ranked ids is a strategy given in one delivery.
+const MAX_RANKED: usize = 3;
 /// The attempt that the fault-free retry is, after everything has settled.
 pub(crate) const FINAL_ATTEMPT: u8 = 15;
 /// Where the sessions of requests in flight begin.
@@ -69,15 +69,15 @@ impl Lane {
         self.has(INSIDE)
     }
 
-    fn tokens_given(self) -> usize {
-        self.tokens.iter().take_while(|token| **token != 0).count()
+    fn times_given(self) -> usize {
+        self.given.iter().take_while(|id| **id != 0).count()
     }
 
     /// The lane as a number, for hashing.
     pub fn bits(self) -> u64 {
-        let [a, b, c] = self.tokens;
+        let [a, b, c] = self.given;
         let [low, high] = self.node.to_le_bytes();
-        u64::from_le_bytes([low, high, self.attempt, self.flags, self.leases, a, b, c])
+        u64::from_le_bytes([low, high, self.attempt, self.flags, self.asked, a, b, c])
     }
 }
 
@@ -88,9 +88,9 @@ pub(crate) enum StepEffect {
     Made { learns: Outcome },
     /// The attempt is over; its operation was not made.
     Crashed,
-    /// The lease is gone.
-    Expired { lease: LeaseId },
-    /// The strategy's operation waits in the lock service's queue.
+    /// A timer has run out.
+    Expired { timer: Timer },
+    /// The strategy's operation waits in a queue.
     Queued,
     /// A request in flight has landed. In a box, since it is rare and large.
     Landed(Box<(Flight, Outcome)>),
@@ -105,24 +105,6 @@ pub(crate) enum Blocked {
     Waits,
     /// The strategy asks for more than the engines can tell apart: an error of the exploration.
     TooMany(&'static str),
-}
-
-/// The id of a lease by who asked for it: it does not depend on who asked first. Small, so that it is easy to read.
-pub(crate) fn lease_id(lane: u8, attempt: u8, number: u8) -> LeaseId {
-    LeaseId(1 + i64::from(number) + i64::from(MAX_LEASES) * (i64::from(attempt) + 16 * i64::from(lane)))
-}
-
-/// Who asked for a lease, and in which attempt.
-pub(crate) fn owner(lease: LeaseId) -> (u8, u8, u8) {
-    let number = u64::try_from(lease.0 - 1).unwrap_or(0);
-    let part = |by: u64, of: u64| u8::try_from(number / by % of).unwrap_or(u8::MAX);
-    (part(128, 256), part(8, 16), part(1, 8))
-}
-
-/// The same lease of another lane.
-pub(super) fn of_lane(lease: LeaseId, lane: u8) -> LeaseId {
-    let (_, attempt, number) = owner(lease);
-    lease_id(lane, attempt, number)
 }
 
 /// A step about to be made: the rules, over a environment.
@@ -152,11 +134,11 @@ impl<S: Environment> Rules<'_, S> {
         Ok(effect)
     }
 
-    /// Sends a request for a lock that must wait for others.
+    /// Sends a request that must wait for others in a queue.
     fn queue(&mut self, lane: u8, local: Op) -> Result<StepEffect, Blocked> {
-        let Op::Acquire(key) = self.globally(lane, local) else { return Err(Blocked::Disabled) };
         let may_be = self.bound.kinds.contains(Fate::Queues) && !self.lanes[usize::from(lane)].has(QUEUED);
-        if !may_be || !self.environment.queue(Session(lane), key) {
+        let op = self.globally(lane, local);
+        if !may_be || !op.acts().any(Acts::QUEUES) || !self.environment.queue(Session(lane), op) {
             return Err(Blocked::Disabled);
         }
         self.lanes[usize::from(lane)].set(QUEUED, true);
@@ -168,13 +150,13 @@ impl<S: Environment> Rules<'_, S> {
             (_, None) => return Err(Blocked::Disabled),
             (Fate::Expires, _) => {
                 let me = self.lanes[usize::from(lane)];
-                let lease = lease_id(lane, me.attempt, me.leases.saturating_sub(1));
-                if !me.has(LEASED) || !self.environment.is_alive(lease) {
-                    return Err(Blocked::Disabled);
-                }
+                let holder = Holder { lane, attempt: me.attempt, session: Session(lane) };
+                // A strategy that was told of nothing has nothing that it could lose.
+                let timer = if me.has(LEASED) { self.environment.timer(holder) } else { None };
+                let timer = timer.ok_or(Blocked::Disabled)?;
                 self.environment.time_passes(false);
-                self.environment.expire(lease);
-                StepEffect::Expired { lease }
+                self.environment.fire(timer);
+                StepEffect::Expired { timer }
             }
             (Fate::Crashes, _) => {
                 self.environment.crash(lane);
@@ -190,10 +172,10 @@ impl<S: Environment> Rules<'_, S> {
 
     #[inline]
     fn meet(&mut self, lane: u8, fate: Fate, op: Op) -> Result<Outcome, Blocked> {
-        // Whoever asks to leave has left, whatever becomes of the request.
         let outcome = match fate {
             Fate::RequestLost => {
-                self.environment.lose_request(Session(lane), op, (lane, self.lanes[usize::from(lane)].attempt));
+                let by = self.asker(lane, self.lanes[usize::from(lane)].attempt, 0);
+                self.environment.lose_request(Session(lane), op, by);
                 Outcome::Unknown
             }
             Fate::TimesOut => {
@@ -201,90 +183,77 @@ impl<S: Environment> Rules<'_, S> {
                 Outcome::Unknown
             }
             Fate::ReplyLost => {
-                self.environment.lose_next_reply(Session(lane));
+                self.environment.lose_next_reply();
                 self.execute(lane, op)?
             }
             _ => self.execute(lane, op)?,
         };
-        let me = &mut self.lanes[usize::from(lane)];
-        if matches!(op, Op::Release(_)) {
-            me.set(INSIDE, false);
+        let acts = op.acts();
+        // Whoever asks to leave has left, whatever becomes of the request.
+        if acts.any(Acts::LEAVES) {
+            self.lanes[usize::from(lane)].set(INSIDE, false);
         }
         if fate != Fate::Arrives {
             self.disconnect(lane, op.leg());
             return Ok(Outcome::Unknown);
         }
-        self.learn(lane, outcome)
+        self.learn(lane, outcome, acts)
     }
 
-    /// Carries out an operation. A lost grant still uses up its number.
+    fn asker(&self, lane: u8, attempt: u8, number: u8) -> Asker {
+        Asker { by: self.bound.delivery(lane, attempt), id: asked_id(lane, attempt, number) }
+    }
+
+    /// Carries out an operation. What was asked for uses up its number, also if nobody hears of it.
     #[inline]
     fn execute(&mut self, lane: u8, op: Op) -> Result<Outcome, Blocked> {
-        let attempt = self.lanes[usize::from(lane)].attempt;
-        let outcome = self.carry_out(Session(lane), (lane, attempt), op)?;
+        let Lane { attempt, asked, .. } = self.lanes[usize::from(lane)];
+        let acts = op.acts();
+        // A request that lands late takes the last number, which nobody else has.
+        if acts.any(Acts::LEASES) && asked >= MAX_ASKED - 1 {
+            return Err(Blocked::TooMany("asks for more than 7 leases in one delivery"));
+        }
+        let outcome = if acts.any(Acts::QUEUES) && self.lanes[usize::from(lane)].has(QUEUED) {
+            let outcome = self.environment.take_turn(Session(lane), op).map_err(|_| Blocked::Waits)?;
+            self.lanes[usize::from(lane)].set(QUEUED, false);
+            outcome
+        } else {
+            self.carry_out(Session(lane), self.asker(lane, attempt, asked), op)?
+        };
         let me = &mut self.lanes[usize::from(lane)];
-        match (op, outcome) {
-            (Op::Begin(_), Outcome::Ok(_)) => me.set(IN_TRANSACTION, true),
-            (Op::Commit | Op::Rollback, _) => me.set(IN_TRANSACTION, false),
-            _ => {}
+        if acts.any(Acts::LEASES) {
+            me.asked += 1;
+        } else if acts.any(Acts::BEGINS) && matches!(outcome, Outcome::Ok(_)) {
+            me.set(IN_TRANSACTION, true);
+        } else if acts.any(Acts::ENDS) {
+            me.set(IN_TRANSACTION, false);
         }
         Ok(outcome)
     }
 
+    /// Waits as long as only timers are in the way whose holders are gone: they run out meanwhile.
     #[inline]
-    fn carry_out(&mut self, session: Session, by: (u8, u8), op: Op) -> Result<Outcome, Blocked> {
-        match op {
-            Op::GrantLease => {
-                // A request that lands late takes a number that nobody else has.
-                let is_late = session != Session(by.0);
-                let me = &mut self.lanes[usize::from(by.0)];
-                let number = if is_late { MAX_LEASES - 1 } else { me.leases };
-                if !is_late && number >= MAX_LEASES - 1 {
-                    return Err(Blocked::TooMany("asks for more than 7 leases in one delivery"));
-                }
-                me.leases += u8::from(!is_late);
-                let lease = lease_id(by.0, by.1, number);
-                self.environment.grant(session, lease);
-                Ok(Outcome::Ok(Response::Granted(lease)))
-            }
-            Op::Acquire(key) if session == Session(by.0) && self.lanes[usize::from(by.0)].has(QUEUED) => {
-                match self.environment.take_turn(session, key) {
-                    Acquired::Behind(_) => Err(Blocked::Waits),
-                    acquired => {
-                        self.lanes[usize::from(by.0)].set(QUEUED, false);
-                        Ok(answer(&acquired))
-                    }
-                }
-            }
-            Op::Acquire(key) => self.acquire(session, key),
-            Op::Release(key) => Ok(self.environment.release(session, key)),
-            Op::Revoke(lease) => Ok(self.environment.revoke(session, lease)),
-            _ => self.environment.store(session, op, by).map_err(|Waits(_)| Blocked::Waits),
+    fn carry_out(&mut self, on: Session, by: Asker, op: Op) -> Result<Outcome, Blocked> {
+        match self.environment.call(on, op, by) {
+            Ok(outcome) => Ok(outcome),
+            Err(Waits::For(_)) => Err(Blocked::Waits),
+            Err(Waits::ForTimers) => self.wait_for_timers(on, by, op),
         }
     }
 
-    /// Waits for the lock as long as only leases are in the way whose handlers are gone: they expire meanwhile.
-    fn acquire(&mut self, via: Session, key: LockKey) -> Result<Outcome, Blocked> {
-        let ahead = match self.environment.acquire(via, key) {
-            Acquired::Behind(leases) => leases,
-            acquired => return Ok(answer(&acquired)),
-        };
-        if !ahead.iter().all(|lease| self.is_orphaned(*lease)) {
+    fn wait_for_timers(&mut self, on: Session, by: Asker, op: Op) -> Result<Outcome, Blocked> {
+        let ahead = self.environment.timers_ahead(op);
+        if !ahead.iter().all(|timer| self.is_orphaned(*timer)) {
             return Err(Blocked::Waits);
         }
         self.environment.time_passes(true);
-        for lease in ahead {
-            self.environment.expire(lease);
-        }
-        match self.environment.acquire(via, key) {
-            Acquired::Behind(_) => Err(Blocked::Waits),
-            acquired => Ok(answer(&acquired)),
-        }
+        ahead.into_iter().for_each(|timer| self.environment.fire(timer));
+        self.environment.call(on, op, by).map_err(|_| Blocked::Waits)
     }
 
-    /// Whether nobody keeps a lease any more: the attempt that asked for it is over.
-    fn is_orphaned(&self, lease: LeaseId) -> bool {
-        let (lane, attempt, _) = owner(lease);
+    /// Whether nobody keeps a timer from running out any more: the attempt that asked for it is over.
+    fn is_orphaned(&self, Timer(id): Timer) -> bool {
+        let (lane, attempt, _) = asker_of(id);
         let of = self.lanes.get(usize::from(lane)).filter(|_| lane < self.bound.lanes);
         of.is_none_or(|of| of.attempt != attempt || of.is_ended())
     }
@@ -296,7 +265,7 @@ impl<S: Environment> Rules<'_, S> {
         let number = (0..).find(|number| !taken(*number)).expect("there are fewer flights than sessions");
         let session = Session(FLIGHTS + number);
         if self.lanes[usize::from(lane)].has(IN_TRANSACTION) && op.leg() == Leg::Store {
-            self.environment.move_session(Session(lane), session);
+            self.environment.move_session(op.leg(), Session(lane), session);
             self.lanes[usize::from(lane)].set(IN_TRANSACTION, false);
         }
         let attempt = self.lanes[usize::from(lane)].attempt;
@@ -312,13 +281,14 @@ impl<S: Environment> Rules<'_, S> {
                 continue;
             }
             let landed = if self.environment.forgets_landings() {
-                Ok(Outcome::Ok(Response::Done))
+                Ok(Outcome::Unknown)
             } else {
-                self.carry_out(flight.session, (flight.lane, flight.attempt), flight.op)
+                let by = self.asker(flight.lane, flight.attempt, MAX_ASKED - 1);
+                self.carry_out(flight.session, by, flight.op)
             };
             match landed {
                 Ok(outcome) => {
-                    self.environment.cut(flight.session);
+                    self.environment.cut(flight.op.leg(), flight.session);
                     self.environment.remove_flight(at);
                     return Ok(StepEffect::Landed(Box::new((flight, outcome))));
                 }
@@ -330,64 +300,58 @@ impl<S: Environment> Rules<'_, S> {
 
     fn disconnect(&mut self, lane: u8, leg: Leg) {
         if leg == Leg::Store && self.lanes[usize::from(lane)].has(IN_TRANSACTION) {
-            self.environment.cut(Session(lane));
+            self.environment.cut(leg, Session(lane));
             self.lanes[usize::from(lane)].set(IN_TRANSACTION, false);
         }
     }
 
-    /// The operation as the backends know it. A strategy knows its leases and tokens by the order in which it got them, so
-    /// that where it stands does not depend on the others.
+    /// The operation as the services know it.
     fn globally(&self, lane: u8, op: Op) -> Op {
         globally(self.lanes[usize::from(lane)], lane, op)
     }
 
-    /// What the strategy learns of an outcome, in its own words.
+    /// What the strategy learns of an outcome, in its own words: it knows ids by the order in which it got them, so that where it
+    /// stands does not depend on the others.
     #[inline]
-    fn learn(&mut self, lane: u8, outcome: Outcome) -> Result<Outcome, Blocked> {
-        Ok(match outcome {
-            Outcome::Ok(Response::Granted(id)) => {
-                self.lanes[usize::from(lane)].set(LEASED, true);
-                let (_, _, number) = owner(id);
-                Outcome::Ok(Response::Granted(LeaseId(i64::from(number) + 1)))
+    fn learn(&mut self, lane: u8, outcome: Outcome, acts: Acts) -> Result<Outcome, Blocked> {
+        let Outcome::Ok(response) = outcome else { return Ok(outcome) };
+        if acts.any(Acts::ENTERS) {
+            if self.lanes.iter().enumerate().any(|(other, it)| other != usize::from(lane) && it.is_inside()) {
+                self.environment.overlap(lane);
             }
-            Outcome::Ok(Response::Held(Token(revision))) => {
-                if self.lanes.iter().enumerate().any(|(other, it)| other != usize::from(lane) && it.is_inside()) {
-                    self.environment.overlap(lane);
+            self.lanes[usize::from(lane)].set(INSIDE, true);
+        }
+        if acts.any(Acts::LEASES) {
+            self.lanes[usize::from(lane)].set(LEASED, true);
+        }
+        let (me, mut too_many) = (&mut self.lanes[usize::from(lane)], None);
+        let local = response.map_ids(&mut |kind, id| match kind {
+            IdKind::Message | IdKind::Account => id,
+            IdKind::Asked => i64::from(asker_of(id).2) + 1,
+            IdKind::Ranked => {
+                let place = me.times_given();
+                match (me.given.get_mut(place), u8::try_from(id)) {
+                    (None, _) => too_many = Some("takes more than 3 locks in one delivery"),
+                    (_, Err(_)) => too_many = Some("is given a token higher than 255"),
+                    (Some(given), Ok(id)) => *given = id,
                 }
-                let me = &mut self.lanes[usize::from(lane)];
-                me.set(INSIDE, true);
-                let place = me.tokens_given();
-                if place >= MAX_TOKENS {
-                    return Err(Blocked::TooMany("takes more than 3 locks in one delivery"));
-                }
-                me.tokens[place] =
-                    u8::try_from(revision.get()).map_err(|_| Blocked::TooMany("is given a token higher than 255"))?;
-                let local = i64::try_from(place + 1).ok().and_then(std::num::NonZeroI64::new);
-                Outcome::Ok(Response::Held(Token(local.expect("it is at least 1"))))
+                i64::try_from(place).unwrap_or(0) + 1
             }
-            outcome => outcome,
-        })
+        });
+        too_many.map_or(Ok(Outcome::Ok(local)), |what| Err(Blocked::TooMany(what)))
     }
 
-    /// When nothing else can move: the wait of this lane comes to an end all the same. A waiter gives up the lock, and a
-    /// transaction becomes the victim of a deadlock.
-    /// A request in flight that waits for another one is such a victim too.
+    /// When nothing else can move: the wait of this lane comes to an end all the same. A waiter gives up the lock, and a transaction
+    /// becomes the victim of a deadlock. A request in flight that waits for another one is such a victim too.
     pub fn give_way(&mut self, lane: u8, pending: Option<Op>) -> Option<StepEffect> {
-        let deadlock = Outcome::Failed(Failure::Deadlock);
-        match pending {
-            Some(op) if op.leg() == Leg::Lock => Some(StepEffect::Made { learns: Outcome::Unknown }),
-            Some(_) => {
-                self.environment.deadlock(Session(lane));
-                Some(StepEffect::Made { learns: deadlock })
-            }
-            None => {
-                let at = self.environment.flights().iter().position(|flight| flight.lane == lane)?;
-                let flight = self.environment.flights()[at];
-                self.environment.cut(flight.session);
-                self.environment.remove_flight(at);
-                Some(StepEffect::Landed(Box::new((flight, deadlock))))
-            }
+        if let Some(op) = pending {
+            return Some(StepEffect::Made { learns: self.environment.victim(op.leg(), Session(lane)) });
         }
+        let at = self.environment.flights().iter().position(|flight| flight.lane == lane)?;
+        let flight = self.environment.flights()[at];
+        self.environment.cut(flight.op.leg(), flight.session);
+        self.environment.remove_flight(at);
+        Some(StepEffect::Landed(Box::new((flight, Outcome::Failed(Failure::Deadlock)))))
     }
 
     /// A lane's attempt is over: with a reply, or without one. Says whether there is another attempt.
@@ -408,39 +372,19 @@ pub(super) fn end_lane(bound: &Bound, lane: &mut Lane, reply: Option<Reply>) -> 
     again
 }
 
-fn answer(acquired: &Acquired) -> Outcome {
-    match acquired {
-        Acquired::Held(token) => Outcome::Ok(Response::Held(*token)),
-        Acquired::Unheard => Outcome::Unknown,
-        Acquired::Expired | Acquired::Behind(_) => Outcome::Failed(Failure::LeaseExpired),
-    }
-}
-
-/// The name of the lock on an account.
-pub(crate) fn lock_name(account: AccountId) -> Vec<u8> {
-    account.0.to_string().into_bytes()
-}
-
 /// The message that a request carries.
 pub(crate) fn message(request: u8) -> MessageId {
     MessageId(u32::from(request))
 }
 
-/// The operation of a lane as the backends know it.
-pub(crate) fn globally(me: Lane, lane: u8, op: Op) -> Op {
-    let lease = |LeaseId(local): LeaseId| lease_id(lane, me.attempt, u8::try_from(local - 1).unwrap_or(0));
-    let token = |Token(local): Token| {
-        let place = usize::try_from(local.get() - 1).unwrap_or(0);
-        let revision = me.tokens.get(place).copied().unwrap_or(0).max(1);
-        Token(std::num::NonZeroI64::from(std::num::NonZeroU8::new(revision).expect("it is at least 1")))
-    };
-    match op {
-        Op::Acquire(key) => Op::Acquire(LockKey { lease: lease(key.lease), ..key }),
-        Op::Release(key) => Op::Release(LockKey { lease: lease(key.lease), ..key }),
-        Op::Revoke(id) => Op::Revoke(lease(id)),
-        Op::Apply(request, Some(local)) => Op::Apply(request, Some(token(local))),
-        Op::ApplyUnderLease(request, local) => Op::ApplyUnderLease(request, lease(local)),
-        Op::CheckToken(account, local) => Op::CheckToken(account, token(local)),
-        other => other,
-    }
+/// An operation or a response of a lane as the services know it. A strategy knows what it asked for and its tokens by the order in
+/// which it got them.
+#[inline]
+pub(crate) fn globally<T: HasIds>(me: Lane, lane: u8, local: T) -> T {
+    let place = |id: i64| usize::try_from(id - 1).unwrap_or(0);
+    local.map_ids(&mut |kind, id| match kind {
+        IdKind::Message | IdKind::Account => id,
+        IdKind::Asked => asked_id(lane, me.attempt, u8::try_from(id - 1).unwrap_or(0)),
+        IdKind::Ranked => me.given.get(place(id)).copied().unwrap_or(0).max(1).into(),
+    })
 }

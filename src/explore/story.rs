@@ -1,6 +1,7 @@
 //! The story of a schedule: every step in words, with what came of it, and the moment at which it goes wrong.
 
 use crate::check::Finding;
+use crate::service::contract::asker_of;
 use crate::strategy::Strategy;
 use crate::terms::{Cause, Failure, Isolation, LeaseId, Leg, MessageId, Reply, Retries, Trouble, Violation};
 use crate::world::{Op, Outcome, Response};
@@ -8,7 +9,6 @@ use crate::world::{Op, Outcome, Response};
 use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};
 use super::execution::{Did, Executed, Execution, Executor, MadeStep};
-use super::rules::owner;
 use super::schedule::{Fate, Schedule, Step, lane_name};
 use super::violations::Why;
 use super::{ExploreError, Flaws};
@@ -279,7 +279,7 @@ fn outcome(op: Op, outcome: Outcome) -> String {
 
 /// A lease by the lane and the attempt that asked for it, e.g. `lease a1`.
 fn lease_name(lease: LeaseId) -> String {
-    let (lane, attempt, _) = owner(lease);
+    let (lane, attempt, _) = asker_of(lease.0);
     format!("lease {}{}", lane_name(lane), attempt + 1)
 }
 

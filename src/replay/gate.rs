@@ -9,10 +9,10 @@ use std::num::NonZeroI64;
 use super::drivers::{LockSide, Ran, StoreSide};
 use crate::explore::ACCOUNTS;
 use crate::explore::Flaws;
-use crate::explore::environment::{Acquired, Environment, Flight};
+use crate::explore::environment::{Environment, Flight};
 use crate::explore::execution::Grounds;
-use crate::service::store::model::Waits;
-use crate::service::{BackendError, Scope};
+use crate::service::contract::{Asker, Holder, Timer, Waits, asker_of};
+use crate::service::{BackendError, HasIds, IdKind, Scope};
 use crate::terms::{
     AccountId, Balances, Delivery, Entry, Failure, LeaseId, Leg, LockKey, MessageId, Session, Sessions, Token,
 };
@@ -43,6 +43,8 @@ pub(crate) struct Gate {
     tokens: Vec<(i64, i64)>,
     /// The number that the next token has in the model, if one is followed.
     expected_token: Option<i64>,
+    /// The timers that the last operation has to wait for.
+    ahead: Vec<Timer>,
     /// By connection that waits in a queue: the leases that were there before.
     queued: Vec<(Session, Vec<LeaseId>)>,
     loses_reply: bool,
@@ -66,6 +68,7 @@ impl Gate {
             leases: Vec::new(),
             tokens: Vec::new(),
             expected_token: None,
+            ahead: Vec::new(),
             queued: Vec::new(),
             loses_reply: false,
             expired: 0,
@@ -169,41 +172,17 @@ impl Gate {
     /// An operation as the servers know it.
     fn translated(&self, op: Op) -> Op {
         // Whatever a strategy asks for is translated: what there is not in the model, there is not on the server.
-        let message = |id: MessageId| MessageId(self.base().wrapping_add(id.0));
-        let account = |account: AccountId| {
-            let is_there = account.0 < u32::from(ACCOUNTS);
-            AccountId(if is_there { self.first_account() + account.0 } else { u32::MAX })
-        };
-        let request = |mut request: crate::terms::Request| {
-            request.id = message(request.id);
-            request.effect.account = account(request.effect.account);
-            request
-        };
-        let token = |token: Token| {
-            let known = self.tokens.iter().rev().find(|(number, _)| *number == token.0.get());
-            known.and_then(|(_, real)| NonZeroI64::new(*real)).map_or(token, Token)
-        };
-        // One that was never granted is known to nobody.
-        let lease = |lease: LeaseId| self.really(lease).unwrap_or(LeaseId(i64::MAX - lease.0));
-        let key = |key: LockKey| LockKey { account: account(key.account), lease: lease(key.lease) };
-        match op {
-            Op::Begin(_) | Op::Commit | Op::Rollback | Op::GrantLease => op,
-            Op::ReadMark(id) => Op::ReadMark(message(id)),
-            Op::WriteMark(id, answer) => Op::WriteMark(message(id), answer),
-            Op::Claim(id) => Op::Claim(message(id)),
-            Op::StoreAnswer(id, answer) => Op::StoreAnswer(message(id), answer),
-            Op::ReadAnswer(id) => Op::ReadAnswer(message(id)),
-            Op::Apply(of, its) => Op::Apply(request(of), its.map(token)),
-            Op::ApplyUnderLease(of, its) => Op::ApplyUnderLease(request(of), lease(its)),
-            Op::ClaimAndApply(of) => Op::ClaimAndApply(request(of)),
-            Op::Sql(sql) => Op::Sql(sql.about(request(sql.request))),
-            Op::ReadBalance(of) => Op::ReadBalance(account(of)),
-            Op::Overwrite(of, base) => Op::Overwrite(request(of), base),
-            Op::CheckToken(of, its) => Op::CheckToken(account(of), token(its)),
-            Op::Acquire(it) => Op::Acquire(key(it)),
-            Op::Release(it) => Op::Release(key(it)),
-            Op::Revoke(it) => Op::Revoke(lease(it)),
-        }
+        op.map_ids(&mut |kind, id| match kind {
+            IdKind::Message => (i64::from(self.base()) + id) & i64::from(u32::MAX),
+            IdKind::Account if id < i64::from(ACCOUNTS) => i64::from(self.first_account()) + id,
+            IdKind::Account => u32::MAX.into(),
+            // One that was never granted is known to nobody.
+            IdKind::Asked => self.really(LeaseId(id)).map_or(i64::MAX - id, |lease| lease.0),
+            IdKind::Ranked => {
+                let known = self.tokens.iter().rev().find(|(number, _)| *number == id);
+                known.map_or(id, |(_, real)| *real)
+            }
+        })
     }
 
     /// The number of a token: the model's, if the token has the place among the others that it has in the model.
@@ -224,16 +203,60 @@ impl Gate {
         number
     }
 
-    /// What a request for a lock has come to.
-    fn held(&mut self, outcome: Outcome) -> Acquired {
+    /// An outcome of the lock service's as the model would name it.
+    fn as_named(&mut self, outcome: Outcome) -> Outcome {
         match outcome {
             Outcome::Ok(Response::Held(Token(revision))) => {
                 self.remarks.push(format!("revision {revision}"));
                 let number = self.number_of(revision.get());
-                Acquired::Held(Token(NonZeroI64::new(number).unwrap_or(NonZeroI64::MIN)))
+                Outcome::Ok(Response::Held(Token(NonZeroI64::new(number).unwrap_or(NonZeroI64::MIN))))
             }
-            Outcome::Failed(Failure::LeaseExpired) => Acquired::Expired,
-            _ => Acquired::Unheard,
+            Outcome::Ok(_) | Outcome::Failed(_) | Outcome::Unknown => outcome,
+        }
+    }
+
+    fn lock_is_alive(&mut self, lease: LeaseId) -> bool {
+        let Some(real) = self.really(lease) else { return false };
+        let Some(lock) = &mut self.lock else { return false };
+        let alive = lock.is_alive(real);
+        self.note(alive).unwrap_or(false)
+    }
+
+    /// The leases in the queue of this replay's lock, the holder's first; none if the lock service is gone.
+    fn lock_queue(&mut self) -> Option<Vec<LeaseId>> {
+        let (_, account) = self.place();
+        let Some(lock) = &mut self.lock else { unreachable!("a strategy that needs a lock service has one") };
+        let asked = lock.queue(account);
+        self.note(asked)
+    }
+
+    /// Asks for a lock, if nobody is in the way.
+    fn acquire(&mut self, via: Session, op: Op, key: LockKey) -> Result<Outcome, Waits> {
+        let Some(queue) = self.lock_queue() else { return Ok(Outcome::Unknown) };
+        let own = self.really(key.lease);
+        let ahead: Vec<LeaseId> = queue.into_iter().take_while(|lease| Some(*lease) != own).collect();
+        // Whoever has no lease does not queue: etcd says so at once.
+        if !ahead.is_empty() && self.lock_is_alive(key.lease) {
+            let named = ahead.into_iter().map(|lease| Timer(self.name_of(lease).unwrap_or(lease).0)).collect();
+            self.ahead = named;
+            return Err(Waits::ForTimers);
+        }
+        let outcome = self.call_lock(via, op);
+        Ok(self.as_named(outcome))
+    }
+
+    fn call_store(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits> {
+        let loses_reply = std::mem::take(&mut self.loses_reply);
+        let real = self.translated(op);
+        let lands = self.flights.iter().any(|flight| flight.session == on);
+        let ran =
+            if lands { self.store.land(on, real, by.by) } else { self.store.execute(on, real, by.by, loses_reply) };
+        self.remarks.extend(self.store.name_of(on));
+        match self.note(ran) {
+            Some(Ran::Came(outcome)) => Ok(outcome),
+            Some(Ran::Unheard) | None => Ok(Outcome::Unknown),
+            // Whom it waits for is for nobody to know here.
+            Some(Ran::Waits) => Err(Waits::For(Sessions::NONE)),
         }
     }
 
@@ -263,113 +286,61 @@ impl Gate {
 }
 
 impl Environment for Gate {
-    fn store(&mut self, session: Session, op: Op, (lane, attempt): (u8, u8)) -> Result<Outcome, Waits> {
-        let loses_reply = std::mem::take(&mut self.loses_reply);
+    fn call(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits> {
         if self.trouble.is_some() {
+            self.loses_reply = false;
             return Ok(Outcome::Unknown);
         }
-        let by = self.delivery(lane, attempt);
-        let real = self.translated(op);
-        let lands = self.flights.iter().any(|flight| flight.session == session);
-        let ran =
-            if lands { self.store.land(session, real, by) } else { self.store.execute(session, real, by, loses_reply) };
-        self.remarks.extend(self.store.name_of(session));
-        match self.note(ran) {
-            Some(Ran::Came(outcome)) => Ok(outcome),
-            Some(Ran::Unheard) | None => Ok(Outcome::Unknown),
-            // Whom it waits for is for nobody to know here.
-            Some(Ran::Waits) => Err(Waits(Sessions::NONE)),
+        match op {
+            Op::Acquire(key) => self.acquire(on, op, key),
+            Op::GrantLease => {
+                if let Outcome::Ok(Response::Granted(real)) = self.call_lock(on, op) {
+                    self.leases.push((LeaseId(by.id), real));
+                    self.remarks.push(format!("lease {:x}", real.0));
+                }
+                Ok(Outcome::Ok(Response::Granted(LeaseId(by.id))))
+            }
+            _ if op.leg() == Leg::Lock => Ok(self.call_lock(on, op)),
+            _ => self.call_store(on, op, by),
         }
     }
 
-    fn cut(&mut self, session: Session) {
-        let cut = self.store.cut(session);
+    fn timers_ahead(&mut self, _: Op) -> Vec<Timer> {
+        self.ahead.clone()
+    }
+
+    fn cut(&mut self, _: Leg, on: Session) {
+        let cut = self.store.cut(on);
         self.note(cut);
     }
 
     /// What was held has taken its connection along already.
-    fn move_session(&mut self, _: Session, _: Session) {}
+    fn move_session(&mut self, _: Leg, _: Session, _: Session) {}
 
-    fn deadlock(&mut self, _: Session) {
+    fn victim(&mut self, leg: Leg, _: Session) -> Outcome {
+        if leg == Leg::Lock {
+            return Outcome::Unknown;
+        }
         self.trouble.get_or_insert(BackendError {
             backend: "replay",
             what: "the schedule makes a transaction the victim of a deadlock, and which one it is the server decides"
                 .to_owned(),
             remedy: Some("replay a schedule that ends before the deadlock".to_owned()),
         });
+        Outcome::Failed(Failure::Deadlock)
     }
 
-    fn grant(&mut self, via: Session, lease: LeaseId) {
-        if let Outcome::Ok(Response::Granted(real)) = self.call_lock(via, Op::GrantLease) {
-            self.leases.push((lease, real));
-            self.remarks.push(format!("lease {:x}", real.0));
-        }
+    fn timer(&mut self, of: Holder) -> Option<Timer> {
+        let asked = self.leases.iter().map(|(name, _)| name.0);
+        let mut own: Vec<i64> =
+            asked.filter(|id| (asker_of(*id).0, asker_of(*id).1) == (of.lane, of.attempt)).collect();
+        own.sort_unstable();
+        own.into_iter().rev().find(|id| self.lock_is_alive(LeaseId(*id))).map(Timer)
     }
 
-    fn acquire(&mut self, via: Session, key: LockKey) -> Acquired {
-        if self.trouble.is_some() {
-            return Acquired::Unheard;
-        }
-        let (_, account) = self.place();
-        let Some(lock) = &mut self.lock else { unreachable!("a strategy that needs a lock service has one") };
-        let asked = lock.queue(account);
-        let Some(queue) = self.note(asked) else { return Acquired::Unheard };
-        let own = self.really(key.lease);
-        let ahead: Vec<LeaseId> = queue.into_iter().take_while(|lease| Some(*lease) != own).collect();
-        // Whoever has no lease does not queue: etcd says so at once.
-        if !ahead.is_empty() && self.is_alive(key.lease) {
-            let named = ahead.into_iter().map(|lease| self.name_of(lease).unwrap_or(lease)).collect();
-            return Acquired::Behind(named);
-        }
-        let outcome = self.call_lock(via, Op::Acquire(key));
-        self.held(outcome)
-    }
-
-    fn queue(&mut self, via: Session, key: LockKey) -> bool {
-        let (_, account) = self.place();
-        let (Some(lease), Some(lock)) = (self.really(key.lease), &mut self.lock) else { return false };
-        let asked = lock.queue(account);
-        let Some(ahead) = self.note(asked) else { return false };
-        if ahead.is_empty() {
-            return false;
-        }
-        self.queued.retain(|(session, _)| *session != via);
-        self.queued.push((via, ahead));
-        let Some(lock) = &mut self.lock else { return false };
-        let queued = lock.queue_up(via, LockKey { account, lease });
-        self.note(queued).is_some()
-    }
-
-    fn take_turn(&mut self, via: Session, _: LockKey) -> Acquired {
-        let (_, account) = self.place();
-        let before: Vec<LeaseId> =
-            self.queued.iter().filter(|(session, _)| *session == via).flat_map(|(_, ahead)| ahead.clone()).collect();
-        let Some(lock) = &mut self.lock else { return Acquired::Unheard };
-        let asked = lock.queue(account);
-        let Some(queue) = self.note(asked) else { return Acquired::Unheard };
-        let ahead: Vec<LeaseId> = queue.into_iter().filter(|lease| before.contains(lease)).collect();
-        if !ahead.is_empty() {
-            return Acquired::Behind(ahead);
-        }
-        let Some(lock) = &mut self.lock else { return Acquired::Unheard };
-        let ran = lock.take_turn(via);
-        match self.note(ran) {
-            Some(Ran::Came(outcome)) => self.held(outcome),
-            _ => Acquired::Unheard,
-        }
-    }
-
-    fn release(&mut self, via: Session, key: LockKey) -> Outcome {
-        self.call_lock(via, Op::Release(key))
-    }
-
-    fn revoke(&mut self, via: Session, lease: LeaseId) -> Outcome {
-        self.call_lock(via, Op::Revoke(lease))
-    }
-
-    fn expire(&mut self, lease: LeaseId) {
+    fn fire(&mut self, Timer(id): Timer) {
         // A lease of which nobody heard can have no key either.
-        let Some(real) = self.really(lease) else { return };
+        let Some(real) = self.really(LeaseId(id)) else { return };
         let others: Vec<LeaseId> = self.leases.iter().map(|(_, its)| *its).filter(|its| *its != real).collect();
         let Some(lock) = &mut self.lock else { return };
         let expired = lock.expire(real, &others);
@@ -377,26 +348,49 @@ impl Environment for Gate {
         self.remarks.push(format!("lease {:x}", real.0));
     }
 
-    fn is_alive(&mut self, lease: LeaseId) -> bool {
-        let Some(real) = self.really(lease) else { return false };
+    fn queue(&mut self, via: Session, op: Op) -> bool {
+        let Op::Acquire(key) = op else { return false };
+        let Some(lease) = self.really(key.lease) else { return false };
+        let Some(ahead) = self.lock_queue() else { return false };
+        if ahead.is_empty() {
+            return false;
+        }
+        self.queued.retain(|(session, _)| *session != via);
+        self.queued.push((via, ahead));
+        let (_, account) = self.place();
         let Some(lock) = &mut self.lock else { return false };
-        let alive = lock.is_alive(real);
-        self.note(alive).unwrap_or(false)
+        let queued = lock.queue_up(via, LockKey { account, lease });
+        self.note(queued).is_some()
     }
 
-    fn lose_request(&mut self, via: Session, op: Op, (lane, attempt): (u8, u8)) {
+    fn take_turn(&mut self, via: Session, _: Op) -> Result<Outcome, Waits> {
+        let before: Vec<LeaseId> =
+            self.queued.iter().filter(|(session, _)| *session == via).flat_map(|(_, ahead)| ahead.clone()).collect();
+        let Some(queue) = self.lock_queue() else { return Ok(Outcome::Unknown) };
+        if queue.into_iter().any(|lease| before.contains(&lease)) {
+            return Err(Waits::ForTimers);
+        }
+        let Some(lock) = &mut self.lock else { return Ok(Outcome::Unknown) };
+        let ran = lock.take_turn(via);
+        match self.note(ran) {
+            Some(Ran::Came(outcome)) => Ok(self.as_named(outcome)),
+            Some(Ran::Unheard | Ran::Waits) | None => Ok(Outcome::Unknown),
+        }
+    }
+
+    fn lose_request(&mut self, via: Session, op: Op, by: Asker) {
         if self.trouble.is_some() {
             return;
         }
-        let (real, by) = (self.translated(op), self.delivery(lane, attempt));
+        let real = self.translated(op);
         let lost = match (op.leg(), &mut self.lock) {
             (Leg::Lock, Some(lock)) => lock.lose_request(via, real),
-            _ => self.store.lose_request(via, real, by),
+            _ => self.store.lose_request(via, real, by.by),
         };
         self.note(lost);
     }
 
-    fn lose_next_reply(&mut self, _: Session) {
+    fn lose_next_reply(&mut self) {
         self.loses_reply = true;
     }
 

@@ -2,8 +2,10 @@
 //! that can be cut.
 
 mod backends;
+pub mod contract;
 mod endpoint;
 pub mod etcd;
+mod ids;
 mod op;
 mod password;
 pub mod provision;
@@ -16,6 +18,7 @@ mod wired;
 pub use backends::{Backends, LockKind, Wanted};
 pub use endpoint::Endpoint;
 pub use etcd::{EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, EtcdOverseer, Probed};
+pub use ids::{HasIds, IdKind, Ids};
 pub use op::{Acts, Footprint, Item, Op, OpKind, Outcome, Response};
 pub use servers::Servers;
 pub use settings::{BackendSettings, ClockSpeed, ElectionMs, Members, Timeouts};

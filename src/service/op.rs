@@ -124,8 +124,13 @@ impl Acts {
     /// Nobody knows what it does: a statement of a strategy's own. It has every act that it may have.
     pub const UNKNOWN: Acts = Acts(1 << 11);
 
+    /// It may have to wait in a queue for what others hold.
+    pub const QUEUES: Acts = Acts(1 << 12);
+
+    /// It ends a transaction, in one way or the other.
+    pub const ENDS: Acts = Acts::COMMITS.and(Acts::UNDOES);
     /// It begins or ends a transaction.
-    pub const BOUNDS: Acts = Acts::BEGINS.and(Acts::COMMITS).and(Acts::UNDOES);
+    pub const BOUNDS: Acts = Acts::BEGINS.and(Acts::ENDS);
 
     const fn and(self, other: Acts) -> Acts {
         Acts(self.0 | other.0)
@@ -178,7 +183,7 @@ const KINDS: [KindRow; 19] = {
         on(Store, OpKind::Overwrite, "overwrite", Acts::APPLIES.and(Acts::OVERWRITES)),
         on(Store, OpKind::CheckToken, "check-token", nothing),
         on(Lock, OpKind::GrantLease, "grant-lease", Acts::LEASES),
-        on(Lock, OpKind::Acquire, "acquire", Acts::ENTERS),
+        on(Lock, OpKind::Acquire, "acquire", Acts::ENTERS.and(Acts::QUEUES)),
         on(Lock, OpKind::Release, "release", Acts::LEAVES),
         on(Lock, OpKind::Revoke, "revoke", nothing),
         on(Store, OpKind::ApplyUnderLease, "apply-under-lease", Acts::APPLIES),

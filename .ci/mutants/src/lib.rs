@@ -10,41 +10,34 @@ pub mod history;
 pub mod stats;
 #[path = "../../../src/suggest.rs"]
 pub mod suggest;
+#[path = "../../../src/terms/mod.rs"]
+pub mod terms;
 #[path = "../../../src/world/mod.rs"]
 pub mod world;
 
-// Of the rooms below only these files are needed. They lie here, where their `super` leads, and are known by their rooms.
+// Of the folders below only these files are needed. They lie here, where their `super` leads, and are known by their folders.
 #[path = "../../../src/strategy/claim.rs"]
 mod claim;
-#[path = "../../../src/fault/disturbance.rs"]
-mod disturbance;
-#[path = "../../../src/load/expectation.rs"]
-mod expectation;
-#[path = "../../../src/fault/kind.rs"]
-mod kind;
-#[path = "../../../src/backend/ledger.rs"]
-mod ledger;
 #[path = "../../../src/fault/level.rs"]
 mod level;
-
-use kind::FaultKind;
-
-pub mod backend {
-    pub use crate::ledger::{Balances, Entry, Scope};
-}
+#[path = "../../../src/service/op.rs"]
+mod op;
+#[path = "../../../src/service/sql.rs"]
+mod sql;
 
 pub mod fault {
-    pub use crate::disturbance::{BackendFault, Disturbance, Disturbed, Layer, Target};
-    pub use crate::kind::FaultKind;
     pub use crate::level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
 }
 
-pub mod load {
-    pub use crate::expectation::{Expectation, Expected};
+pub mod service {
+    pub use crate::op::{Acts, Footprint, Item, Op, OpKind, Outcome, Response};
+    pub use crate::sql::Sql;
 }
 
 pub mod strategy {
-    pub use crate::claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY, Retries, StoreKind};
+    use crate::terms::StoreKind;
+
+    pub use crate::claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY};
 
     /// A stand-in: the tests of claims go through it, and they are not run here.
     #[derive(Default)]

@@ -11,6 +11,7 @@
 //! What is left out: history. A read of an older revision is answered as if everything but the newest revision had been
 //! compacted, there is no watch, and a transaction within a transaction is refused.
 
+mod called;
 mod exploring;
 mod keyspace;
 mod lease;

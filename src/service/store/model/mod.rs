@@ -22,8 +22,9 @@ use rows::{Insertion, Note, Row};
 use serializable::Serializable;
 use transaction::Transaction;
 
+use crate::service::contract::Waits;
 use crate::service::{Op, Outcome};
-use crate::terms::{AccountId, Delivery, Entry, LeaseId, MessageId, Profile, Session, Sessions, Token};
+use crate::terms::{AccountId, Delivery, Entry, LeaseId, MessageId, Profile, Session, Token};
 
 /// A deliberate mistake, so that a test can show that it is caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,10 +38,6 @@ pub enum Flaw {
     /// What a transaction has written is seen by others before it is committed.
     ReadsUncommitted,
 }
-
-/// The operation cannot go before one of these transactions has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waits(pub Sessions);
 
 /// The state of the store. Equal states answer equally, whatever led to them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,8 +1,9 @@
 //! What each statement reads and changes.
 
 use super::serializable::WatchedTable;
-use super::{Flaw, Store, Waits};
+use super::{Flaw, Store};
 use super::{rows::Insertion, rows::Note, rows::Row};
+use crate::service::contract::Waits;
 use crate::service::{Acts, Op, OpKind, Outcome, Response};
 use crate::terms::{
     AccountId, Answer, Delivery, Entry, Failure, LeaseId, MessageId, Profile, Request, Session, Sessions, Token,
@@ -47,7 +48,7 @@ impl Store {
         }
         let reads = || matches!(op.kind(), OpKind::ReadMark | OpKind::ReadAnswer | OpKind::ReadBalance);
         if self.profile == Profile::Sqlite && at.is_none() && !self.open.is_empty() && !reads() {
-            return Err(Waits(self.open.iter().map(|transaction| transaction.session).collect()));
+            return Err(Waits::For(self.open.iter().map(|transaction| transaction.session).collect()));
         }
         if let Some(at) = at {
             self.take_snapshot(at);
@@ -175,7 +176,7 @@ impl Store {
         }
         let Some((_, insertion)) = self.claims.iter().find(|(id, _)| *id == message) else { return Ok(true) };
         match *insertion {
-            Insertion::Pending(by) if by != maker.session => Err(Waits(Sessions::only(by)).into()),
+            Insertion::Pending(by) if by != maker.session => Err(Waits::For(Sessions::only(by)).into()),
             Insertion::Pending(_) => Ok(false),
             // ON CONFLICT DO NOTHING must not tell of a row that the snapshot does not show.
             Insertion::Committed { hidden_from } if hidden_from.contains(maker.session) => Err(Halt::Unserializable),
@@ -199,7 +200,7 @@ impl Store {
         let place = account.0 as usize;
         let balance = self.balances.get(place).map_or(Sessions::NONE, |row| row.held_by_other(maker.session));
         let waits = balance.and(also.get(place).map_or(Sessions::NONE, |row| row.held_by_other(maker.session)));
-        if waits.is_empty() { Ok(()) } else { Err(Waits(waits).into()) }
+        if waits.is_empty() { Ok(()) } else { Err(Waits::For(waits).into()) }
     }
 
     /// Compares a token with the highest seen, and remembers it if it is not lower.
@@ -287,7 +288,7 @@ impl Store {
     fn check_row<T: Copy>(&self, maker: Maker, row: &Row<T>) -> Result<(), Halt> {
         let holder = row.held_by_other(maker.session);
         if !holder.is_empty() && !self.has_flaw(Flaw::NoRowLocks) {
-            return Err(Waits(holder).into());
+            return Err(Waits::For(holder).into());
         }
         if row.newer_than.contains(maker.session) { Err(Halt::Unserializable) } else { Ok(()) }
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::service::Response;
+use crate::terms::Sessions;
 use crate::terms::{AccountId, Answer, ClientId, Effect, Failure, Isolation, LeaseId, Request};
 use std::num::NonZeroI64;
 
@@ -49,7 +50,7 @@ fn applied(balance: i64) -> Result<Outcome, Waits> {
 }
 
 fn waits_for(session: Session) -> Result<Outcome, Waits> {
-    Err(Waits(Sessions::only(session)))
+    Err(Waits::For(Sessions::only(session)))
 }
 
 fn check(token: i64) -> Op {

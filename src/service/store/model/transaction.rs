@@ -1,7 +1,8 @@
 //! Transactions: begin, commit, roll back.
 
+use super::Store;
 use super::rows::Insertion;
-use super::{Store, Waits};
+use crate::service::contract::Waits;
 use crate::service::{Outcome, Response};
 use crate::terms::{Entry, Failure, Isolation, Profile, Session, Sessions};
 
@@ -28,7 +29,7 @@ impl Store {
             return Ok(DONE);
         }
         if self.profile == Profile::Sqlite && !self.open.is_empty() {
-            return Err(Waits(self.open.iter().map(|transaction| transaction.session).collect()));
+            return Err(Waits::For(self.open.iter().map(|transaction| transaction.session).collect()));
         }
         let transaction = Transaction { session, isolation, failed: false, snapshot: None, entries: Vec::new() };
         let at = self.open.partition_point(|other| other.session < session);

@@ -1,0 +1,142 @@
+//! Ids within operations and replies: visited by one method, so that whoever translates them names no operation.
+
+use std::num::{NonZeroI64, NonZeroU8};
+
+use super::{Op, Response, Sql};
+use crate::terms::{AccountId, LeaseId, LockKey, MessageId, Request, Token};
+
+/// What sort of thing an id names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdKind {
+    /// Something that somebody asked for, e.g. a lease. An exploration names it by who asked.
+    Asked,
+    /// Something that stands in an order of its own, e.g. a fencing token.
+    Ranked,
+    Message,
+    Account,
+}
+
+/// Gives ids other names.
+pub trait Ids {
+    /// The other name of an id.
+    fn id(&mut self, kind: IdKind, id: i64) -> i64;
+}
+
+impl<F: FnMut(IdKind, i64) -> i64> Ids for F {
+    #[inline]
+    fn id(&mut self, kind: IdKind, id: i64) -> i64 {
+        self(kind, id)
+    }
+}
+
+/// Data with ids in it.
+pub trait HasIds: Sized {
+    /// The same with each id under its other name.
+    #[must_use]
+    fn map_ids(self, ids: &mut impl Ids) -> Self;
+}
+
+/// A number of 32 bits. What is none becomes the greatest, which no client sends and no account has.
+fn small(id: i64) -> u32 {
+    u32::try_from(id).unwrap_or(u32::MAX)
+}
+
+impl HasIds for MessageId {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        MessageId(small(ids.id(IdKind::Message, self.0.into())))
+    }
+}
+
+impl HasIds for AccountId {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        AccountId(small(ids.id(IdKind::Account, self.0.into())))
+    }
+}
+
+impl HasIds for LeaseId {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        LeaseId(ids.id(IdKind::Asked, self.0))
+    }
+}
+
+impl HasIds for Token {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        // Zero is no token: what has no other name gets the lowest.
+        Token(NonZeroI64::new(ids.id(IdKind::Ranked, self.0.get())).unwrap_or(NonZeroI64::from(NonZeroU8::MIN)))
+    }
+}
+
+impl HasIds for LockKey {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        LockKey { account: self.account.map_ids(ids), lease: self.lease.map_ids(ids) }
+    }
+}
+
+impl HasIds for Request {
+    #[inline]
+    fn map_ids(mut self, ids: &mut impl Ids) -> Self {
+        self.id = self.id.map_ids(ids);
+        self.effect.account = self.effect.account.map_ids(ids);
+        self
+    }
+}
+
+impl HasIds for Sql {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        self.about(self.request.map_ids(ids))
+    }
+}
+
+impl HasIds for Op {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        match self {
+            Op::Begin(_) | Op::Commit | Op::Rollback | Op::GrantLease => self,
+            Op::ReadMark(id) => Op::ReadMark(id.map_ids(ids)),
+            Op::WriteMark(id, answer) => Op::WriteMark(id.map_ids(ids), answer),
+            Op::Claim(id) => Op::Claim(id.map_ids(ids)),
+            Op::StoreAnswer(id, answer) => Op::StoreAnswer(id.map_ids(ids), answer),
+            Op::ReadAnswer(id) => Op::ReadAnswer(id.map_ids(ids)),
+            Op::Apply(request, token) => Op::Apply(request.map_ids(ids), token.map(|token| token.map_ids(ids))),
+            Op::ApplyUnderLease(request, lease) => Op::ApplyUnderLease(request.map_ids(ids), lease.map_ids(ids)),
+            Op::ClaimAndApply(request) => Op::ClaimAndApply(request.map_ids(ids)),
+            Op::Sql(sql) => Op::Sql(sql.map_ids(ids)),
+            Op::ReadBalance(account) => Op::ReadBalance(account.map_ids(ids)),
+            Op::Overwrite(request, base) => Op::Overwrite(request.map_ids(ids), base),
+            Op::CheckToken(account, token) => Op::CheckToken(account.map_ids(ids), token.map_ids(ids)),
+            Op::Acquire(key) => Op::Acquire(key.map_ids(ids)),
+            Op::Release(key) => Op::Release(key.map_ids(ids)),
+            Op::Revoke(lease) => Op::Revoke(lease.map_ids(ids)),
+        }
+    }
+}
+
+impl Op {
+    /// Whether there is a ranked id in it.
+    #[must_use]
+    pub fn has_ranked(self) -> bool {
+        let mut has = false;
+        let _ = self.map_ids(&mut |kind, id| {
+            has |= kind == IdKind::Ranked;
+            id
+        });
+        has
+    }
+}
+
+impl HasIds for Response {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        match self {
+            Response::Done | Response::Found(_) | Response::Claimed(_) | Response::Applied(_) => self,
+            Response::Granted(lease) => Response::Granted(lease.map_ids(ids)),
+            Response::Held(token) => Response::Held(token.map_ids(ids)),
+        }
+    }
+}
