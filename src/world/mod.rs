@@ -10,6 +10,7 @@ pub use crate::service::{Acts, Footprint, Item, Op, OpKind, Outcome, Response, S
 pub use hand_over::HandOver;
 pub use port::{Call, Port};
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -27,18 +28,16 @@ pub struct World<'p> {
     port: &'p mut dyn Port,
 }
 
-/// Declares a method of [`World`] that makes one operation and expects one kind of response.
+/// Declares a method of [`World`] that makes one operation and gives one kind of response.
 macro_rules! operation {
-    ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $result:ty, $op:expr, $response:pat => $value:expr) => {
+    ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $result:ty, $op:expr) => {
         $(#[$doc])*
         ///
         /// # Errors
         /// [`Trouble::Failed`] if it was certainly not done, [`Trouble::Unknown`] if nobody can tell.
-        pub async fn $name(&mut self, $($arg: $type),*) -> Result<$result, Trouble> {
-            match self.call($op).await? {
-                $response => Ok($value),
-                other => Err(without_account($op, other)),
-            }
+        #[inline]
+        pub fn $name(&mut self, $($arg: $type),*) -> Asked<'_, $result> {
+            Asked { call: self.port.call($op), gives: PhantomData }
         }
     };
 }
@@ -49,95 +48,90 @@ impl<'p> World<'p> {
         World { port }
     }
 
-    #[inline]
-    fn call(&mut self, op: Op) -> Asked<'_> {
-        Asked(self.port.call(op))
-    }
-
     operation! {
         /// Begins a transaction: the operations that follow belong to it until it is committed or rolled back.
-        begin(isolation: Isolation) -> (), Op::Begin(isolation), Response::Done => ()
+        begin(isolation: Isolation) -> (), Op::Begin(isolation)
     }
     operation! {
         /// Commits the open transaction.
-        commit() -> (), Op::Commit, Response::Done => ()
+        commit() -> (), Op::Commit
     }
     operation! {
         /// Undoes the open transaction.
-        rollback() -> (), Op::Rollback, Response::Done => ()
+        rollback() -> (), Op::Rollback
     }
     operation! {
         /// `[read K]`: the answer in the mark of this message, if there is a mark.
-        read_mark(id: MessageId) -> Option<Answer>, Op::ReadMark(id), Response::Found(answer) => answer
+        read_mark(id: MessageId) -> Option<Answer>, Op::ReadMark(id)
     }
     operation! {
         /// `[write K]`: marks this message as seen, with its answer. No constraint prevents a second mark.
-        write_mark(id: MessageId, answer: Answer) -> (), Op::WriteMark(id, answer), Response::Done => ()
+        write_mark(id: MessageId, answer: Answer) -> (), Op::WriteMark(id, answer)
     }
     operation! {
         /// Inserts the message id under a unique constraint; true if it was not there.
-        claim(id: MessageId) -> bool, Op::Claim(id), Response::Claimed(fresh) => fresh
+        claim(id: MessageId) -> bool, Op::Claim(id)
     }
     operation! {
         /// Stores the answer beside a claim.
-        store_answer(id: MessageId, answer: Answer) -> (), Op::StoreAnswer(id, answer), Response::Done => ()
+        store_answer(id: MessageId, answer: Answer) -> (), Op::StoreAnswer(id, answer)
     }
     operation! {
         /// The answer stored beside a claim, if there is one.
-        read_answer(id: MessageId) -> Option<Answer>, Op::ReadAnswer(id), Response::Found(answer) => answer
+        read_answer(id: MessageId) -> Option<Answer>, Op::ReadAnswer(id)
     }
     operation! {
         /// `[X]`: applies the effect of a request, and gives the balance after it.
-        apply(request: &Request) -> Answer, Op::Apply(*request, None), Response::Applied(Some(answer)) => answer
+        apply(request: &Request) -> Answer, Op::Apply(*request, None)
     }
     operation! {
         /// `[X]` with a fencing token: the store refuses with [`Failure::StaleToken`] if it has seen a higher one.
         apply_fenced(request: &Request, token: Token) -> Answer,
-        Op::Apply(*request, Some(token)), Response::Applied(Some(answer)) => answer
+        Op::Apply(*request, Some(token))
     }
     operation! {
         /// `[X]` under a lease: the store refuses with [`Failure::OtherLease`] if the first lease that it saw for the account is
         /// another one.
         apply_under_lease(request: &Request, lease: LeaseId) -> Answer,
-        Op::ApplyUnderLease(*request, lease), Response::Applied(Some(answer)) => answer
+        Op::ApplyUnderLease(*request, lease)
     }
     operation! {
         /// Claim, effect and stored answer in one statement; nothing if the message id was there already.
-        claim_and_apply(request: &Request) -> Option<Answer>, Op::ClaimAndApply(*request), Response::Applied(answer) => answer
+        claim_and_apply(request: &Request) -> Option<Answer>, Op::ClaimAndApply(*request)
     }
     operation! {
         /// A statement of the strategy's own, inside the open transaction or else as one of its own: the first column of the first
         /// row that it gives, if it gives any. No model knows what it does: `explore` rejects a strategy that uses it.
-        sql(statement: Sql) -> Option<Answer>, Op::Sql(statement), Response::Found(value) => value
+        sql(statement: Sql) -> Option<Answer>, Op::Sql(statement)
     }
     operation! {
         /// `[read B]`: the balance of an account.
-        read_balance(account: AccountId) -> Answer, Op::ReadBalance(account), Response::Found(Some(balance)) => balance
+        read_balance(account: AccountId) -> Answer, Op::ReadBalance(account)
     }
     operation! {
         /// `[write B]`: sets the account's balance to `base` plus the request's amount, whatever it is by now.
         overwrite(request: &Request, base: Answer) -> Answer,
-        Op::Overwrite(*request, base), Response::Applied(Some(answer)) => answer
+        Op::Overwrite(*request, base)
     }
     operation! {
         /// Fails with [`Failure::StaleToken`] if the store has seen a higher token for the account, else remembers this one.
-        check_token(account: AccountId, token: Token) -> (), Op::CheckToken(account, token), Response::Done => ()
+        check_token(account: AccountId, token: Token) -> (), Op::CheckToken(account, token)
     }
     operation! {
         /// A new lease of the lock service, as long as the experiment says.
-        grant_lease() -> LeaseId, Op::GrantLease, Response::Granted(lease) => lease
+        grant_lease() -> LeaseId, Op::GrantLease
     }
     operation! {
         /// Waits for the lock on an account, and gives its fencing token.
-        acquire(key: LockKey) -> Token, Op::Acquire(key), Response::Held(token) => token
+        acquire(key: LockKey) -> Token, Op::Acquire(key)
     }
     operation! {
         /// Deletes the lock's key.
-        release(key: LockKey) -> (), Op::Release(key), Response::Done => ()
+        release(key: LockKey) -> (), Op::Release(key)
     }
     operation! {
         /// Ends a lease, and deletes the keys attached to it.
-        revoke(lease: LeaseId) -> (), Op::Revoke(lease), Response::Done => ()
+        revoke(lease: LeaseId) -> (), Op::Revoke(lease)
     }
 
     /// Enters the critical section of an account: `grant lease; acquire`. If the lock cannot be had, the lease is
@@ -165,28 +159,62 @@ impl<'p> World<'p> {
     }
 }
 
-/// An operation on its way: a response, or the trouble that there is instead. Not an `async fn`, which would copy the operation
+/// An operation on its way: what it gives, or the trouble that there is instead. Not an `async fn`, which would copy the operation
 /// once more: an explorer makes millions of them a second.
-struct Asked<'a>(Call<'a>);
+#[must_use = "nothing is asked before it is awaited"]
+pub struct Asked<'a, T> {
+    call: Call<'a>,
+    gives: PhantomData<fn() -> T>,
+}
 
-impl Future for Asked<'_> {
-    type Output = Result<Response, Trouble>;
+impl<T: Given> Future for Asked<'_, T> {
+    type Output = Result<T, Trouble>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|outcome| match outcome {
-            Outcome::Ok(response) => Ok(response),
+        Pin::new(&mut self.call).poll(context).map(|outcome| match outcome {
+            Outcome::Ok(response) => T::of(response),
             Outcome::Failed(failure) => Err(Trouble::Failed(failure)),
             Outcome::Unknown => Err(Trouble::Unknown),
         })
     }
 }
 
-/// Where an operation needs an account, a response without a balance says that there is none. A backend that answers a question
-/// with the answer to another is a bug of the lab's, never the world's trouble.
-fn without_account(op: Op, response: Response) -> Trouble {
-    match response {
-        Response::Applied(None) | Response::Found(None) => Trouble::Failed(Failure::NoAccount),
-        other => panic!("the backend answered `{op}` with `{other}`, which is an answer to another operation"),
-    }
+/// What an operation gives to its strategy.
+pub trait Given: Sized {
+    /// Out of what came back.
+    ///
+    /// # Errors
+    /// That there is no such account, where an operation needs one and the response has no balance.
+    fn of(response: Response) -> Result<Self, Trouble>;
+}
+
+macro_rules! given {
+    ($($type:ty: $($response:pat => $value:expr),+;)*) => {$(
+        impl Given for $type {
+            #[inline]
+            fn of(response: Response) -> Result<Self, Trouble> {
+                match response {
+                    $($response => $value,)+
+                    other => another(other),
+                }
+            }
+        }
+    )*};
+}
+given! {
+    (): Response::Done => Ok(());
+    bool: Response::Claimed(fresh) => Ok(fresh);
+    Option<Answer>: Response::Found(answer) | Response::Applied(answer) => Ok(answer);
+    Answer:
+        Response::Found(Some(answer)) | Response::Applied(Some(answer)) => Ok(answer),
+        Response::Found(None) | Response::Applied(None) => Err(Trouble::Failed(Failure::NoAccount));
+    LeaseId: Response::Granted(lease) => Ok(lease);
+    Token: Response::Held(token) => Ok(token);
+}
+
+/// A service that answers a question with the answer to another is a bug of the lab's, never the world's trouble.
+#[cold]
+fn another<T>(response: Response) -> T {
+    panic!("a service answered with `{response}`, which is an answer to another operation")
 }
