@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::{Case, Finding};
 use crate::history::{Event, What};
 use crate::terms::{AccountId, Cause, Delivery, MessageId, Violation};
-use crate::world::{Acts, Op, Outcome};
+use crate::world::{Acts, Outcome};
 
 /// Somebody who believes to be inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,11 +114,11 @@ impl ThresholdWatch {
                 if acts.any(Acts::LEASES) {
                     self.leased.insert(key, event.at_ns);
                 }
-                if let (Op::Acquire(lock), Some(Outcome::Ok(_))) = (op, outcome) {
+                if acts.any(Acts::ENTERS) && matches!(outcome, Some(Outcome::Ok(_))) {
                     self.steps.push(ThresholdStep {
                         at_ns: event.ended_ns(),
                         who,
-                        enters: Some(lock.account),
+                        enters: op.account(),
                         leased_ns: self.leased.get(&key).copied().unwrap_or(event.at_ns),
                     });
                 }

@@ -5,7 +5,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Case, Finding};
 use crate::history::What;
 use crate::terms::{AccountId, Cause, Entry, MessageId, Violation};
-use crate::world::Op;
 
 /// One finding per message whose effect, answer or balance is not what it should be.
 ///
@@ -92,10 +91,8 @@ impl<'a> Chains<'a> {
 fn is_overwrite(case: &Case<'_>, entry: &Entry) -> bool {
     case.has_overwrites()
         && case.events_of(entry.message).filter(|event| event.delivery == entry.by).any(|event| {
-            if let What::Called { op: Op::Overwrite(request, base), .. }
-            | What::Landed { op: Op::Overwrite(request, base), .. } = event.what
-            {
-                base.0.checked_add(request.effect.amount.into()) == Some(entry.balance)
+            if let What::Called { op, .. } | What::Landed { op, .. } = event.what {
+                op.overwrites_with() == Some(entry.balance)
             } else {
                 false
             }

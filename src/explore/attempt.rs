@@ -87,7 +87,8 @@ impl<'a> Attempt<'a> {
         match polled {
             Poll::Ready(reply) => Ok(Next::Replies(reply)),
             Poll::Pending => match HandOver::asked() {
-                Some(Op::Sql(sql)) if !self.has_database => {
+                Some(op) if !self.has_database && op.own_sql().is_some() => {
+                    let sql = op.own_sql().expect("it was asked for");
                     Err(Reason::OwnSql { strategy: strategy.name(), statement: sql.text() }.into())
                 }
                 Some(op) => Ok(Next::Asks(op)),

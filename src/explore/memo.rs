@@ -14,7 +14,7 @@ use crate::service::etcd::model::LockService;
 use crate::service::store::model::Store;
 use crate::service::{HasIds, IdKind};
 use crate::terms::{Delivery, Entry, Failure, LeaseId, Leg, Request, Session};
-use crate::world::{Op, Outcome, Response};
+use crate::world::{Op, Outcome};
 
 use super::Flaws;
 use super::bound::Bound;
@@ -23,7 +23,8 @@ use super::model_environment::ModelEnvironment;
 use super::observations::{Seen, SeenEffect, Sight};
 use super::rules::message;
 
-const DONE: Outcome = Outcome::Ok(Response::Done);
+/// What comes of what is no operation.
+const NOTHING_HEARD: Outcome = Outcome::Unknown;
 
 type Numbered<T> = IndexSet<T, FxBuildHasher>;
 
@@ -202,15 +203,15 @@ impl Memo {
             StoreCall::Op(op) => after.execute(session, op, Delivery::FIRST, &mut ledger),
             StoreCall::Cut => {
                 after.cut(session);
-                Ok(DONE)
+                Ok(NOTHING_HEARD)
             }
             StoreCall::Deadlock => {
                 after.deadlock(session);
-                Ok(DONE)
+                Ok(NOTHING_HEARD)
             }
             StoreCall::MoveTo(to) => {
                 after.rename(session, to);
-                Ok(DONE)
+                Ok(NOTHING_HEARD)
             }
         };
         let next = if outcome.is_ok() { number(&mut self.stores, after) } else { store };
@@ -242,7 +243,7 @@ impl Memo {
             },
             LockCall::Fire(timer) => {
                 after.fire(timer);
-                Ok(DONE)
+                Ok(NOTHING_HEARD)
             }
         };
         let after = if self.tokens { after } else { after.with_revisions_forgotten() };

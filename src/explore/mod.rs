@@ -32,6 +32,7 @@ mod tests;
 mod traces;
 mod violations;
 
+pub use crate::service::contract::lane_name;
 pub(crate) use attempt::guarded;
 pub(crate) use bound::delivery_of;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
@@ -43,7 +44,7 @@ pub use limits::{Limits, Watch};
 pub(crate) use model_environment::ACCOUNTS;
 pub use random_walks::{Walk, Walked, shorten, walk};
 pub use reference::execute_all;
-pub use schedule::{Fate, MalformedToken, Schedule, Step, lane_name};
+pub use schedule::{Fate, MalformedToken, Schedule, Step};
 pub use shortest::{Minimal, Shortest, shortest};
 pub use standstill::watch_for_standstill;
 pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell, tell_with};

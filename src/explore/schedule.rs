@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::service::contract::lane_name;
+
 /// What happens to the operation that a lane is about to make, or to what it has left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
@@ -71,12 +73,6 @@ impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}{}", lane_name(self.lane), self.fate.suffix())
     }
-}
-
-/// The letter of a lane.
-#[must_use]
-pub fn lane_name(lane: u8) -> char {
-    char::from(b'a' + lane.min(25))
 }
 
 /// Steps in order. What lanes have left to do after the last one, they do without faults: the lane that moved last goes on

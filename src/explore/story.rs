@@ -1,17 +1,17 @@
 //! The story of a schedule: every step in words, with what came of it, and the moment at which it goes wrong.
 
 use crate::check::Finding;
-use crate::service::contract::asker_of;
 use crate::strategy::Strategy;
-use crate::terms::{Cause, Failure, Isolation, LeaseId, Leg, MessageId, Reply, Retries, Trouble, Violation};
-use crate::world::{Op, Outcome, Response};
+use crate::terms::{Cause, Failure, Leg, MessageId, Reply, Retries, Trouble, Violation};
+use crate::world::{Op, Outcome};
 
 use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};
 use super::execution::{Did, Executed, Execution, Executor, MadeStep};
-use super::schedule::{Fate, Schedule, Step, lane_name};
+use super::schedule::{Fate, Schedule, Step};
 use super::violations::Why;
 use super::{ExploreError, Flaws};
+use crate::service::contract::lane_name;
 
 /// A schedule with what it did, step by step.
 #[derive(Debug, Clone)]
@@ -173,18 +173,18 @@ pub(crate) fn in_words(several: bool, made: &MadeStep, shows: Vec<Violation>, ra
                 Fate::RequestLost => "lost on its way there".to_owned(),
                 Fate::ReplyLost => "done, and the reply lost".to_owned(),
                 Fate::TimesOut => "timed out, still in flight".to_owned(),
-                _ => outcome(op, learned),
+                _ => outcome_in_words(op, learned),
             };
-            (op.leg(), operation(op, several), learned)
+            (op.leg(), op.in_words(several), learned)
         }
         Did::Landed { op, outcome: came } => (
             op.leg(),
-            format!("{} lands late", operation(op, several)),
-            format!("{}, and nobody hears", outcome(op, came)),
+            format!("{} lands late", op.in_words(several)),
+            format!("{}, and nobody hears", outcome_in_words(op, came)),
         ),
-        Did::Crashed { op } => (op.leg(), format!("crash before {}", operation(op, several)), String::new()),
+        Did::Crashed { op } => (op.leg(), format!("crash before {}", op.in_words(several)), String::new()),
         Did::Expired => (Leg::Lock, "lease expires".to_owned(), String::new()),
-        Did::Queued { op } => (op.leg(), operation(op, several), "waits in the queue".to_owned()),
+        Did::Queued { op } => (op.leg(), op.in_words(several), "waits in the queue".to_owned()),
     };
     let told = match (made.replied, made.ended) {
         (Some(Ok(answer)), _) => Some(format!("its client is told {}", answer.0)),
@@ -221,66 +221,12 @@ fn failure_in_words(failure: Failure) -> &'static str {
     }
 }
 
-/// An operation in the notation of the strategies' steps.
-fn operation(op: Op, several: bool) -> String {
-    let number = |id: MessageId| if several { (id.0 + 1).to_string() } else { String::new() };
-    match op {
-        Op::Begin(Isolation::ReadCommitted) => "begin".to_owned(),
-        Op::Begin(isolation) => format!("begin {isolation}"),
-        Op::Commit => "commit".to_owned(),
-        Op::Rollback => "roll back".to_owned(),
-        Op::ReadMark(id) => format!("read K{}", number(id)),
-        Op::WriteMark(id, _) => format!("write K{}", number(id)),
-        Op::Claim(id) => format!("claim K{}", number(id)),
-        Op::StoreAnswer(id, _) => format!("store R{}", number(id)),
-        Op::ReadAnswer(id) => format!("read R{}", number(id)),
-        Op::Apply(request, None) => format!("apply X{}", number(request.id)),
-        Op::Apply(request, Some(token)) => format!("apply X{} with token {}", number(request.id), token.0),
-        Op::ApplyUnderLease(request, lease) => format!("apply X{} under {}", number(request.id), lease_name(lease)),
-        Op::ClaimAndApply(request) => format!("claim K{0} and apply X{0}", number(request.id)),
-        Op::Sql(sql) => shortened(sql.text()),
-        Op::ReadBalance(_) => "read the balance".to_owned(),
-        Op::Overwrite(request, base) => format!("apply X{} over {}", number(request.id), base.0),
-        Op::CheckToken(_, token) => format!("check token {}", token.0),
-        Op::GrantLease => "ask for a lease".to_owned(),
-        Op::Acquire(_) => "acquire".to_owned(),
-        Op::Release(_) => "release".to_owned(),
-        Op::Revoke(_) => "revoke the lease".to_owned(),
+fn outcome_in_words(op: Op, outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Unknown => "gives up waiting".to_owned(),
+        Outcome::Failed(failure) => format!("refused: {}", failure_in_words(failure)),
+        Outcome::Ok(response) => response.in_words(op),
     }
-}
-
-/// A statement on a part of a line.
-fn shortened(statement: &str) -> String {
-    let flat = statement.split_whitespace().collect::<Vec<_>>().join(" ");
-    match flat.char_indices().nth(40) {
-        Some((at, _)) => format!("{}…", flat[..at].trim_end()),
-        None => flat,
-    }
-}
-
-fn outcome(op: Op, outcome: Outcome) -> String {
-    let response = match outcome {
-        Outcome::Unknown => return "gives up waiting".to_owned(),
-        Outcome::Failed(failure) => return format!("refused: {}", failure_in_words(failure)),
-        Outcome::Ok(response) => response,
-    };
-    match (op, response) {
-        (_, Response::Done) => "done".to_owned(),
-        (_, Response::Found(None)) => "nothing there".to_owned(),
-        (Op::ReadBalance(_), Response::Found(Some(balance))) => format!("{}", balance.0),
-        (_, Response::Found(Some(answer))) => format!("there: {}", answer.0),
-        (_, Response::Claimed(true)) => "fresh".to_owned(),
-        (_, Response::Claimed(false) | Response::Applied(None)) => "taken".to_owned(),
-        (_, Response::Applied(Some(balance))) => format!("balance {}", balance.0),
-        (_, Response::Granted(lease)) => lease_name(lease),
-        (_, Response::Held(token)) => format!("held, token {}", token.0),
-    }
-}
-
-/// A lease by the lane and the attempt that asked for it, e.g. `lease a1`.
-fn lease_name(lease: LeaseId) -> String {
-    let (lane, attempt, _) = asker_of(lease.0);
-    format!("lease {}{}", lane_name(lane), attempt + 1)
 }
 
 /// What it means that a schedule shows a violation, in a few words.

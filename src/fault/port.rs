@@ -15,11 +15,11 @@ use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::service::{Backend, BackendError, Connection, Timeouts};
 use crate::terms::{Delivery, Failure, FaultKind, Layer, Leg, MessageId};
 use crate::wire::WireFault;
-use crate::world::{Acts, Call, Op, OpKind, Outcome, Port, Response};
+use crate::world::{Acts, Call, Op, OpKind, Outcome, Port};
 
 /// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs out.
 fn limit_of(limits: &Timeouts, op: &Op, by: Delivery) -> Duration {
-    if op.kind() == OpKind::Acquire && by != Delivery::FINAL { limits.lock } else { limits.operation }
+    if op.acts().any(Acts::QUEUES) && by != Delivery::FINAL { limits.lock } else { limits.operation }
 }
 
 /// What the ports of a trial share.
@@ -290,11 +290,9 @@ impl FaultyPort {
             Ok(Ok(unavailable @ Outcome::Failed(Failure::Unavailable))) => self.miss(leg, unavailable),
             Ok(Ok(outcome)) => {
                 self.outage(leg).is_over();
-                let in_transaction = match (op, outcome) {
-                    (Op::Begin(_), Outcome::Ok(Response::Done)) => true,
-                    (Op::Commit | Op::Rollback, _) => false,
-                    _ => in_transaction,
-                };
+                let acts = op.acts();
+                let begins = acts.any(Acts::BEGINS) && matches!(outcome, Outcome::Ok(_));
+                let in_transaction = begins || in_transaction && !acts.any(Acts::ENDS);
                 *self.link(leg) = Link { session: Some(session), in_transaction };
                 outcome
             }

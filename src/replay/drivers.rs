@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::service::{BackendError, Scope};
-use crate::terms::{AccountId, Balances, Delivery, Entry, LeaseId, LockKey, Session};
+use crate::terms::{AccountId, Balances, Delivery, Entry, LeaseId, Session};
 use crate::world::{Op, Outcome};
 
 /// Where a database was left that is to stay.
@@ -77,7 +77,7 @@ pub(crate) trait LockSide {
     fn hold(&mut self, on: Session, flight: Session, op: Op) -> Result<(), BackendError>;
 
     /// Sends a request for the lock on an account under a lease, and comes back when it is in the queue.
-    fn queue_up(&mut self, on: Session, key: LockKey) -> Result<(), BackendError>;
+    fn queue_up(&mut self, on: Session, op: Op) -> Result<(), BackendError>;
 
     /// Waits for the answer to a request whose turn has come.
     fn take_turn(&mut self, on: Session) -> Result<Ran, BackendError>;

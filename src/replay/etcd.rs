@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::drivers::{LockSide, Ran};
 use super::wires::{has_met, no_proxy, stuck};
 use crate::service::{Backend, BackendError, Connection, Endpoint, EtcdBackend, EtcdOptions, EtcdOverseer, Way};
-use crate::terms::{AccountId, Delivery, LeaseId, LockKey, Session};
+use crate::terms::{AccountId, Delivery, LeaseId, Session};
 use crate::wire::{Landing, Wire, WireFault};
 use crate::world::{Op, Outcome};
 
@@ -138,19 +138,20 @@ impl LockSide for EtcdSide {
         Ok(())
     }
 
-    fn queue_up(&mut self, on: Session, key: LockKey) -> Result<(), BackendError> {
+    fn queue_up(&mut self, on: Session, op: Op) -> Result<(), BackendError> {
         let EtcdLink { mut connection, wire } = self.link(on)?;
-        let lock = format!("{}/{}", self.prefix, key.account.0);
+        let (Some(account), Some(lease)) = (op.account(), op.asked()) else { unreachable!("`{op}` does not queue") };
+        let lock = format!("{}/{}", self.prefix, account.0);
         let overseer = &mut self.overseer;
         let waiting = self.runtime.block_on(async {
             let waiting = tokio::spawn(async move {
-                let outcome = connection.execute(Op::Acquire(key), Delivery::FIRST).await;
+                let outcome = connection.execute(op, Delivery::FIRST).await;
                 (connection, outcome)
             });
             let deadline = tokio::time::Instant::now() + TIMEOUT;
-            while !overseer.queue(&lock).await?.contains(&key.lease) {
+            while !overseer.queue(&lock).await?.contains(&LeaseId(lease)) {
                 if tokio::time::Instant::now() > deadline {
-                    return Err(stuck("etcd", &format!("`{}`", Op::Acquire(key)), TIMEOUT));
+                    return Err(stuck("etcd", &format!("`{op}`"), TIMEOUT));
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

@@ -13,10 +13,8 @@ use crate::explore::environment::{Environment, Flight};
 use crate::explore::execution::Grounds;
 use crate::service::contract::{Asker, Holder, Timer, Waits, asker_of};
 use crate::service::{BackendError, HasIds, IdKind, Scope};
-use crate::terms::{
-    AccountId, Balances, Delivery, Entry, Failure, LeaseId, Leg, LockKey, MessageId, Session, Sessions, Token,
-};
-use crate::world::{Op, Outcome, Response};
+use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, LeaseId, Leg, MessageId, Session, Sessions, Token};
+use crate::world::{Acts, Op, Outcome};
 
 /// How many replays there are between two times that the tables are emptied.
 const REPLAYS: u32 = 64;
@@ -205,14 +203,14 @@ impl Gate {
 
     /// An outcome of the lock service's as the model would name it.
     fn as_named(&mut self, outcome: Outcome) -> Outcome {
-        match outcome {
-            Outcome::Ok(Response::Held(Token(revision))) => {
-                self.remarks.push(format!("revision {revision}"));
-                let number = self.number_of(revision.get());
-                Outcome::Ok(Response::Held(Token(NonZeroI64::new(number).unwrap_or(NonZeroI64::MIN))))
+        let Outcome::Ok(response) = outcome else { return outcome };
+        Outcome::Ok(response.map_ids(&mut |kind, id| match kind {
+            IdKind::Ranked => {
+                self.remarks.push(format!("revision {id}"));
+                self.number_of(id)
             }
-            Outcome::Ok(_) | Outcome::Failed(_) | Outcome::Unknown => outcome,
-        }
+            IdKind::Asked | IdKind::Message | IdKind::Account => id,
+        }))
     }
 
     fn lock_is_alive(&mut self, lease: LeaseId) -> bool {
@@ -231,12 +229,13 @@ impl Gate {
     }
 
     /// Asks for a lock, if nobody is in the way.
-    fn acquire(&mut self, via: Session, op: Op, key: LockKey) -> Result<Outcome, Waits> {
+    fn acquire(&mut self, via: Session, op: Op) -> Result<Outcome, Waits> {
+        let lease = LeaseId(op.asked().expect("whoever queues has a lease"));
         let Some(queue) = self.lock_queue() else { return Ok(Outcome::Unknown) };
-        let own = self.really(key.lease);
+        let own = self.really(lease);
         let ahead: Vec<LeaseId> = queue.into_iter().take_while(|lease| Some(*lease) != own).collect();
         // Whoever has no lease does not queue: etcd says so at once.
-        if !ahead.is_empty() && self.lock_is_alive(key.lease) {
+        if !ahead.is_empty() && self.lock_is_alive(lease) {
             let named = ahead.into_iter().map(|lease| Timer(self.name_of(lease).unwrap_or(lease).0)).collect();
             self.ahead = named;
             return Err(Waits::ForTimers);
@@ -291,18 +290,19 @@ impl Environment for Gate {
             self.loses_reply = false;
             return Ok(Outcome::Unknown);
         }
-        match op {
-            Op::Acquire(key) => self.acquire(on, op, key),
-            Op::GrantLease => {
-                if let Outcome::Ok(Response::Granted(real)) = self.call_lock(on, op) {
-                    self.leases.push((LeaseId(by.id), real));
-                    self.remarks.push(format!("lease {:x}", real.0));
-                }
-                Ok(Outcome::Ok(Response::Granted(LeaseId(by.id))))
-            }
-            _ if op.leg() == Leg::Lock => Ok(self.call_lock(on, op)),
-            _ => self.call_store(on, op, by),
+        if op.leg() != Leg::Lock {
+            return self.call_store(on, op, by);
         }
+        if op.acts().any(Acts::QUEUES) {
+            return self.acquire(on, op);
+        }
+        let outcome = self.call_lock(on, op);
+        let Outcome::Ok(response) = outcome else { return Ok(outcome) };
+        if let Some(real) = response.asked() {
+            self.leases.push((LeaseId(by.id), LeaseId(real)));
+            self.remarks.push(format!("lease {real:x}"));
+        }
+        Ok(Outcome::Ok(response.map_ids(&mut |kind, id| if kind == IdKind::Asked { by.id } else { id })))
     }
 
     fn timers_ahead(&mut self, _: Op) -> Vec<Timer> {
@@ -349,17 +349,19 @@ impl Environment for Gate {
     }
 
     fn queue(&mut self, via: Session, op: Op) -> bool {
-        let Op::Acquire(key) = op else { return false };
-        let Some(lease) = self.really(key.lease) else { return false };
+        // Whoever has no lease does not queue.
+        if op.asked().is_none_or(|lease| self.really(LeaseId(lease)).is_none()) {
+            return false;
+        }
         let Some(ahead) = self.lock_queue() else { return false };
         if ahead.is_empty() {
             return false;
         }
         self.queued.retain(|(session, _)| *session != via);
         self.queued.push((via, ahead));
-        let (_, account) = self.place();
+        let real = self.translated(op);
         let Some(lock) = &mut self.lock else { return false };
-        let queued = lock.queue_up(via, LockKey { account, lease });
+        let queued = lock.queue_up(via, real);
         self.note(queued).is_some()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::explore::{Fate, Step};
 use crate::terms::{Isolation, Leg, MessageId};
-use crate::world::{Item, Op, Sql};
+use crate::world::{Acts, Item, Op, Sql};
 
 /// A table, and one message's rows in it if no others can be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl TablePast {
         if matches!(step.fate, Fate::Arrives | Fate::ReplyLost) {
             self.operation(op, &mut touch);
         }
-        if step.fate != Fate::Arrives || matches!(op, Op::Commit | Op::Rollback) {
+        if step.fate != Fate::Arrives || op.acts().any(Acts::ENDS) {
             // A cut ends the transaction, and its locks with it. What comes after a crash may begin anew.
             touch.writes.extend(self.written.iter().cloned());
         }
@@ -80,36 +80,27 @@ impl TablePast {
     /// Follows a step that was made.
     pub fn follow(&mut self, step: Step, op: Option<Op>) {
         let Some(op) = op.filter(|_| step.fate != Fate::Expires && step.fate != Fate::Lands) else { return };
-        match op {
-            _ if step.fate != Fate::Arrives => *self = TablePast::default(),
-            Op::Commit | Op::Rollback => *self = TablePast::default(),
-            Op::Begin(isolation) => *self = TablePast { isolation: Some(isolation), written: Vec::new() },
-            _ => self.written.extend(tables(op).1),
+        if step.fate != Fate::Arrives || op.acts().any(Acts::ENDS) {
+            *self = TablePast::default();
+        } else if let Some(isolation) = op.isolation() {
+            *self = TablePast { isolation: Some(isolation), written: Vec::new() };
+        } else {
+            self.written.extend(tables(op).1);
         }
     }
 }
 
 /// The tables that an operation reads and writes.
 fn tables(op: Op) -> (Vec<TouchedTable>, Vec<TouchedTable>) {
-    if let Op::Sql(sql) = op {
+    if let Some(sql) = op.own_sql() {
         return of_statement(sql);
     }
     if op.leg() == Leg::Lock {
         return (Vec::new(), vec![TouchedTable { name: "(lock service)".to_owned(), message: None }]);
     }
     let table = |item: &Item| {
-        let of = |name: &str, message| Some(TouchedTable { name: name.to_owned(), message });
-        match item {
-            Item::Mark(id) => of("mark", Some(*id)),
-            Item::Claim(id) => of("claim", Some(*id)),
-            Item::StoredAnswer(id) => of("answer", Some(*id)),
-            Item::Ledger(id) => of("ledger", Some(*id)),
-            Item::Account(_) => of("account", None),
-            Item::Fence(_) => of("fence", None),
-            Item::Owner(_) => of("owner", None),
-            Item::Transaction => None,
-            _ => of(ANY, None),
-        }
+        let (name, message) = item.table()?;
+        Some(TouchedTable { name: name.unwrap_or(ANY).to_owned(), message })
     };
     let footprint = op.footprint();
     (footprint.reads.iter().filter_map(table).collect(), footprint.writes.iter().filter_map(table).collect())

@@ -6,7 +6,7 @@ use crate::explore::story::in_words;
 use crate::explore::{Did, Executed, ExploreError, Fate, Line, MadeStep, Schedule, ScheduleError, Step};
 use crate::service::BackendError;
 use crate::terms::Violation;
-use crate::world::{Outcome, Response};
+use crate::world::Outcome;
 
 use super::gate::Gate;
 
@@ -174,7 +174,7 @@ impl<'e> WithModel<'e> {
     fn follow_really(&mut self, model: &MadeStep, position: usize) -> Result<Option<Divergence>, ReplayError> {
         let step = model.step;
         let token = match model.did {
-            Did::Made { learned: Outcome::Ok(Response::Held(token)), .. } => Some(token.0.get()),
+            Did::Made { learned: Outcome::Ok(response), .. } => response.ranked(),
             _ => None,
         };
         self.real.backends.expect_token(token);

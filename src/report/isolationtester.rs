@@ -6,7 +6,7 @@
 use crate::explore::{Did, Fate, Line, Story, lane_name, meaning};
 use crate::service::store::postgres::literal;
 use crate::terms::{Failure, Profile};
-use crate::world::{Op, Outcome};
+use crate::world::{Acts, Op, Outcome};
 
 /// A schedule cannot be carried out by PostgreSQL's isolation tester.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,20 +160,26 @@ impl<'s> Test<'s> {
     ) -> Result<(), NoIsolationTest> {
         let by = self.story.bound.delivery(line.step.lane, attempt);
         let before = self.connections[connection].transaction;
-        let (text, after) = match (op, before, outcome) {
-            (_, _, Outcome::Failed(Failure::Deadlock)) => return Err(NoIsolationTest::Deadlock { position }),
-            (Op::Commit | Op::Rollback, TestTransaction::None, _) => {
-                self.comment(line, ": nothing is sent");
-                return Ok(());
-            }
-            // PostgreSQL would answer a COMMIT with a rollback and no error.
-            (Op::Commit, TestTransaction::Aborted, _) => (literal::ROLLBACK.to_owned(), TestTransaction::None),
-            (Op::Commit | Op::Rollback, ..) => (literal::sql(op, by), TestTransaction::None),
-            (Op::Begin(_), ..) => (literal::sql(op, by), TestTransaction::Open),
-            (_, TestTransaction::Open, Outcome::Failed(Failure::SerializationFailure | Failure::NoTransaction)) => {
-                (literal::sql(op, by), TestTransaction::Aborted)
-            }
-            _ => (literal::sql(op, by), before),
+        if outcome == Outcome::Failed(Failure::Deadlock) {
+            return Err(NoIsolationTest::Deadlock { position });
+        }
+        let acts = op.acts();
+        if acts.any(Acts::ENDS) && before == TestTransaction::None {
+            self.comment(line, ": nothing is sent");
+            return Ok(());
+        }
+        // PostgreSQL would answer a COMMIT with a rollback and no error.
+        let is_undone = acts.any(Acts::COMMITS) && before == TestTransaction::Aborted;
+        let text = if is_undone { literal::ROLLBACK.to_owned() } else { literal::sql(op, by) };
+        let aborts = matches!(outcome, Outcome::Failed(Failure::SerializationFailure | Failure::NoTransaction));
+        let after = if acts.any(Acts::ENDS) {
+            TestTransaction::None
+        } else if acts.any(Acts::BEGINS) {
+            TestTransaction::Open
+        } else if before == TestTransaction::Open && aborts {
+            TestTransaction::Aborted
+        } else {
+            before
         };
         if text.contains('}') {
             return Err(NoIsolationTest::Brace { position });

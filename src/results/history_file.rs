@@ -14,13 +14,14 @@ use super::files::{FileError, write_atomically};
 use super::history_ends::{DoneLine, SINCE, UsageLine};
 use super::history_lines::{BalanceLine, EntryLine, RequestLine};
 use super::is_known;
-use super::text::{parse_delivery, parse_op, parse_outcome, parse_reply, show_outcome, show_reply};
+use super::text::{parse_delivery, parse_outcome, parse_reply, show_outcome, show_reply};
 use crate::check::Evidence;
 use crate::experiment::Point;
 use crate::history::{Event, What};
 use crate::load::Finished;
 use crate::service::Usage;
 use crate::terms::{AccountId, Balances, Disturbed, Entry, FaultKind, Request, Retries};
+use crate::world::Op;
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
 const COMPRESSION: i32 = 3;
@@ -481,7 +482,7 @@ impl From<&Event> for EventLine {
 
 impl EventLine {
     fn event(&self, request: &Request) -> Option<Event> {
-        let op = || parse_op(self.op.as_deref()?, request);
+        let op = || Op::parse(self.op.as_deref()?, request);
         let reply = || parse_reply(self.reply.as_deref()?);
         // Absent is a value; present and unreadable is an error.
         let fault = self.fault.as_deref().map_or(Some(None), |name| FaultKind::from_name(name).map(Some))?;

@@ -50,3 +50,9 @@ pub fn asker_of(id: i64) -> (u8, u8, u8) {
     let part = |by: u64, of: u64| u8::try_from(number / by % of).unwrap_or(u8::MAX);
     (part(128, 256), part(8, 16), part(1, 8))
 }
+
+/// The letter of a lane.
+#[must_use]
+pub fn lane_name(lane: u8) -> char {
+    char::from(b'a' + lane.min(25))
+}

@@ -117,19 +117,6 @@ impl HasIds for Op {
     }
 }
 
-impl Op {
-    /// Whether there is a ranked id in it.
-    #[must_use]
-    pub fn has_ranked(self) -> bool {
-        let mut has = false;
-        let _ = self.map_ids(&mut |kind, id| {
-            has |= kind == IdKind::Ranked;
-            id
-        });
-        has
-    }
-}
-
 impl HasIds for Response {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {

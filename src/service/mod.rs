@@ -5,6 +5,7 @@ mod backends;
 pub mod contract;
 mod endpoint;
 pub mod etcd;
+mod facts;
 mod ids;
 mod op;
 mod password;
@@ -13,7 +14,10 @@ mod servers;
 mod settings;
 mod sql;
 pub mod store;
+mod text;
+pub mod touched;
 mod wired;
+mod words;
 
 pub use backends::{Backends, LockKind, Wanted};
 pub use endpoint::Endpoint;

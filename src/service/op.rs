@@ -264,6 +264,27 @@ pub enum Item {
     Store,
 }
 
+impl Item {
+    /// The table of the store that it lies in, and the message whose rows it is if it is one message's; no name if it may lie in any
+    /// table, and nothing if it lies in none.
+    #[must_use]
+    pub fn table(&self) -> Option<(Option<&'static str>, Option<MessageId>)> {
+        match self {
+            Item::Mark(id) => Some((Some("mark"), Some(*id))),
+            Item::Claim(id) => Some((Some("claim"), Some(*id))),
+            Item::StoredAnswer(id) => Some((Some("answer"), Some(*id))),
+            Item::Ledger(id) => Some((Some("ledger"), Some(*id))),
+            Item::Account(_) => Some((Some("account"), None)),
+            Item::Fence(_) => Some((Some("fence"), None)),
+            Item::Owner(_) => Some((Some("owner"), None)),
+            Item::Transaction => None,
+            Item::Store | Item::LockQueue(_) | Item::AllLockQueues | Item::Lease(_) | Item::LeaseCounter => {
+                Some((None, None))
+            }
+        }
+    }
+}
+
 /// What an operation reads and writes. Two operations of different lanes commute if neither writes what the other
 /// reads or writes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -146,6 +146,39 @@ fn handed_on(folder: &str, source: &str) -> BTreeMap<String, String> {
     names
 }
 
+/// The folders that may name operations and responses: those that define them, carry them, and ask for them.
+const NAME_OPERATIONS: &[&str] = &["service", "strategy", "world"];
+
+/// The places that name an operation, or a response, outside those folders.
+fn named_operations(modules: &BTreeMap<String, String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (module, source) in modules {
+        let folder = module.split("::").next().expect("a folder");
+        if NAME_OPERATIONS.contains(&folder) || module.contains("tests") || module.ends_with("::testing") {
+            continue;
+        }
+        for word in ["Op", "OpKind", "Response", "Item"] {
+            let paths = paths_from(&code(source), word);
+            // `OpKind::ALL` and functions name none.
+            let is_one = |name: &&String| name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase);
+            found.extend(paths.iter().filter(is_one).map(|name| format!("{module} names {word}::{name}")));
+        }
+    }
+    found
+}
+
+#[test]
+fn only_services_and_those_who_ask_them_name_operations() {
+    let mut modules = modules();
+    assert_eq!(
+        named_operations(&modules),
+        Vec::<String>::new(),
+        "ask the acts of an operation, or what its service says of it"
+    );
+    modules.insert("check::late".to_owned(), "fn f(op: Op) -> bool { op == Op::Commit }".to_owned());
+    assert_eq!(named_operations(&modules), ["check::late names Op::Commit"]);
+}
+
 /// Which file of a folder leans on which other.
 fn file_uses(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
     let modules = modules();

@@ -20,16 +20,25 @@ pub mod world;
 mod claim;
 #[path = "../../../src/fault/level.rs"]
 mod level;
+#[path = "../../../src/service/facts.rs"]
+mod facts;
+#[path = "../../../src/service/ids.rs"]
+mod ids;
 #[path = "../../../src/service/op.rs"]
 mod op;
 #[path = "../../../src/service/sql.rs"]
 mod sql;
+
+use ids::{HasIds, IdKind};
+use op::{Op, Response};
+use sql::Sql;
 
 pub mod fault {
     pub use crate::level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
 }
 
 pub mod service {
+    pub use crate::ids::{HasIds, IdKind, Ids};
     pub use crate::op::{Acts, Footprint, Item, Op, OpKind, Outcome, Response};
     pub use crate::sql::Sql;
 }

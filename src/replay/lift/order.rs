@@ -6,7 +6,7 @@
 
 use crate::explore::execution::{Execution, Executor};
 use crate::explore::{Bound, Did, ExploreError, Fate, Flaws, MadeStep, Step};
-use crate::world::{OpKind, Outcome, Response};
+use crate::world::{Acts, Outcome};
 
 use super::visits::{Visit, VisitItem};
 use super::{LiftError, Lifted, Lifting};
@@ -234,7 +234,7 @@ impl<'s> OrderSearch<'s> {
             if made.replied.is_some() || matches!(made.did, Did::Crashed { .. }) {
                 next.ended[at] = Some((attempt, matches!(made.replied, Some(Ok(_)))));
             }
-            if item.kind == Some(OpKind::GrantLease) {
+            if item.kind.is_some_and(|kind| kind.acts().any(Acts::LEASES)) {
                 next.leased_ns[at] = Some(item.began_ns);
             }
         }
@@ -248,8 +248,11 @@ impl<'s> OrderSearch<'s> {
         place: &OrderPlace,
         heads: &[usize],
     ) -> Result<Option<Lifted>, ExploreError> {
-        let acquires =
-            |track: &&usize| self.next(**track, place).is_some_and(|placed| placed.item.kind == Some(OpKind::Acquire));
+        let acquires = |track: &&usize| {
+            self.next(**track, place)
+                .and_then(|placed| placed.item.kind)
+                .is_some_and(|kind| kind.acts().any(Acts::QUEUES))
+        };
         let waiting = heads.iter().filter(acquires).filter_map(|track| self.next(*track, place));
         let Some(until) = waiting.map(|placed| placed.item.ended_ns).max() else { return Ok(None) };
         for (lane, leased) in (0..).zip(place.leased_ns.clone()) {
@@ -309,13 +312,7 @@ fn is_alike(made: &MadeStep, recorded: Option<Outcome>) -> bool {
     }
     match (learned, recorded) {
         (_, None) => true,
-        (Outcome::Ok(model), Some(Outcome::Ok(real))) => match (model, real) {
-            (Response::Found(model), Response::Found(real)) | (Response::Applied(model), Response::Applied(real)) => {
-                model.is_some() == real.is_some()
-            }
-            (Response::Claimed(model), Response::Claimed(real)) => model == real,
-            (model, real) => std::mem::discriminant(&model) == std::mem::discriminant(&real),
-        },
+        (Outcome::Ok(model), Some(Outcome::Ok(real))) => model.is_like(real),
         (model, Some(real)) => model == real,
     }
 }

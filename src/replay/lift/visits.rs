@@ -4,7 +4,7 @@ use crate::check::Case;
 use crate::explore::Fate;
 use crate::history::{Event, What};
 use crate::terms::{Delivery, FaultKind, Leg, MessageId};
-use crate::world::{Acts, Op, OpKind, Outcome, Response};
+use crate::world::{Acts, Op, OpKind, Outcome};
 
 use super::writes_effects;
 
@@ -161,8 +161,11 @@ fn ways(kind: OpKind, outcome: Option<Outcome>, fault: Option<FaultKind>, has_ef
 /// Whether an operation may have changed something in the store.
 fn may_leave_trace(op: Op, outcome: Option<Outcome>, fault: Option<FaultKind>) -> bool {
     let bound = op.acts().any(Acts::BOUNDS);
-    let changed_nothing =
-        matches!(outcome, Some(Outcome::Failed(_) | Outcome::Ok(Response::Claimed(false) | Response::Applied(None))));
+    let changed_nothing = match outcome {
+        Some(Outcome::Failed(_)) => true,
+        Some(Outcome::Ok(response)) => response.changes_nothing(),
+        Some(Outcome::Unknown) | None => false,
+    };
     let was_lost = fault == Some(FaultKind::RequestLost);
     op.leg() == Leg::Store && !bound && !op.footprint().writes.is_empty() && !changed_nothing && !was_lost
 }
@@ -171,7 +174,8 @@ fn may_leave_trace(op: Op, outcome: Option<Outcome>, fault: Option<FaultKind>) -
 /// one that queues for a lock for long does not get it.
 fn is_likely_done(kind: Option<OpKind>, has_effect: bool) -> bool {
     match kind {
-        Some(OpKind::Acquire) | None => false,
+        None => false,
+        Some(kind) if kind.acts().any(Acts::QUEUES) => false,
         Some(kind) if writes_effects(kind) => has_effect,
         Some(_) => true,
     }
