@@ -5,6 +5,8 @@ mod ledger;
 pub mod model;
 mod null;
 pub(crate) mod postgres;
+#[cfg(test)]
+mod program;
 mod sqlite;
 
 pub use independence::StorePast;

@@ -3,6 +3,8 @@
 pub(crate) mod literal;
 mod overseer;
 mod preflight;
+#[cfg(test)]
+mod print;
 mod session;
 mod statements;
 mod verifier;

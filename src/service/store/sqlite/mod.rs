@@ -2,6 +2,8 @@
 
 mod immediate;
 mod plan;
+#[cfg(test)]
+mod print;
 mod session;
 mod statements;
 

@@ -1,0 +1,142 @@
+//! Prints statements for PostgreSQL: each is one statement, in one round trip.
+
+use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Program, Table};
+
+/// A statement's text, and its parameters in the order of their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Printed {
+    pub text: String,
+    pub parameters: Vec<Parameter>,
+}
+
+/// What an appending statement is told first, whatever else it does.
+const OF_AN_EFFECT: [Parameter; 6] =
+    [Parameter::Amount, Parameter::Account, Parameter::Message, Parameter::Token, Parameter::Attempt, Parameter::Copy];
+
+/// Prints a program. What comes before the last act is named with WITH; the ledger is last, since it gives the balance.
+pub(super) fn printed(program: &Program) -> Printed {
+    let mut printer = Printer { parameters: Vec::new(), is_fenced: false };
+    if program.acts.contains(&Act::Append) {
+        printer.parameters.extend(OF_AN_EFFECT);
+        printer.is_fenced = program.acts.contains(&Act::Insert(Table::Fence, OnConflict::KeepHigher));
+    }
+    let (mut parts, mut last, mut before) = (Vec::new(), String::new(), None);
+    for act in program.acts {
+        let columns = match act {
+            Act::Read(table) | Act::Insert(table, _) | Act::InsertBalance(table) => table.columns(),
+            Act::AddAmount | Act::SetBalance | Act::Append => Table::Account.columns(),
+        };
+        let text = printer.act(*act, columns, before);
+        if *act == Act::Append || program.acts.len() == 1 {
+            last = text;
+            continue;
+        }
+        let returning = match act {
+            Act::Insert(..) => format!(" RETURNING {}", columns.key),
+            Act::AddAmount | Act::SetBalance => " RETURNING balance".to_owned(),
+            Act::Read(_) | Act::Append | Act::InsertBalance(_) => String::new(),
+        };
+        parts.push(format!("{} AS ({text}{returning})", columns.changed));
+        before = Some(columns);
+    }
+    let text = if parts.is_empty() { last } else { format!("WITH {} {last}", parts.join(", ")) };
+    Printed { text, parameters: printer.parameters }
+}
+
+struct Printer {
+    parameters: Vec<Parameter>,
+    /// The operation's value is the effect's token.
+    is_fenced: bool,
+}
+
+impl Printer {
+    /// The number of a parameter.
+    fn number(&mut self, parameter: Parameter) -> String {
+        let parameter = if self.is_fenced && parameter == Parameter::Value { Parameter::Token } else { parameter };
+        let at = self.parameters.iter().position(|known| *known == parameter).unwrap_or_else(|| {
+            self.parameters.push(parameter);
+            self.parameters.len() - 1
+        });
+        format!("${}", at + 1)
+    }
+
+    fn act(&mut self, act: Act, columns: Columns, before: Option<Columns>) -> String {
+        let Columns { table, key, key_is, value, has_several, .. } = columns;
+        match act {
+            Act::Read(_) => {
+                let limit = if has_several { " LIMIT 1" } else { "" };
+                let value = value.unwrap_or(key);
+                format!("SELECT {value} FROM {table} WHERE {key} = {}{limit}", self.number(key_is))
+            }
+            Act::Insert(_, conflict) => {
+                let own = self.number(key_is);
+                let (columns, values) = match value {
+                    Some(value) => (format!("{key}, {value}"), format!("{own}, {}", self.number(Parameter::Value))),
+                    None => (key.to_owned(), own),
+                };
+                format!("INSERT INTO {table} ({columns}) VALUES ({values}){}", on_conflict(table, key, value, conflict))
+            }
+            Act::AddAmount | Act::SetBalance => {
+                let balance = match act {
+                    Act::SetBalance => self.number(Parameter::Value),
+                    _ => format!("balance + {}", self.number(Parameter::Amount)),
+                };
+                let account = self.number(Parameter::Account);
+                let (from, id) = match before {
+                    Some(Columns { changed, key_is: Parameter::Account, key, .. }) => {
+                        (format!(" FROM {changed}"), format!("{changed}.{key}"))
+                    }
+                    Some(Columns { changed, .. }) => (format!(" FROM {changed}"), account),
+                    None => (String::new(), account),
+                };
+                format!("UPDATE account SET balance = {balance}{from} WHERE id = {id}")
+            }
+            Act::Append => "INSERT INTO ledger (message, account, amount, balance, token, attempt, copy) \
+                            SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance"
+                .to_owned(),
+            Act::InsertBalance(_) => {
+                let (own, value) = (self.number(key_is), value.unwrap_or("balance"));
+                format!("INSERT INTO {table} ({key}, {value}) SELECT {own}, balance FROM changed")
+            }
+        }
+    }
+}
+
+fn on_conflict(table: &str, key: &str, value: Option<&str>, conflict: OnConflict) -> String {
+    match (conflict, conflict.compares(), value) {
+        (OnConflict::Another, ..) => String::new(),
+        (_, Some(compares), Some(value)) => format!(
+            " ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value} WHERE {table}.{value} {compares} excluded.{value}"
+        ),
+        _ => " ON CONFLICT DO NOTHING".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::statements as known;
+    use super::*;
+    use crate::service::store::program::PROGRAMS;
+
+    #[test]
+    fn every_statement_is_printed_as_it_was_written_by_hand() {
+        let by_hand = [
+            known::READ_MARK,
+            known::READ_ANSWER,
+            known::READ_BALANCE,
+            known::WRITE_MARK,
+            known::STORE_ANSWER,
+            known::CLAIM,
+            known::CHECK_TOKEN,
+            known::APPLY,
+            known::APPLY_FENCED,
+            known::APPLY_UNDER_LEASE,
+            known::CLAIM_AND_APPLY,
+            known::OVERWRITE,
+        ];
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace("( ", "(");
+        for (program, text) in PROGRAMS.iter().zip(by_hand) {
+            assert_eq!(printed(program).text, flat(text));
+        }
+    }
+}

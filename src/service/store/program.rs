@@ -1,0 +1,264 @@
+//! Statements as data: what each does to which rows, one act after the other. Dialects print them, and what a statement reads and
+//! writes follows from them.
+
+use crate::service::{Footprint, Item, Op};
+use crate::terms::{AccountId, Delivery, Failure, MessageId};
+
+/// A table of the lab's that strategies use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    Account,
+    Mark,
+    Claim,
+    Answer,
+    Fence,
+    Owner,
+}
+
+/// What a statement needs to know of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns {
+    pub table: &'static str,
+    pub key: &'static str,
+    /// What the key is.
+    pub key_is: Parameter,
+    /// The column beside the key, if there is one.
+    pub value: Option<&'static str>,
+    /// Whether there can be several rows with one key.
+    pub has_several: bool,
+    /// What the rows that were changed are called in a statement that goes on with them.
+    pub changed: &'static str,
+}
+
+impl Table {
+    /// Its names.
+    #[must_use]
+    pub const fn columns(self) -> Columns {
+        let (table, key, key_is, value, has_several, changed) = match self {
+            Table::Account => ("account", "id", Parameter::Account, Some("balance"), false, "changed"),
+            Table::Mark => ("mark", "message", Parameter::Message, Some("answer"), true, "marked"),
+            Table::Claim => ("claim", "message", Parameter::Message, None, false, "fresh"),
+            Table::Answer => ("answer", "message", Parameter::Message, Some("answer"), true, "answered"),
+            Table::Fence => ("fence", "account", Parameter::Account, Some("token"), false, "fenced"),
+            Table::Owner => ("owner", "account", Parameter::Account, Some("lease"), false, "owned"),
+        };
+        Columns { table, key, key_is, value, has_several, changed }
+    }
+
+    fn item(self, message: MessageId, account: AccountId) -> Item {
+        match self {
+            Table::Account => Item::Account(account),
+            Table::Mark => Item::Mark(message),
+            Table::Claim => Item::Claim(message),
+            Table::Answer => Item::StoredAnswer(message),
+            Table::Fence => Item::Fence(account),
+            Table::Owner => Item::Owner(account),
+        }
+    }
+}
+
+/// What happens if a row with the key is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Nothing prevents a second row.
+    Another,
+    /// Nothing is inserted.
+    Nothing,
+    /// The value is replaced, unless it is higher than the new one.
+    KeepHigher,
+    /// The value stays. Another one than it is refused.
+    KeepFirst,
+}
+
+impl OnConflict {
+    /// How the value that is there must stand to the new one for the row to be changed; none if the row is left alone.
+    #[must_use]
+    pub const fn compares(self) -> Option<&'static str> {
+        match self {
+            OnConflict::KeepHigher => Some("<="),
+            OnConflict::KeepFirst => Some("="),
+            OnConflict::Another | OnConflict::Nothing => None,
+        }
+    }
+}
+
+/// One thing that a statement does. It happens only if what stands before it has changed a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Reads the value of the first row with the key.
+    Read(Table),
+    /// Inserts the key with the operation's value.
+    Insert(Table, OnConflict),
+    /// Adds the amount to the account's balance.
+    AddAmount,
+    /// Sets the account's balance, whatever it is by now.
+    SetBalance,
+    /// Appends to the ledger.
+    Append,
+    /// Inserts the key with the new balance.
+    InsertBalance(Table),
+}
+
+/// How a statement answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    Done,
+    /// The value that it found, if it found one.
+    Found,
+    /// Whether the row is new.
+    Claimed,
+    /// The new balance, if it changed one.
+    Applied,
+    /// Nothing; this failure if a row stood in the way.
+    DoneOr(Failure),
+    /// The new balance; this failure if a row stood in the way.
+    AppliedOr(Failure),
+}
+
+/// A statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    pub acts: &'static [Act],
+    pub gives: Gives,
+}
+
+/// What a statement is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    Message,
+    Account,
+    Amount,
+    /// What the operation brings along: an answer, a token, a lease, a balance.
+    Value,
+    /// The token under which the effect is applied; none if there is none.
+    Token,
+    /// The delivery that applies the effect.
+    Attempt,
+    Copy,
+}
+
+/// Every program, in the order of [`place`].
+pub const PROGRAMS: [Program; 12] = {
+    use Act::{AddAmount, Append, Insert, InsertBalance, Read, SetBalance};
+    use OnConflict::{Another, KeepFirst, KeepHigher, Nothing};
+    [
+        Program { acts: &[Read(Table::Mark)], gives: Gives::Found },
+        Program { acts: &[Read(Table::Answer)], gives: Gives::Found },
+        Program { acts: &[Read(Table::Account)], gives: Gives::Found },
+        Program { acts: &[Insert(Table::Mark, Another)], gives: Gives::Done },
+        Program { acts: &[Insert(Table::Answer, Another)], gives: Gives::Done },
+        Program { acts: &[Insert(Table::Claim, Nothing)], gives: Gives::Claimed },
+        Program { acts: &[Insert(Table::Fence, KeepHigher)], gives: Gives::DoneOr(Failure::StaleToken) },
+        Program { acts: &[AddAmount, Append], gives: Gives::Applied },
+        Program {
+            acts: &[Insert(Table::Fence, KeepHigher), AddAmount, Append],
+            gives: Gives::AppliedOr(Failure::StaleToken),
+        },
+        Program {
+            acts: &[Insert(Table::Owner, KeepFirst), AddAmount, Append],
+            gives: Gives::AppliedOr(Failure::OtherLease),
+        },
+        Program {
+            acts: &[Insert(Table::Claim, Nothing), AddAmount, Append, InsertBalance(Table::Answer)],
+            gives: Gives::Applied,
+        },
+        Program { acts: &[SetBalance, Append], gives: Gives::Applied },
+    ]
+};
+
+/// The place of an operation's program; none if it is no statement on rows, or a strategy's own.
+#[must_use]
+pub fn place(op: Op) -> Option<usize> {
+    Some(match op {
+        Op::ReadMark(_) => 0,
+        Op::ReadAnswer(_) => 1,
+        Op::ReadBalance(_) => 2,
+        Op::WriteMark(..) => 3,
+        Op::StoreAnswer(..) => 4,
+        Op::Claim(_) => 5,
+        Op::CheckToken(..) => 6,
+        Op::Apply(_, None) => 7,
+        Op::Apply(_, Some(_)) => 8,
+        Op::ApplyUnderLease(..) => 9,
+        Op::ClaimAndApply(_) => 10,
+        Op::Overwrite(..) => 11,
+        Op::Begin(_) | Op::Commit | Op::Rollback | Op::Sql(_) => return None,
+        Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => return None,
+    })
+}
+
+/// What an operation is about, for the parameters of its statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct About {
+    pub message: u32,
+    pub account: u32,
+    pub amount: i32,
+    pub value: Option<i64>,
+    pub token: Option<i64>,
+}
+
+impl About {
+    /// What an operation is about.
+    #[must_use]
+    pub fn of(op: Op) -> About {
+        let about = |request: crate::terms::Request| About {
+            message: request.id.0,
+            account: request.effect.account.0,
+            amount: request.effect.amount,
+            ..About::default()
+        };
+        match op {
+            Op::ReadMark(id) | Op::ReadAnswer(id) | Op::Claim(id) => About { message: id.0, ..About::default() },
+            Op::WriteMark(id, answer) | Op::StoreAnswer(id, answer) => {
+                About { message: id.0, value: Some(answer.0), ..About::default() }
+            }
+            Op::ReadBalance(account) => About { account: account.0, ..About::default() },
+            Op::CheckToken(account, token) => {
+                About { account: account.0, value: Some(token.0.get()), ..About::default() }
+            }
+            Op::Apply(request, token) => {
+                let token = token.map(|token| token.0.get());
+                About { value: token, token, ..about(request) }
+            }
+            Op::ApplyUnderLease(request, lease) => About { value: Some(lease.0), ..about(request) },
+            Op::ClaimAndApply(request) => about(request),
+            Op::Overwrite(request, base) => {
+                let balance = base.0.saturating_add(request.effect.amount.into());
+                About { value: Some(balance), ..about(request) }
+            }
+            Op::Sql(sql) => About { value: Some(sql.value), ..about(sql.request) },
+            Op::Begin(_) | Op::Commit | Op::Rollback => About::default(),
+            Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => About::default(),
+        }
+    }
+
+    /// The value of a parameter.
+    #[must_use]
+    pub fn value_of(&self, parameter: Parameter, by: Delivery) -> Option<i64> {
+        match parameter {
+            Parameter::Message => Some(self.message.into()),
+            Parameter::Account => Some(self.account.into()),
+            Parameter::Amount => Some(self.amount.into()),
+            Parameter::Value => self.value,
+            Parameter::Token => self.token,
+            Parameter::Attempt => Some(by.attempt.into()),
+            Parameter::Copy => Some(by.copy.into()),
+        }
+    }
+}
+
+/// What a program reads and writes.
+#[must_use]
+pub fn footprint(program: &Program, about: About) -> Footprint {
+    let (message, account) = (MessageId(about.message), AccountId(about.account));
+    let mut footprint = Footprint::default();
+    for act in program.acts {
+        match act {
+            Act::Read(table) => footprint.reads.push(table.item(message, account)),
+            Act::Insert(table, _) | Act::InsertBalance(table) => footprint.writes.push(table.item(message, account)),
+            Act::AddAmount | Act::SetBalance => footprint.writes.push(Item::Account(account)),
+            Act::Append => footprint.writes.push(Item::Ledger(message)),
+        }
+    }
+    footprint
+}
