@@ -101,7 +101,7 @@ async fn bare_sqlx(url: &str, schema: &str, connections: u16, effects: u32) -> f
         tasks.spawn(async move {
             for n in 0..i64::from(each) {
                 let message = number * i64::from(each) + n;
-                let row = sqlx::query(PostgresStore::CLAIM_AND_APPLY)
+                let row = sqlx::query(PostgresStore::claim_and_apply())
                     .bind(1_i32)
                     .bind((message * 7_919) % i64::from(ACCOUNTS))
                     .bind(message)
@@ -123,7 +123,7 @@ fn through_pgbench(pgbench: &std::path::Path, url: &str, schema: &str, connectio
         "\\set amount 1\n\\set account random(0, 9999)\n\\set message random(1, 4000000000000000000)\n\\set attempt 0\n\\set copy 0\n",
     );
     let names = [":amount", ":account", ":message", "NULL", ":attempt", ":copy"];
-    let statement = (1..).zip(names).fold(PostgresStore::CLAIM_AND_APPLY.to_owned(), |statement, (number, name)| {
+    let statement = (1..).zip(names).fold(PostgresStore::claim_and_apply().to_owned(), |statement, (number, name)| {
         statement.replace(&format!("${number}"), name)
     });
     // pgbench takes a line for a statement unless it ends in a semicolon.

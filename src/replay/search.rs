@@ -1,4 +1,4 @@
-//! DatabaseSearch on a real database, for strategies that no model knows: every schedule within a bound, or schedules drawn at random,
+//! Search on a real database, for strategies that no model knows: every schedule within a bound, or schedules drawn at random,
 //! each from empty tables.
 //!
 //! There is no state to go back to: each schedule is run from its beginning. What waits is found out by sending it and asking the

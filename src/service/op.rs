@@ -1,6 +1,7 @@
 //! Operations and responses: everything that passes between a strategy and the backends, as plain data.
 
 use super::sql::Sql;
+use super::store::program::{self, About, Program};
 use crate::terms::{AccountId, Answer, Isolation, LeaseId, Leg, LockKey, MessageId, Request, Token};
 
 /// What a strategy can know of an operation that it made.
@@ -348,34 +349,17 @@ impl Op {
     /// What this operation reads and writes.
     #[must_use]
     pub fn footprint(&self) -> Footprint {
+        if let Some(program) = Program::of(*self) {
+            return program::footprint(program, About::of(*self));
+        }
         let (reads, writes): (Vec<Item>, Vec<Item>) = match *self {
             Op::Begin(_) | Op::Commit | Op::Rollback => (vec![], vec![Item::Transaction]),
-            Op::ReadMark(id) => (vec![Item::Mark(id)], vec![]),
-            Op::WriteMark(id, _) => (vec![], vec![Item::Mark(id)]),
-            Op::Claim(id) => (vec![], vec![Item::Claim(id)]),
-            Op::StoreAnswer(id, _) => (vec![], vec![Item::StoredAnswer(id)]),
-            Op::ReadAnswer(id) => (vec![Item::StoredAnswer(id)], vec![]),
-            Op::Apply(request, token) => {
-                let mut writes = vec![Item::Account(request.effect.account), Item::Ledger(request.id)];
-                writes.extend(token.map(|_| Item::Fence(request.effect.account)));
-                (vec![], writes)
-            }
-            Op::ApplyUnderLease(Request { id, effect, .. }, _) => {
-                (vec![], vec![Item::Account(effect.account), Item::Ledger(id), Item::Owner(effect.account)])
-            }
-            Op::ClaimAndApply(Request { id, effect, .. }) => {
-                (vec![], vec![Item::Claim(id), Item::StoredAnswer(id), Item::Account(effect.account), Item::Ledger(id)])
-            }
             Op::Sql(_) => (vec![], vec![Item::Store]),
-            Op::ReadBalance(account) => (vec![Item::Account(account)], vec![]),
-            Op::Overwrite(request, _) => {
-                (vec![], vec![Item::Account(request.effect.account), Item::Ledger(request.id)])
-            }
-            Op::CheckToken(account, _) => (vec![], vec![Item::Fence(account)]),
             Op::GrantLease => (vec![], vec![Item::LeaseCounter]),
             Op::Acquire(key) => (vec![Item::Lease(key.lease), Item::AllLockQueues], vec![Item::LockQueue(key.account)]),
             Op::Release(key) => (vec![Item::AllLockQueues], vec![Item::LockQueue(key.account)]),
             Op::Revoke(lease) => (vec![], vec![Item::Lease(lease), Item::AllLockQueues]),
+            op => unreachable!("`{op}` has a program"),
         };
         Footprint { reads, writes }
     }

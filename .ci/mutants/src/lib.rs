@@ -29,6 +29,12 @@ mod op;
 #[path = "../../../src/service/sql.rs"]
 mod sql;
 
+#[path = "../../../src/service/store/program.rs"]
+mod program;
+mod store {
+    pub(crate) use crate::program;
+}
+
 use ids::{HasIds, IdKind};
 use op::{Op, Response};
 use sql::Sql;
@@ -41,6 +47,7 @@ pub mod service {
     pub use crate::ids::{HasIds, IdKind, Ids};
     pub use crate::op::{Acts, Footprint, Item, Op, OpKind, Outcome, Response};
     pub use crate::sql::Sql;
+    pub(crate) use crate::store;
 }
 
 pub mod strategy {

@@ -5,8 +5,7 @@ mod ledger;
 pub mod model;
 mod null;
 pub(crate) mod postgres;
-#[cfg(test)]
-mod program;
+pub(super) mod program;
 mod sqlite;
 
 pub use independence::StorePast;

@@ -1,8 +1,8 @@
 //! Statements as data: what each does to which rows, one act after the other. Dialects print them, and what a statement reads and
 //! writes follows from them.
 
-use crate::service::{Footprint, Item, Op};
-use crate::terms::{AccountId, Delivery, Failure, MessageId};
+use crate::service::{Footprint, Item, Op, Outcome, Response};
+use crate::terms::{AccountId, Answer, Delivery, Failure, MessageId, Request};
 
 /// A table of the lab's that strategies use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,29 @@ pub struct Program {
     pub gives: Gives,
 }
 
+impl Program {
+    /// The program of an operation; none if it is no statement on rows, or a strategy's own.
+    #[must_use]
+    pub fn of(op: Op) -> Option<&'static Program> {
+        place(op).map(|place| &PROGRAMS[place])
+    }
+}
+
+impl Gives {
+    /// The outcome, by the first column of the first row that came back, or of the row that was changed.
+    #[must_use]
+    pub fn outcome(self, row: Option<Option<i64>>) -> Outcome {
+        let value = row.flatten().map(Answer);
+        Outcome::Ok(match (self, row) {
+            (Gives::DoneOr(failure) | Gives::AppliedOr(failure), None) => return Outcome::Failed(failure),
+            (Gives::Done | Gives::DoneOr(_), _) => Response::Done,
+            (Gives::Found, _) => Response::Found(value),
+            (Gives::Claimed, row) => Response::Claimed(row.is_some()),
+            (Gives::Applied | Gives::AppliedOr(_), _) => Response::Applied(value),
+        })
+    }
+}
+
 /// What a statement is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
@@ -136,6 +159,9 @@ pub enum Parameter {
     Attempt,
     Copy,
 }
+
+/// The place of the program that does everything at once.
+pub const CLAIM_AND_APPLY: usize = 10;
 
 /// Every program, in the order of [`place`].
 pub const PROGRAMS: [Program; 12] = {
@@ -180,7 +206,7 @@ pub fn place(op: Op) -> Option<usize> {
         Op::Apply(_, None) => 7,
         Op::Apply(_, Some(_)) => 8,
         Op::ApplyUnderLease(..) => 9,
-        Op::ClaimAndApply(_) => 10,
+        Op::ClaimAndApply(_) => CLAIM_AND_APPLY,
         Op::Overwrite(..) => 11,
         Op::Begin(_) | Op::Commit | Op::Rollback | Op::Sql(_) => return None,
         Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => return None,
@@ -201,7 +227,7 @@ impl About {
     /// What an operation is about.
     #[must_use]
     pub fn of(op: Op) -> About {
-        let about = |request: crate::terms::Request| About {
+        let about = |request: Request| About {
             message: request.id.0,
             account: request.effect.account.0,
             amount: request.effect.amount,

@@ -1,6 +1,6 @@
 //! The SQL of the lab with its parameters written in, for those who carry it out without the lab.
 
-use super::statements::{self, Parameter};
+use super::statements::{self, Argument};
 use crate::service::Op;
 use crate::terms::Delivery;
 
@@ -36,12 +36,12 @@ pub(crate) fn sql(op: Op, by: Delivery) -> String {
     }
 }
 
-fn literal(parameter: Parameter, is_typed: bool) -> String {
+fn literal(parameter: Argument, is_typed: bool) -> String {
     let (value, of_type) = match parameter {
-        Parameter::Bigint(None) => ("NULL".to_owned(), "bigint"),
-        Parameter::Bigint(Some(value)) => (bracketed(value), "bigint"),
-        Parameter::Int(value) => (bracketed(value.into()), "int"),
-        Parameter::Smallint(value) => (bracketed(value.into()), "smallint"),
+        Argument::Bigint(None) => ("NULL".to_owned(), "bigint"),
+        Argument::Bigint(Some(value)) => (bracketed(value), "bigint"),
+        Argument::Int(value) => (bracketed(value.into()), "int"),
+        Argument::Smallint(value) => (bracketed(value.into()), "smallint"),
     };
     if is_typed { format!("{value}::{of_type}") } else { value }
 }

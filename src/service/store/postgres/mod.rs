@@ -3,7 +3,6 @@
 pub(crate) mod literal;
 mod overseer;
 mod preflight;
-#[cfg(test)]
 mod print;
 mod session;
 mod statements;
@@ -52,7 +51,10 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// The statement behind [`Op::ClaimAndApply`](crate::service::Op::ClaimAndApply), for whoever measures it without the lab.
     /// Its parameters: amount, account, message, token, attempt, copy.
-    pub const CLAIM_AND_APPLY: &'static str = statements::CLAIM_AND_APPLY;
+    #[must_use]
+    pub fn claim_and_apply() -> &'static str {
+        statements::claim_and_apply()
+    }
 
     /// Connects to the database at a URL such as `postgres://user:password@host:5432/database` and makes a schema in it.
     /// Schemas of runs that were killed are dropped.

@@ -114,7 +114,6 @@ fn on_conflict(table: &str, key: &str, value: Option<&str>, conflict: OnConflict
 
 #[cfg(test)]
 mod tests {
-    use super::super::statements as known;
     use super::*;
     use crate::service::store::program::PROGRAMS;
 
@@ -138,5 +137,60 @@ mod tests {
         for (program, text) in PROGRAMS.iter().zip(by_hand) {
             assert_eq!(printed(program).text, flat(text));
         }
+    }
+
+    /// As they were written before they were printed.
+    mod known {
+        pub const READ_MARK: &str = "SELECT answer FROM mark WHERE message = $1 LIMIT 1";
+        pub const READ_ANSWER: &str = "SELECT answer FROM answer WHERE message = $1 LIMIT 1";
+
+        /// Message, answer.
+        pub const WRITE_MARK: &str = "INSERT INTO mark (message, answer) VALUES ($1, $2)";
+        /// Message, answer.
+        pub const STORE_ANSWER: &str = "INSERT INTO answer (message, answer) VALUES ($1, $2)";
+        /// Message. Changes a row if it is new.
+        pub const CLAIM: &str = "INSERT INTO claim (message) VALUES ($1) ON CONFLICT DO NOTHING";
+
+        /// Account, token. Changes a row if no higher token has been seen.
+        pub const CHECK_TOKEN: &str = "INSERT INTO fence (account, token) VALUES ($1, $2) ON CONFLICT (account)
+             DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token";
+
+        /// Amount, account, message, token, attempt, copy ([`effect`]). Gives the balance.
+        pub const APPLY: &str =
+            "WITH changed AS (UPDATE account SET balance = balance + $1 WHERE id = $2 RETURNING balance)
+             INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+             SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+        /// Account. Gives the balance.
+        pub const READ_BALANCE: &str = "SELECT balance FROM account WHERE id = $1";
+
+        /// As [`APPLY`]; then the new balance.
+        pub const OVERWRITE: &str = "WITH changed AS (UPDATE account SET balance = $7 WHERE id = $2 RETURNING balance)
+             INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+             SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+        /// As [`APPLY`]. Gives nothing if a higher token has been seen.
+        pub const APPLY_FENCED: &str = "WITH fenced AS (
+               INSERT INTO fence (account, token) VALUES ($2, $4) ON CONFLICT (account)
+               DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token RETURNING account),
+             changed AS (UPDATE account SET balance = balance + $1 FROM fenced WHERE id = fenced.account RETURNING balance)
+             INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+             SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+        /// As [`APPLY`]; then the lease. Gives nothing if another lease was seen first.
+        pub const APPLY_UNDER_LEASE: &str = "WITH owned AS (
+               INSERT INTO owner (account, lease) VALUES ($2, $7) ON CONFLICT (account)
+               DO UPDATE SET lease = excluded.lease WHERE owner.lease = excluded.lease RETURNING account),
+             changed AS (UPDATE account SET balance = balance + $1 FROM owned WHERE id = owned.account RETURNING balance)
+             INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+             SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
+
+        /// As [`APPLY`]. Gives nothing if the message was there already.
+        pub const CLAIM_AND_APPLY: &str =
+            "WITH fresh AS (INSERT INTO claim (message) VALUES ($3) ON CONFLICT DO NOTHING RETURNING message),
+             changed AS (UPDATE account SET balance = balance + $1 FROM fresh WHERE id = $2 RETURNING balance),
+             answered AS (INSERT INTO answer (message, answer) SELECT $3, balance FROM changed)
+             INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+             SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
     }
 }

@@ -5,7 +5,8 @@ use sqlx::query::Query;
 use sqlx::{Executor, Row};
 
 use super::broken;
-use super::statements::{self, Parameter};
+use super::statements::{self, Argument};
+use crate::service::store::program::{Gives, Program};
 use crate::service::{BackendError, Connection, Op, Outcome, Pending, Response};
 use crate::terms::{Answer, Delivery, Failure};
 
@@ -48,32 +49,19 @@ impl PostgresSession {
             }
             Op::Commit => self.end(statements::COMMIT).await?,
             Op::Rollback => self.end(statements::ROLLBACK).await?,
-            Op::ReadMark(_) | Op::ReadAnswer(_) | Op::ReadBalance(_) | Op::Sql(_) => {
-                Response::Found(self.first_value(op, by).await?)
-            }
-            Op::WriteMark(..) | Op::StoreAnswer(..) => {
-                self.rows_changed(op, by).await?;
-                Response::Done
-            }
-            Op::Claim(_) => Response::Claimed(self.rows_changed(op, by).await? == 1),
-            Op::CheckToken(..) => match self.rows_changed(op, by).await? {
-                0 => return Ok(Outcome::Failed(Failure::StaleToken)),
-                _ => Response::Done,
-            },
-            Op::Apply(_, Some(_)) => match self.first_value(op, by).await? {
-                None => return Ok(Outcome::Failed(Failure::StaleToken)),
-                applied => Response::Applied(applied),
-            },
-            Op::ApplyUnderLease(..) => match self.first_value(op, by).await? {
-                None => return Ok(Outcome::Failed(Failure::OtherLease)),
-                applied => Response::Applied(applied),
-            },
-            Op::Apply(_, None) | Op::Overwrite(..) | Op::ClaimAndApply(_) => {
-                Response::Applied(self.first_value(op, by).await?)
-            }
-            Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => panic!("`{op}` was sent to a store"),
+            Op::Sql(_) => Response::Found(self.first_value(op, by).await?.flatten().map(Answer)),
+            _ => return self.on_rows(op, by).await,
         };
         Ok(Outcome::Ok(response))
+    }
+
+    async fn on_rows(&mut self, op: Op, by: Delivery) -> Result<Outcome, sqlx::Error> {
+        let Program { gives, .. } = Program::of(op).unwrap_or_else(|| panic!("`{op}` was sent to a store"));
+        let row = match gives {
+            Gives::Found | Gives::Applied | Gives::AppliedOr(_) => self.first_value(op, by).await?,
+            Gives::Done | Gives::Claimed | Gives::DoneOr(_) => (self.rows_changed(op, by).await? > 0).then_some(None),
+        };
+        Ok(gives.outcome(row))
     }
 
     async fn end(&mut self, statement: &'static str) -> Result<Response, sqlx::Error> {
@@ -82,13 +70,14 @@ impl PostgresSession {
         Ok(Response::Done)
     }
 
-    async fn first_value(&mut self, op: Op, by: Delivery) -> Result<Option<Answer>, sqlx::Error> {
+    /// The first column of the first row, if there is one.
+    async fn first_value(&mut self, op: Op, by: Delivery) -> Result<Option<Option<i64>>, sqlx::Error> {
         let row = query(op, by).fetch_optional(&mut self.connection).await?;
         let Some(row) = row else { return Ok(None) };
         // The first column of a statement of the strategy's own may be of any type.
         match row.try_get(0) {
-            Err(sqlx::Error::ColumnDecode { .. }) if matches!(op, Op::Sql(_)) => Ok(Some(whole(&row))),
-            value => Ok(Some(Answer(value?))),
+            Err(sqlx::Error::ColumnDecode { .. }) if op.own_sql().is_some() => Ok(Some(Some(whole(&row)))),
+            value => Ok(Some(Some(value?))),
         }
     }
 
@@ -98,18 +87,18 @@ impl PostgresSession {
 }
 
 /// The first column as a whole number; 0 if it is none.
-fn whole(row: &PgRow) -> Answer {
+fn whole(row: &PgRow) -> i64 {
     let small = || row.try_get::<i16, _>(0).map(i64::from).or_else(|_| row.try_get::<bool, _>(0).map(i64::from));
-    Answer(row.try_get::<i32, _>(0).map(i64::from).or_else(|_| small()).unwrap_or(0))
+    row.try_get::<i32, _>(0).map(i64::from).or_else(|_| small()).unwrap_or(0)
 }
 
 /// The statement of an operation, with its parameters bound.
 fn query(op: Op, by: Delivery) -> Query<'static, Postgres, PgArguments> {
     let (text, parameters) = statements::statement(op, by);
     parameters.into_iter().fold(sqlx::query(text), |query, parameter| match parameter {
-        Parameter::Bigint(value) => query.bind(value),
-        Parameter::Int(value) => query.bind(value),
-        Parameter::Smallint(value) => query.bind(value),
+        Argument::Bigint(value) => query.bind(value),
+        Argument::Int(value) => query.bind(value),
+        Argument::Smallint(value) => query.bind(value),
     })
 }
 

@@ -1,7 +1,11 @@
 //! The SQL of each operation, and its parameters. Every one of them is a single statement: one round trip.
 
+use std::sync::LazyLock;
+
+use super::print::{Printed, printed};
 use crate::service::Op;
-use crate::terms::{Delivery, Isolation, Request, Token};
+use crate::service::store::program::{About, CLAIM_AND_APPLY, PROGRAMS, Parameter, place};
+use crate::terms::{Delivery, Isolation};
 
 /// The tables, in the schema of the run.
 pub(super) const TABLES: [&str; 9] = [
@@ -100,61 +104,9 @@ pub(super) const WHERE: &str = "SELECT current_schema()::text, pg_backend_pid()"
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
-pub(super) const READ_MARK: &str = "SELECT answer FROM mark WHERE message = $1 LIMIT 1";
-pub(super) const READ_ANSWER: &str = "SELECT answer FROM answer WHERE message = $1 LIMIT 1";
-
-/// Message, answer.
-pub(super) const WRITE_MARK: &str = "INSERT INTO mark (message, answer) VALUES ($1, $2)";
-/// Message, answer.
-pub(super) const STORE_ANSWER: &str = "INSERT INTO answer (message, answer) VALUES ($1, $2)";
-/// Message. Changes a row if it is new.
-pub(super) const CLAIM: &str = "INSERT INTO claim (message) VALUES ($1) ON CONFLICT DO NOTHING";
-
-/// Account, token. Changes a row if no higher token has been seen.
-pub(super) const CHECK_TOKEN: &str = "INSERT INTO fence (account, token) VALUES ($1, $2) ON CONFLICT (account)
-     DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token";
-
-/// Amount, account, message, token, attempt, copy ([`effect`]). Gives the balance.
-pub(super) const APPLY: &str =
-    "WITH changed AS (UPDATE account SET balance = balance + $1 WHERE id = $2 RETURNING balance)
-     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
-     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
-
-/// Account. Gives the balance.
-pub(super) const READ_BALANCE: &str = "SELECT balance FROM account WHERE id = $1";
-
-/// As [`APPLY`]; then the new balance.
-pub(super) const OVERWRITE: &str = "WITH changed AS (UPDATE account SET balance = $7 WHERE id = $2 RETURNING balance)
-     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
-     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
-
-/// As [`APPLY`]. Gives nothing if a higher token has been seen.
-pub(super) const APPLY_FENCED: &str = "WITH fenced AS (
-       INSERT INTO fence (account, token) VALUES ($2, $4) ON CONFLICT (account)
-       DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token RETURNING account),
-     changed AS (UPDATE account SET balance = balance + $1 FROM fenced WHERE id = fenced.account RETURNING balance)
-     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
-     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
-
-/// As [`APPLY`]; then the lease. Gives nothing if another lease was seen first.
-pub(super) const APPLY_UNDER_LEASE: &str = "WITH owned AS (
-       INSERT INTO owner (account, lease) VALUES ($2, $7) ON CONFLICT (account)
-       DO UPDATE SET lease = excluded.lease WHERE owner.lease = excluded.lease RETURNING account),
-     changed AS (UPDATE account SET balance = balance + $1 FROM owned WHERE id = owned.account RETURNING balance)
-     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
-     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
-
-/// As [`APPLY`]. Gives nothing if the message was there already.
-pub(super) const CLAIM_AND_APPLY: &str =
-    "WITH fresh AS (INSERT INTO claim (message) VALUES ($3) ON CONFLICT DO NOTHING RETURNING message),
-     changed AS (UPDATE account SET balance = balance + $1 FROM fresh WHERE id = $2 RETURNING balance),
-     answered AS (INSERT INTO answer (message, answer) SELECT $3, balance FROM changed)
-     INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
-     SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance";
-
-/// A parameter of a statement, by the type that PostgreSQL takes it for.
+/// A value for a statement, by the type that PostgreSQL takes it for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parameter {
+pub(super) enum Argument {
     Bigint(Option<i64>),
     Int(i32),
     Smallint(i16),
@@ -169,49 +121,31 @@ pub(super) fn begin(isolation: Isolation) -> &'static str {
     }
 }
 
-/// What an operation reads or changes, and the parameters in their order.
+/// The printed statements, in the order of their programs.
+static PRINTED: LazyLock<Vec<Printed>> = LazyLock::new(|| PROGRAMS.iter().map(printed).collect());
+
+/// What a strategy asks for most, if it asks once for everything: claim, effect and answer in one statement.
+pub(super) fn claim_and_apply() -> &'static str {
+    &PRINTED[CLAIM_AND_APPLY].text
+}
+
+/// What an operation reads or changes, and the values in their order.
 ///
 /// # Panics
 /// If it begins or ends a transaction, or is none of a store's.
-pub(super) fn statement(op: Op, by: Delivery) -> (&'static str, Vec<Parameter>) {
-    let id = |number: u32| Parameter::Bigint(Some(number.into()));
-    let big = |number: i64| Parameter::Bigint(Some(number));
-    match op {
-        Op::ReadMark(message) => (READ_MARK, vec![id(message.0)]),
-        Op::ReadAnswer(message) => (READ_ANSWER, vec![id(message.0)]),
-        Op::WriteMark(message, answer) => (WRITE_MARK, vec![id(message.0), big(answer.0)]),
-        Op::StoreAnswer(message, answer) => (STORE_ANSWER, vec![id(message.0), big(answer.0)]),
-        Op::Claim(message) => (CLAIM, vec![id(message.0)]),
-        Op::CheckToken(account, token) => (CHECK_TOKEN, vec![id(account.0), big(token.0.get())]),
-        Op::Apply(request, None) => (APPLY, effect(&request, None, by)),
-        Op::Apply(request, token) => (APPLY_FENCED, effect(&request, token, by)),
-        Op::ApplyUnderLease(request, lease) => {
-            let mut parameters = effect(&request, None, by);
-            parameters.push(big(lease.0));
-            (APPLY_UNDER_LEASE, parameters)
-        }
-        Op::ClaimAndApply(request) => (CLAIM_AND_APPLY, effect(&request, None, by)),
-        Op::Sql(sql) => (sql.text(), sql.values().into_iter().map(big).collect()),
-        Op::ReadBalance(account) => (READ_BALANCE, vec![id(account.0)]),
-        Op::Overwrite(request, base) => {
-            let mut parameters = effect(&request, None, by);
-            parameters.push(big(base.0.saturating_add(request.effect.amount.into())));
-            (OVERWRITE, parameters)
-        }
-        Op::Begin(_) | Op::Commit | Op::Rollback => unreachable!("`{op}` is no statement"),
-        Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => panic!("`{op}` was sent to a store"),
+pub(super) fn statement(op: Op, by: Delivery) -> (&'static str, Vec<Argument>) {
+    if let Some(sql) = op.own_sql() {
+        return (sql.text(), sql.values().into_iter().map(|value| Argument::Bigint(Some(value))).collect());
     }
-}
-
-/// What [`APPLY`] takes.
-fn effect(request: &Request, token: Option<Token>, by: Delivery) -> Vec<Parameter> {
-    let Request { id, effect, .. } = request;
-    vec![
-        Parameter::Int(effect.amount),
-        Parameter::Bigint(Some(effect.account.0.into())),
-        Parameter::Bigint(Some(id.0.into())),
-        Parameter::Bigint(token.map(|token| token.0.get())),
-        Parameter::Smallint(by.attempt.into()),
-        Parameter::Smallint(by.copy.into()),
-    ]
+    let Printed { text, parameters } = &PRINTED[place(op).unwrap_or_else(|| panic!("`{op}` is no statement"))];
+    let about = About::of(op);
+    let argument = |parameter: &Parameter| match parameter {
+        Parameter::Amount => Argument::Int(about.amount),
+        Parameter::Attempt => Argument::Smallint(by.attempt.into()),
+        Parameter::Copy => Argument::Smallint(by.copy.into()),
+        Parameter::Message | Parameter::Account | Parameter::Value | Parameter::Token => {
+            Argument::Bigint(about.value_of(*parameter, by))
+        }
+    };
+    (text, parameters.iter().map(argument).collect())
 }

@@ -33,7 +33,7 @@ pub struct ImmediateConnection {
 /// The size of a page in bytes: the smallest that SQLite knows.
 const PAGE: u32 = 512;
 
-/// RunsAs many statements a connection keeps prepared: more than there are.
+/// How many statements a connection keeps prepared: more than there are.
 const PREPARED: usize = 64;
 
 impl ImmediateConnection {
@@ -156,7 +156,7 @@ impl ImmediateConnection {
                 let row = match plan.how {
                     RunsAs::Read(text) => self.rows(text, &plan.values)?,
                     RunsAs::Own(text) => self.own(text, &plan.values)?,
-                    RunsAs::Write(statements) => self.write(statements.inside, &plan.values)?,
+                    RunsAs::Write { inside, .. } => self.write(inside, &plan.values)?,
                 };
                 Ok(plan.outcome(row))
             }

@@ -2,7 +2,6 @@
 
 mod immediate;
 mod plan;
-#[cfg(test)]
 mod print;
 mod session;
 mod statements;

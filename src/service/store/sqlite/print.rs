@@ -1,4 +1,8 @@
-//! Prints statements for SQLite: several in one call, of which each applies only if the one before it changed something.
+//! Prints statements for SQLite.
+//!
+//! Several go to the driver in one call, as one round trip would to a server. A later one applies only if the one before it changed
+//! something: `changes()` is the number of rows that the last finished statement changed. Parameters are bound in the order in which
+//! they stand.
 
 use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Program, Table};
 
@@ -83,7 +87,6 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
 
 #[cfg(test)]
 mod tests {
-    use super::super::statements as known;
     use super::*;
     use crate::service::store::program::PROGRAMS;
 
@@ -93,21 +96,107 @@ mod tests {
             known::READ_MARK,
             known::READ_ANSWER,
             known::READ_BALANCE,
-            known::MARK.inside,
-            known::ANSWER.inside,
-            known::CLAIM.inside,
-            known::FENCE.inside,
-            known::APPLY.inside,
-            known::APPLY_FENCED.inside,
-            known::APPLY_UNDER_LEASE.inside,
-            known::CLAIM_AND_APPLY.inside,
-            known::OVERWRITE.inside,
+            known::MARK,
+            known::ANSWER,
+            known::CLAIM,
+            known::FENCE,
+            known::APPLY,
+            known::APPLY_FENCED,
+            known::APPLY_UNDER_LEASE,
+            known::CLAIM_AND_APPLY,
+            known::OVERWRITE,
         ];
         let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         for (program, text) in PROGRAMS.iter().zip(by_hand) {
             assert_eq!(printed(program, true).text, flat(text));
         }
-        assert_eq!(printed(&PROGRAMS[6], false).text, flat(known::FENCE_BLINDLY.inside));
-        assert_eq!(printed(&PROGRAMS[8], false).text, flat(known::APPLY_FENCED_BLINDLY.inside));
+        assert_eq!(printed(&PROGRAMS[6], false).text, flat(known::FENCE_BLINDLY));
+        assert_eq!(printed(&PROGRAMS[8], false).text, flat(known::APPLY_FENCED_BLINDLY));
+    }
+
+    /// As they were written before they were printed.
+    mod known {
+        macro_rules! statements {
+            ($($part:expr),+) => { concat!($($part),+) };
+        }
+
+        /// Effect and ledger: amount, account; message, amount, token, attempt, copy, account. Gives the balance.
+        macro_rules! apply_if {
+            ($condition:expr) => {
+                change!("balance + ?", $condition)
+            };
+        }
+
+        /// As [`apply_if`], with another way to change the balance.
+        macro_rules! change {
+            ($balance:expr, $condition:expr) => {
+                concat!(
+                    "UPDATE account SET balance = ",
+                    $balance,
+                    " WHERE id = ?",
+                    $condition,
+                    "; INSERT INTO ledger (message, account, amount, balance, token, attempt, copy)
+                     SELECT ?, id, ?, balance, ?, ?, ? FROM account WHERE id = ? AND changes() > 0 RETURNING balance"
+                )
+            };
+        }
+
+        pub const READ_MARK: &str = "SELECT answer FROM mark WHERE message = ? LIMIT 1";
+        pub const READ_ANSWER: &str = "SELECT answer FROM answer WHERE message = ? LIMIT 1";
+        pub const READ_BALANCE: &str = "SELECT balance FROM account WHERE id = ?";
+
+        /// Message, answer.
+        pub const MARK: &str = statements!("INSERT INTO mark (message, answer) VALUES (?, ?)");
+
+        /// Message, answer.
+        pub const ANSWER: &str = statements!("INSERT INTO answer (message, answer) VALUES (?, ?)");
+
+        /// Message. Gives a row if it is new.
+        pub const CLAIM: &str =
+            statements!("INSERT INTO claim (message) VALUES (?) ON CONFLICT DO NOTHING RETURNING message");
+
+        /// Account, token. Gives a row if no higher token has been seen.
+        pub const FENCE: &str = statements!(
+            "INSERT INTO fence (account, token) VALUES (?, ?) ON CONFLICT (account)
+             DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token RETURNING token"
+        );
+
+        /// The mistake in its place: any token is accepted.
+        pub const FENCE_BLINDLY: &str = statements!(
+            "INSERT INTO fence (account, token) VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET token = excluded.token RETURNING token"
+        );
+
+        /// As [`apply_if`].
+        pub const APPLY: &str = statements!(apply_if!(""));
+
+        /// As [`apply_if`], with the new balance for the first amount.
+        pub const OVERWRITE: &str = statements!(change!("?", ""));
+
+        /// Account, token; then as [`apply_if`].
+        pub const APPLY_FENCED: &str = statements!(
+            "INSERT INTO fence (account, token) VALUES (?, ?) ON CONFLICT (account)
+             DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token; ",
+            apply_if!(" AND changes() > 0")
+        );
+
+        /// The mistake in its place: any token is accepted.
+        pub const APPLY_FENCED_BLINDLY: &str = statements!(
+            "INSERT INTO fence (account, token) VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET token = excluded.token; ",
+            apply_if!(" AND changes() > 0")
+        );
+
+        /// Account, lease; then as [`apply_if`].
+        pub const APPLY_UNDER_LEASE: &str = statements!(
+            "INSERT INTO owner (account, lease) VALUES (?, ?) ON CONFLICT (account)
+             DO UPDATE SET lease = excluded.lease WHERE owner.lease = excluded.lease; ",
+            apply_if!(" AND changes() > 0")
+        );
+
+        /// Message; then as [`apply_if`]; then message, account.
+        pub const CLAIM_AND_APPLY: &str = statements!(
+            "INSERT INTO claim (message) VALUES (?) ON CONFLICT DO NOTHING; ",
+            apply_if!(" AND changes() > 0"),
+            "; INSERT INTO answer (message, answer) SELECT ?, balance FROM account WHERE id = ? AND changes() > 0"
+        );
     }
 }

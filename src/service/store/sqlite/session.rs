@@ -48,8 +48,8 @@ impl SqliteSession {
     async fn on_rows(&mut self, plan: StatementPlan) -> Result<Outcome, sqlx::Error> {
         let (place, text) = match (plan.how, &self.transaction) {
             (RunsAs::Read(text) | RunsAs::Own(text), _) => (None, text),
-            (RunsAs::Write(statements), Some(_)) => (None, statements.inside),
-            (RunsAs::Write(statements), None) => (Some(self.writers.clone().lock_owned().await), statements.alone),
+            (RunsAs::Write { inside, .. }, Some(_)) => (None, inside),
+            (RunsAs::Write { alone, .. }, None) => (Some(self.writers.clone().lock_owned().await), alone),
         };
         let query = plan.values.iter().fold(sqlx::query(text), |query, value| query.bind(*value));
         let rows = query.fetch_all(&mut self.connection).await;
