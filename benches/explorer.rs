@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use oncelab::explore::{Bound, Flaws, Kinds, Limits, census, execute_all, one_by_one};
-use oncelab::service::store::model::Store;
+use oncelab::service::store::model::Tables;
 use oncelab::stats::median;
 use oncelab::strategy::{Registry, Strategy};
 use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Profile, Request, Session};
@@ -44,7 +44,7 @@ fn rate(mut pass: impl FnMut() -> (u64, u64)) -> Rate {
 }
 
 /// The model of the store and its ledger, which shuttle's threads share.
-type Shared = shuttle::sync::Arc<shuttle::sync::Mutex<(Store, Vec<Entry>)>>;
+type Shared = shuttle::sync::Arc<shuttle::sync::Mutex<(Tables, Vec<Entry>)>>;
 
 /// Carries an operation to the shared model. Taking its lock is where shuttle lets another thread go first.
 struct ShuttlePort {
@@ -71,7 +71,7 @@ fn shuttle_pass(strategy: &Arc<dyn Strategy>) -> (u64, u64) {
     shuttle::check_dfs(
         move || {
             let shared: Shared =
-                shuttle::sync::Arc::new(shuttle::sync::Mutex::new((Store::new(Profile::Postgres, 1), Vec::new())));
+                shuttle::sync::Arc::new(shuttle::sync::Mutex::new((Tables::new(Profile::Postgres, 1), Vec::new())));
             let handlers = [0, 1].map(|lane| {
                 let (strategy, mut port) = (Arc::clone(&strategy), ShuttlePort { lane, shared: shared.clone() });
                 shuttle::thread::spawn(move || {

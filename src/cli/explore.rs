@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::progress::Spinner;
 use super::servers::Real;
-use super::{UsageError, explore_output, output};
+use super::{UsageError, explore_json, explore_output, output};
 use crate::exit;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
@@ -243,7 +243,7 @@ impl Explore {
         }
         let command = |schedule: &Schedule, lanes: u8| self.command_of(strategy.name(), schedule, lanes);
         output::print(&if self.json {
-            let mut document = explore_output::as_json(&exploration, &strategy.claim(bound.store_kind()), classes);
+            let mut document = explore_json::as_json(&exploration, &strategy.claim(bound.store_kind()), classes);
             let commands = exploration.minimal.iter().map(|it| command(&it.schedule, self.lanes));
             document["minimal_commands"] = commands.collect();
             serde_json::to_string_pretty(&document)? + "\n"
@@ -276,7 +276,7 @@ impl Explore {
             }
         }
         output::print(&if self.json {
-            serde_json::to_string_pretty(&explore_output::all_as_json(&rows, bound))? + "\n"
+            serde_json::to_string_pretty(&explore_json::all_as_json(&rows, bound))? + "\n"
         } else {
             explore_output::all_as_text(&rows, bound, self.store_name())
         })?;
@@ -291,7 +291,7 @@ impl Explore {
         }
         output::print(&match self.export {
             Some(form) => form.of(&story)?,
-            None if self.json => serde_json::to_string_pretty(&explore_output::story_as_json(&story))? + "\n",
+            None if self.json => serde_json::to_string_pretty(&explore_json::story_as_json(&story))? + "\n",
             None => {
                 let again = output::here(&self.command(strategy.name(), &schedule));
                 let really = output::here(&self.really(strategy, &schedule));
@@ -324,13 +324,8 @@ impl Explore {
         watch.finish();
         let command = |schedule: &Schedule| self.command(strategy.name(), schedule);
         output::print(&if self.json {
-            serde_json::to_string_pretty(&explore_output::walked_as_json(
-                strategy.name(),
-                bound,
-                seed,
-                &walked,
-                &found,
-            ))? + "\n"
+            serde_json::to_string_pretty(&explore_json::walked_as_json(strategy.name(), bound, seed, &walked, &found))?
+                + "\n"
         } else {
             explore_output::walked_as_text(strategy.name(), bound, seed, &walked, &found, &command)
         })?;

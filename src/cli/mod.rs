@@ -5,6 +5,7 @@ mod compare;
 mod completions;
 mod conform;
 mod explore;
+mod explore_json;
 mod explore_output;
 mod fault;
 mod lift;

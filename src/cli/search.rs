@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::explore::Explore;
 use super::mounted::Mounted;
 use super::progress::Counter;
-use super::{explore_output, output};
+use super::{explore_json, explore_output, output};
 use crate::exit;
 use crate::explore::{Bound, Schedule};
 use crate::replay::{How, search};
@@ -33,7 +33,7 @@ impl Explore {
             self.real.store.clone()
         };
         output::print(&if self.json {
-            let document = explore_output::searched_as_json(
+            let document = explore_json::searched_as_json(
                 strategy.name(),
                 &bound,
                 (&self.real.store, &self.real.lock),

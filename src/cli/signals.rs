@@ -74,10 +74,8 @@ fn watch(listens: std::sync::mpsc::Sender<()>) {
     });
 }
 
-#[cfg(unix)]
 struct Listening([Option<tokio::signal::unix::Signal>; 3]);
 
-#[cfg(unix)]
 impl Listening {
     fn begin() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
@@ -99,19 +97,5 @@ impl Listening {
             () = one(terminate) => {}
             () = one(hang_up) => {}
         }
-    }
-}
-
-#[cfg(not(unix))]
-struct Listening;
-
-#[cfg(not(unix))]
-impl Listening {
-    fn begin() -> Self {
-        Listening
-    }
-
-    async fn next(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
     }
 }

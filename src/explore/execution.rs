@@ -1,6 +1,9 @@
 //! One schedule from beginning to end: the strategy's own futures, the model behind them, and the history that is judged.
 
+mod grounds;
 mod modelled;
+
+pub(crate) use grounds::Grounds;
 
 use std::time::Duration;
 
@@ -12,7 +15,6 @@ use crate::world::{Op, Outcome};
 
 use super::attempt::{Attempt, Next};
 use super::bound::{Bound, MAX_LANES};
-use super::environment::Environment;
 use super::model_environment::ModelEnvironment;
 use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect};
 use super::schedule::{Fate, Step};
@@ -117,46 +119,6 @@ pub enum Did {
         op: Op,
         outcome: Outcome,
     },
-}
-
-/// What an execution asks of the backends beside its steps.
-pub(crate) trait Grounds: Environment {
-    /// Whether it knows SQL, and not only the operations of the model.
-    const IS_REAL: bool;
-    /// Makes them as they were before anything happened.
-    fn begin_again(&mut self, flaws: Flaws);
-    /// How often a lease has expired under its holder.
-    fn expired(&self) -> u64;
-    /// How often somebody has waited for leases to expire that nobody kept alive any more.
-    fn waits(&self) -> u64;
-    /// The effects that were committed, in their order, for the last time.
-    fn take_ledger(&mut self) -> Vec<Entry>;
-    /// The balances of the accounts that there are.
-    fn balances(&mut self) -> Balances;
-}
-
-impl Grounds for ModelEnvironment {
-    const IS_REAL: bool = false;
-
-    fn begin_again(&mut self, flaws: Flaws) {
-        self.begin_again(flaws);
-    }
-
-    fn expired(&self) -> u64 {
-        self.expired
-    }
-
-    fn waits(&self) -> u64 {
-        self.waits
-    }
-
-    fn take_ledger(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.ledger)
-    }
-
-    fn balances(&mut self) -> Balances {
-        self.store.balances().collect()
-    }
 }
 
 /// A schedule on its way.

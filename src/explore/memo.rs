@@ -11,7 +11,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::service::contract::{Asker, Holder, Timer, Waits, asked_id, asker_of};
 use crate::service::etcd::model::LockService;
-use crate::service::store::model::Store;
+use crate::service::store::model::Tables;
 use crate::service::{HasIds, IdKind};
 use crate::terms::{Delivery, Entry, Failure, LeaseId, Leg, Request, Session};
 use crate::world::{Op, Outcome};
@@ -70,7 +70,7 @@ pub(super) struct Memo {
     pub tokens: bool,
     /// An operation with a token was made although they do not matter: the exploration must begin again.
     pub tokens_needed: bool,
-    stores: Numbered<Store>,
+    stores: Numbered<Tables>,
     locks: Numbered<LockService>,
     flights: Numbered<Vec<Flight>>,
     seen: Numbered<Seen>,

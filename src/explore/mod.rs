@@ -27,6 +27,7 @@ mod standstill;
 mod state_graph;
 pub(crate) mod story;
 mod strategy_tree;
+mod symmetry;
 #[cfg(test)]
 mod tests;
 mod traces;
@@ -59,8 +60,8 @@ use crate::world::Op;
 /// Deliberate mistakes in the model, for tests that must catch them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flaws {
-    pub store: Option<store::Flaw>,
-    pub lock: Option<lock_service::Flaw>,
+    pub store: Option<store::StoreModelFlaw>,
+    pub lock: Option<lock_service::LockModelFlaw>,
     /// Leases live on when they have expired.
     pub no_expiry: bool,
     /// What lands late changes nothing.

@@ -2,7 +2,7 @@
 
 use crate::service::contract::{Asker, Holder, Timer, Waits};
 use crate::service::etcd::model::{LockService, Settled};
-use crate::service::store::model::Store;
+use crate::service::store::model::Tables;
 use crate::terms::{Entry, Failure, Leg, Session};
 use crate::world::{Op, Outcome};
 
@@ -17,7 +17,7 @@ pub(crate) const ACCOUNTS: u8 = 4;
 pub(crate) struct ModelEnvironment {
     pub bound: Bound,
     flaws: super::Flaws,
-    pub store: Store,
+    pub store: Tables,
     pub lock: LockService,
     pub ledger: Vec<Entry>,
     pub flights: Vec<Flight>,
@@ -32,7 +32,7 @@ pub(crate) struct ModelEnvironment {
 impl ModelEnvironment {
     /// Backends in which nothing has happened yet, with the mistakes that the model is to have.
     pub fn new(bound: Bound, flaws: super::Flaws) -> Self {
-        let store = Store::new(bound.store, 1).with_room_for(ACCOUNTS);
+        let store = Tables::new(bound.store, 1).with_room_for(ACCOUNTS);
         let lock = LockService::default();
         ModelEnvironment {
             bound,

@@ -9,7 +9,7 @@ use crate::strategy::Strategy;
 use crate::terms::{Leg, Reply, Retries, Violation};
 
 use super::attempt::Next;
-use super::bound::{Bound, MAX_LANES};
+use super::bound::Bound;
 use super::execution::Executor;
 use super::memo::{Cursor, Memo, MemoPlace};
 use super::observations::Sight;
@@ -59,11 +59,6 @@ pub(super) struct StateGraph<'s> {
     recent: Recent,
     /// The verdict on what a schedule has left behind.
     judged: FxHashMap<MemoPlace, Violations>,
-}
-
-/// The number of the lane at a place.
-fn lane_number(place: usize) -> u8 {
-    u8::try_from(place).expect("there are few lanes")
 }
 
 /// What a step on the store leads to, whatever the other lanes and the lock service are at.
@@ -467,55 +462,5 @@ impl<'s> StateGraph<'s> {
         let visible = found.without(found.without(lasting()));
         self.visible.insert(seen, visible);
         Ok(visible)
-    }
-
-    /// The same state with identical lanes in one order, and the new place of each lane.
-    pub fn canonical(&mut self, state: &State) -> (State, [u8; MAX_LANES as usize]) {
-        let lanes = usize::from(self.bound.lanes);
-        let requests = usize::from(self.bound.requests.max(1));
-        // The old lane at each new place. Lanes with different requests keep apart.
-        let mut order = [0, 1, 2, 3, 4, 5];
-        for request in 0..requests {
-            let mut of: Vec<u8> = order[..lanes].iter().copied().skip(request).step_by(requests).collect();
-            // A copy without a client keeps apart from lanes that have one.
-            of.sort_by_key(|lane| (!self.bound.has_client(*lane), state.lanes[usize::from(*lane)].bits()));
-            for (place, lane) in (request..lanes).step_by(requests).zip(of) {
-                order[place] = lane;
-            }
-        }
-        let mut best = self.reordered(state, order);
-        // Lanes that stand at the same place can still differ in what they have left with the backends.
-        for first in 0..lanes {
-            let second = first + requests;
-            let alike = second < lanes
-                && self.bound.has_client(lane_number(first)) == self.bound.has_client(lane_number(second));
-            if alike && best.0.lanes[first] == best.0.lanes[second] {
-                let mut swapped = order;
-                swapped.swap(first, second);
-                let other = self.reordered(state, swapped);
-                if other.0.at < best.0.at {
-                    best = other;
-                    order = swapped;
-                }
-            }
-        }
-        best
-    }
-
-    fn reordered(&mut self, state: &State, order: [u8; MAX_LANES as usize]) -> (State, [u8; MAX_LANES as usize]) {
-        let mut places = [0_u8; MAX_LANES as usize];
-        for (place, lane) in (0..).zip(order) {
-            places[usize::from(lane)] = place;
-        }
-        if places == [0, 1, 2, 3, 4, 5] {
-            return (*state, places);
-        }
-        let mut lanes = state.lanes;
-        for (place, lane) in order.iter().enumerate() {
-            lanes[place] = state.lanes[usize::from(*lane)];
-        }
-        let code = places.iter().fold(0_u32, |code, place| code * 8 + u32::from(*place));
-        let at = self.memo.permute(state.at, code, |lane| places[usize::from(lane.min(5))]);
-        (State { lanes, at, ..*state }, places)
     }
 }

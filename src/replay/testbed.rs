@@ -75,7 +75,7 @@ impl Testbed {
         let described = self.backends.describe();
         let is_old = described.iter().any(|(key, value)| key == "lock_server" && value.starts_with("etcd 3.4"));
         // etcd#11456, mended in 3.5.
-        Flaws { lock: is_old.then_some(lock_service::Flaw::GrantsDeadWaiters), ..Flaws::default() }
+        Flaws { lock: is_old.then_some(lock_service::LockModelFlaw::GrantsDeadWaiters), ..Flaws::default() }
     }
 
     /// Removes what the replays have left in servers that were not started for them.

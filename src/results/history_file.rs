@@ -10,18 +10,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::bounded::{Bounded, decompressed};
+use super::event_line::EventLine;
 use super::files::{FileError, write_atomically};
 use super::history_ends::{DoneLine, SINCE, UsageLine};
 use super::history_lines::{BalanceLine, EntryLine, RequestLine};
 use super::is_known;
-use super::text::{parse_delivery, parse_outcome, parse_reply, show_outcome, show_reply};
 use crate::check::Evidence;
 use crate::experiment::Point;
-use crate::history::{Event, What};
+use crate::history::Event;
 use crate::load::Finished;
 use crate::service::Usage;
-use crate::terms::{AccountId, Balances, Disturbed, Entry, FaultKind, Request, Retries};
-use crate::world::Op;
+use crate::terms::{AccountId, Balances, Disturbed, Entry, Request, Retries};
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
 const COMPRESSION: i32 = 3;
@@ -111,51 +110,6 @@ impl SavedTrial {
             lease: Duration::from_micros(self.header.lease_us),
         }
     }
-}
-
-/// An event. Keys are short, since there are millions of them: `t` nanoseconds since the trial began, `m` message id, `d`
-/// delivery, `h` handler, `e` what happened, `us` microseconds that it took, `requests` how many a driver made of one operation.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EventLine {
-    t: u64,
-    m: u32,
-    d: String,
-    h: u16,
-    e: Kind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    op: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    outcome: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reply: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fault: Option<String>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    delayed: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    unheard: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    us: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    requests: Option<u32>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Sent,
-    Arrived,
-    Called,
-    Repeated,
-    Landed,
-    Paused,
-    Cancelled,
-    Crashed,
-    Answered,
-    Received,
-    TimedOut,
-    GaveUp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -415,98 +369,5 @@ impl Reader<'_> {
 
     fn wrong(&self, what: String) -> FileError {
         FileError::Wrong { path: self.path.to_owned(), line: self.number, what }
-    }
-}
-
-impl From<&Event> for EventLine {
-    fn from(event: &Event) -> Self {
-        let mut line = EventLine {
-            t: event.at_ns,
-            m: event.message.0,
-            d: event.delivery.to_string(),
-            h: event.handler,
-            e: Kind::Arrived,
-            op: None,
-            outcome: None,
-            reply: None,
-            fault: None,
-            delayed: event.is_delayed(),
-            unheard: false,
-            us: None,
-            requests: None,
-        };
-        line.e = match event.what {
-            What::Arrived => Kind::Arrived,
-            What::Cancelled => Kind::Cancelled,
-            What::Crashed => Kind::Crashed,
-            What::TimedOut => Kind::TimedOut,
-            What::GaveUp => Kind::GaveUp,
-            What::Sent { fault, .. } => {
-                line.fault = fault.map(|fault| fault.name().to_owned());
-                Kind::Sent
-            }
-            What::Called { op, outcome, fault, took_us, .. } => {
-                line.op = Some(op.to_string());
-                line.outcome = outcome.as_ref().map(show_outcome);
-                line.fault = fault.map(|fault| fault.name().to_owned());
-                line.us = Some(took_us);
-                Kind::Called
-            }
-            What::Repeated { op, requests } => {
-                line.op = Some(op.to_string());
-                line.requests = Some(requests);
-                Kind::Repeated
-            }
-            What::Landed { op, outcome } => {
-                line.op = Some(op.to_string());
-                line.outcome = outcome.as_ref().map(show_outcome);
-                Kind::Landed
-            }
-            What::Paused { for_us } => {
-                line.us = Some(for_us);
-                Kind::Paused
-            }
-            What::Answered { reply, heard } => {
-                line.reply = Some(show_reply(&reply));
-                line.unheard = !heard;
-                Kind::Answered
-            }
-            What::Received { reply } => {
-                line.reply = Some(show_reply(&reply));
-                Kind::Received
-            }
-        };
-        line
-    }
-}
-
-impl EventLine {
-    fn event(&self, request: &Request) -> Option<Event> {
-        let op = || Op::parse(self.op.as_deref()?, request);
-        let reply = || parse_reply(self.reply.as_deref()?);
-        // Absent is a value; present and unreadable is an error.
-        let fault = self.fault.as_deref().map_or(Some(None), |name| FaultKind::from_name(name).map(Some))?;
-        let outcome = |op| self.outcome.as_deref().map_or(Some(None), |text| parse_outcome(text, op).map(Some));
-        let what = match self.e {
-            Kind::Arrived => What::Arrived,
-            Kind::Cancelled => What::Cancelled,
-            Kind::Crashed => What::Crashed,
-            Kind::TimedOut => What::TimedOut,
-            Kind::GaveUp => What::GaveUp,
-            Kind::Sent => What::Sent { fault, delayed: self.delayed },
-            Kind::Called => {
-                let op = op()?;
-                What::Called { op, outcome: outcome(&op)?, fault, delayed: self.delayed, took_us: self.us? }
-            }
-            Kind::Repeated => What::Repeated { op: op()?, requests: self.requests? },
-            Kind::Landed => {
-                let op = op()?;
-                What::Landed { op, outcome: outcome(&op)? }
-            }
-            Kind::Paused => What::Paused { for_us: self.us? },
-            Kind::Answered => What::Answered { reply: reply()?, heard: !self.unheard },
-            Kind::Received => What::Received { reply: reply()? },
-        };
-        Some(Event { at_ns: self.t, message: request.id, delivery: parse_delivery(&self.d)?, handler: self.h, what })
     }
 }

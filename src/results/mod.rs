@@ -2,6 +2,7 @@
 
 mod bounded;
 mod course;
+mod event_line;
 mod files;
 mod folder;
 mod history_ends;

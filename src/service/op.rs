@@ -5,7 +5,7 @@ use super::store::program::{self, About, Program};
 use crate::terms::{AccountId, Answer, Isolation, LeaseId, Leg, LockKey, MessageId, Request, Token};
 
 /// What a strategy can know of an operation that it made.
-pub type Outcome = crate::terms::Outcome<Response>;
+pub type Outcome = crate::terms::OutcomeOf<Response>;
 
 /// One call that a strategy makes to a backend.
 ///

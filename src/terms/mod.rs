@@ -19,7 +19,7 @@ pub(crate) use expected::{ExpectedVisitor, FORM};
 pub use fault_kind::FaultKind;
 pub use leg::Leg;
 pub use lock::{LeaseId, LockKey, Token};
-pub use outcome::{Failure, Outcome, Trouble};
+pub use outcome::{Failure, OutcomeOf, Trouble};
 pub use request::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Reply, Request};
 pub use session::{Session, Sessions};
 pub use store_kind::{Isolation, Profile, Retries, StoreKind};

@@ -2,7 +2,7 @@
 
 /// What a strategy can know of an operation that it made. Three outcomes, never two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome<R> {
+pub enum OutcomeOf<R> {
     /// It was done, and this is what came back.
     Ok(R),
     /// It was certainly not done, and never will be.

@@ -8,7 +8,7 @@ use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
 use oncelab::load::{Outside, Setting, TrialError, TrialRecord, run_trial};
-use oncelab::service::etcd::model::Flaw;
+use oncelab::service::etcd::model::LockModelFlaw;
 use oncelab::service::{
     BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
 };
@@ -59,7 +59,7 @@ pub struct Trial {
     pub load: LoadSettings,
     pub clock_speed: f64,
     pub store_flaw: Option<StoreFlaw>,
-    pub lock_flaw: Option<Flaw>,
+    pub lock_flaw: Option<LockModelFlaw>,
 }
 
 impl Trial {

@@ -291,3 +291,48 @@ fn paths_are_found_in_every_form() {
     let code = "use crate::a::{b, c::{D, E as F}};\nfn f() -> crate::g::H<crate::i::J> {}";
     assert_eq!(paths_from(code, "crate"), ["a::b", "a::c::D", "a::c::E", "g::H", "i::J"]);
 }
+
+/// Where each type is defined, by its name. Associated types are none.
+fn definitions(modules: &BTreeMap<String, String>) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (module, source) in
+        modules.iter().filter(|(module, _)| !module.contains("tests") && !module.ends_with("testing"))
+    {
+        for line in code(source).lines() {
+            let indented = line.starts_with(' ');
+            let line = line.trim_start();
+            let bare =
+                line.strip_prefix("pub").map_or(line, |rest| rest.split_once(' ').map_or(rest, |(_, rest)| rest));
+            let words: Vec<&str> = bare.splitn(2, ' ').collect();
+            let [what, rest] = words[..] else { continue };
+            if ["struct", "enum", "trait"].contains(&what) || what == "type" && !indented {
+                let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+                found.entry(name.to_owned()).or_default().push(module.clone());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_name_of_a_type_means_two_things() {
+    let mut modules = modules();
+    let twice = |modules: &BTreeMap<String, String>| {
+        let several = definitions(modules).into_iter().filter(|(_, places)| places.len() > 1);
+        several.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect::<Vec<_>>()
+    };
+    assert_eq!(twice(&modules), Vec::<String>::new());
+    modules.insert("zoo".to_owned(), "pub(crate) struct Fate;".to_owned());
+    assert_eq!(twice(&modules), ["Fate: explore::schedule, zoo"]);
+}
+
+#[test]
+fn no_file_is_long() {
+    let mut lengths: Vec<(usize, String)> =
+        modules().into_iter().map(|(module, source)| (source.lines().count(), module)).collect();
+    lengths.sort_unstable();
+    let (longest, module) = lengths.last().expect("there are files");
+    assert!(*longest <= 500, "{module} has {longest} lines: part it");
+    let (median, _) = &lengths[lengths.len() / 2];
+    assert!(*median <= 140, "half of the files have more than {median} lines");
+}

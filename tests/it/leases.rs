@@ -40,7 +40,7 @@ fn script() -> [(u8, Op, Outcome); 12] {
 async fn agrees_with(real: &dyn Store, profile: Profile) {
     real.reset(1).await.unwrap();
     let mut sessions = [real.connect().await.unwrap(), real.connect().await.unwrap()];
-    let (mut model, mut ledger) = (store::Store::new(profile, 1), Vec::new());
+    let (mut model, mut ledger) = (store::Tables::new(profile, 1), Vec::new());
     for (n, (session, op, expected)) in script().into_iter().enumerate() {
         let modelled = model.execute(Session(session), op, Delivery::FIRST, &mut ledger);
         assert_eq!(modelled, Ok(expected), "the model of {profile:?}, step {n}: {op}");

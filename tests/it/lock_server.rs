@@ -6,7 +6,7 @@ use etcd_client::{
     Client, Compare, CompareOp, DeleteOptions, Error, GetOptions, LeaseGrantOptions, LeaseTimeToLiveOptions,
     LockOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp,
 };
-use oncelab::service::etcd::model::Flaw;
+use oncelab::service::etcd::model::LockModelFlaw;
 use oncelab::service::{Backend, Connection, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions};
 use oncelab::terms::{AccountId, Delivery, Failure, LeaseId, LockKey, Token};
 use oncelab::world::{Op, Outcome, Response};
@@ -232,7 +232,7 @@ async fn what_is_not_there_is_named() {
 
 #[tokio::test]
 async fn the_flawed_server_grants_a_lock_twice_and_the_sound_one_does_not() {
-    for (flaw, twice) in [(Some(Flaw::GrantsTwice), true), (None, false)] {
+    for (flaw, twice) in [(Some(LockModelFlaw::GrantsTwice), true), (None, false)] {
         let server = start(EmbeddedOptions { flaw, ..EmbeddedOptions::default() });
         let mut client = client(&server).await;
         let (one, two) = (lease(&mut client, 60).await, lease(&mut client, 60).await);

@@ -9,7 +9,7 @@ use oncelab::replay::{
     ConformError, Conformance, Conformed, How, ReplayWork, Testbed, conform, replay_all, replay_and_tell, search,
 };
 use oncelab::service::provision::{self, Source};
-use oncelab::service::store::model::Flaw;
+use oncelab::service::store::model::StoreModelFlaw;
 use oncelab::service::{LockKind, Servers, Wanted};
 use oncelab::strategy::{Registry, Strategy};
 use oncelab::terms::{StoreKind, Target, Violation};
@@ -178,8 +178,8 @@ fn a_wrong_model_is_caught_within_a_hundred_schedules() {
     let late = Flaws { no_landing: true, ..Flaws::default() };
     let embedded = Mounted::embedded();
     for (strategy, flaws) in [
-        ("dedup-table-statement", store(Flaw::NoUniqueConstraint)),
-        ("etcd-lock-fenced", store(Flaw::NoTokenComparison)),
+        ("dedup-table-statement", store(StoreModelFlaw::NoUniqueConstraint)),
+        ("etcd-lock-fenced", store(StoreModelFlaw::NoTokenComparison)),
         ("etcd-lock-marker", Flaws { no_expiry: true, ..Flaws::default() }),
         ("check-then-act", late),
     ] {
@@ -187,10 +187,10 @@ fn a_wrong_model_is_caught_within_a_hundred_schedules() {
     }
     let Some(postgres) = Mounted::new(StoreKind::Postgres, LockKind::Etcd, processes()) else { return };
     for (strategy, flaws) in [
-        ("dedup-table", store(Flaw::NoUniqueConstraint)),
-        ("check-then-act-transaction", store(Flaw::NoRowLocks)),
-        ("check-then-act-transaction", store(Flaw::ReadsUncommitted)),
-        ("etcd-lock-fenced", store(Flaw::NoTokenComparison)),
+        ("dedup-table", store(StoreModelFlaw::NoUniqueConstraint)),
+        ("check-then-act-transaction", store(StoreModelFlaw::NoRowLocks)),
+        ("check-then-act-transaction", store(StoreModelFlaw::ReadsUncommitted)),
+        ("etcd-lock-fenced", store(StoreModelFlaw::NoTokenComparison)),
         ("etcd-lock-marker", Flaws { no_expiry: true, ..Flaws::default() }),
         ("check-then-act-transaction", late),
     ] {

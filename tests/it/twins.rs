@@ -2,7 +2,7 @@
 
 use oncelab::experiment::LoadSettings;
 use oncelab::service::StoreFlaw;
-use oncelab::service::etcd::model::Flaw;
+use oncelab::service::etcd::model::LockModelFlaw;
 use oncelab::terms::Violation;
 
 use crate::common::Trial;
@@ -49,6 +49,6 @@ fn a_lock_server_that_grants_twice_is_caught() {
     // No faults, and leases in real time: only the server can let two handlers in at once.
     let trial = || Trial { load: crowded(), clock_speed: 1.0, ..Trial::new("etcd-lock", "") };
     assert_eq!(trial().run().1.count(Violation::Overlap), 0);
-    let broken = Trial { lock_flaw: Some(Flaw::GrantsTwice), ..trial() };
+    let broken = Trial { lock_flaw: Some(LockModelFlaw::GrantsTwice), ..trial() };
     assert!(broken.run().1.count(Violation::Overlap) > 0);
 }

@@ -151,8 +151,10 @@ fn each_minimal_schedule_shows_its_violation_when_it_is_told() {
 
 #[test]
 fn a_deliberately_wrong_model_is_caught() {
-    use crate::service::etcd::model::Flaw::GrantsTwice;
-    use crate::service::store::model::Flaw::{NoRowLocks, NoTokenComparison, NoUniqueConstraint, ReadsUncommitted};
+    use crate::service::etcd::model::LockModelFlaw::GrantsTwice;
+    use crate::service::store::model::StoreModelFlaw::{
+        NoRowLocks, NoTokenComparison, NoUniqueConstraint, ReadsUncommitted,
+    };
     let shows = |name: &str, flaws: Flaws, violation: Violation, faults: u8| {
         let strategy = Registry::default().get(name).expect("it is there");
         let bound = Bound { kinds: Kinds::all(), ..Bound::new(2, 0, faults) };

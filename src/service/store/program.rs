@@ -6,7 +6,7 @@ use crate::terms::{AccountId, Answer, Delivery, Failure, MessageId, Request};
 
 /// A table of the lab's that strategies use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
+pub enum StoreTable {
     Account,
     Mark,
     Claim,
@@ -30,29 +30,29 @@ pub struct Columns {
     pub changed: &'static str,
 }
 
-impl Table {
+impl StoreTable {
     /// Its names.
     #[must_use]
     pub const fn columns(self) -> Columns {
         let (table, key, key_is, value, has_several, changed) = match self {
-            Table::Account => ("account", "id", Parameter::Account, Some("balance"), false, "changed"),
-            Table::Mark => ("mark", "message", Parameter::Message, Some("answer"), true, "marked"),
-            Table::Claim => ("claim", "message", Parameter::Message, None, false, "fresh"),
-            Table::Answer => ("answer", "message", Parameter::Message, Some("answer"), true, "answered"),
-            Table::Fence => ("fence", "account", Parameter::Account, Some("token"), false, "fenced"),
-            Table::Owner => ("owner", "account", Parameter::Account, Some("lease"), false, "owned"),
+            StoreTable::Account => ("account", "id", Parameter::Account, Some("balance"), false, "changed"),
+            StoreTable::Mark => ("mark", "message", Parameter::Message, Some("answer"), true, "marked"),
+            StoreTable::Claim => ("claim", "message", Parameter::Message, None, false, "fresh"),
+            StoreTable::Answer => ("answer", "message", Parameter::Message, Some("answer"), true, "answered"),
+            StoreTable::Fence => ("fence", "account", Parameter::Account, Some("token"), false, "fenced"),
+            StoreTable::Owner => ("owner", "account", Parameter::Account, Some("lease"), false, "owned"),
         };
         Columns { table, key, key_is, value, has_several, changed }
     }
 
     fn item(self, message: MessageId, account: AccountId) -> Item {
         match self {
-            Table::Account => Item::Account(account),
-            Table::Mark => Item::Mark(message),
-            Table::Claim => Item::Claim(message),
-            Table::Answer => Item::StoredAnswer(message),
-            Table::Fence => Item::Fence(account),
-            Table::Owner => Item::Owner(account),
+            StoreTable::Account => Item::Account(account),
+            StoreTable::Mark => Item::Mark(message),
+            StoreTable::Claim => Item::Claim(message),
+            StoreTable::Answer => Item::StoredAnswer(message),
+            StoreTable::Fence => Item::Fence(account),
+            StoreTable::Owner => Item::Owner(account),
         }
     }
 }
@@ -86,9 +86,9 @@ impl OnConflict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// Reads the value of the first row with the key.
-    Read(Table),
+    Read(StoreTable),
     /// Inserts the key with the operation's value.
-    Insert(Table, OnConflict),
+    Insert(StoreTable, OnConflict),
     /// Adds the amount to the account's balance.
     AddAmount,
     /// Sets the account's balance, whatever it is by now.
@@ -96,7 +96,7 @@ pub enum Act {
     /// Appends to the ledger.
     Append,
     /// Inserts the key with the new balance.
-    InsertBalance(Table),
+    InsertBalance(StoreTable),
 }
 
 /// How a statement answers.
@@ -168,24 +168,24 @@ pub const PROGRAMS: [Program; 12] = {
     use Act::{AddAmount, Append, Insert, InsertBalance, Read, SetBalance};
     use OnConflict::{Another, KeepFirst, KeepHigher, Nothing};
     [
-        Program { acts: &[Read(Table::Mark)], gives: Gives::Found },
-        Program { acts: &[Read(Table::Answer)], gives: Gives::Found },
-        Program { acts: &[Read(Table::Account)], gives: Gives::Found },
-        Program { acts: &[Insert(Table::Mark, Another)], gives: Gives::Done },
-        Program { acts: &[Insert(Table::Answer, Another)], gives: Gives::Done },
-        Program { acts: &[Insert(Table::Claim, Nothing)], gives: Gives::Claimed },
-        Program { acts: &[Insert(Table::Fence, KeepHigher)], gives: Gives::DoneOr(Failure::StaleToken) },
+        Program { acts: &[Read(StoreTable::Mark)], gives: Gives::Found },
+        Program { acts: &[Read(StoreTable::Answer)], gives: Gives::Found },
+        Program { acts: &[Read(StoreTable::Account)], gives: Gives::Found },
+        Program { acts: &[Insert(StoreTable::Mark, Another)], gives: Gives::Done },
+        Program { acts: &[Insert(StoreTable::Answer, Another)], gives: Gives::Done },
+        Program { acts: &[Insert(StoreTable::Claim, Nothing)], gives: Gives::Claimed },
+        Program { acts: &[Insert(StoreTable::Fence, KeepHigher)], gives: Gives::DoneOr(Failure::StaleToken) },
         Program { acts: &[AddAmount, Append], gives: Gives::Applied },
         Program {
-            acts: &[Insert(Table::Fence, KeepHigher), AddAmount, Append],
+            acts: &[Insert(StoreTable::Fence, KeepHigher), AddAmount, Append],
             gives: Gives::AppliedOr(Failure::StaleToken),
         },
         Program {
-            acts: &[Insert(Table::Owner, KeepFirst), AddAmount, Append],
+            acts: &[Insert(StoreTable::Owner, KeepFirst), AddAmount, Append],
             gives: Gives::AppliedOr(Failure::OtherLease),
         },
         Program {
-            acts: &[Insert(Table::Claim, Nothing), AddAmount, Append, InsertBalance(Table::Answer)],
+            acts: &[Insert(StoreTable::Claim, Nothing), AddAmount, Append, InsertBalance(StoreTable::Answer)],
             gives: Gives::Applied,
         },
         Program { acts: &[SetBalance, Append], gives: Gives::Applied },

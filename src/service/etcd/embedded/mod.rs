@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::service::etcd::model::{Flaw, LockService, MIN_TTL_S};
+use crate::service::etcd::model::{LockModelFlaw, LockService, MIN_TTL_S};
 use crate::service::{BackendError, Endpoint, password};
 use routes::{Guard, Routes};
 use service::Service;
@@ -33,7 +33,7 @@ pub struct EmbeddedOptions {
     /// No lease is granted for less.
     pub min_ttl_s: i64,
     /// A deliberate mistake, for tests of what must find it.
-    pub flaw: Option<Flaw>,
+    pub flaw: Option<LockModelFlaw>,
 }
 
 impl Default for EmbeddedOptions {

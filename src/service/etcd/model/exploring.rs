@@ -2,7 +2,7 @@
 
 use super::keyspace::KeyRange;
 use super::lock::lock_key;
-use super::{Flaw, LockService};
+use super::{LockModelFlaw, LockService};
 use crate::terms::LeaseId;
 
 impl LockService {
@@ -15,7 +15,7 @@ impl LockService {
     /// Whether it has the mistake of granting what another holds.
     #[must_use]
     pub fn grants_twice(&self) -> bool {
-        self.flaw == Some(Flaw::GrantsTwice)
+        self.flaw == Some(LockModelFlaw::GrantsTwice)
     }
 
     /// The leases whose keys a call of [`lock`](LockService::lock) under this lease would have to wait for, by age.

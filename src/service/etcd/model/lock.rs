@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::keyspace::{DeleteResult, KeyRange, Put};
-use super::{Flaw, LockService, Refusal};
+use super::{LockModelFlaw, LockService, Refusal};
 use crate::terms::LeaseId;
 
 /// What etcd grants to a call of `Lock` that comes without a lease. Nobody keeps it alive.
@@ -83,7 +83,7 @@ impl LockService {
         }
         let queued_at = self.keyspace.records[&key].create_revision;
         let queue = KeyRange::prefix([name, b"/"].concat());
-        if self.oldest_in(&queue) == Some(queued_at) || self.flaw == Some(Flaw::GrantsTwice) {
+        if self.oldest_in(&queue) == Some(queued_at) || self.flaw == Some(LockModelFlaw::GrantsTwice) {
             return Ok(Locking::Held(Held { key, create_revision: queued_at, revision: self.revision() }));
         }
         self.waiters.insert(ticket, Waiter { queue, key, queued_at });
@@ -135,7 +135,7 @@ impl LockService {
         let revision = self.revision();
         match self.keyspace.records.get(&key) {
             Some(record) => Ok(Held { key, create_revision: record.create_revision, revision }),
-            None if self.flaw == Some(Flaw::GrantsDeadWaiters) => {
+            None if self.flaw == Some(LockModelFlaw::GrantsDeadWaiters) => {
                 Ok(Held { key, create_revision: queued_at, revision })
             }
             None => Err(Refusal::SessionExpired),

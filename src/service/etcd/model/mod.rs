@@ -38,7 +38,7 @@ use lock::Waiter;
 
 /// A deliberate mistake, so that a test can show that it is caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flaw {
+pub enum LockModelFlaw {
     /// A lock is granted though another holds it.
     GrantsTwice,
     /// A waiter whose lease ended while it queued is told that it holds the lock: what etcd itself did before it looked
@@ -53,7 +53,7 @@ pub struct LockService {
     leases: Leases,
     waiters: BTreeMap<Ticket, Waiter>,
     now_ms: u64,
-    flaw: Option<Flaw>,
+    flaw: Option<LockModelFlaw>,
 }
 
 impl Default for LockService {
@@ -77,7 +77,7 @@ impl LockService {
 
     /// The same service with a mistake in it.
     #[must_use]
-    pub fn with_flaw(mut self, flaw: Flaw) -> Self {
+    pub fn with_flaw(mut self, flaw: LockModelFlaw) -> Self {
         self.flaw = Some(flaw);
         self
     }

@@ -28,7 +28,7 @@ use crate::terms::{AccountId, Delivery, Entry, LeaseId, MessageId, Profile, Sess
 
 /// A deliberate mistake, so that a test can show that it is caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flaw {
+pub enum StoreModelFlaw {
     /// The dedup table lacks its unique constraint.
     NoUniqueConstraint,
     /// Fencing tokens are remembered and never compared.
@@ -41,9 +41,9 @@ pub enum Flaw {
 
 /// The state of the store. Equal states answer equally, whatever led to them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Store {
+pub struct Tables {
     profile: Profile,
-    flaw: Option<Flaw>,
+    flaw: Option<StoreModelFlaw>,
     /// How many accounts there are in the beginning, and how many there can be: the others are opened when they are first touched,
     /// so that a store is small where a strategy keeps to the account of its request.
     accounts: (u8, u8),
@@ -61,12 +61,12 @@ pub struct Store {
     serializable: Serializable,
 }
 
-impl Store {
+impl Tables {
     /// An empty store with accounts 0 to `accounts`, each with a balance of 0.
     #[must_use]
     pub fn new(profile: Profile, accounts: u32) -> Self {
         let count = accounts as usize;
-        Store {
+        Tables {
             profile,
             flaw: None,
             accounts: (u8::try_from(count).unwrap_or(u8::MAX), u8::try_from(count).unwrap_or(u8::MAX)),
@@ -110,7 +110,7 @@ impl Store {
 
     /// The same store with a mistake in it.
     #[must_use]
-    pub fn with_flaw(mut self, flaw: Flaw) -> Self {
+    pub fn with_flaw(mut self, flaw: StoreModelFlaw) -> Self {
         self.flaw = Some(flaw);
         self
     }
@@ -217,7 +217,7 @@ impl Store {
         self.open.iter().position(|transaction| transaction.session == session)
     }
 
-    fn has_flaw(&self, flaw: Flaw) -> bool {
+    fn has_flaw(&self, flaw: StoreModelFlaw) -> bool {
         self.flaw == Some(flaw)
     }
 }

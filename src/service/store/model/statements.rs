@@ -1,7 +1,7 @@
 //! What each statement reads and changes.
 
 use super::serializable::WatchedTable;
-use super::{Flaw, Store};
+use super::{StoreModelFlaw, Tables};
 use super::{rows::Insertion, rows::Note, rows::Row};
 use crate::service::contract::Waits;
 use crate::service::{Acts, Op, OpKind, Outcome, Response};
@@ -34,7 +34,7 @@ struct Maker {
     by: Delivery,
 }
 
-impl Store {
+impl Tables {
     pub(super) fn statement(
         &mut self,
         session: Session,
@@ -153,7 +153,7 @@ impl Store {
 
     /// The first note on a message that this session sees.
     fn find(&self, notes: &[Note], session: Session, id: MessageId) -> Option<Answer> {
-        let uncommitted = self.has_flaw(Flaw::ReadsUncommitted);
+        let uncommitted = self.has_flaw(StoreModelFlaw::ReadsUncommitted);
         let visible = |note: &&Note| note.message == id && (uncommitted || note.insertion.is_visible_to(session));
         notes.iter().find(visible).map(|note| note.answer)
     }
@@ -171,7 +171,7 @@ impl Store {
 
     /// Whether a message has not been claimed. One that is being claimed is waited for.
     fn is_fresh(&self, maker: Maker, message: MessageId) -> Result<bool, Halt> {
-        if self.has_flaw(Flaw::NoUniqueConstraint) {
+        if self.has_flaw(StoreModelFlaw::NoUniqueConstraint) {
             return Ok(true);
         }
         let Some((_, insertion)) = self.claims.iter().find(|(id, _)| *id == message) else { return Ok(true) };
@@ -194,7 +194,7 @@ impl Store {
 
     /// Waits for the rows of an account: its balance, and its row of another table too.
     fn wait_for<T: Copy>(&self, maker: Maker, account: AccountId, also: &[Row<T>]) -> Result<(), Halt> {
-        if self.has_flaw(Flaw::NoRowLocks) {
+        if self.has_flaw(StoreModelFlaw::NoRowLocks) {
             return Ok(());
         }
         let place = account.0 as usize;
@@ -205,7 +205,7 @@ impl Store {
 
     /// Compares a token with the highest seen, and remembers it if it is not lower.
     fn check_token(&mut self, maker: Maker, account: AccountId, token: Token) -> Result<bool, Halt> {
-        let blindly = self.has_flaw(Flaw::NoTokenComparison);
+        let blindly = self.has_flaw(StoreModelFlaw::NoTokenComparison);
         let place = account.0 as usize;
         self.check_row(maker, &self.fences[place])?;
         let row = &mut self.fences[place];
@@ -287,7 +287,7 @@ impl Store {
     /// Whether a row may be changed now: nobody else holds it, and the snapshot, if there is one, is not older.
     fn check_row<T: Copy>(&self, maker: Maker, row: &Row<T>) -> Result<(), Halt> {
         let holder = row.held_by_other(maker.session);
-        if !holder.is_empty() && !self.has_flaw(Flaw::NoRowLocks) {
+        if !holder.is_empty() && !self.has_flaw(StoreModelFlaw::NoRowLocks) {
             return Err(Waits::For(holder).into());
         }
         if row.newer_than.contains(maker.session) { Err(Halt::Unserializable) } else { Ok(()) }

@@ -13,13 +13,13 @@ const UNSERIALIZABLE: Result<Outcome, Waits> = Ok(Outcome::Failed(Failure::Seria
 
 /// A store with two accounts, and the ledger beside it.
 struct Lab {
-    store: Store,
+    store: Tables,
     ledger: Vec<Entry>,
 }
 
 impl Lab {
     fn new(profile: Profile) -> Self {
-        Lab { store: Store::new(profile, 2), ledger: Vec::new() }
+        Lab { store: Tables::new(profile, 2), ledger: Vec::new() }
     }
 
     fn postgres() -> Self {
@@ -286,10 +286,12 @@ fn renaming_connections_renames_all_that_is_theirs() {
 
 #[test]
 fn each_flaw_breaks_what_it_says() {
-    let mut unconstrained = Lab { store: Lab::postgres().store.with_flaw(Flaw::NoUniqueConstraint), ledger: vec![] };
-    let mut unfenced = Lab { store: Lab::postgres().store.with_flaw(Flaw::NoTokenComparison), ledger: vec![] };
-    let mut unlocked = Lab { store: Lab::postgres().store.with_flaw(Flaw::NoRowLocks), ledger: vec![] };
-    let mut dirty = Lab { store: Lab::postgres().store.with_flaw(Flaw::ReadsUncommitted), ledger: vec![] };
+    let mut unconstrained =
+        Lab { store: Lab::postgres().store.with_flaw(StoreModelFlaw::NoUniqueConstraint), ledger: vec![] };
+    let mut unfenced =
+        Lab { store: Lab::postgres().store.with_flaw(StoreModelFlaw::NoTokenComparison), ledger: vec![] };
+    let mut unlocked = Lab { store: Lab::postgres().store.with_flaw(StoreModelFlaw::NoRowLocks), ledger: vec![] };
+    let mut dirty = Lab { store: Lab::postgres().store.with_flaw(StoreModelFlaw::ReadsUncommitted), ledger: vec![] };
     for _ in 0..2 {
         assert_eq!(unconstrained.does(A, Op::Claim(K)), Ok(Outcome::Ok(Response::Claimed(true))));
     }

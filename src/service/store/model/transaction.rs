@@ -1,6 +1,6 @@
 //! Transactions: begin, commit, roll back.
 
-use super::Store;
+use super::Tables;
 use super::rows::Insertion;
 use crate::service::contract::Waits;
 use crate::service::{Outcome, Response};
@@ -22,7 +22,7 @@ pub(super) struct Transaction {
 const DONE: Outcome = Outcome::Ok(Response::Done);
 const NO_TRANSACTION: Outcome = Outcome::Failed(Failure::NoTransaction);
 
-impl Store {
+impl Tables {
     pub(super) fn begin(&mut self, session: Session, isolation: Isolation) -> Result<Outcome, Waits> {
         // Of one that is open already PostgreSQL warns, and goes on in it.
         if self.transaction(session).is_some() {

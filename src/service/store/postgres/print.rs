@@ -1,10 +1,10 @@
 //! Prints statements for PostgreSQL: each is one statement, in one round trip.
 
-use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Program, Table};
+use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Program, StoreTable};
 
 /// A statement's text, and its parameters in the order of their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Printed {
+pub(super) struct PrintedStatement {
     pub text: String,
     pub parameters: Vec<Parameter>,
 }
@@ -14,17 +14,17 @@ const OF_AN_EFFECT: [Parameter; 6] =
     [Parameter::Amount, Parameter::Account, Parameter::Message, Parameter::Token, Parameter::Attempt, Parameter::Copy];
 
 /// Prints a program. What comes before the last act is named with WITH; the ledger is last, since it gives the balance.
-pub(super) fn printed(program: &Program) -> Printed {
+pub(super) fn printed(program: &Program) -> PrintedStatement {
     let mut printer = Printer { parameters: Vec::new(), is_fenced: false };
     if program.acts.contains(&Act::Append) {
         printer.parameters.extend(OF_AN_EFFECT);
-        printer.is_fenced = program.acts.contains(&Act::Insert(Table::Fence, OnConflict::KeepHigher));
+        printer.is_fenced = program.acts.contains(&Act::Insert(StoreTable::Fence, OnConflict::KeepHigher));
     }
     let (mut parts, mut last, mut before) = (Vec::new(), String::new(), None);
     for act in program.acts {
         let columns = match act {
             Act::Read(table) | Act::Insert(table, _) | Act::InsertBalance(table) => table.columns(),
-            Act::AddAmount | Act::SetBalance | Act::Append => Table::Account.columns(),
+            Act::AddAmount | Act::SetBalance | Act::Append => StoreTable::Account.columns(),
         };
         let text = printer.act(*act, columns, before);
         if *act == Act::Append || program.acts.len() == 1 {
@@ -40,7 +40,7 @@ pub(super) fn printed(program: &Program) -> Printed {
         before = Some(columns);
     }
     let text = if parts.is_empty() { last } else { format!("WITH {} {last}", parts.join(", ")) };
-    Printed { text, parameters: printer.parameters }
+    PrintedStatement { text, parameters: printer.parameters }
 }
 
 struct Printer {

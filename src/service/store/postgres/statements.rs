@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::print::{Printed, printed};
+use super::print::{PrintedStatement, printed};
 use crate::service::Op;
 use crate::service::store::program::{About, CLAIM_AND_APPLY, PROGRAMS, Parameter, place};
 use crate::terms::{Delivery, Isolation};
@@ -122,7 +122,7 @@ pub(super) fn begin(isolation: Isolation) -> &'static str {
 }
 
 /// The printed statements, in the order of their programs.
-static PRINTED: LazyLock<Vec<Printed>> = LazyLock::new(|| PROGRAMS.iter().map(printed).collect());
+static PRINTED: LazyLock<Vec<PrintedStatement>> = LazyLock::new(|| PROGRAMS.iter().map(printed).collect());
 
 /// What a strategy asks for most, if it asks once for everything: claim, effect and answer in one statement.
 pub(super) fn claim_and_apply() -> &'static str {
@@ -137,7 +137,7 @@ pub(super) fn statement(op: Op, by: Delivery) -> (&'static str, Vec<Argument>) {
     if let Some(sql) = op.own_sql() {
         return (sql.text(), sql.values().into_iter().map(|value| Argument::Bigint(Some(value))).collect());
     }
-    let Printed { text, parameters } = &PRINTED[place(op).unwrap_or_else(|| panic!("`{op}` is no statement"))];
+    let PrintedStatement { text, parameters } = &PRINTED[place(op).unwrap_or_else(|| panic!("`{op}` is no statement"))];
     let about = About::of(op);
     let argument = |parameter: &Parameter| match parameter {
         Parameter::Amount => Argument::Int(about.amount),

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::print::{Printed, printed};
+use super::print::{PrintedStatements, printed};
 use crate::service::store::program::{About, Act, Gives, PROGRAMS, Parameter, place};
 use crate::service::{Op, Outcome};
 use crate::terms::Delivery;
@@ -37,7 +37,7 @@ struct Texts {
 
 fn texts(compares_tokens: bool) -> Vec<Texts> {
     let text = |program| {
-        let Printed { text, parameters } = printed(program, compares_tokens);
+        let PrintedStatements { text, parameters } = printed(program, compares_tokens);
         Texts { alone: format!("BEGIN IMMEDIATE; {text}; COMMIT"), inside: text, parameters }
     };
     PROGRAMS.iter().map(text).collect()

@@ -4,17 +4,17 @@
 //! something: `changes()` is the number of rows that the last finished statement changed. Parameters are bound in the order in which
 //! they stand.
 
-use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Program, Table};
+use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Program, StoreTable};
 
 /// The statements' text, and their parameters in the order in which they stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Printed {
+pub(super) struct PrintedStatements {
     pub text: String,
     pub parameters: Vec<Parameter>,
 }
 
 /// Prints a program. Where tokens are not compared, which is a mistake on purpose, any of them is accepted.
-pub(super) fn printed(program: &Program, compares_tokens: bool) -> Printed {
+pub(super) fn printed(program: &Program, compares_tokens: bool) -> PrintedStatements {
     let (mut texts, mut parameters) = (Vec::new(), Vec::new());
     for (n, act) in program.acts.iter().enumerate() {
         let goes_on = n > 0;
@@ -23,7 +23,7 @@ pub(super) fn printed(program: &Program, compares_tokens: bool) -> Printed {
         texts.push(text);
         parameters.extend(told);
     }
-    Printed { text: texts.join("; "), parameters }
+    PrintedStatements { text: texts.join("; "), parameters }
 }
 
 fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String, Vec<Parameter>) {
@@ -35,7 +35,7 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
             (format!("SELECT {} FROM {table} WHERE {key} = ?{limit}", value.unwrap_or(key)), vec![key_is])
         }
         Act::Insert(table, conflict) => {
-            let is_blind = !compares_tokens && table == Table::Fence;
+            let is_blind = !compares_tokens && table == StoreTable::Fence;
             let Columns { table, key, key_is, value, .. } = table.columns();
             let (columns, values, told) = match value {
                 Some(value) => (format!("{key}, {value}"), "?, ?", vec![key_is, Parameter::Value]),

@@ -131,14 +131,14 @@ fn locks_of_other_names_do_not_wait_but_a_longer_name_stands_in_the_way_of_a_sho
 
 #[test]
 fn the_flawed_twin_grants_a_held_lock() {
-    let mut service = with_leases().with_flaw(Flaw::GrantsTwice);
+    let mut service = with_leases().with_flaw(LockModelFlaw::GrantsTwice);
     assert!(lock(&mut service, ONE, 1).is_some());
     assert!(lock(&mut service, TWO, 2).is_some());
 }
 
 #[test]
 fn the_twin_of_an_older_etcd_grants_to_a_dead_waiter() {
-    let mut service = with_leases().with_flaw(Flaw::GrantsDeadWaiters);
+    let mut service = with_leases().with_flaw(LockModelFlaw::GrantsDeadWaiters);
     let holder = lock(&mut service, ONE, 1).unwrap();
     assert_eq!(lock(&mut service, TWO, 2), None);
     service.revoke(TWO).unwrap();

@@ -1,0 +1,46 @@
+//! What an execution asks of its environment besides its steps.
+
+use super::super::Flaws;
+use super::super::environment::Environment;
+use super::super::model_environment::ModelEnvironment;
+use crate::terms::{Balances, Entry};
+
+/// What an execution asks of the backends beside its steps.
+pub(crate) trait Grounds: Environment {
+    /// Whether it knows SQL, and not only the operations of the model.
+    const IS_REAL: bool;
+    /// Makes them as they were before anything happened.
+    fn begin_again(&mut self, flaws: Flaws);
+    /// How often a lease has expired under its holder.
+    fn expired(&self) -> u64;
+    /// How often somebody has waited for leases to expire that nobody kept alive any more.
+    fn waits(&self) -> u64;
+    /// The effects that were committed, in their order, for the last time.
+    fn take_ledger(&mut self) -> Vec<Entry>;
+    /// The balances of the accounts that there are.
+    fn balances(&mut self) -> Balances;
+}
+
+impl Grounds for ModelEnvironment {
+    const IS_REAL: bool = false;
+
+    fn begin_again(&mut self, flaws: Flaws) {
+        self.begin_again(flaws);
+    }
+
+    fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    fn waits(&self) -> u64 {
+        self.waits
+    }
+
+    fn take_ledger(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.ledger)
+    }
+
+    fn balances(&mut self) -> Balances {
+        self.store.balances().collect()
+    }
+}
