@@ -216,7 +216,9 @@ impl<S: Grounds> Execution<'_, S> {
             Fate::Arrives => has_operation,
             Fate::Queues => has_operation && self.of.bound.kinds.contains(Fate::Queues),
             Fate::Lands => self.backends.flights().iter().any(|flight| flight.lane == step.lane),
-            fault => has_operation && self.faults < self.of.bound.faults && self.of.bound.kinds.contains(fault),
+            fault @ (Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Crashes | Fate::Expires) => {
+                has_operation && self.faults < self.of.bound.faults && self.of.bound.kinds.contains(fault)
+            }
         }
     }
 
@@ -305,7 +307,7 @@ impl<S: Grounds> Execution<'_, S> {
                     Fate::RequestLost => Some(FaultKind::RequestLost),
                     Fate::ReplyLost => Some(FaultKind::ReplyLost),
                     Fate::TimesOut => Some(FaultKind::LateLanding),
-                    _ => None,
+                    Fate::Arrives | Fate::Lands | Fate::Crashes | Fate::Expires | Fate::Queues => None,
                 };
                 let (op, outcome) = (self.operation_of(step.lane), Some(self.globally(step.lane, *learns)));
                 self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });

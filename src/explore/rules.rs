@@ -127,8 +127,12 @@ impl<S: Environment> Rules<'_, S> {
             (_, None) => return Err(Blocked::Disabled),
             (Fate::Queues, Some(local)) => return self.queue(lane, local),
             (Fate::Arrives | Fate::Expires, _) => self.go_on(lane, fate, pending)?,
-            _ if self.lanes[usize::from(lane)].has(QUEUED) => return Err(Blocked::Disabled),
-            _ => self.go_on(lane, fate, pending)?,
+            (Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Crashes, _) => {
+                if self.lanes[usize::from(lane)].has(QUEUED) {
+                    return Err(Blocked::Disabled);
+                }
+                self.go_on(lane, fate, pending)?
+            }
         };
         *self.faults += u8::from(fate.is_fault());
         Ok(effect)
@@ -186,7 +190,7 @@ impl<S: Environment> Rules<'_, S> {
                 self.environment.lose_next_reply();
                 self.execute(lane, op)?
             }
-            _ => self.execute(lane, op)?,
+            Fate::Arrives | Fate::Lands | Fate::Crashes | Fate::Expires | Fate::Queues => self.execute(lane, op)?,
         };
         let acts = op.acts();
         // Whoever asks to leave has left, whatever becomes of the request.

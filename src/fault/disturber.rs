@@ -75,7 +75,9 @@ impl Disturber {
         }
         let names: Vec<String> = match (fault.fault, fault.target) {
             (Disturbance::Partition, Target::Store | Target::Lock) => vec![format!("the way to the {}", fault.target)],
-            _ => servers.iter().map(|server| server.name().to_owned()).collect(),
+            (Disturbance::Pause | Disturbance::Kill, _) | (Disturbance::Partition, Target::LockLeader) => {
+                servers.iter().map(|server| server.name().to_owned()).collect()
+            }
         };
         let disturbed = |server| Disturbed { disturbed: fault.fault, target: fault.target, server, from_ns, until_ns };
         Ok(names.into_iter().map(disturbed).collect())

@@ -176,10 +176,8 @@ impl FaultyPort {
         }
 
         let at_ns = self.recorder.clock().now_ns();
-        let fate = match verdict.fate {
-            MessageFate::Duplicated if !self.is_repeatable(op) => MessageFate::Arrives,
-            fate => fate,
-        };
+        let is_once = verdict.fate == MessageFate::Duplicated && !self.is_repeatable(op);
+        let fate = if is_once { MessageFate::Arrives } else { verdict.fate };
         let (outcome, fault) = match self.around.layer {
             Layer::Port => (self.meet(fate, op).await, fate.fault()),
             Layer::Wire => self.meet_on_the_wire(fate, op).await,

@@ -58,10 +58,8 @@ impl Network {
         recorder: &mut Recorder,
     ) -> MessageFate {
         let verdict = self.plan.delivery(request.id, delivery);
-        let fate = match verdict.fate {
-            MessageFate::Duplicated if delivery.copy > 0 => MessageFate::Arrives,
-            fate => fate,
-        };
+        let is_copy = verdict.fate == MessageFate::Duplicated && delivery.copy > 0;
+        let fate = if is_copy { MessageFate::Arrives } else { verdict.fate };
         let handler = self.handler(request.id, delivery);
         // A duplicate is another delivery: the message itself arrives as if nothing had happened.
         let fault = fate.fault().filter(|fault| *fault != FaultKind::Duplicated);
@@ -71,7 +69,7 @@ impl Network {
         let late = match fate {
             MessageFate::RequestLost => return fate,
             MessageFate::Late(after) => Some(self.client_timeout + after),
-            _ => None,
+            MessageFate::Arrives | MessageFate::ReplyLost | MessageFate::Duplicated => None,
         };
         let parcel = Parcel {
             request: *request,

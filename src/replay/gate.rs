@@ -387,7 +387,7 @@ impl Environment for Gate {
         let real = self.translated(op);
         let lost = match (op.leg(), &mut self.lock) {
             (Leg::Lock, Some(lock)) => lock.lose_request(via, real),
-            _ => self.store.lose_request(via, real, by.by),
+            (Leg::Lock, None) | (Leg::Store | Leg::Client, _) => self.store.lose_request(via, real, by.by),
         };
         self.note(lost);
     }
@@ -414,7 +414,7 @@ impl Environment for Gate {
             let (on, real) = (Session(flight.lane), self.translated(flight.op));
             let held = match (flight.op.leg(), &mut self.lock) {
                 (Leg::Lock, Some(lock)) => lock.hold(on, flight.session, real),
-                _ => self.store.hold(on, flight.session, real, by),
+                (Leg::Lock, None) | (Leg::Store | Leg::Client, _) => self.store.hold(on, flight.session, real, by),
             };
             self.note(held);
         }

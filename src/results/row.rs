@@ -157,10 +157,8 @@ impl TrialRow {
             *count = whole(name)?;
         }
         // A file that lacks a column was written before it was judged.
-        let is_judged = |kind: &Violation| match kind {
-            Violation::Refused => values.contains_key("refusals"),
-            kind => values.contains_key(kind.name()),
-        };
+        let column = |kind: &Violation| if *kind == Violation::Refused { "refusals" } else { kind.name() };
+        let is_judged = |kind: &Violation| values.contains_key(column(kind));
         let not_judged: BTreeSet<Violation> = Violation::ALL.into_iter().filter(|kind| !is_judged(kind)).collect();
         let tally = Tally {
             requests: whole("requests")?,

@@ -154,7 +154,7 @@ fn ways(kind: OpKind, outcome: Option<Outcome>, fault: Option<FaultKind>, has_ef
         }
         // It was certainly not done: if the model knows no reason, somebody else's message was one.
         (_, Some(Outcome::Failed(_))) => vec![one(Fate::Arrives), one(Fate::RequestLost)],
-        _ => vec![one(Fate::Arrives)],
+        (_, Some(Outcome::Ok(_)) | None) => vec![one(Fate::Arrives)],
     }
 }
 

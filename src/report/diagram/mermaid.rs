@@ -66,7 +66,7 @@ fn arrow(from: &str, by: &str, to: &str, words: &str) -> String {
 fn backend(leg: Leg) -> &'static str {
     match leg {
         Leg::Lock => LOCK,
-        _ => STORE,
+        Leg::Store | Leg::Client => STORE,
     }
 }
 

@@ -80,7 +80,9 @@ fn rows_of(line: &Line, rows: &mut Vec<DiagramRow>) {
         Fate::Crashes => DiagramRow::Crash { lane, before: did },
         Fate::Expires => DiagramRow::Expiry { lane },
         Fate::Lands => DiagramRow::Landing { lane, to: line.leg, did, learned },
-        fate => DiagramRow::Message { lane, to: line.leg, fate, did, learned },
+        fate @ (Fate::Arrives | Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Queues) => {
+            DiagramRow::Message { lane, to: line.leg, fate, did, learned }
+        }
     });
     let (by_telling, by_doing) = line.shows.iter().partition::<Vec<Violation>, _>(|it| **it == Violation::Deviating);
     rows.extend(by_doing.into_iter().map(|violation| DiagramRow::Broken { violation }));

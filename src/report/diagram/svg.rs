@@ -98,7 +98,7 @@ impl Drawing {
     fn backend(&self, leg: Leg) -> u32 {
         match leg {
             Leg::Lock => self.lock.unwrap_or(self.store),
-            _ => self.store,
+            Leg::Store | Leg::Client => self.store,
         }
     }
 
@@ -210,7 +210,7 @@ impl Drawing {
                 self.cross(at);
                 self.words("fault-words", at + 14, "the reply is lost");
             }
-            _ => {
+            Fate::Arrives | Fate::Lands | Fate::Crashes | Fate::Expires | Fate::Queues => {
                 self.arrow("message", "tip", (from, target));
                 self.words("told", self.words + 6, did);
                 self.y += 24;

@@ -30,7 +30,7 @@ impl Places {
     fn backend(&self, leg: Leg) -> usize {
         match leg {
             Leg::Lock => self.lock.unwrap_or(self.store),
-            _ => self.store,
+            Leg::Store | Leg::Client => self.store,
         }
     }
 
@@ -149,7 +149,9 @@ fn message(places: &Places, (lane, to): (u8, Leg), fate: Fate, did: &str, learne
     let (until, head, with) = match fate {
         Fate::RequestLost => (lost.min(target - 2), '✗', '─'),
         Fate::TimesOut => (lost.min(target - 2), '▷', '╌'),
-        _ => (target - 1, '▶', '─'),
+        Fate::Arrives | Fate::ReplyLost | Fate::Lands | Fate::Crashes | Fate::Expires | Fate::Queues => {
+            (target - 1, '▶', '─')
+        }
     };
     request.draw(from + 1, until, with);
     request.put(from, '●');
@@ -171,7 +173,7 @@ fn message(places: &Places, (lane, to): (u8, Leg), fate: Fate, did: &str, learne
             response.put(until, '✗');
             response.write(until + 2, " the reply is lost ", target);
         }
-        _ => {
+        Fate::Arrives | Fate::Lands | Fate::Crashes | Fate::Expires | Fate::Queues => {
             response.draw(from + 1, target - 1, '─');
             response.put(from + 1, '◀');
             response.write(words, &format!(" {learned} "), target);
