@@ -1,4 +1,4 @@
-//! The backends as automata: their states by number, and what each operation leads to, worked out once.
+//! The services as automata: their states by number, and what each operation leads to, worked out once.
 //!
 //! The semantics are the model's. An exploration comes to the same few states of store and lock service again and again, in
 //! ever new combinations; so each state is kept once, a combination is a handful of numbers, and a step looks up what it
@@ -97,7 +97,7 @@ fn number<T: Hash + Eq>(of: &mut Numbered<T>, it: T) -> u32 {
 }
 
 impl Memo {
-    /// Memo that know of the beginning only: every component's state there is number 0.
+    /// A memo that knows of the beginning only: every component's state there is number 0.
     pub fn new(bound: Bound, flaws: Flaws, tokens: bool) -> Self {
         let beginning = ModelEnvironment::new(bound, flaws);
         let lock = if tokens { beginning.lock } else { beginning.lock.with_revisions_forgotten() };
