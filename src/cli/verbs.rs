@@ -56,8 +56,8 @@ enum Verb {
 ///
 /// # Errors
 /// What the command line has against them.
-pub fn accepts(words: &[&str]) -> Result<(), String> {
-    Arguments::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+pub fn accepts(words: &[&str]) -> Result<(), clap::Error> {
+    Arguments::try_parse_from(words).map(drop)
 }
 
 /// Runs the command line of this process with the strategies of the lab.

@@ -138,7 +138,7 @@ impl Keys {
     fn of(keys: &Kwargs) -> Result<Keys, Error> {
         let bounds = |key: &str| match keys.get::<Option<String>>(key)? {
             None => Ok(None),
-            Some(text) => AxisBound::all(&text).map(Some).map_err(unknown),
+            Some(text) => AxisBound::all(&text).map(Some).map_err(|error| unknown(error.to_string())),
         };
         let faults: Option<String> = keys.get("faults")?;
         let cause: Option<String> = keys.get("cause")?;

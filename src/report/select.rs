@@ -55,7 +55,7 @@ impl Which {
 
 impl AxisBound {
     /// The bounds in a text: `axis=value`, `axis<value` and so on, with commas between.
-    pub fn all(text: &str) -> Result<Vec<AxisBound>, String> {
+    pub fn all(text: &str) -> Result<Vec<AxisBound>, NoPoint> {
         text.split(',').map(str::parse).collect()
     }
 
@@ -72,19 +72,24 @@ impl AxisBound {
     }
 }
 
-impl FromStr for AxisBound {
-    type Err = String;
+/// A text that is no bound on an axis.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' chooses no point of a sweep: write axis=value, axis<value, axis<=value, axis>value or axis>=value")]
+pub struct NoPoint {
+    text: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for AxisBound {
+    type Err = NoPoint;
+
+    fn from_str(text: &str) -> Result<Self, NoPoint> {
         let split = |(sign, relation): &(&str, AxisRelation)| Some((text.split_once(*sign)?, *relation));
         let found = AxisRelation::SIGNS.iter().find_map(split);
         match found {
             Some(((axis, value), relation)) if !axis.trim().is_empty() && !value.trim().is_empty() => {
                 Ok(AxisBound { axis: axis.trim().to_owned(), relation, value: value.trim().to_owned() })
             }
-            _ => Err(format!(
-                "'{text}' chooses no point of a sweep: write axis=value, axis<value, axis<=value, axis>value or axis>=value"
-            )),
+            _ => Err(NoPoint { text: text.to_owned() }),
         }
     }
 }

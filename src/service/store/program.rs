@@ -82,6 +82,22 @@ impl OnConflict {
     }
 }
 
+impl Columns {
+    /// What both dialects say for it behind an insertion. With `blindly`, which is a mistake on purpose, nothing is compared.
+    #[must_use]
+    pub fn on_conflict(&self, conflict: OnConflict, blindly: bool) -> String {
+        let Columns { table, key, value, .. } = self;
+        match (conflict, conflict.compares(), value) {
+            (OnConflict::Another, ..) => String::new(),
+            (_, Some(compares), Some(value)) => {
+                let set = format!(" ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}");
+                if blindly { set } else { format!("{set} WHERE {table}.{value} {compares} excluded.{value}") }
+            }
+            (_, None, _) | (_, _, None) => " ON CONFLICT DO NOTHING".to_owned(),
+        }
+    }
+}
+
 /// One thing that a statement does. It happens only if what stands before it has changed a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {

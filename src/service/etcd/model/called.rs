@@ -104,3 +104,27 @@ impl LockService {
         Ok(settled.remove(at).1.map_or(EXPIRED, |lock| held(lock.revision)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::contract::asked_id;
+    use crate::terms::Delivery;
+
+    #[test]
+    fn the_newest_timer_of_a_holder_fires_first_and_then_the_next() {
+        let mut service = LockService::default();
+        for (lane, number) in [(0, 0), (0, 1), (1, 0)] {
+            let by = Asker { by: Delivery::FIRST, id: asked_id(lane, 0, number) };
+            assert!(service.call(Op::GrantLease, by).is_ok());
+        }
+        let holder = Holder { lane: 0, attempt: 0, session: Session(0) };
+        for number in [1, 0] {
+            let timer = service.timer(holder).expect("it runs");
+            assert_eq!(timer, Timer(asked_id(0, 0, number)));
+            service.fire(timer);
+        }
+        assert_eq!(service.timer(holder), None, "what is left is another lane's");
+        assert_eq!(service.timer(Holder { attempt: 1, ..holder }), None);
+    }
+}

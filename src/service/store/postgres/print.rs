@@ -61,6 +61,7 @@ impl Printer {
     }
 
     fn act(&mut self, act: Act, columns: Columns, before: Option<Columns>) -> String {
+        let of_table = columns;
         let Columns { table, key, key_is, value, has_several, .. } = columns;
         match act {
             Act::Read(_) => {
@@ -74,7 +75,7 @@ impl Printer {
                     Some(value) => (format!("{key}, {value}"), format!("{own}, {}", self.number(Parameter::Value))),
                     None => (key.to_owned(), own),
                 };
-                format!("INSERT INTO {table} ({columns}) VALUES ({values}){}", on_conflict(table, key, value, conflict))
+                format!("INSERT INTO {table} ({columns}) VALUES ({values}){}", of_table.on_conflict(conflict, false))
             }
             Act::AddAmount | Act::SetBalance => {
                 let balance = match act {
@@ -102,16 +103,6 @@ impl Printer {
     }
 }
 
-fn on_conflict(table: &str, key: &str, value: Option<&str>, conflict: OnConflict) -> String {
-    match (conflict, conflict.compares(), value) {
-        (OnConflict::Another, ..) => String::new(),
-        (_, Some(compares), Some(value)) => format!(
-            " ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value} WHERE {table}.{value} {compares} excluded.{value}"
-        ),
-        _ => " ON CONFLICT DO NOTHING".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +126,10 @@ mod tests {
         ];
         let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace("( ", "(");
         for (program, text) in PROGRAMS.iter().zip(by_hand) {
-            assert_eq!(printed(program).text, flat(text));
+            let printed = printed(program);
+            assert_eq!(printed.text, flat(text));
+            let numbers = (1..).take_while(|number| printed.text.contains(&format!("${number}"))).count();
+            assert_eq!(printed.parameters.len(), numbers, "{}", printed.text);
         }
     }
 

@@ -36,19 +36,13 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
         }
         Act::Insert(table, conflict) => {
             let is_blind = !compares_tokens && table == StoreTable::Fence;
-            let Columns { table, key, key_is, value, .. } = table.columns();
+            let of_table = table.columns();
+            let Columns { table, key, key_is, value, .. } = of_table;
             let (columns, values, told) = match value {
                 Some(value) => (format!("{key}, {value}"), "?, ?", vec![key_is, Parameter::Value]),
                 None => (key.to_owned(), "?", vec![key_is]),
             };
-            let on_conflict = match (conflict.compares(), value) {
-                (Some(compares), Some(value)) => {
-                    let set = format!(" ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}");
-                    if is_blind { set } else { format!("{set} WHERE {table}.{value} {compares} excluded.{value}") }
-                }
-                _ if conflict == OnConflict::Another => String::new(),
-                _ => " ON CONFLICT DO NOTHING".to_owned(),
-            };
+            let on_conflict = of_table.on_conflict(conflict, is_blind);
             let tells = is_last && conflict != OnConflict::Another;
             let returning = if tells { format!(" RETURNING {}", value.unwrap_or(key)) } else { String::new() };
             (format!("INSERT INTO {table} ({columns}) VALUES ({values}){on_conflict}{returning}"), told)
@@ -108,7 +102,9 @@ mod tests {
         ];
         let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         for (program, text) in PROGRAMS.iter().zip(by_hand) {
-            assert_eq!(printed(program, true).text, flat(text));
+            let printed = printed(program, true);
+            assert_eq!(printed.text, flat(text));
+            assert_eq!(printed.parameters.len(), printed.text.matches('?').count(), "{}", printed.text);
         }
         assert_eq!(printed(&PROGRAMS[6], false).text, flat(known::FENCE_BLINDLY));
         assert_eq!(printed(&PROGRAMS[8], false).text, flat(known::APPLY_FENCED_BLINDLY));
