@@ -78,3 +78,40 @@ impl LockPast {
         Touched::writes(QUEUES)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Response;
+    use crate::terms::{AccountId, LeaseId, LockKey};
+
+    const DONE: Outcome = Outcome::Ok(Response::Done);
+    const KEY: LockKey = LockKey { account: AccountId(0), lease: LeaseId(1) };
+
+    /// Whether the end of the lease can matter to whoever waits for the lock.
+    fn ends_a_wait(past: LockPast) -> bool {
+        let acquire = LockPast::default().touch(Op::Acquire(KEY));
+        past.touch(Op::Revoke(KEY.lease)).conflicts_with(acquire)
+    }
+
+    #[test]
+    fn a_lease_matters_to_others_while_a_key_may_be_there_under_it() {
+        let granted = LockPast::default().follow(Op::GrantLease, Outcome::Ok(Response::Granted(KEY.lease)));
+        assert!(!ends_a_wait(granted));
+        let held = granted.follow(Op::Acquire(KEY), Outcome::Unknown);
+        assert!(ends_a_wait(held));
+        assert!(ends_a_wait(held.follow(Op::Release(KEY), DONE)), "what is on its way may put the key back");
+        let certain = granted.follow(Op::Acquire(KEY), DONE);
+        assert!(ends_a_wait(certain) && !ends_a_wait(certain.follow(Op::Release(KEY), DONE)));
+        assert!(ends_a_wait(certain.follow(Op::Release(KEY), Outcome::Unknown)));
+        assert_eq!(LockPast::default().over(), Touched::NOTHING);
+        assert_ne!(granted.over(), Touched::NOTHING, "nobody keeps it alive any more");
+    }
+
+    #[test]
+    fn whoever_asks_to_leave_has_left_whatever_becomes_of_the_request() {
+        let acquire = LockPast::default().touch(Op::Acquire(KEY));
+        assert!(LockPast::unmade(Op::Release(KEY)).conflicts_with(acquire));
+        assert_eq!(LockPast::unmade(Op::Acquire(KEY)), Touched::NOTHING);
+    }
+}

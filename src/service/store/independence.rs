@@ -96,3 +96,50 @@ impl StorePast {
         Touched::writes(EVERYTHING)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Response;
+    use crate::terms::{AccountId, Answer, MessageId};
+
+    const DONE: Outcome = Outcome::Ok(Response::Done);
+    const READ: Op = Op::ReadMark(MessageId(0));
+    const WRITE: Op = Op::WriteMark(MessageId(0), Answer(1));
+
+    fn begun(isolation: Isolation) -> StorePast {
+        StorePast::default().follow(Op::Begin(isolation), DONE)
+    }
+
+    #[test]
+    fn a_commit_touches_what_was_written_since_the_transaction_began_and_not_before() {
+        let read = StorePast::default().touch(READ, Profile::Postgres);
+        let commit = |past: StorePast| past.touch(Op::Commit, Profile::Postgres);
+        let open = begun(Isolation::ReadCommitted);
+        assert!(commit(open.follow(WRITE, DONE)).conflicts_with(read));
+        assert!(open.follow(WRITE, DONE).cut(Profile::Postgres).conflicts_with(read), "a cut frees its rows");
+        assert!(!commit(open).conflicts_with(read));
+        assert!(!commit(StorePast::default().follow(WRITE, DONE)).conflicts_with(read), "nothing is open");
+        assert!(!commit(open.follow(WRITE, Outcome::Unknown)).conflicts_with(read), "the connection is gone");
+    }
+
+    #[test]
+    fn a_snapshot_is_of_everything_and_serializable_transactions_watch_each_other() {
+        let elsewhere = StorePast::default().touch(Op::Claim(MessageId(3)), Profile::Postgres);
+        let reads = |isolation| begun(isolation).touch(Op::ReadBalance(AccountId(0)), Profile::Postgres);
+        assert!(!reads(Isolation::ReadCommitted).conflicts_with(elsewhere));
+        assert!(reads(Isolation::RepeatableRead).conflicts_with(elsewhere));
+        let serializable = reads(Isolation::Serializable);
+        assert!(serializable.conflicts_with(serializable));
+        assert!(begun(Isolation::Serializable).cut(Profile::Postgres).conflicts_with(serializable));
+    }
+
+    #[test]
+    fn sqlite_has_one_place_for_a_writer() {
+        let begin = StorePast::default().touch(Op::Begin(Isolation::Serializable), Profile::Sqlite);
+        let elsewhere = StorePast::default().touch(Op::Claim(MessageId(3)), Profile::Sqlite);
+        assert!(begin.conflicts_with(elsewhere) && begin.conflicts_with(begin));
+        assert!(begun(Isolation::Serializable).cut(Profile::Sqlite).conflicts_with(elsewhere));
+        assert!(!StorePast::default().touch(READ, Profile::Sqlite).conflicts_with(elsewhere));
+    }
+}
