@@ -7,11 +7,13 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::history::{Event, What};
+use oncelab::service::etcd::{LockOp, LockResponse};
+use oncelab::service::store::{StoreOp, StoreResponse};
 use oncelab::terms::{
     AccountId, Answer, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId, Request, Retries,
     Token,
 };
-use oncelab::world::{Op, Outcome, Response};
+use oncelab::world::{Outcome, Response};
 
 const REQUESTS: u32 = 80_000;
 
@@ -53,13 +55,16 @@ impl History {
         let answer = Answer(*balance);
         let found = (!is_first).then_some(answer);
         let mut steps = vec![
-            (Op::GrantLease, Response::Granted(key.lease)),
-            (Op::Acquire(key), Response::Held(token)),
-            (Op::ReadMark(request.id), Response::Found(found)),
+            (LockOp::GrantLease.into(), Response::Etcd(LockResponse::Granted(key.lease))),
+            (LockOp::acquire(key).into(), Response::Etcd(LockResponse::Held(token))),
+            (StoreOp::read_mark(request.id).into(), Response::Store(StoreResponse::Found(found))),
         ];
         if is_first {
-            steps.push((Op::Apply(request, Some(token)), Response::Applied(Some(answer))));
-            steps.push((Op::WriteMark(request.id, answer), Response::Done));
+            steps.push((
+                StoreOp::apply_fenced(&request, token).into(),
+                Response::Store(StoreResponse::Applied(Some(answer))),
+            ));
+            steps.push((StoreOp::write_mark(request.id, answer).into(), Response::Store(StoreResponse::Done)));
             let Effect { account, amount } = request.effect;
             let entry = Entry {
                 number,
@@ -72,7 +77,10 @@ impl History {
             };
             self.ledger.push(entry);
         }
-        steps.extend([(Op::Release(key), Response::Done), (Op::Revoke(key.lease), Response::Done)]);
+        steps.extend([
+            (LockOp::release(key).into(), Response::Store(StoreResponse::Done)),
+            (LockOp::Revoke(key.lease).into(), Response::Store(StoreResponse::Done)),
+        ]);
 
         let fault = loses_reply.then_some(FaultKind::ReplyLost);
         let reply = Ok(answer);

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use oncelab::strategy::{Claim, Registry, Strategy, async_trait};
+use oncelab::strategy::{Claim, Need, Registry, Strategy, async_trait};
 use oncelab::terms::{Reply, Request, StoreKind};
 use oncelab::world::World;
 use serde_json::Value;
@@ -58,8 +58,8 @@ impl Strategy for Slower {
         self.0.claim(store)
     }
 
-    fn needs_lock_service(&self) -> bool {
-        self.0.needs_lock_service()
+    fn needs(&self) -> &'static [Need] {
+        self.0.needs()
     }
 
     fn belongs_to_a_scenario(&self) -> bool {
@@ -96,8 +96,8 @@ impl Strategy for Same {
         self.0.claim(store)
     }
 
-    fn needs_lock_service(&self) -> bool {
-        self.0.needs_lock_service()
+    fn needs(&self) -> &'static [Need] {
+        self.0.needs()
     }
 
     fn belongs_to_a_scenario(&self) -> bool {

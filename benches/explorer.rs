@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use oncelab::explore::{Bound, Flaws, Kinds, Limits, census, execute_all, one_by_one};
+use oncelab::service::modelled::{Asker, Model as _};
+use oncelab::service::store::StoreOp;
 use oncelab::service::store::model::Tables;
 use oncelab::stats::median;
 use oncelab::strategy::{Registry, Strategy};
@@ -57,8 +59,10 @@ impl Port for ShuttlePort {
         Call::Carried(Box::pin(async move {
             let mut shared = self.shared.lock().expect("nobody panics");
             let (store, ledger) = &mut *shared;
-            let by = Delivery { attempt: 0, copy: self.lane };
-            store.execute(Session(self.lane), op, by, ledger).expect("check-then-act never waits")
+            let asker = Asker { by: Delivery { attempt: 0, copy: self.lane }, id: 0 };
+            let op = StoreOp::try_from(op.of).expect("check-then-act asks a store alone");
+            let outcome = store.call(Session(self.lane), op, asker, ledger).expect("check-then-act never waits");
+            outcome.map(Into::into)
         }))
     }
 }

@@ -5,19 +5,22 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use etcd_client::{Client, LockOptions};
+use oncelab::service::etcd::{LockOp, LockResponse};
 use oncelab::service::{Backend, Connection, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions};
 use oncelab::terms::{AccountId, Delivery, LockKey};
-use oncelab::world::{Op, Outcome, Response};
+use oncelab::world::{Outcome, Response};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 /// Grant, acquire, release and revoke as a strategy's operations.
 async fn cycle_through_the_port(session: &mut Box<dyn Connection>, account: AccountId) {
-    let Ok(Outcome::Ok(Response::Granted(lease))) = session.execute(Op::GrantLease, Delivery::FIRST).await else {
+    let Ok(Outcome::Ok(Response::Etcd(LockResponse::Granted(lease)))) =
+        session.execute(LockOp::GrantLease.into(), Delivery::FIRST).await
+    else {
         panic!("the server grants no lease")
     };
     let key = LockKey { account, lease };
-    for op in [Op::Acquire(key), Op::Release(key), Op::Revoke(lease)] {
+    for op in [LockOp::acquire(key).into(), LockOp::release(key).into(), LockOp::Revoke(lease).into()] {
         let outcome = session.execute(op, Delivery::FIRST).await.expect("the server is sound");
         assert!(matches!(outcome, Outcome::Ok(_)), "{op}: {outcome:?}");
     }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use oncelab::fault::{Alarm, FaultyPort, Level, Outage, Plan, Surroundings};
 use oncelab::history::{self, LONG};
+use oncelab::service::store::StoreOp;
 use oncelab::service::{Backend, NullStore, Timeouts};
-use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Layer, MessageId, Request};
-use oncelab::world::{Op, Port};
+use oncelab::terms::{AccountId, ByRole, ClientId, Delivery, Effect, Layer, MessageId, Request, Role};
+use oncelab::world::Port;
 use tokio_util::task::TaskTracker;
 
 /// Every fault possible, and none likely: each decision is drawn.
@@ -25,6 +26,8 @@ fn request(n: u32) -> Request {
 /// Time per operation through the port, recorded, one delivery per operation.
 async fn through_the_port(level: Level, operations: u64) -> Duration {
     let (recorders, collector) = history::begin();
+    let mut backends: ByRole<Option<Arc<dyn Backend>>> = ByRole::default();
+    backends[Role::STORE] = Some(Arc::new(NullStore::default()));
     let around = Arc::new(Surroundings {
         plan: Plan::new(1, level, Duration::from_secs(2)),
         layer: Layer::Port,
@@ -33,19 +36,17 @@ async fn through_the_port(level: Level, operations: u64) -> Duration {
             lock: Duration::from_secs(1),
             loss_noticed: Duration::ZERO,
         },
-        store: Arc::new(NullStore::default()),
-        lock: None,
+        backends,
         recorders: recorders.clone(),
         landings: TaskTracker::new(),
         alarm: Alarm::default(),
-        store_outage: Outage::new(Duration::ZERO),
-        lock_outage: Outage::new(Duration::ZERO),
+        outages: ByRole::new(|_| Outage::new(Duration::ZERO)),
     });
     let mut port = FaultyPort::new(around, 0, recorders.recorder(LONG));
     let start = Instant::now();
     for n in (0..u32::MAX).zip(0..operations).map(|(n, _)| n) {
         port.begin(MessageId(n), Delivery::FIRST);
-        let _ = port.call(Op::Apply(request(n), None)).await;
+        let _ = port.call(StoreOp::apply(&request(n)).into()).await;
         port.end();
     }
     let taken = start.elapsed();
@@ -59,7 +60,7 @@ async fn without_it(operations: u64) -> Duration {
     let mut session = NullStore::default().connect().await.expect("nothing can go wrong");
     let start = Instant::now();
     for n in (0..u32::MAX).zip(0..operations).map(|(n, _)| n) {
-        let _ = session.execute(Op::Apply(request(n), None), Delivery::FIRST).await;
+        let _ = session.execute(StoreOp::apply(&request(n)).into(), Delivery::FIRST).await;
     }
     start.elapsed()
 }

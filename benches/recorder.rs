@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use oncelab::history::{self, Event, LONG, What};
+use oncelab::service::store::{StoreOp, StoreResponse};
 use oncelab::terms::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Request};
-use oncelab::world::{Op, Outcome, Response};
+use oncelab::world::{Outcome, Response};
 
 /// Events that one iteration writes: a batch, so that what a trial's end costs is spread as it is in a trial.
 const EVENTS: u32 = 100_000;
 
 fn event(n: u32, at_ns: u64) -> Event {
     let effect = Effect { account: AccountId(n % 64), amount: 5 };
-    let op = Op::Apply(Request { id: MessageId(n), client: ClientId(0), sequence: n, effect }, None);
-    let outcome = Some(Outcome::Ok(Response::Applied(Some(Answer(i64::from(n))))));
+    let op = StoreOp::apply(&Request { id: MessageId(n), client: ClientId(0), sequence: n, effect }).into();
+    let outcome = Some(Outcome::Ok(Response::Store(StoreResponse::Applied(Some(Answer(i64::from(n)))))));
     let what = What::Called { op, outcome, fault: None, delayed: false, took_us: 12 };
     Event { at_ns, message: MessageId(n), delivery: Delivery::FIRST, handler: 3, what }
 }

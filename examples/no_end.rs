@@ -55,11 +55,11 @@ impl Strategy for NoEnd {
                 },
                 Instead::AsksForEver => loop {
                     // Whatever comes of it.
-                    let _ = world.read_mark(request.id).await;
+                    let _ = world.store().read_mark(request.id).await;
                 },
             }
         }
-        world.apply(request).await
+        world.store().apply(request).await
     }
 }
 

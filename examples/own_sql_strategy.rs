@@ -44,15 +44,15 @@ impl Strategy for InsertIfAbsent {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        world.begin(Isolation::ReadCommitted).await?;
-        if world.sql(Sql::new(REMEMBER, request, 0)).await?.is_none() {
-            let answer = world.sql(Sql::new(RECALL, request, 0)).await?;
-            world.rollback().await?;
+        world.store().begin(Isolation::ReadCommitted).await?;
+        if world.store().sql(Sql::new(REMEMBER, request, 0)).await?.is_none() {
+            let answer = world.store().sql(Sql::new(RECALL, request, 0)).await?;
+            world.store().rollback().await?;
             return answer.ok_or(Trouble::InProgress);
         }
-        let answer = world.apply(request).await?;
-        world.sql(Sql::new(KEEP_ANSWER, request, answer.0)).await?;
-        world.commit().await?;
+        let answer = world.store().apply(request).await?;
+        world.store().sql(Sql::new(KEEP_ANSWER, request, answer.0)).await?;
+        world.store().commit().await?;
         Ok(answer)
     }
 }

@@ -35,13 +35,13 @@ impl Strategy for TakeOver {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        if !world.claim(request.id).await?
-            && let Some(answer) = world.read_answer(request.id).await?
+        if !world.store().claim(request.id).await?
+            && let Some(answer) = world.store().read_answer(request.id).await?
         {
             return Ok(answer);
         }
-        let answer = world.apply(request).await?;
-        world.store_answer(request.id, answer).await?;
+        let answer = world.store().apply(request).await?;
+        world.store().store_answer(request.id, answer).await?;
         Ok(answer)
     }
 }

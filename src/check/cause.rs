@@ -54,7 +54,7 @@ impl Span {
             return;
         }
         self.unheard |= outcome.is_none_or(|outcome| outcome == Outcome::Unknown);
-        if op.leg() != Leg::Store {
+        if op.leg() != Leg::STORE {
             return;
         }
         let is_past = |granted: u64| event.ended_ns() >= granted.saturating_add(lease_ns);
@@ -155,12 +155,18 @@ pub(super) fn of_outdated(case: &Case<'_>, entry: &Entry) -> Cause {
 mod tests {
     use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, lock, request, sent};
     use crate::history::What;
+    use crate::service::etcd::{LockOp, LockResponse};
+    use crate::service::store::{StoreOp, StoreResponse};
     use crate::terms::{Answer, Cause, Delivery, FaultKind, MessageId, Retries, Violation};
     use crate::world::{Op, Outcome, Response, Sql};
 
-    const APPLIED: Response = Response::Applied(Some(Answer(10)));
-    const READ: Op = Op::ReadMark(MessageId(0));
-    const MARK: Op = Op::WriteMark(MessageId(0), Answer(10));
+    const APPLIED: Response = Response::Store(StoreResponse::Applied(Some(Answer(10))));
+    fn read() -> Op {
+        StoreOp::read_mark(MessageId(0)).into()
+    }
+    fn mark() -> Op {
+        StoreOp::write_mark(MessageId(0), Answer(10)).into()
+    }
 
     /// The cause of the one duplicate of message 0 that a story tells, with an entry by each of two deliveries.
     fn cause(second: Delivery, tell: impl FnOnce(&mut Story)) -> Cause {
@@ -174,16 +180,16 @@ mod tests {
 
     /// A delivery that looks at this time, finds nothing, and applies.
     fn look_and_apply(story: &mut Story, us: u64, by: Delivery) {
-        story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, READ, Response::Found(None));
+        story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, read(), Response::Store(StoreResponse::Found(None)));
         story.done(us + 3, 0, by, apply(0), APPLIED);
     }
 
     #[test]
     fn looking_before_the_other_has_marked_is_a_race() {
         let race = |story: &mut Story| {
-            story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, READ, Response::Found(None));
+            story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, read(), Response::Store(StoreResponse::Found(None)));
             look_and_apply(story, 2, COPY);
-            story.done(6, 0, FIRST, apply(0), APPLIED).done(8, 0, FIRST, MARK, Response::Done);
+            story.done(6, 0, FIRST, apply(0), APPLIED).done(8, 0, FIRST, mark(), Response::Store(StoreResponse::Done));
         };
         assert_eq!(cause(COPY, race), Cause::CheckThenActRace);
     }
@@ -191,7 +197,7 @@ mod tests {
     #[test]
     fn an_effect_whose_reply_was_lost_is_repeated_by_the_retry() {
         let lost = |story: &mut Story| {
-            story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, READ, Response::Found(None));
+            story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, read(), Response::Store(StoreResponse::Found(None)));
             story.unknown(3, 0, FIRST, apply(0));
             look_and_apply(story, 10, RETRY);
         };
@@ -211,7 +217,7 @@ mod tests {
     #[test]
     fn whoever_applies_after_its_lease_is_a_zombie() {
         let zombie = |story: &mut Story| {
-            story.done(0, 0, FIRST, Op::GrantLease, Response::Granted(lock(1).lease));
+            story.done(0, 0, FIRST, LockOp::GrantLease.into(), Response::Etcd(LockResponse::Granted(lock(1).lease)));
             look_and_apply(story, LEASE_US / 2, COPY);
             story.done(LEASE_US + 1, 0, FIRST, apply(0), APPLIED);
         };
@@ -252,10 +258,28 @@ mod tests {
         // The mark is written from 5 to 6 µs; what its delivery reads later does not hide it again.
         let marked = |looks_us: u64| {
             move |story: &mut Story| {
-                story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, READ, Response::Found(None));
-                story.done(3, 0, FIRST, apply(0), APPLIED).done(5, 0, FIRST, MARK, Response::Done);
+                story.at(0, 0, FIRST, What::Arrived).done(
+                    1,
+                    0,
+                    FIRST,
+                    read(),
+                    Response::Store(StoreResponse::Found(None)),
+                );
+                story.done(3, 0, FIRST, apply(0), APPLIED).done(
+                    5,
+                    0,
+                    FIRST,
+                    mark(),
+                    Response::Store(StoreResponse::Done),
+                );
                 look_and_apply(story, looks_us - 1, COPY);
-                story.done(20, 0, FIRST, Op::ReadAnswer(MessageId(0)), Response::Found(None));
+                story.done(
+                    20,
+                    0,
+                    FIRST,
+                    StoreOp::read_answer(MessageId(0)).into(),
+                    Response::Store(StoreResponse::Found(None)),
+                );
             }
         };
         assert_eq!([6, 8].map(|looks_us| cause(COPY, marked(looks_us))), [Cause::Redelivery; 2]);
@@ -265,7 +289,7 @@ mod tests {
     #[test]
     fn whoever_looks_no_later_than_the_other_arrives_does_not_race() {
         let at_once = |story: &mut Story| {
-            story.at(2, 0, COPY, What::Arrived).done(3, 0, COPY, READ, Response::Found(None));
+            story.at(2, 0, COPY, What::Arrived).done(3, 0, COPY, read(), Response::Store(StoreResponse::Found(None)));
             story.at(3, 0, FIRST, What::Arrived).done(4, 0, FIRST, apply(0), APPLIED);
             story.done(5, 0, COPY, apply(0), APPLIED);
         };
@@ -314,9 +338,15 @@ mod tests {
     fn a_look_and_a_statement_that_nobody_knows_are_no_second_application() {
         let looks = |story: &mut Story| look_and_apply(story, 0, FIRST);
         assert_eq!(cause(FIRST, looks), Cause::Redelivery);
-        let own = Op::Sql(Sql::new("SELECT 1", &request(0), 0));
+        let own = StoreOp::sql(Sql::new("SELECT 1", &request(0), 0)).into();
         let statements = |story: &mut Story| {
-            story.done(0, 0, FIRST, own, Response::Found(None)).done(2, 0, FIRST, own, Response::Found(None));
+            story.done(0, 0, FIRST, own, Response::Store(StoreResponse::Found(None))).done(
+                2,
+                0,
+                FIRST,
+                own,
+                Response::Store(StoreResponse::Found(None)),
+            );
         };
         assert_eq!(cause(FIRST, statements), Cause::Redelivery);
     }

@@ -19,10 +19,11 @@ pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
 mod tests {
     use crate::check::testing::{FIRST, RETRY, Story, apply};
     use crate::history::What;
+    use crate::service::store::StoreResponse;
     use crate::terms::{Answer, Cause, Trouble, Violation};
     use crate::world::{Outcome, Response};
 
-    const APPLIED: Response = Response::Applied(Some(Answer(10)));
+    const APPLIED: Response = Response::Store(StoreResponse::Applied(Some(Answer(10))));
 
     #[test]
     fn rejects_a_refusal_of_what_was_done_and_takes_the_unknown_outcome_for_the_cause() {

@@ -11,19 +11,16 @@ pub struct Fired {
     counts: [[u64; PLACES]; FaultKind::ALL.len()],
 }
 
-/// The three legs, and none.
-const PLACES: usize = 4;
+/// Every leg, and none.
+const PLACES: usize = Leg::ALL.len() + 1;
 
 /// Every place, in the order in which they are counted.
-const EVERYWHERE: [Option<Leg>; PLACES] = [Some(Leg::Client), Some(Leg::Store), Some(Leg::Lock), None];
+fn everywhere() -> impl Iterator<Item = Option<Leg>> {
+    Leg::ALL.into_iter().map(Some).chain([None])
+}
 
 fn place(leg: Option<Leg>) -> usize {
-    match leg {
-        Some(Leg::Client) => 0,
-        Some(Leg::Store) => 1,
-        Some(Leg::Lock) => 2,
-        None => 3,
-    }
+    leg.map_or(PLACES - 1, Leg::number)
 }
 
 impl Fired {
@@ -85,15 +82,22 @@ impl Fired {
 
     /// Those that fired, in the order of kinds.
     pub fn iter(&self) -> impl Iterator<Item = (FaultKind, Option<Leg>, u64)> + '_ {
-        let all = FaultKind::ALL.into_iter().flat_map(|fault| EVERYWHERE.map(|leg| (fault, leg, self.on(fault, leg))));
+        let all = FaultKind::ALL.into_iter().flat_map(|fault| everywhere().map(move |leg| (fault, leg)));
+        let all = all.map(|(fault, leg)| (fault, leg, self.on(fault, leg)));
         all.filter(|(.., count)| *count > 0)
     }
 }
 
 /// How often each kind of operation was made, and how often outside a transaction: a driver repeats only those by itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
-    counts: [(u64, u64); OpKind::ALL.len()],
+    counts: [(u64, u64); OpKind::PLACES],
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        Made { counts: [(0, 0); OpKind::PLACES] }
+    }
 }
 
 impl Made {
@@ -104,7 +108,7 @@ impl Made {
 
     /// Counts a kind so many times, and so many of them outside a transaction.
     pub fn add(&mut self, kind: OpKind, times: u64, alone: u64) {
-        let (all, outside) = &mut self.counts[kind as usize];
+        let (all, outside) = &mut self.counts[kind.place()];
         *all += times;
         *outside += alone;
     }
@@ -118,8 +122,8 @@ impl Made {
 
     /// Those that were made, in the order of kinds: how often, and how often outside a transaction.
     pub fn iter(&self) -> impl Iterator<Item = (OpKind, u64, u64)> + '_ {
-        let all = OpKind::ALL.into_iter().map(|kind| {
-            let (times, alone) = self.counts[kind as usize];
+        let all = OpKind::everywhere().map(|kind| {
+            let (times, alone) = self.counts[kind.place()];
             (kind, times, alone)
         });
         all.filter(|(_, times, _)| *times > 0)
@@ -162,7 +166,7 @@ impl Faults {
             return missing;
         }
         for (n, fault) in FaultKind::ALL.into_iter().enumerate() {
-            for leg in EVERYWHERE {
+            for leg in everywhere() {
                 let can_meet = match leg {
                     Some(leg) if is_unknown => level.can_happen(fault, leg),
                     _ => made.can_meet(level, fault, leg),
@@ -186,7 +190,7 @@ impl Faults {
         let all = FaultKind::ALL
             .into_iter()
             .enumerate()
-            .flat_map(|(n, fault)| EVERYWHERE.map(|leg| (1_u64 << (n * PLACES + place(leg)), (fault, leg))));
+            .flat_map(|(n, fault)| everywhere().map(move |leg| (1_u64 << (n * PLACES + place(leg)), (fault, leg))));
         all.filter(move |(bit, _)| self.0 & bit != 0).map(|(_, it)| it)
     }
 }
@@ -225,27 +229,28 @@ mod tests {
 
     #[test]
     fn a_fault_that_can_be_met_and_never_fired_is_missing() {
-        let missing = Faults::missing(&level(), &made(&[OpKind::Apply]), &Fired::default());
+        let missing = Faults::missing(&level(), &made(&[OpKind::named("apply")]), &Fired::default());
         // Nothing was asked of the lock service: its delays cannot be met.
         assert_eq!(missing.to_string(), "client.reply_lost, store.late_landing, handler.pause");
-        let with_lock = Faults::missing(&level(), &made(&[OpKind::Apply, OpKind::Acquire]), &Fired::default());
+        let with_lock =
+            Faults::missing(&level(), &made(&[OpKind::named("apply"), OpKind::named("acquire")]), &Fired::default());
         assert_eq!(with_lock.to_string(), "client.reply_lost, store.late_landing, lock.delayed, handler.pause");
     }
 
     #[test]
     fn what_fired_in_another_place_is_missing_all_the_same() {
         let mut fired = Fired::default();
-        fired.add(FaultKind::ReplyLost, Some(Leg::Store), 9);
-        fired.add(FaultKind::LateLanding, Some(Leg::Store), 1);
+        fired.add(FaultKind::ReplyLost, Some(Leg::STORE), 9);
+        fired.add(FaultKind::LateLanding, Some(Leg::STORE), 1);
         fired.add(FaultKind::Pause, None, 1);
-        let missing = Faults::missing(&level(), &made(&[OpKind::Apply]), &fired);
+        let missing = Faults::missing(&level(), &made(&[OpKind::named("apply")]), &fired);
         assert_eq!(missing.iter().collect::<Vec<_>>(), [(FaultKind::ReplyLost, Some(Leg::Client))]);
         fired.add(FaultKind::ReplyLost, Some(Leg::Client), 1);
-        assert!(Faults::missing(&level(), &made(&[OpKind::Apply]), &fired).is_empty());
+        assert!(Faults::missing(&level(), &made(&[OpKind::named("apply")]), &fired).is_empty());
         assert_eq!((fired.of(FaultKind::ReplyLost), fired.total()), (10, 12));
         let mut twice = fired.clone();
         twice.add_all(&fired);
-        assert_eq!((twice.on(FaultKind::ReplyLost, Some(Leg::Store)), twice.total()), (18, 24));
+        assert_eq!((twice.on(FaultKind::ReplyLost, Some(Leg::STORE)), twice.total()), (18, 24));
     }
 
     #[test]
@@ -253,9 +258,9 @@ mod tests {
         let mut level = Level::none();
         level.store.duplicated = Probability::new(0.1).unwrap();
         let mut inside = Made::default();
-        inside.add(OpKind::Apply, 5, 0);
+        inside.add(OpKind::named("apply"), 5, 0);
         assert!(Faults::missing(&level, &inside, &Fired::default()).is_empty());
-        inside.add(OpKind::ReadMark, 5, 1);
+        inside.add(OpKind::named("read-mark"), 5, 1);
         assert_eq!(Faults::missing(&level, &inside, &Fired::default()).to_string(), "store.duplicated");
     }
 
@@ -263,9 +268,11 @@ mod tests {
     fn an_exception_counts_only_where_its_operation_is_made() {
         let faults = MessageFaults { reply_lost: Probability::new(0.1).unwrap(), ..MessageFaults::default() };
         let mut level = Level::none();
-        level.for_ops = vec![ForOps { ops: vec![OpName(OpKind::Commit)], message: Some(faults), handler: None }];
-        assert!(Faults::missing(&level, &made(&[OpKind::Apply]), &Fired::default()).is_empty());
-        let missing = Faults::missing(&level, &made(&[OpKind::Apply, OpKind::Commit]), &Fired::default());
+        level.for_ops =
+            vec![ForOps { ops: vec![OpName(OpKind::named("commit"))], message: Some(faults), handler: None }];
+        assert!(Faults::missing(&level, &made(&[OpKind::named("apply")]), &Fired::default()).is_empty());
+        let missing =
+            Faults::missing(&level, &made(&[OpKind::named("apply"), OpKind::named("commit")]), &Fired::default());
         assert_eq!(missing.to_string(), "store.reply_lost");
     }
 
@@ -273,17 +280,17 @@ mod tests {
     fn only_what_happened_is_listed_and_it_adds_up() {
         let mut fired = Fired::default();
         fired.add(FaultKind::Crash, None, 2);
-        fired.add(FaultKind::ReplyLost, Some(Leg::Lock), 3);
+        fired.add(FaultKind::ReplyLost, Some(Leg::LOCK), 3);
         let mut sum = fired.clone();
         sum.add_all(&fired);
-        let expected = [(FaultKind::ReplyLost, Some(Leg::Lock), 6), (FaultKind::Crash, None, 4)];
+        let expected = [(FaultKind::ReplyLost, Some(Leg::LOCK), 6), (FaultKind::Crash, None, 4)];
         assert_eq!(sum.iter().collect::<Vec<_>>(), expected);
         let mut made = Made::default();
-        made.add(OpKind::Claim, 5, 2);
-        made.add(OpKind::Begin, 3, 0);
+        made.add(OpKind::named("claim"), 5, 2);
+        made.add(OpKind::named("begin"), 3, 0);
         let mut sum = made.clone();
         sum.add_all(&made);
-        assert_eq!(sum.iter().collect::<Vec<_>>(), [(OpKind::Begin, 6, 0), (OpKind::Claim, 10, 4)]);
+        assert_eq!(sum.iter().collect::<Vec<_>>(), [(OpKind::named("begin"), 6, 0), (OpKind::named("claim"), 10, 4)]);
     }
 
     #[test]
@@ -295,11 +302,12 @@ mod tests {
             duplicated: Probability::new(0.1).unwrap(),
             delayed: Probability::new(0.1).unwrap(),
         };
-        let mut level = Level { client: anything, store: anything, lock: anything, ..level() };
+        let mut level = Level { client: anything, store: anything, lock: anything, second: anything, ..level() };
         level.handler.cancel = Probability::new(0.1).unwrap();
         level.handler.crash = Probability::new(0.1).unwrap();
-        let missing = Faults::missing(&level, &made(&[OpKind::Apply, OpKind::Acquire]), &Fired::default());
-        // Five on each of three legs, and three of a handler's own: in the order of kinds, and of legs.
+        let every = ["apply", "acquire", "second.apply"].map(OpKind::named);
+        let missing = Faults::missing(&level, &made(&every), &Fired::default());
+        // Five on each leg, and three of a handler's own: in the order of kinds, and of legs.
         let expected: Vec<_> =
             FaultKind::ALL[..5].iter().flat_map(|kind| Leg::ALL.map(|leg| (*kind, Some(leg)))).collect();
         let (on_legs, own): (Vec<_>, Vec<_>) = missing.iter().partition(|(_, leg)| leg.is_some());
@@ -314,7 +322,7 @@ mod tests {
             BackendFault { fault: Disturbance::Pause, target: Target::Store, at_ms: None, every_ms: None, for_ms: 1 };
         level.backend = vec![paused];
         let missing = |kinds: &[OpKind]| Faults::missing(&level, &made(kinds), &Fired::default()).to_string();
-        assert_eq!(missing(&[OpKind::Apply, OpKind::Acquire]), "store.server_paused");
-        assert_eq!(missing(&[OpKind::Acquire]), "");
+        assert_eq!(missing(&[OpKind::named("apply"), OpKind::named("acquire")]), "store.server_paused");
+        assert_eq!(missing(&[OpKind::named("acquire")]), "");
     }
 }

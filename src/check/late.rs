@@ -52,8 +52,9 @@ mod tests {
     use crate::check::Case;
     use crate::check::testing::{COPY, FIRST, RETRY, Story, apply};
     use crate::history::What;
+    use crate::service::store::{StoreOp, StoreResponse};
     use crate::terms::{Answer, Cause, Delivery, MessageId, Retries, Trouble, Violation};
-    use crate::world::{Op, Outcome, Response, Sql};
+    use crate::world::{Outcome, Response, Sql};
 
     /// A client that never retries gave up at 50 µs.
     fn given_up() -> Story {
@@ -62,7 +63,7 @@ mod tests {
         story
     }
 
-    const APPLIED: Response = Response::Applied(Some(Answer(10)));
+    const APPLIED: Response = Response::Store(StoreResponse::Applied(Some(Answer(10))));
 
     #[test]
     fn rejects_an_operation_that_began_after_the_client_gave_up() {
@@ -98,7 +99,11 @@ mod tests {
     #[test]
     fn rejects_an_effect_by_overwrite_or_own_sql_as_it_does_one_by_apply() {
         let request = crate::check::testing::request(0);
-        let ops = [Op::Overwrite(request, Answer(0)), Op::Sql(Sql::new("SELECT 1", &request, 0)), Op::Commit];
+        let ops = [
+            StoreOp::overwrite(&request, Answer(0)).into(),
+            StoreOp::sql(Sql::new("SELECT 1", &request, 0)).into(),
+            StoreOp::commit().into(),
+        ];
         for op in ops {
             let mut story = given_up();
             let landed = What::Landed { op, outcome: Some(Outcome::Ok(APPLIED)) };
@@ -132,7 +137,7 @@ mod tests {
         let mut story = given_up();
         story.done(10, 0, FIRST, apply(0), APPLIED).entry(0, FIRST).at(50, 0, FIRST, What::GaveUp);
         story.unknown(60, 0, COPY, apply(0));
-        story.done(70, 0, FIRST, Op::ReadMark(MessageId(0)), Response::Found(None));
+        story.done(70, 0, FIRST, StoreOp::read_mark(MessageId(0)).into(), Response::Store(StoreResponse::Found(None)));
         assert_eq!(story.found(Violation::Late), []);
     }
 

@@ -60,8 +60,9 @@ mod tests {
     use crate::check::testing::{FIRST, Story, request};
     use crate::check::{Case, findings};
     use crate::history::What;
+    use crate::service::store::{StoreOp, StoreResponse};
     use crate::terms::{Answer, Cause, Delivery, Failure, Trouble, Violation};
-    use crate::world::{Op, Response};
+    use crate::world::Response;
 
     /// A message whose client gave up, and whose fault-free retry came back with this.
     fn retried(reply: crate::terms::Reply) -> Story {
@@ -108,8 +109,14 @@ mod tests {
     fn overwriting(balances: &[i64]) -> Story {
         let mut story = Story::of(u32::try_from(balances.len()).unwrap());
         for (n, balance) in (0_u32..).zip(balances) {
-            let op = Op::Overwrite(request(n), Answer(balance - 10));
-            story.done(u64::from(n) * 10, n, FIRST, op, Response::Applied(Some(Answer(*balance))));
+            let op = StoreOp::overwrite(&request(n), Answer(balance - 10)).into();
+            story.done(
+                u64::from(n) * 10,
+                n,
+                FIRST,
+                op,
+                Response::Store(StoreResponse::Applied(Some(Answer(*balance)))),
+            );
             story.entry_with(n, FIRST, None, *balance).answer(u64::from(n) * 10 + 2, n, FIRST, Ok(Answer(*balance)));
         }
         story

@@ -158,18 +158,26 @@ impl ThresholdWatch {
 mod tests {
     use crate::check::testing::{FIRST, LEASE_US, Story, apply, lock, token};
     use crate::history::What;
+    use crate::service::etcd::{LockOp, LockResponse};
+    use crate::service::store::StoreResponse;
     use crate::terms::{Answer, Cause, Violation};
-    use crate::world::{Op, Response};
+    use crate::world::Response;
 
     /// Message `n` takes the lock under lease `n`: it is asked for at this time, and known to be held 11 µs later.
     fn enter(story: &mut Story, us: u64, n: u32) {
         let key = lock(i64::from(n) + 1);
-        story.done(us, n, FIRST, Op::GrantLease, Response::Granted(key.lease));
-        story.done(us + 10, n, FIRST, Op::Acquire(key), Response::Held(token(i64::from(n) + 1)));
+        story.done(us, n, FIRST, LockOp::GrantLease.into(), Response::Etcd(LockResponse::Granted(key.lease)));
+        story.done(
+            us + 10,
+            n,
+            FIRST,
+            LockOp::acquire(key).into(),
+            Response::Etcd(LockResponse::Held(token(i64::from(n) + 1))),
+        );
     }
 
     fn leave(story: &mut Story, us: u64, n: u32) {
-        story.done(us, n, FIRST, Op::Release(lock(i64::from(n) + 1)), Response::Done);
+        story.done(us, n, FIRST, LockOp::release(lock(i64::from(n) + 1)).into(), Response::Store(StoreResponse::Done));
     }
 
     #[test]
@@ -205,7 +213,7 @@ mod tests {
     fn an_overlap_after_a_late_unlock_is_the_unlocks() {
         let mut story = Story::of(2);
         enter(&mut story, 0, 0);
-        story.at(15, 0, FIRST, What::Landed { op: Op::Release(lock(1)), outcome: None });
+        story.at(15, 0, FIRST, What::Landed { op: LockOp::release(lock(1)).into(), outcome: None });
         enter(&mut story, 22, 1);
         assert_eq!(story.found(Violation::Overlap), [(1, Cause::StaleUnlock)]);
     }
@@ -214,8 +222,8 @@ mod tests {
     fn an_overlap_with_a_waiter_whose_lease_has_run_out_is_the_waiters() {
         let mut story = Story::of(2);
         let dead = lock(1);
-        story.done(0, 0, FIRST, Op::GrantLease, Response::Granted(dead.lease));
-        story.done(2 * LEASE_US, 0, FIRST, Op::Acquire(dead), Response::Held(token(1)));
+        story.done(0, 0, FIRST, LockOp::GrantLease.into(), Response::Etcd(LockResponse::Granted(dead.lease)));
+        story.done(2 * LEASE_US, 0, FIRST, LockOp::acquire(dead).into(), Response::Etcd(LockResponse::Held(token(1))));
         enter(&mut story, 2 * LEASE_US + 5, 1);
         assert_eq!(story.found(Violation::Overlap), [(1, Cause::DeadWaiter)]);
     }
@@ -233,7 +241,7 @@ mod tests {
     fn whoever_works_inside_stays_inside() {
         let mut story = Story::of(2);
         enter(&mut story, 0, 0);
-        story.done(20, 0, FIRST, apply(0), Response::Applied(Some(Answer(10))));
+        story.done(20, 0, FIRST, apply(0), Response::Store(StoreResponse::Applied(Some(Answer(10)))));
         enter(&mut story, 22, 1);
         assert_eq!(story.found(Violation::Overlap), [(1, Cause::Unexplained)]);
     }
@@ -244,8 +252,8 @@ mod tests {
         for (asked_us, cause) in [(123, Cause::ZombiePastLease), (124, Cause::DeadWaiter)] {
             let mut story = Story::of(2);
             let key = lock(1);
-            story.done(0, 0, FIRST, Op::GrantLease, Response::Granted(key.lease));
-            story.done(asked_us, 0, FIRST, Op::Acquire(key), Response::Held(token(1)));
+            story.done(0, 0, FIRST, LockOp::GrantLease.into(), Response::Etcd(LockResponse::Granted(key.lease)));
+            story.done(asked_us, 0, FIRST, LockOp::acquire(key).into(), Response::Etcd(LockResponse::Held(token(1))));
             enter(&mut story, 126, 1);
             assert_eq!(story.found(Violation::Overlap), [(1, cause)], "{asked_us}");
         }

@@ -54,7 +54,7 @@ impl Counted {
             What::Sent { .. } => self.deliveries += 1,
             What::Called { op, .. } => {
                 self.operations += 1;
-                let alone = !op.acts().any(Acts::BOUNDS) && (op.leg() == Leg::Lock || !in_transaction);
+                let alone = !op.acts().any(Acts::BOUNDS) && (op.leg() == Leg::LOCK || !in_transaction);
                 self.made.count(op.kind(), alone);
             }
             What::Arrived
@@ -141,10 +141,12 @@ mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story, apply, lock, sent, token};
     use crate::check::{Case, Evidence, Tally, Work, findings};
     use crate::history::What;
+    use crate::service::etcd::{LockOp, LockResponse};
+    use crate::service::store::{StoreOp, StoreResponse};
     use crate::terms::{
         Answer, Cause, Delivery, Disturbance, Disturbed, FaultKind, Isolation, Leg, Target, Trouble, Violation,
     };
-    use crate::world::{Op, OpKind, Response};
+    use crate::world::{OpKind, Response};
 
     fn tally(story: &Story) -> Tally {
         let case = Case::new(story.evidence());
@@ -159,7 +161,7 @@ mod tests {
         story.at(30, 2, FIRST, What::Sent { fault: None, delayed: true }).answer(31, 2, FIRST, Err(Trouble::Refused));
         story.at(40, 3, FIRST, What::GaveUp).answer(41, 3, Delivery::FINAL, Err(Trouble::Unknown));
         story
-            .done(50, 0, COPY, apply(0), Response::Applied(Some(Answer(30))))
+            .done(50, 0, COPY, apply(0), Response::Store(StoreResponse::Applied(Some(Answer(30)))))
             .at(51, 0, COPY, What::Crashed)
             .entry(0, COPY);
         let tally = tally(&story);
@@ -202,7 +204,7 @@ mod tests {
             ..Tally::default()
         };
         one.fired.add(FaultKind::Crash, None, 4);
-        one.made.add(OpKind::Claim, 5, 2);
+        one.made.add(OpKind::named("claim"), 5, 2);
         one.violations.insert((Violation::Lost, Cause::Unexplained), 6);
         let mut other = Tally {
             requests: 1,
@@ -217,7 +219,7 @@ mod tests {
             ..Tally::default()
         };
         other.fired.add(FaultKind::Crash, None, 1);
-        other.made.add(OpKind::Claim, 1, 1);
+        other.made.add(OpKind::named("claim"), 1, 1);
         other.violations.insert((Violation::Lost, Cause::Unexplained), 3);
         other.violations.insert((Violation::Lost, Cause::LostUpdate), 1);
         other.not_judged.insert(Violation::Wrong);
@@ -234,7 +236,7 @@ mod tests {
             ..Tally::default()
         };
         sum.fired.add(FaultKind::Crash, None, 5);
-        sum.made.add(OpKind::Claim, 6, 3);
+        sum.made.add(OpKind::named("claim"), 6, 3);
         sum.violations.insert((Violation::Lost, Cause::Unexplained), 9);
         sum.violations.insert((Violation::Lost, Cause::LostUpdate), 1);
         sum.not_judged.insert(Violation::Wrong);
@@ -248,18 +250,29 @@ mod tests {
 
     #[test]
     fn an_operation_is_alone_unless_its_own_delivery_has_a_transaction_open() {
-        let begin = Op::Begin(Isolation::ReadCommitted);
-        let applied = Response::Applied(Some(Answer(10)));
+        let begin = StoreOp::begin(Isolation::ReadCommitted).into();
+        let applied = Response::Store(StoreResponse::Applied(Some(Answer(10))));
         let mut story = Story::of(2);
-        story.done(0, 0, FIRST, begin, Response::Done);
+        story.done(0, 0, FIRST, begin, Response::Store(StoreResponse::Done));
         story.done(1, 0, FIRST, apply(0), applied).done(1, 0, FIRST, apply(0), applied);
         // Inside a transaction the lock service is asked outside of it.
-        story.done(2, 0, FIRST, Op::Acquire(lock(1)), Response::Held(token(1)));
+        story.done(2, 0, FIRST, LockOp::acquire(lock(1)).into(), Response::Etcd(LockResponse::Held(token(1))));
         // The same handler, with another delivery of the message and with another message: both alone.
         story.done(3, 0, RETRY, apply(0), applied).done(4, 1, FIRST, apply(1), applied);
-        story.done(5, 0, FIRST, Op::Commit, Response::Done).done(6, 0, FIRST, apply(0), applied);
+        story.done(5, 0, FIRST, StoreOp::commit().into(), Response::Store(StoreResponse::Done)).done(
+            6,
+            0,
+            FIRST,
+            apply(0),
+            applied,
+        );
         let made = tally(&story).made;
-        let expected = [(OpKind::Begin, 1, 0), (OpKind::Commit, 1, 0), (OpKind::Apply, 5, 3), (OpKind::Acquire, 1, 1)];
+        let expected = [
+            (OpKind::named("begin"), 1, 0),
+            (OpKind::named("commit"), 1, 0),
+            (OpKind::named("apply"), 5, 3),
+            (OpKind::named("acquire"), 1, 1),
+        ];
         assert_eq!(made.iter().collect::<Vec<_>>(), expected);
     }
 
@@ -277,6 +290,6 @@ mod tests {
         let case = Case::new(Evidence { disturbed: &disturbed, ..story.evidence() });
         let fired = Tally::new(&case, &[]).fired;
         let kind = FaultKind::ServerPaused;
-        assert_eq!((fired.on(kind, Some(Leg::Store)), fired.on(kind, Some(Leg::Lock))), (1, 2));
+        assert_eq!((fired.on(kind, Some(Leg::STORE)), fired.on(kind, Some(Leg::LOCK))), (1, 2));
     }
 }

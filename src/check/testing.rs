@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Case, Evidence, findings};
 use crate::history::{Event, What};
+use crate::service::store::{StoreOp, StoreResponse};
 use crate::terms::{
     AccountId, Answer, Cause, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId, Reply,
     Request, Retries, Token, Violation,
@@ -96,7 +97,7 @@ impl Story {
     pub(crate) fn smooth(&mut self, us: u64, message: u32, by: Delivery) -> &mut Self {
         let balance = self.ledger.last().map_or(0, |entry| entry.balance) + 10;
         self.at(us, message, by, What::Arrived)
-            .done(us + 1, message, by, apply(message), Response::Applied(Some(Answer(balance))))
+            .done(us + 1, message, by, apply(message), Response::Store(StoreResponse::Applied(Some(Answer(balance)))))
             .entry(message, by)
             .answer(us + 3, message, by, Ok(Answer(balance)))
     }
@@ -135,7 +136,7 @@ pub(crate) fn request(n: u32) -> Request {
 
 /// `apply` of a message.
 pub(crate) fn apply(message: u32) -> Op {
-    Op::Apply(request(message), None)
+    StoreOp::apply(&request(message)).into()
 }
 
 /// The lock on account 0 under this lease.

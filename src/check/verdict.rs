@@ -118,7 +118,7 @@ mod tests {
     fn fit() -> Tally {
         let mut tally = Tally { requests: 1_000, acknowledged: 1_000, ..Tally::default() };
         tally.fired.add(FaultKind::Crash, None, 5);
-        tally.made.add(OpKind::Apply, 1_000, 1_000);
+        tally.made.add(OpKind::named("apply"), 1_000, 1_000);
         tally
     }
 
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(Verdict::of(&fit(), &CLAIM, &level), Verdict::Valid);
         let mut fired = fit();
         fired.fired = Fired::default();
-        fired.fired.add(FaultKind::ReplyLost, Some(Leg::Store), 5);
+        fired.fired.add(FaultKind::ReplyLost, Some(Leg::STORE), 5);
         assert_ne!(verdict(&fired), Verdict::Valid);
         assert_eq!(verdict(&with(fired, Violation::Duplicate)), Verdict::Invalid);
     }

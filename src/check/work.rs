@@ -119,7 +119,7 @@ impl Counting {
 
     fn call(&mut self, op: &Op, event: &Event) {
         let acts = op.acts();
-        if op.leg() == Leg::Lock {
+        if op.leg() == Leg::LOCK {
             self.work.lock_operations += 1;
             self.work.raft_writes += 1;
             return;
@@ -160,11 +160,15 @@ impl std::ops::AddAssign for Work {
 mod tests {
     use super::*;
     use crate::check::testing::{COPY, FIRST, RETRY, Story, apply, lock, sent};
+    use crate::service::etcd::{LockOp, LockResponse};
+    use crate::service::store::{StoreOp, StoreResponse};
     use crate::terms::{Answer, Failure, Isolation};
     use crate::world::Response;
 
-    const APPLIED: Response = Response::Applied(Some(Answer(10)));
-    const MARK: Op = Op::WriteMark(MessageId(0), Answer(10));
+    const APPLIED: Response = Response::Store(StoreResponse::Applied(Some(Answer(10))));
+    fn mark() -> Op {
+        StoreOp::write_mark(MessageId(0), Answer(10)).into()
+    }
 
     fn work(tell: impl FnOnce(&mut Story)) -> Work {
         let mut story = Story::of(1);
@@ -178,17 +182,35 @@ mod tests {
     fn a_writing_statement_outside_a_transaction_is_a_commit_and_a_transaction_is_one() {
         // [read K] [X] [write K]: two commits. T{X; write K}: one. T{read K}: none.
         let alone = work(|story| {
-            story.done(0, 0, FIRST, Op::ReadMark(MessageId(0)), Response::Found(None));
-            story.done(1, 0, FIRST, apply(0), APPLIED).done(2, 0, FIRST, MARK, Response::Done);
+            story.done(
+                0,
+                0,
+                FIRST,
+                StoreOp::read_mark(MessageId(0)).into(),
+                Response::Store(StoreResponse::Found(None)),
+            );
+            story.done(1, 0, FIRST, apply(0), APPLIED).done(2, 0, FIRST, mark(), Response::Store(StoreResponse::Done));
         });
         assert_eq!((alone.commits, alone.store_operations), (2, 3));
-        let begin = Op::Begin(Isolation::ReadCommitted);
+        let begin = StoreOp::begin(Isolation::ReadCommitted).into();
         let together = work(|story| {
-            story.done(0, 0, FIRST, begin, Response::Done).done(1, 0, FIRST, apply(0), APPLIED);
-            story.done(2, 0, FIRST, MARK, Response::Done).done(3, 0, FIRST, Op::Commit, Response::Done);
-            story.done(4, 0, RETRY, begin, Response::Done);
-            story.done(5, 0, RETRY, Op::ReadMark(MessageId(0)), Response::Found(None));
-            story.done(6, 0, RETRY, Op::Commit, Response::Done);
+            story.done(0, 0, FIRST, begin, Response::Store(StoreResponse::Done)).done(1, 0, FIRST, apply(0), APPLIED);
+            story.done(2, 0, FIRST, mark(), Response::Store(StoreResponse::Done)).done(
+                3,
+                0,
+                FIRST,
+                StoreOp::commit().into(),
+                Response::Store(StoreResponse::Done),
+            );
+            story.done(4, 0, RETRY, begin, Response::Store(StoreResponse::Done));
+            story.done(
+                5,
+                0,
+                RETRY,
+                StoreOp::read_mark(MessageId(0)).into(),
+                Response::Store(StoreResponse::Found(None)),
+            );
+            story.done(6, 0, RETRY, StoreOp::commit().into(), Response::Store(StoreResponse::Done));
         });
         assert_eq!((together.commits, together.store_operations), (1, 7));
     }
@@ -197,8 +219,8 @@ mod tests {
     fn attempts_locks_and_answers_are_counted_apart() {
         let all = work(|story| {
             story.at(0, 0, FIRST, sent(None)).at(1, 0, COPY, sent(None)).at(2, 0, RETRY, sent(None));
-            story.done(3, 0, FIRST, Op::GrantLease, Response::Granted(lock(1).lease));
-            story.done(4, 0, FIRST, Op::Release(lock(1)), Response::Done);
+            story.done(3, 0, FIRST, LockOp::GrantLease.into(), Response::Etcd(LockResponse::Granted(lock(1).lease)));
+            story.done(4, 0, FIRST, LockOp::release(lock(1)).into(), Response::Store(StoreResponse::Done));
             story.answer(5, 0, FIRST, Err(Trouble::InProgress)).answer(6, 0, RETRY, Err(Trouble::Unknown));
         });
         let expected = Work {
@@ -235,16 +257,28 @@ mod tests {
 
     #[test]
     fn a_transaction_is_its_deliverys_own_and_one_that_is_undone_commits_nothing() {
-        let begin = Op::Begin(Isolation::ReadCommitted);
+        let begin = StoreOp::begin(Isolation::ReadCommitted).into();
         // The first writes and is left open; the retry writes alone, and its commit is of nothing.
         let left_open = work(|story| {
-            story.done(0, 0, FIRST, begin, Response::Done).done(1, 0, FIRST, apply(0), APPLIED);
-            story.done(2, 0, RETRY, apply(0), APPLIED).done(3, 0, RETRY, Op::Commit, Response::Done);
+            story.done(0, 0, FIRST, begin, Response::Store(StoreResponse::Done)).done(1, 0, FIRST, apply(0), APPLIED);
+            story.done(2, 0, RETRY, apply(0), APPLIED).done(
+                3,
+                0,
+                RETRY,
+                StoreOp::commit().into(),
+                Response::Store(StoreResponse::Done),
+            );
         });
         assert_eq!(left_open.commits, 1);
         let undone = work(|story| {
-            story.done(0, 0, FIRST, begin, Response::Done).done(1, 0, FIRST, apply(0), APPLIED);
-            story.done(2, 0, FIRST, Op::Rollback, Response::Done).done(3, 0, FIRST, Op::Commit, Response::Done);
+            story.done(0, 0, FIRST, begin, Response::Store(StoreResponse::Done)).done(1, 0, FIRST, apply(0), APPLIED);
+            story.done(2, 0, FIRST, StoreOp::rollback().into(), Response::Store(StoreResponse::Done)).done(
+                3,
+                0,
+                FIRST,
+                StoreOp::commit().into(),
+                Response::Store(StoreResponse::Done),
+            );
         });
         assert_eq!((undone.commits, undone.store_operations), (0, 4));
     }

@@ -128,8 +128,9 @@ mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story, request};
     use crate::check::{Case, Evidence};
     use crate::history::What;
+    use crate::service::store::{StoreOp, StoreResponse};
     use crate::terms::{AccountId, Answer, Cause, MessageId, Violation};
-    use crate::world::{Op, Response};
+    use crate::world::Response;
 
     fn wrong(story: &Story) -> Vec<(u32, Cause)> {
         story.found(Violation::Wrong)
@@ -213,8 +214,8 @@ mod tests {
         for (base, found) in [(0, vec![]), (10, vec![]), (1_000, vec![(1, Cause::BrokenChain)])] {
             let mut story = Story::of(3);
             story.raw_entry(0, FIRST, (0, 10, 10)).raw_entry(2, FIRST, (0, 10, 20));
-            let op = Op::Overwrite(request(1), Answer(base));
-            story.done(5, 1, FIRST, op, Response::Applied(Some(Answer(base + 10))));
+            let op = StoreOp::overwrite(&request(1), Answer(base)).into();
+            story.done(5, 1, FIRST, op, Response::Store(StoreResponse::Applied(Some(Answer(base + 10)))));
             story.raw_entry(1, FIRST, (0, 10, base + 10));
             assert_eq!(wrong(&story), found, "{base}");
         }
@@ -224,8 +225,12 @@ mod tests {
     fn an_entry_by_overwrite_need_not_chain_and_its_account_still_ends_there() {
         let mut story = Story::of(2);
         story.raw_entry(0, FIRST, (0, 10, 10));
-        let op = Op::Overwrite(request(1), Answer(0));
-        story.done(5, 1, FIRST, op, Response::Applied(Some(Answer(10)))).raw_entry(1, FIRST, (0, 10, 10));
+        let op = StoreOp::overwrite(&request(1), Answer(0)).into();
+        story.done(5, 1, FIRST, op, Response::Store(StoreResponse::Applied(Some(Answer(10))))).raw_entry(
+            1,
+            FIRST,
+            (0, 10, 10),
+        );
         story.balances(&[(0, 10)]);
         assert_eq!(wrong(&story), []);
         story.balances(&[(0, 20)]);
@@ -235,7 +240,7 @@ mod tests {
         assert_eq!(wrong(&story), [(1, Cause::BrokenChain)]);
         // Nor is one with another balance.
         let mut other = Story::of(1);
-        let landed = What::Landed { op: Op::Overwrite(request(0), Answer(5)), outcome: None };
+        let landed = What::Landed { op: StoreOp::overwrite(&request(0), Answer(5)).into(), outcome: None };
         other.at(5, 0, FIRST, landed).raw_entry(0, FIRST, (0, 10, 16));
         assert_eq!(wrong(&other), [(0, Cause::BrokenChain)]);
     }
@@ -282,8 +287,14 @@ mod tests {
         none.raw_entry(0, FIRST, (0, 10, 10)).raw_entry(1, FIRST, (0, 10, 10));
         assert_eq!(wrong(&none), [(1, Cause::BrokenChain)]);
         let mut others = Story::of(3);
-        let op = Op::Overwrite(request(1), Answer(10));
-        others.raw_entry(0, FIRST, (0, 10, 10)).done(5, 1, FIRST, op, Response::Applied(Some(Answer(20))));
+        let op = StoreOp::overwrite(&request(1), Answer(10)).into();
+        others.raw_entry(0, FIRST, (0, 10, 10)).done(
+            5,
+            1,
+            FIRST,
+            op,
+            Response::Store(StoreResponse::Applied(Some(Answer(20)))),
+        );
         others.raw_entry(1, FIRST, (0, 10, 20));
         assert_eq!(wrong(&others), []);
         others.raw_entry(2, FIRST, (0, 10, 20));

@@ -20,6 +20,7 @@ use crate::quote::shell_path;
 use crate::replay::{Divergence, Kept, ReplayError, ReplayWork, Replayed, ToldReplay, replay_all, replay_and_tell};
 use crate::report;
 use crate::strategy::{Registry, Strategy};
+use crate::terms::Role;
 use crate::terms::{Entry, Violation};
 
 #[derive(Debug, Args)]
@@ -262,7 +263,7 @@ impl Replay {
                 format!("{}: {} of {} times", names.join(", "), count.reproduced, count.times)
             }
         };
-        let on = if told.story.has_lock {
+        let on = if told.story.roles.contains(&Role::LOCK) {
             format!("{} and {}", self.real.store, self.real.lock)
         } else {
             self.real.store.clone()

@@ -4,11 +4,11 @@ use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::ReusableBoxFuture;
 
-use crate::strategy::Strategy;
-use crate::terms::{Reply, Request};
-use crate::world::{Call, HandOver, Op, Outcome, Port, World};
+use crate::strategy::{Strategy, by_role};
+use crate::terms::{ByRole, Reply, Request, Role};
+use crate::world::{Acts, Call, HandOver, Op, Outcome, Port, ServiceKind, World};
 
-use super::standstill::{StepWatch, steps_of};
+use super::standstill::{StepWatch, Stepper, steps_of};
 use super::{ExploreError, Reason};
 
 /// Hands each operation to the engine.
@@ -34,6 +34,10 @@ pub(super) struct Attempt<'a> {
     future: ReusableBoxFuture<'a, Reply>,
     /// Whether it may issue SQL of its own: there is a database, and not only a model.
     has_database: bool,
+    /// The thread that it is on.
+    stepper: &'static Stepper,
+    /// The services that it may ask.
+    needs: ByRole<Option<ServiceKind>>,
 }
 
 /// The strategy at work, with a port of its own.
@@ -54,7 +58,12 @@ impl<'a> Attempt<'a> {
         has_database: bool,
     ) -> Result<(Self, Next), ExploreError> {
         steps_of(strategy.name());
-        let mut attempt = Attempt { future: ReusableBoxFuture::new(handle(strategy, request)), has_database };
+        let mut attempt = Attempt {
+            future: ReusableBoxFuture::new(handle(strategy, request)),
+            has_database,
+            stepper: Stepper::own(),
+            needs: by_role(strategy.needs()),
+        };
         let next = attempt.poll(strategy, None)?;
         Ok((attempt, next))
     }
@@ -81,20 +90,33 @@ impl<'a> Attempt<'a> {
     #[inline]
     fn poll(&mut self, strategy: &dyn Strategy, brings: Option<Outcome>) -> Result<Next, ExploreError> {
         HandOver::bring(brings);
-        let step = StepWatch::begin();
+        let step = StepWatch::begin(self.stepper);
         let polled = self.future.poll(&mut Context::from_waker(Waker::noop()));
         drop(step);
         match polled {
             Poll::Ready(reply) => Ok(Next::Replies(reply)),
             Poll::Pending => match HandOver::asked() {
-                Some(op) if !self.has_database && op.own_sql().is_some() => {
-                    let sql = op.own_sql().expect("it was asked for");
-                    Err(Reason::OwnSql { strategy: strategy.name(), statement: sql.text() }.into())
-                }
-                Some(op) => Ok(Next::Asks(op)),
+                Some(op) if self.may_ask(op) => Ok(Next::Asks(op)),
+                Some(op) => Err(refused(strategy.name(), op).into()),
                 None => Err(Reason::AwaitsSomethingElse { strategy: strategy.name() }.into()),
             },
         }
+    }
+}
+
+impl Attempt<'_> {
+    #[inline]
+    fn may_ask(&self, op: Op) -> bool {
+        self.needs[op.role] == Some(op.of.service()) && (self.has_database || !op.acts().any(Acts::UNKNOWN))
+    }
+}
+
+/// Why a strategy may not make an operation.
+#[cold]
+fn refused(strategy: &'static str, op: Op) -> Reason {
+    match op.own_sql() {
+        Some(sql) if op.role == Role::STORE => Reason::OwnSql { strategy, statement: sql.text() },
+        _ => Reason::NotNeeded { strategy, op: op.to_string(), role: op.role.name() },
     }
 }
 

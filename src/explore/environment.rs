@@ -1,7 +1,7 @@
 //! The environment in which steps are made: what a step asks of the services, be they models or servers.
 
-use crate::service::contract::{Asker, Holder, Timer, Waits};
-use crate::terms::{Leg, Session};
+use crate::service::modelled::{Asker, Holder, Timer, Waits};
+use crate::terms::{Role, Session};
 use crate::world::{Op, Outcome};
 
 /// A request that a handler has stopped waiting for, and that will land.
@@ -20,19 +20,19 @@ pub(crate) struct Flight {
 /// operation lands over it.
 pub(crate) trait Environment {
     /// Carries out an operation. Waiting changes nothing.
-    fn call(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits>;
+    fn call(&mut self, on: Session, op: &Op, by: Asker) -> Result<Outcome, Waits>;
     /// The timers that the operation called last has to wait for.
     fn timers_ahead(&mut self, op: Op) -> Vec<Timer>;
-    /// Cuts a connection.
-    fn cut(&mut self, leg: Leg, on: Session);
+    /// Cuts a connection to the service in a role.
+    fn cut(&mut self, role: Role, on: Session);
     /// Moves a connection with its transaction.
-    fn move_session(&mut self, leg: Leg, from: Session, to: Session);
+    fn move_session(&mut self, role: Role, from: Session, to: Session);
     /// Nothing else can move: the wait of this operation ends all the same, and it comes to this.
-    fn victim(&mut self, leg: Leg, on: Session) -> Outcome;
-    /// The newest timer that somebody has running.
-    fn timer(&mut self, of: Holder) -> Option<Timer>;
+    fn victim(&mut self, role: Role, on: Session) -> Outcome;
+    /// The newest timer that somebody has running, and the role of its service.
+    fn timer(&mut self, of: Holder) -> Option<(Role, Timer)>;
     /// A timer runs out.
-    fn fire(&mut self, timer: Timer);
+    fn fire(&mut self, role: Role, timer: Timer);
     /// Queues for what others hold; false, and nothing has changed, if it would not have to wait.
     fn queue(&mut self, _on: Session, _op: Op) -> bool {
         false

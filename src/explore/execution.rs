@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use crate::check::{Case, Evidence, Finding, findings};
 use crate::history::{Event, What};
+use crate::service::contract::asker_of;
 use crate::strategy::Strategy;
-use crate::terms::{Balances, Entry, FaultKind, MessageId, Reply, Request, Retries};
+use crate::terms::{Balances, Entry, FaultKind, MessageId, Reply, Request, Retries, Role};
 use crate::world::{Op, Outcome};
 
 use super::attempt::{Attempt, Next};
@@ -59,7 +60,7 @@ impl<'a> Executor<'a> {
 
     /// An execution that has not begun yet.
     pub fn execution(&self) -> Execution<'_> {
-        self.execution_on(ModelEnvironment::new(self.bound, self.flaws))
+        self.execution_on(ModelEnvironment::new(self.bound, self.flaws, self.strategy.needs()))
     }
 
     /// An execution on these backends that has not begun yet.
@@ -110,7 +111,11 @@ pub enum Did {
     Crashed {
         op: Op,
     },
-    Expired,
+    /// A timer of the lane ran out; which of the things that its attempt has asked for, if there were several.
+    Expired {
+        role: Role,
+        which: Option<u8>,
+    },
     /// The request for a lock waits in the lock service's queue.
     Queued {
         op: Op,
@@ -179,7 +184,7 @@ impl<S: Grounds> Execution<'_, S> {
     /// # Errors
     /// As [`Executor::begin`].
     pub fn begin_again(&mut self) -> Result<(), ExploreError> {
-        self.backends.begin_again(self.of.flaws);
+        self.backends.begin_again();
         self.lanes = Lanes::default();
         self.faults = self.of.bound.copies;
         self.steps = 0;
@@ -232,7 +237,7 @@ impl<S: Grounds> Execution<'_, S> {
     /// As [`Executor::begin`].
     #[inline]
     pub fn step(&mut self, step: Step) -> Result<bool, ExploreError> {
-        let pending = self.pending.get(usize::from(step.lane)).copied().flatten();
+        let pending = self.pending.get(usize::from(step.lane)).and_then(Option::as_ref);
         let waits = self.backends.waits();
         let mut rules = Rules {
             bound: &self.of.bound,
@@ -335,7 +340,10 @@ impl<S: Grounds> Execution<'_, S> {
                 Did::Made { op: self.operation_of(step.lane), learned: self.globally(step.lane, *learns) }
             }
             StepEffect::Crashed => Did::Crashed { op: self.operation_of(step.lane) },
-            StepEffect::Expired { .. } => Did::Expired,
+            StepEffect::Expired { role, timer } => {
+                let which = (self.lanes[place].asked() > 1).then(|| asker_of(timer.0).2);
+                Did::Expired { role: *role, which }
+            }
             StepEffect::Queued => Did::Queued { op: self.operation_of(step.lane) },
             StepEffect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
         };

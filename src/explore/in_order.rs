@@ -162,7 +162,7 @@ fn tag_of(engine: &StateGraph<'_>, state: &State, step: Step) -> u64 {
         let effects = engine.memo.seen(state.at.seen).effects(engine.bound.request_of(step.lane));
         add(3, who(step.lane) << 8 | u64::from(effects));
     }
-    if step.fate == Fate::Arrives && op.is_some_and(|op| op.leg() == Leg::Store && op.acts().any(Acts::LOOKS)) {
+    if step.fate == Fate::Arrives && op.is_some_and(|op| op.leg() == Leg::STORE && op.acts().any(Acts::LOOKS)) {
         let at_work = |other: &u8| {
             let its = state.lanes[usize::from(*other)];
             *other != step.lane && !its.is_ended() && engine.tree.depth(its.node) > 0

@@ -3,10 +3,10 @@
 //! A touch depends only on what the step's own lane has done before, so that it stays the same when others change places. What it is,
 //! each service says; no two services have anything in common.
 
-use crate::service::etcd::LockPast;
-use crate::service::store::StorePast;
+use crate::service::AnyPast;
 use crate::service::touched::Touched;
-use crate::terms::Leg;
+use crate::strategy::by_role;
+use crate::terms::ByRole;
 
 use super::schedule::Fate;
 use super::state_graph::{State, StateGraph, Transition};
@@ -14,52 +14,49 @@ use super::state_graph::{State, StateGraph, Transition};
 /// What a step reads and writes of each service, and whether it is a fault: two faults share the bound's budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Touch {
-    store: Touched,
-    lock: Touched,
+    services: ByRole<Touched>,
     is_fault: bool,
 }
 
 impl Touch {
     /// Whether the order of two steps of different lanes can matter.
     pub fn conflicts_with(self, other: Touch) -> bool {
-        self.store.conflicts_with(other.store)
-            || self.lock.conflicts_with(other.lock)
-            || self.is_fault && other.is_fault
+        let services = self.services.0.into_iter().zip(other.services.0);
+        services.into_iter().any(|(one, other)| one.conflicts_with(other)) || self.is_fault && other.is_fault
     }
 }
 
-/// What a lane has done in its present attempt.
-#[derive(Debug, Clone, Copy, Default)]
-struct Past {
-    store: StorePast,
-    lock: LockPast,
-}
+/// What a lane has done in its present attempt, with each service.
+type Pasts = ByRole<Option<AnyPast>>;
+
+/// Why there is a past with a service.
+const NEEDED: &str = "an attempt asks only the services that its strategy needs";
 
 impl StateGraph<'_> {
     /// What a step from a state touches.
     pub(super) fn touch(&self, state: &State, way: &Transition) -> Touch {
         let lane = state.lanes[usize::from(way.step.lane)];
+        let profile = self.bound.store;
         let mut touch = Touch { is_fault: way.step.fate.is_fault(), ..Touch::default() };
         if way.step.fate == Fate::Lands {
             let flight = self.memo.flights(state.at.flights).iter().find(|flight| flight.lane == way.step.lane);
-            match flight.expect("what lands was in flight").op.leg() {
-                Leg::Lock => touch.lock = LockPast::landing(),
-                Leg::Store | Leg::Client => touch.store = StorePast::landing(),
-            }
+            let role = flight.expect("what lands was in flight").op.role;
+            touch.services[role] = self.no_past()[role].expect(NEEDED).later();
             return touch;
         }
-        let past = self.past(lane.node);
+        let pasts = self.pasts(lane.node);
         let op = self.tree.op(lane.node).expect("whoever makes a step has something to do");
-        match (way.step.fate, op.leg()) {
-            (Fate::Expires, _) => touch.lock = LockPast::landing(),
-            (Fate::Crashes, _) => {}
-            (Fate::RequestLost | Fate::TimesOut, Leg::Lock) => touch.lock = LockPast::unmade(op),
-            (Fate::RequestLost | Fate::TimesOut, Leg::Store | Leg::Client) => {}
-            (Fate::Arrives | Fate::ReplyLost | Fate::Lands | Fate::Queues, Leg::Lock) => {
-                touch.lock = past.lock.touch(op);
+        let past = pasts[op.role].expect(NEEDED);
+        match way.step.fate {
+            Fate::Expires => {
+                // Whatever has a timer may have been the one.
+                let every = pasts.iter().filter_map(|(role, past)| Some((role, (*past)?)));
+                every.for_each(|(role, past)| touch.services[role] = past.expiry());
             }
-            (Fate::Arrives | Fate::ReplyLost | Fate::Lands | Fate::Queues, Leg::Store | Leg::Client) => {
-                touch.store = past.store.touch(op, self.bound.store);
+            Fate::Crashes => {}
+            Fate::RequestLost | Fate::TimesOut => touch.services[op.role] = AnyPast::unmade(op.of),
+            Fate::Arrives | Fate::ReplyLost | Fate::Lands | Fate::Queues => {
+                touch.services[op.role] = past.touch(op.of, profile);
             }
         }
         let after = way.to.lanes[usize::from(way.step.lane)];
@@ -68,22 +65,28 @@ impl StateGraph<'_> {
             Fate::RequestLost | Fate::ReplyLost | Fate::Crashes | Fate::Lands | Fate::Queues => true,
             Fate::Arrives | Fate::Expires | Fate::TimesOut => false,
         };
-        if is_over || disconnects && op.leg() == Leg::Store {
-            touch.store = touch.store.and(past.store.cut(self.bound.store));
-        }
-        if is_over {
-            touch.lock = touch.lock.and(past.lock.over());
+        for (role, past) in pasts.iter().filter_map(|(role, past)| Some((role, (*past)?))) {
+            let mut also = Touched::NOTHING;
+            if is_over || disconnects && role == op.role {
+                also = also.and(past.cut(profile));
+            }
+            if is_over {
+                also = also.and(past.over());
+            }
+            touch.services[role] = touch.services[role].and(also);
         }
         touch
     }
 
-    fn past(&self, node: u16) -> Past {
-        let Some((before, learned)) = self.tree.before(node) else { return Past::default() };
-        let past = self.past(before);
+    fn no_past(&self) -> Pasts {
+        ByRole(by_role(self.executor.strategy.needs()).0.map(|service| service.map(|service| service.past())))
+    }
+
+    fn pasts(&self, node: u16) -> Pasts {
+        let Some((before, learned)) = self.tree.before(node) else { return self.no_past() };
+        let mut pasts = self.pasts(before);
         let op = self.tree.op(before).expect("only an operation leads on");
-        match op.leg() {
-            Leg::Lock => Past { lock: past.lock.follow(op, learned), ..past },
-            Leg::Store | Leg::Client => Past { store: past.store.follow(op, learned), ..past },
-        }
+        pasts[op.role] = pasts[op.role].map(|past| past.follow(op.of, learned));
+        pasts
     }
 }

@@ -1,64 +1,64 @@
 //! The services as automata: their states by number, and what each operation leads to, worked out once.
 //!
-//! The semantics are the model's. An exploration comes to the same few states of store and lock service again and again, in
-//! ever new combinations; so each state is kept once, a combination is a handful of numbers, and a step looks up what it
-//! leads to.
+//! The semantics are the models'. An exploration comes to the same few states of each service again and again, in ever new
+//! combinations; so each state is kept once, and each combination of them is one number, whatever the number of services. A step
+//! looks up what it leads to: from a combination, or else from the state of the service that it asks.
 
 use std::hash::Hash;
 
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::service::contract::{Asker, Holder, Timer, Waits, asked_id, asker_of};
-use crate::service::etcd::model::LockService;
-use crate::service::store::model::Tables;
-use crate::service::{HasIds, IdKind};
-use crate::terms::{Delivery, Entry, Failure, LeaseId, Leg, Request, Session};
-use crate::world::{Op, Outcome};
+use crate::service::contract::{asked_id, asker_of};
+use crate::service::modelled::{Asker, Holder, Model, Timer, Waits};
+use crate::service::{AnyModel, HasIds, IdKind};
+use crate::strategy::Need;
+use crate::terms::{ByRole, Delivery, Entry, Request, Role, Session};
+use crate::world::{Acts, AnyOp, Op, Outcome};
 
 use super::Flaws;
 use super::bound::Bound;
 use super::environment::{Environment, Flight};
-use super::model_environment::ModelEnvironment;
+use super::model_environment::models;
 use super::observations::{Seen, SeenEffect, Sight};
 use super::rules::message;
 
 /// What comes of what is no operation.
 const NOTHING_HEARD: Outcome = Outcome::Unknown;
 
+/// The number of a state where there is no service.
+const NO_SERVICE: u32 = u32::MAX;
+
 type Numbered<T> = IndexSet<T, FxBuildHasher>;
 
-/// What an operation on the store leads to.
+/// What is done to a service, in which role and over which connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ServiceCall {
+    role: Role,
+    on: Session,
+    what: CallKind,
+}
+
+/// What is done to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum CallKind {
+    /// An operation, with the id that whatever it makes will bear.
+    Op(AnyOp, i64),
+    Cut,
+    Victim,
+    MoveTo(Session),
+    Fire(Timer),
+}
+
+/// What a call leads to: from the state of one service, or from a combination of states.
 #[derive(Clone, Copy)]
-struct ModelStep {
+struct MemoStep {
     next: u32,
     outcome: Result<Outcome, Waits>,
     /// The effects that it committed, by number; 0 is none.
     committed: u32,
-}
-
-/// What is done to a store besides its operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum StoreCall {
-    Op(Op),
-    Cut,
-    Deadlock,
-    MoveTo(Session),
-}
-
-/// What is done to a lock service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum LockCall {
-    Op(Op, i64),
-    Fire(Timer),
-}
-
-/// What an operation on the lock service leads to.
-#[derive(Clone, Copy)]
-struct LockStep {
-    next: u32,
-    /// The timers ahead, by number, if it has to wait.
-    outcome: Result<Outcome, u32>,
+    /// The timers that it has to wait for, by number; 0 is none.
+    ahead: u32,
 }
 
 /// Every state that an exploration has come to, by component.
@@ -66,28 +66,29 @@ pub(super) struct Memo {
     pub bound: Bound,
     requests: Vec<Request>,
     flaws: Flaws,
-    /// Whether tokens matter. If they do not, neither do revisions.
+    /// Whether ranked ids matter. If they do not, neither does what they are counted by.
     pub tokens: bool,
-    /// An operation with a token was made although they do not matter: the exploration must begin again.
+    /// An operation with a ranked id was made although they do not matter: the exploration must begin again.
     pub tokens_needed: bool,
-    stores: Numbered<Tables>,
-    locks: Numbered<LockService>,
+    /// The states of services, in whatever role.
+    states: Numbered<AnyModel>,
+    /// The combinations of states; the first one is the beginning.
+    services: Numbered<ByRole<u32>>,
     flights: Numbered<Vec<Flight>>,
     seen: Numbered<Seen>,
-    store_calls: Numbered<StoreCall>,
-    lock_calls: Numbered<LockCall>,
+    calls: Numbered<ServiceCall>,
     sights: Numbered<Sight>,
     committed: Vec<Vec<Entry>>,
     ahead: Vec<Vec<Timer>>,
     /// The timers that the last operation has to wait for, by number.
     last_ahead: u32,
-    store_steps: FxHashMap<u64, ModelStep>,
-    lock_steps: FxHashMap<u64, LockStep>,
+    steps: FxHashMap<u64, MemoStep>,
+    state_steps: FxHashMap<u64, MemoStep>,
     sight_steps: FxHashMap<u64, u32>,
     permuted: FxHashMap<(u8, u32, u32), u32>,
     /// The effects that the last operation committed, by number.
     pub last_committed: u32,
-    /// What has been seen after effects were committed, and after an automaton has replied.
+    /// What has been seen after effects were committed, and after a strategy has replied.
     after_effects: FxHashMap<u64, u32>,
     after_replies: FxHashMap<u64, u32>,
 }
@@ -98,27 +99,29 @@ fn number<T: Hash + Eq>(of: &mut Numbered<T>, it: T) -> u32 {
 
 impl Memo {
     /// A memo that knows of the beginning only: every component's state there is number 0.
-    pub fn new(bound: Bound, flaws: Flaws, tokens: bool) -> Self {
-        let beginning = ModelEnvironment::new(bound, flaws);
-        let lock = if tokens { beginning.lock } else { beginning.lock.with_revisions_forgotten() };
+    pub fn new(bound: Bound, flaws: Flaws, needs: &[Need], tokens: bool) -> Self {
+        let mut states = Numbered::default();
+        let beginning = ByRole(models(&bound, flaws, needs).0.map(|model| match model {
+            Some(model) => number(&mut states, if tokens { model } else { model.without_ranks() }),
+            None => NO_SERVICE,
+        }));
         Memo {
             bound,
             requests: bound.all_requests(),
             flaws,
             tokens,
             tokens_needed: false,
-            stores: [beginning.store].into_iter().collect(),
-            locks: [lock].into_iter().collect(),
+            states,
+            services: [beginning].into_iter().collect(),
             flights: [Vec::new()].into_iter().collect(),
             seen: [Seen::new(bound.requests.max(1))].into_iter().collect(),
-            store_calls: Numbered::default(),
-            lock_calls: Numbered::default(),
+            calls: Numbered::default(),
             sights: Numbered::default(),
             committed: vec![Vec::new()],
-            ahead: Vec::new(),
+            ahead: vec![Vec::new()],
             last_ahead: 0,
-            store_steps: FxHashMap::default(),
-            lock_steps: FxHashMap::default(),
+            steps: FxHashMap::default(),
+            state_steps: FxHashMap::default(),
             sight_steps: FxHashMap::default(),
             permuted: FxHashMap::default(),
             last_committed: 0,
@@ -181,121 +184,123 @@ impl Memo {
         after
     }
 
-    /// How many states of store and lock service there are, and roughly how many bytes they take.
+    /// Roughly how many bytes the states and steps take.
     pub fn bytes(&self) -> usize {
-        self.stores.len() * 512
-            + self.locks.len() * 768
+        self.states.len() * 768
+            + self.services.len() * 32
             + self.seen.len() * 128
-            + self.store_steps.len() * 64
-            + (self.lock_steps.len() + self.sight_steps.len() + self.permuted.len()) * 40
+            + (self.steps.len() + self.state_steps.len()) * 64
+            + (self.sight_steps.len() + self.permuted.len()) * 40
     }
 
-    fn store_step(&mut self, store: u32, session: Session, call: StoreCall) -> ModelStep {
-        let call_number = number(&mut self.store_calls, call);
-        let key = u64::from(store) << 32 | u64::from(call_number) << 8 | u64::from(session.0);
-        if let Some(step) = self.store_steps.get(&key) {
-            return *step;
+    /// What a call leads to from a combination of states.
+    #[inline]
+    fn step(&mut self, services: u32, call: ServiceCall) -> MemoStep {
+        let call_number = number(&mut self.calls, call);
+        let key = u64::from(services) << 32 | u64::from(call_number);
+        match self.steps.get(&key) {
+            Some(step) => *step,
+            None => self.learn_step(services, call, call_number),
         }
-        let mut after = self.stores[store as usize].clone();
-        let mut ledger = Vec::new();
-        let outcome = match call {
-            // Who did it matters to causes, and not to what can happen.
-            StoreCall::Op(op) => after.execute(session, op, Delivery::FIRST, &mut ledger),
-            StoreCall::Cut => {
-                after.cut(session);
-                Ok(NOTHING_HEARD)
-            }
-            StoreCall::Deadlock => {
-                after.deadlock(session);
-                Ok(NOTHING_HEARD)
-            }
-            StoreCall::MoveTo(to) => {
-                after.rename(session, to);
-                Ok(NOTHING_HEARD)
-            }
-        };
-        let next = if outcome.is_ok() { number(&mut self.stores, after) } else { store };
-        let committed = if ledger.is_empty() {
-            0
-        } else {
-            self.committed.push(ledger);
-            u32::try_from(self.committed.len() - 1).expect("there are fewer than 2^32")
-        };
-        let step = ModelStep { next, outcome, committed };
-        self.store_steps.insert(key, step);
+    }
+
+    #[cold]
+    fn learn_step(&mut self, services: u32, call: ServiceCall, call_number: u32) -> MemoStep {
+        let mut combination = self.services[services as usize];
+        let step = self.state_step(combination[call.role], call, call_number);
+        combination[call.role] = step.next;
+        let step = MemoStep { next: number(&mut self.services, combination), ..step };
+        self.steps.insert(u64::from(services) << 32 | u64::from(call_number), step);
         step
     }
 
-    fn lock_step(&mut self, lock: u32, call: LockCall) -> LockStep {
-        let call_number = number(&mut self.lock_calls, call);
-        let key = u64::from(lock) << 32 | u64::from(call_number);
-        if let Some(step) = self.lock_steps.get(&key) {
+    /// What a call leads to from the state of the service that it asks.
+    fn state_step(&mut self, state: u32, call: ServiceCall, call_number: u32) -> MemoStep {
+        let key = u64::from(state) << 32 | u64::from(call_number);
+        if let Some(step) = self.state_steps.get(&key) {
             return *step;
         }
-        let mut after = self.locks[lock as usize].clone();
-        let outcome = match call {
-            LockCall::Op(op, id) => match after.call(op, Asker { by: Delivery::FIRST, id }) {
-                Ok(outcome) => Ok(self.without_ranks(outcome)),
-                Err(Waits::For(_) | Waits::ForTimers) => {
+        let mut after = self.states[state as usize].clone();
+        let mut ledger = Vec::new();
+        let mut ahead = 0;
+        let outcome = match call.what {
+            // Who did it matters to causes, and not to what can happen.
+            CallKind::Op(op, id) => {
+                let outcome = after.call(call.on, op, Asker { by: Delivery::FIRST, id }, &mut ledger);
+                if outcome == Err(Waits::ForTimers) {
                     self.ahead.push(after.timers_ahead(op));
-                    Err(u32::try_from(self.ahead.len() - 1).expect("there are fewer than 2^32"))
+                    ahead = last_place(&self.ahead);
                 }
-            },
-            LockCall::Fire(timer) => {
+                outcome.map(|outcome| self.without_ranks(outcome))
+            }
+            CallKind::Victim => Ok(after.victim(call.on)),
+            CallKind::Cut => {
+                after.cut(call.on);
+                Ok(NOTHING_HEARD)
+            }
+            CallKind::MoveTo(to) => {
+                after.rename(&|session| if session == call.on { to } else { session }, &mut |_, id| id);
+                Ok(NOTHING_HEARD)
+            }
+            CallKind::Fire(timer) => {
                 after.fire(timer);
                 Ok(NOTHING_HEARD)
             }
         };
-        let after = if self.tokens { after } else { after.with_revisions_forgotten() };
-        let step = LockStep { next: number(&mut self.locks, after), outcome };
-        self.lock_steps.insert(key, step);
+        let after = if self.tokens { after } else { after.without_ranks() };
+        let next = if outcome.is_ok() { number(&mut self.states, after) } else { state };
+        let committed = if ledger.is_empty() {
+            0
+        } else {
+            self.committed.push(ledger);
+            last_place(&self.committed)
+        };
+        let step = MemoStep { next, outcome, committed, ahead };
+        self.state_steps.insert(key, step);
         step
     }
 
     /// An outcome whose ranked ids say nothing, where they do not matter.
     fn without_ranks(&self, outcome: Outcome) -> Outcome {
-        match outcome {
-            Outcome::Ok(response) if !self.tokens => {
-                Outcome::Ok(response.map_ids(&mut |kind, id| if kind == IdKind::Ranked { 1 } else { id }))
-            }
-            Outcome::Ok(_) | Outcome::Failed(_) | Outcome::Unknown => outcome,
+        if self.tokens {
+            return outcome;
         }
+        let unranked = |kind, id| if kind == IdKind::Ranked { 1 } else { id };
+        outcome.map(|response| response.map_ids(&mut { unranked }))
     }
 
     /// The components' states with the lanes under other names. `to` gives each lane's new place; `code` stands for it.
     pub fn permute(&mut self, at: MemoPlace, code: u32, to: impl Fn(u8) -> u8) -> MemoPlace {
-        let rename = |id: i64| {
-            let (lane, attempt, number) = asker_of(id);
-            asked_id(to(lane), attempt, number)
-        };
-        let rename_lease = |lease: LeaseId| LeaseId(rename(lease.0));
-        let store = self.permute_one(0, at.store, code, |memo| {
-            let store = &memo.stores[at.store as usize];
-            if !store.has_open_transactions() && !store.remembers_leases() {
-                return at.store;
+        let mut rename = |kind: IdKind, id: i64| match kind {
+            IdKind::Asked => {
+                let (lane, attempt, number) = asker_of(id);
+                asked_id(to(lane), attempt, number)
             }
-            let mut renamed = store.clone();
+            IdKind::Ranked | IdKind::Message | IdKind::Account => id,
+        };
+        let services = self.permute_one(0, at.services, code, |memo| {
             let lanes = memo.bound.lanes;
-            renamed.rename_all(|session| if session.0 < lanes { Session(to(session.0)) } else { session });
-            renamed.rename_leases(rename_lease);
-            number(&mut memo.stores, renamed)
+            let session = |session: Session| if session.0 < lanes { Session(to(session.0)) } else { session };
+            let mut combination = memo.services[at.services as usize];
+            for (_, state) in combination.iter_mut() {
+                if *state == NO_SERVICE || !memo.states[*state as usize].has_names() {
+                    continue;
+                }
+                let mut renamed = memo.states[*state as usize].clone();
+                renamed.rename(&session, &mut rename);
+                *state = number(&mut memo.states, renamed);
+            }
+            number(&mut memo.services, combination)
         });
-        let lock = self.permute_one(1, at.lock, code, |memo| {
-            let renamed = memo.locks[at.lock as usize].with_leases_renamed(rename_lease);
-            number(&mut memo.locks, renamed)
-        });
-        let flights = self.permute_one(2, at.flights, code, |memo| {
+        let flights = self.permute_one(1, at.flights, code, |memo| {
             let mut renamed = memo.flights[at.flights as usize].clone();
             for flight in &mut renamed {
                 flight.lane = to(flight.lane);
-                flight.op = flight.op.map_ids(&mut |kind, id| match kind {
-                    IdKind::Asked => rename(id),
-                    IdKind::Ranked | IdKind::Message | IdKind::Account => id,
-                });
+                flight.op = flight.op.map_ids(&mut rename);
             }
             number(&mut memo.flights, renamed)
         });
-        MemoPlace { store, lock, flights, ..at }
+        MemoPlace { services, flights, ..at }
     }
 
     fn permute_one(&mut self, kind: u8, of: u32, code: u32, make: impl FnOnce(&mut Self) -> u32) -> u32 {
@@ -312,24 +317,30 @@ impl Memo {
     }
 }
 
-/// Where the backends stand, by number, and what has been seen so far.
+/// The number of the last one.
+fn last_place<T>(of: &[T]) -> u32 {
+    u32::try_from(of.len() - 1).expect("there are fewer than 2^32")
+}
+
+/// Where the services stand, by number, and what has been seen so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct MemoPlace {
-    pub store: u32,
-    pub lock: u32,
+    pub services: u32,
     pub flights: u32,
     pub seen: u32,
 }
 
-/// A environment over the memo.
+/// An environment over the memo.
 pub(super) struct Cursor<'t> {
     pub memo: &'t mut Memo,
     pub at: MemoPlace,
 }
 
 impl Cursor<'_> {
-    fn call_store(&mut self, session: Session, call: StoreCall) {
-        self.at.store = self.memo.store_step(self.at.store, session, call).next;
+    fn make(&mut self, role: Role, on: Session, what: CallKind) -> Outcome {
+        let step = self.memo.step(self.at.services, ServiceCall { role, on, what });
+        self.at.services = step.next;
+        step.outcome.unwrap_or(NOTHING_HEARD)
     }
 
     fn set_flights(&mut self, flights: Vec<Flight>) {
@@ -339,26 +350,15 @@ impl Cursor<'_> {
 
 impl Environment for Cursor<'_> {
     #[inline]
-    fn call(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits> {
-        if op.leg() == Leg::Lock {
-            let step = self.memo.lock_step(self.at.lock, LockCall::Op(op, by.id));
-            return match step.outcome {
-                Ok(outcome) => {
-                    self.at.lock = step.next;
-                    Ok(outcome)
-                }
-                Err(ahead) => {
-                    self.memo.last_ahead = ahead;
-                    Err(Waits::ForTimers)
-                }
-            };
-        }
+    fn call(&mut self, on: Session, op: &Op, by: Asker) -> Result<Outcome, Waits> {
         if !self.memo.tokens && op.has_ranked() {
             self.memo.tokens_needed = true;
         }
-        let step = self.memo.store_step(self.at.store, on, StoreCall::Op(op));
+        let id = if op.acts().any(Acts::LEASES) { by.id } else { 0 };
+        let step = self.memo.step(self.at.services, ServiceCall { role: op.role, on, what: CallKind::Op(op.of, id) });
+        self.memo.last_ahead = step.ahead;
         let outcome = step.outcome?;
-        self.at.store = step.next;
+        self.at.services = step.next;
         self.memo.last_committed = step.committed;
         self.at.seen = self.memo.see_effects(self.at.seen, step.committed);
         Ok(outcome)
@@ -368,29 +368,28 @@ impl Environment for Cursor<'_> {
         self.memo.ahead[self.memo.last_ahead as usize].clone()
     }
 
-    fn cut(&mut self, _: Leg, on: Session) {
-        self.call_store(on, StoreCall::Cut);
+    fn cut(&mut self, role: Role, on: Session) {
+        self.make(role, on, CallKind::Cut);
     }
 
-    fn move_session(&mut self, _: Leg, from: Session, to: Session) {
-        self.call_store(from, StoreCall::MoveTo(to));
+    fn move_session(&mut self, role: Role, from: Session, to: Session) {
+        self.make(role, from, CallKind::MoveTo(to));
     }
 
-    fn victim(&mut self, leg: Leg, on: Session) -> Outcome {
-        if leg == Leg::Lock {
-            return Outcome::Unknown;
-        }
-        self.call_store(on, StoreCall::Deadlock);
-        Outcome::Failed(Failure::Deadlock)
+    fn victim(&mut self, role: Role, on: Session) -> Outcome {
+        self.make(role, on, CallKind::Victim)
     }
 
-    fn timer(&mut self, of: Holder) -> Option<Timer> {
-        self.memo.locks[self.at.lock as usize].timer(of)
+    fn timer(&mut self, of: Holder) -> Option<(Role, Timer)> {
+        let combination = self.memo.services[self.at.services as usize];
+        let states = combination.iter().filter(|(_, state)| **state != NO_SERVICE);
+        let running = states.filter_map(|(role, state)| Some((role, self.memo.states[*state as usize].timer(of)?)));
+        running.max_by_key(|(_, timer)| *timer)
     }
 
-    fn fire(&mut self, timer: Timer) {
+    fn fire(&mut self, role: Role, timer: Timer) {
         if !self.memo.flaws.no_expiry {
-            self.at.lock = self.memo.lock_step(self.at.lock, LockCall::Fire(timer)).next;
+            self.make(role, Session(0), CallKind::Fire(timer));
         }
     }
 

@@ -110,6 +110,11 @@ pub enum Reason {
          operations of World"
     )]
     OwnSql { strategy: &'static str, statement: &'static str },
+    /// It asks a service that it has not named.
+    #[error(
+        "'{strategy}' makes `{op}` in the role '{role}', which its `needs` do not give to that service; name it there"
+    )]
+    NotNeeded { strategy: &'static str, op: String, role: &'static str },
     /// It has more states than the engine can number.
     #[error("bound too large: {what}; lower --lanes, --retries or --faults")]
     TooLarge { what: String },

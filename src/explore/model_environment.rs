@@ -1,120 +1,114 @@
-//! The backends' state, kept as it is.
+//! The services' state, kept as it is.
 
-use crate::service::contract::{Asker, Holder, Timer, Waits};
-use crate::service::etcd::model::{LockService, Settled};
-use crate::service::store::model::Tables;
-use crate::terms::{Entry, Failure, Leg, Session};
+use crate::service::AnyModel;
+use crate::service::modelled::{Asker, Holder, Model, ModelSettings, Timer, Waits};
+use crate::strategy::Need;
+use crate::terms::{ByRole, Entry, Role, Session};
 use crate::world::{Op, Outcome};
 
+use super::Flaws;
 use super::bound::Bound;
 use super::environment::{Environment, Flight};
 
 /// The accounts that there can be: the one of all requests, and others that a strategy may change by mistake.
 pub(crate) const ACCOUNTS: u8 = 4;
 
-/// Store, lock service and ledger, and what is in flight to them.
+/// The models of the services that a strategy needs, before anything happened.
+pub(super) fn models(bound: &Bound, flaws: Flaws, needs: &[Need]) -> ByRole<Option<AnyModel>> {
+    let settings =
+        ModelSettings { profile: bound.store, accounts: (1, ACCOUNTS), store_flaw: flaws.store, lock_flaw: flaws.lock };
+    ByRole::new(|role| needs.iter().find(|need| need.role == role).map(|need| need.service.model(&settings)))
+}
+
+/// The services, the ledger, and what is in flight.
 #[derive(Clone)]
 pub(crate) struct ModelEnvironment {
-    pub bound: Bound,
-    flaws: super::Flaws,
-    pub store: Tables,
-    pub lock: LockService,
+    flaws: Flaws,
+    models: ByRole<Option<AnyModel>>,
     pub ledger: Vec<Entry>,
     pub flights: Vec<Flight>,
-    /// How often a lease has expired under its holder.
+    /// How often a timer has run out under its holder.
     pub expired: u64,
-    /// The answers to requests for locks that have waited for their turn.
-    turns: Vec<Settled>,
-    /// How often somebody has waited for leases to expire that nobody kept alive any more.
+    /// How often somebody has waited for timers to run out that nobody kept running any more.
     pub waits: u64,
 }
 
 impl ModelEnvironment {
-    /// Backends in which nothing has happened yet, with the mistakes that the model is to have.
-    pub fn new(bound: Bound, flaws: super::Flaws) -> Self {
-        let store = Tables::new(bound.store, 1).with_room_for(ACCOUNTS);
-        let lock = LockService::default();
+    /// Services in which nothing has happened yet, with the mistakes that the models are to have.
+    pub fn new(bound: Bound, flaws: Flaws, needs: &[Need]) -> Self {
         ModelEnvironment {
-            bound,
             flaws,
-            store: match flaws.store {
-                Some(flaw) => store.with_flaw(flaw),
-                None => store,
-            },
-            lock: match flaws.lock {
-                Some(flaw) => lock.with_flaw(flaw),
-                None => lock,
-            },
+            models: models(&bound, flaws, needs),
             ledger: Vec::new(),
             flights: Vec::new(),
-            turns: Vec::new(),
             expired: 0,
             waits: 0,
         }
     }
-}
 
-impl ModelEnvironment {
-    /// The same backends before anything happened.
-    pub fn begin_again(&mut self, flaws: super::Flaws) {
-        self.store.begin_again();
-        if self.lock.revision() > 1 || self.lock.leases().next().is_some() {
-            self.lock = ModelEnvironment::new(self.bound, flaws).lock;
-        }
+    /// The same services before anything happened.
+    pub fn begin_again(&mut self) {
+        self.models.0.iter_mut().flatten().for_each(Model::begin_again);
         self.ledger.clear();
         self.flights.clear();
-        self.turns.clear();
         self.expired = 0;
         self.waits = 0;
     }
+
+    /// The state of the service in a role.
+    pub fn model(&self, role: Role) -> &AnyModel {
+        self.models[role].as_ref().expect(ASKED)
+    }
+
+    #[inline]
+    fn of(&mut self, role: Role) -> &mut AnyModel {
+        self.models[role].as_mut().expect(ASKED)
+    }
 }
 
+/// Why there is a service in a role.
+pub(super) const ASKED: &str = "an attempt asks only the services that its strategy needs";
+
 impl Environment for ModelEnvironment {
-    #[inline]
-    fn call(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits> {
-        match op.leg() {
-            Leg::Lock => self.lock.call(op, by),
-            Leg::Store | Leg::Client => self.store.execute(on, op, by.by, &mut self.ledger),
-        }
+    #[inline(always)]
+    fn call(&mut self, on: Session, op: &Op, by: Asker) -> Result<Outcome, Waits> {
+        let ModelEnvironment { models, ledger, .. } = self;
+        models[op.role].as_mut().expect(ASKED).call(on, op.of, by, ledger)
     }
 
     fn timers_ahead(&mut self, op: Op) -> Vec<Timer> {
-        self.lock.timers_ahead(op)
+        self.of(op.role).timers_ahead(op.of)
     }
 
-    fn cut(&mut self, _: Leg, on: Session) {
-        self.store.cut(on);
+    fn cut(&mut self, role: Role, on: Session) {
+        self.of(role).cut(on);
     }
 
-    fn move_session(&mut self, _: Leg, from: Session, to: Session) {
-        self.store.rename(from, to);
+    fn move_session(&mut self, role: Role, from: Session, to: Session) {
+        self.of(role).rename(&|session| if session == from { to } else { session }, &mut |_, id| id);
     }
 
-    fn victim(&mut self, leg: Leg, on: Session) -> Outcome {
-        if leg == Leg::Lock {
-            return Outcome::Unknown;
-        }
-        self.store.deadlock(on);
-        Outcome::Failed(Failure::Deadlock)
+    fn victim(&mut self, role: Role, on: Session) -> Outcome {
+        self.of(role).victim(on)
     }
 
-    fn timer(&mut self, of: Holder) -> Option<Timer> {
-        self.lock.timer(of)
+    fn timer(&mut self, of: Holder) -> Option<(Role, Timer)> {
+        let running = self.models.iter().filter_map(|(role, model)| Some((role, model.as_ref()?.timer(of)?)));
+        running.max_by_key(|(_, timer)| *timer)
     }
 
-    fn fire(&mut self, timer: Timer) {
+    fn fire(&mut self, role: Role, timer: Timer) {
         if !self.flaws.no_expiry {
-            self.lock.fire(timer);
+            self.of(role).fire(timer);
         }
     }
 
     fn queue(&mut self, on: Session, op: Op) -> bool {
-        self.lock.queue(on, op)
+        self.of(op.role).queue(on, op.of)
     }
 
-    fn take_turn(&mut self, on: Session, _: Op) -> Result<Outcome, Waits> {
-        self.turns.extend(self.lock.take_settled());
-        LockService::take_turn(&mut self.turns, on)
+    fn take_turn(&mut self, on: Session, op: Op) -> Result<Outcome, Waits> {
+        self.of(op.role).take_turn(on)
     }
 
     fn forgets_landings(&self) -> bool {

@@ -2,9 +2,10 @@
 //!
 //! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Environment`]).
 
-use crate::service::contract::{Asker, Holder, MAX_ASKED, Timer, Waits, asked_id, asker_of};
+use crate::service::contract::{MAX_ASKED, asked_id, asker_of};
+use crate::service::modelled::{Asker, Holder, Timer, Waits};
 use crate::service::{HasIds, IdKind};
-use crate::terms::{Failure, Leg, MessageId, Reply, Session, Trouble};
+use crate::terms::{Failure, MessageId, Reply, Role, Session, Trouble};
 use crate::world::{Acts, Op, Outcome};
 
 use super::bound::{Bound, MAX_LANES};
@@ -20,23 +21,27 @@ pub(crate) struct Lane {
     /// Where its strategy stands in the automaton, for the engine that has one.
     pub node: u16,
     pub attempt: u8,
+    /// The flags below, and from [`ASKED`] on how many things were asked for in this attempt that bear an id, whether or not the
+    /// strategy heard of it.
     pub flags: u8,
-    /// How many things were asked for in this attempt that bear an id, whether or not the strategy heard of it.
-    pub asked: u8,
+    /// The roles of the services with which a transaction is open, as bits.
+    pub open: u8,
     /// The ranked ids that the strategy was given in this attempt.
     pub given: [u8; MAX_RANKED],
 }
 
 /// The client has its answer, or has stopped trying.
 const ENDED: u8 = 1;
-/// A transaction is open on the lane's connection.
-const IN_TRANSACTION: u8 = 2;
 /// The strategy believes that it is inside a critical section.
-const INSIDE: u8 = 4;
+const INSIDE: u8 = 2;
 /// The strategy was given something that has a timer.
-const LEASED: u8 = 8;
+const LEASED: u8 = 4;
 /// Its request waits in a queue.
-const QUEUED: u8 = 16;
+const QUEUED: u8 = 8;
+/// One thing that was asked for.
+const ASKED: u8 = 16;
+
+const _: () = assert!(MAX_ASKED as u32 * (ASKED as u32) < 256);
 
 /// As many ranked ids is a strategy given in one delivery.
 const MAX_RANKED: usize = 3;
@@ -59,9 +64,14 @@ impl Lane {
         self.has(ENDED)
     }
 
-    /// Whether a transaction is open on its connection.
+    /// Whether a transaction is open on one of its connections.
     pub fn is_in_transaction(self) -> bool {
-        self.has(IN_TRANSACTION)
+        self.open != 0
+    }
+
+    /// How many things its attempt has asked for.
+    pub fn asked(self) -> u8 {
+        self.flags / ASKED
     }
 
     /// Whether its strategy believes that it is inside a critical section.
@@ -77,7 +87,7 @@ impl Lane {
     pub fn bits(self) -> u64 {
         let [a, b, c] = self.given;
         let [low, high] = self.node.to_le_bytes();
-        u64::from_le_bytes([low, high, self.attempt, self.flags, self.asked, a, b, c])
+        u64::from_le_bytes([low, high, self.attempt, self.flags, self.open, a, b, c])
     }
 }
 
@@ -89,7 +99,7 @@ pub(crate) enum StepEffect {
     /// The attempt is over; its operation was not made.
     Crashed,
     /// A timer has run out.
-    Expired { timer: Timer },
+    Expired { role: Role, timer: Timer },
     /// The strategy's operation waits in a queue.
     Queued,
     /// A request in flight has landed. In a box, since it is rare and large.
@@ -117,7 +127,7 @@ pub(crate) struct Rules<'s, S> {
 
 impl<S: Environment> Rules<'_, S> {
     /// Makes a step. `pending` is the operation that the lane's strategy is about to make, as the strategy knows it.
-    pub fn step(&mut self, step: Step, pending: Option<Op>) -> Result<StepEffect, Blocked> {
+    pub fn step(&mut self, step: Step, pending: Option<&Op>) -> Result<StepEffect, Blocked> {
         let Step { lane, fate } = step;
         if fate.is_fault() && (*self.faults >= self.bound.faults || !self.bound.kinds.contains(fate)) {
             return Err(Blocked::Disabled);
@@ -125,7 +135,7 @@ impl<S: Environment> Rules<'_, S> {
         let effect = match (fate, pending) {
             (Fate::Lands, _) => return self.land(lane),
             (_, None) => return Err(Blocked::Disabled),
-            (Fate::Queues, Some(local)) => return self.queue(lane, local),
+            (Fate::Queues, Some(local)) => return self.queue(lane, *local),
             (Fate::Arrives | Fate::Expires, _) => self.go_on(lane, fate, pending)?,
             (Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Crashes, _) => {
                 if self.lanes[usize::from(lane)].has(QUEUED) {
@@ -149,7 +159,7 @@ impl<S: Environment> Rules<'_, S> {
         Ok(StepEffect::Queued)
     }
 
-    fn go_on(&mut self, lane: u8, fate: Fate, pending: Option<Op>) -> Result<StepEffect, Blocked> {
+    fn go_on(&mut self, lane: u8, fate: Fate, pending: Option<&Op>) -> Result<StepEffect, Blocked> {
         Ok(match (fate, pending) {
             (_, None) => return Err(Blocked::Disabled),
             (Fate::Expires, _) => {
@@ -157,17 +167,24 @@ impl<S: Environment> Rules<'_, S> {
                 let holder = Holder { lane, attempt: me.attempt, session: Session(lane) };
                 // A strategy that was told of nothing has nothing that it could lose.
                 let timer = if me.has(LEASED) { self.environment.timer(holder) } else { None };
-                let timer = timer.ok_or(Blocked::Disabled)?;
+                let (role, timer) = timer.ok_or(Blocked::Disabled)?;
                 self.environment.time_passes(false);
-                self.environment.fire(timer);
-                StepEffect::Expired { timer }
+                self.environment.fire(role, timer);
+                StepEffect::Expired { role, timer }
             }
             (Fate::Crashes, _) => {
                 self.environment.crash(lane);
                 StepEffect::Crashed
             }
             (_, Some(local)) => {
-                let op = self.globally(lane, local);
+                // Most operations name nothing that the services know by another name.
+                let global;
+                let op = if local.acts().any(Acts::NAMES) {
+                    global = self.globally(lane, *local);
+                    &global
+                } else {
+                    local
+                };
                 let learns = self.meet(lane, fate, op)?;
                 StepEffect::Made { learns }
             }
@@ -175,15 +192,15 @@ impl<S: Environment> Rules<'_, S> {
     }
 
     #[inline]
-    fn meet(&mut self, lane: u8, fate: Fate, op: Op) -> Result<Outcome, Blocked> {
+    fn meet(&mut self, lane: u8, fate: Fate, op: &Op) -> Result<Outcome, Blocked> {
         let outcome = match fate {
             Fate::RequestLost => {
                 let by = self.asker(lane, self.lanes[usize::from(lane)].attempt, 0);
-                self.environment.lose_request(Session(lane), op, by);
+                self.environment.lose_request(Session(lane), *op, by);
                 Outcome::Unknown
             }
             Fate::TimesOut => {
-                self.hold(lane, op);
+                self.hold(lane, *op);
                 Outcome::Unknown
             }
             Fate::ReplyLost => {
@@ -198,7 +215,7 @@ impl<S: Environment> Rules<'_, S> {
             self.lanes[usize::from(lane)].set(INSIDE, false);
         }
         if fate != Fate::Arrives {
-            self.disconnect(lane, op.leg());
+            self.disconnect(lane, op.role);
             return Ok(Outcome::Unknown);
         }
         self.learn(lane, outcome, acts)
@@ -210,15 +227,16 @@ impl<S: Environment> Rules<'_, S> {
 
     /// Carries out an operation. What was asked for uses up its number, also if nobody hears of it.
     #[inline]
-    fn execute(&mut self, lane: u8, op: Op) -> Result<Outcome, Blocked> {
-        let Lane { attempt, asked, .. } = self.lanes[usize::from(lane)];
+    fn execute(&mut self, lane: u8, op: &Op) -> Result<Outcome, Blocked> {
+        let me = self.lanes[usize::from(lane)];
+        let (attempt, asked) = (me.attempt, me.asked());
         let acts = op.acts();
         // A request that lands late takes the last number, which nobody else has.
         if acts.any(Acts::LEASES) && asked >= MAX_ASKED - 1 {
             return Err(Blocked::TooMany("asks for more than 7 leases in one delivery"));
         }
         let outcome = if acts.any(Acts::QUEUES) && self.lanes[usize::from(lane)].has(QUEUED) {
-            let outcome = self.environment.take_turn(Session(lane), op).map_err(|_| Blocked::Waits)?;
+            let outcome = self.environment.take_turn(Session(lane), *op).map_err(|_| Blocked::Waits)?;
             self.lanes[usize::from(lane)].set(QUEUED, false);
             outcome
         } else {
@@ -226,22 +244,22 @@ impl<S: Environment> Rules<'_, S> {
         };
         let me = &mut self.lanes[usize::from(lane)];
         if acts.any(Acts::LEASES) {
-            me.asked += 1;
+            me.flags += ASKED;
         } else if acts.any(Acts::BEGINS) && matches!(outcome, Outcome::Ok(_)) {
-            me.set(IN_TRANSACTION, true);
+            me.open |= op.role.bit();
         } else if acts.any(Acts::ENDS) {
-            me.set(IN_TRANSACTION, false);
+            me.open &= !op.role.bit();
         }
         Ok(outcome)
     }
 
     /// Waits as long as only timers are in the way whose holders are gone: they run out meanwhile.
     #[inline]
-    fn carry_out(&mut self, on: Session, by: Asker, op: Op) -> Result<Outcome, Blocked> {
+    fn carry_out(&mut self, on: Session, by: Asker, op: &Op) -> Result<Outcome, Blocked> {
         match self.environment.call(on, op, by) {
             Ok(outcome) => Ok(outcome),
             Err(Waits::For(_)) => Err(Blocked::Waits),
-            Err(Waits::ForTimers) => self.wait_for_timers(on, by, op),
+            Err(Waits::ForTimers) => self.wait_for_timers(on, by, *op),
         }
     }
 
@@ -251,8 +269,8 @@ impl<S: Environment> Rules<'_, S> {
             return Err(Blocked::Waits);
         }
         self.environment.time_passes(true);
-        ahead.into_iter().for_each(|timer| self.environment.fire(timer));
-        self.environment.call(on, op, by).map_err(|_| Blocked::Waits)
+        ahead.into_iter().for_each(|timer| self.environment.fire(op.role, timer));
+        self.environment.call(on, &op, by).map_err(|_| Blocked::Waits)
     }
 
     /// Whether nobody keeps a timer from running out any more: the attempt that asked for it is over.
@@ -268,9 +286,9 @@ impl<S: Environment> Rules<'_, S> {
             |number: u8| self.environment.flights().iter().any(|flight| flight.session == Session(FLIGHTS + number));
         let number = (0..).find(|number| !taken(*number)).expect("there are fewer flights than sessions");
         let session = Session(FLIGHTS + number);
-        if self.lanes[usize::from(lane)].has(IN_TRANSACTION) && op.leg() == Leg::Store {
-            self.environment.move_session(op.leg(), Session(lane), session);
-            self.lanes[usize::from(lane)].set(IN_TRANSACTION, false);
+        if self.lanes[usize::from(lane)].open & op.role.bit() != 0 {
+            self.environment.move_session(op.role, Session(lane), session);
+            self.lanes[usize::from(lane)].open &= !op.role.bit();
         }
         let attempt = self.lanes[usize::from(lane)].attempt;
         self.environment.add_flight(Flight { lane, attempt, op, session });
@@ -288,11 +306,11 @@ impl<S: Environment> Rules<'_, S> {
                 Ok(Outcome::Unknown)
             } else {
                 let by = self.asker(flight.lane, flight.attempt, MAX_ASKED - 1);
-                self.carry_out(flight.session, by, flight.op)
+                self.carry_out(flight.session, by, &flight.op)
             };
             match landed {
                 Ok(outcome) => {
-                    self.environment.cut(flight.op.leg(), flight.session);
+                    self.environment.cut(flight.op.role, flight.session);
                     self.environment.remove_flight(at);
                     return Ok(StepEffect::Landed(Box::new((flight, outcome))));
                 }
@@ -302,15 +320,19 @@ impl<S: Environment> Rules<'_, S> {
         Err(blocked)
     }
 
-    fn disconnect(&mut self, lane: u8, leg: Leg) {
-        if leg == Leg::Store && self.lanes[usize::from(lane)].has(IN_TRANSACTION) {
-            self.environment.cut(leg, Session(lane));
-            self.lanes[usize::from(lane)].set(IN_TRANSACTION, false);
+    fn disconnect(&mut self, lane: u8, role: Role) {
+        if self.lanes[usize::from(lane)].open & role.bit() != 0 {
+            self.environment.cut(role, Session(lane));
+            self.lanes[usize::from(lane)].open &= !role.bit();
         }
     }
 
     /// The operation as the services know it.
+    #[inline]
     fn globally(&self, lane: u8, op: Op) -> Op {
+        if !op.acts().any(Acts::NAMES) {
+            return op;
+        }
         globally(self.lanes[usize::from(lane)], lane, op)
     }
 
@@ -349,18 +371,18 @@ impl<S: Environment> Rules<'_, S> {
     /// becomes the victim of a deadlock. A request in flight that waits for another one is such a victim too.
     pub fn give_way(&mut self, lane: u8, pending: Option<Op>) -> Option<StepEffect> {
         if let Some(op) = pending {
-            return Some(StepEffect::Made { learns: self.environment.victim(op.leg(), Session(lane)) });
+            return Some(StepEffect::Made { learns: self.environment.victim(op.role, Session(lane)) });
         }
         let at = self.environment.flights().iter().position(|flight| flight.lane == lane)?;
         let flight = self.environment.flights()[at];
-        self.environment.cut(flight.op.leg(), flight.session);
+        self.environment.cut(flight.op.role, flight.session);
         self.environment.remove_flight(at);
         Some(StepEffect::Landed(Box::new((flight, Outcome::Failed(Failure::Deadlock)))))
     }
 
     /// A lane's attempt is over: with a reply, or without one. Says whether there is another attempt.
     pub fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> bool {
-        self.disconnect(lane, Leg::Store);
+        Role::in_bits(self.lanes[usize::from(lane)].open).for_each(|role| self.disconnect(lane, role));
         end_lane(self.bound, &mut self.lanes[usize::from(lane)], reply)
     }
 }

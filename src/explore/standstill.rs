@@ -10,7 +10,7 @@ use std::time::Duration;
 const PATIENCE_S: u32 = 10;
 
 /// A thread that steps through strategies.
-struct Stepper {
+pub(super) struct Stepper {
     /// Odd while a strategy has control.
     steps: AtomicU64,
     strategy: Mutex<&'static str>,
@@ -35,7 +35,7 @@ fn register() -> &'static Stepper {
 pub(super) fn steps_of(strategy: &'static str) {
     if !std::ptr::eq(STRATEGY.get(), strategy) {
         STRATEGY.set(strategy);
-        OWN.with(|own| *own.strategy.lock().unwrap_or_else(PoisonError::into_inner) = strategy);
+        *Stepper::own().strategy.lock().unwrap_or_else(PoisonError::into_inner) = strategy;
     }
 }
 
@@ -43,9 +43,9 @@ pub(super) fn steps_of(strategy: &'static str) {
 pub(super) struct StepWatch(&'static Stepper);
 
 impl StepWatch {
+    /// A step on the thread of this stepper.
     #[inline]
-    pub fn begin() -> Self {
-        let own = OWN.with(|own| *own);
+    pub fn begin(own: &'static Stepper) -> Self {
         own.add_one();
         StepWatch(own)
     }
@@ -59,6 +59,11 @@ impl Drop for StepWatch {
 }
 
 impl Stepper {
+    /// This thread.
+    pub fn own() -> &'static Stepper {
+        OWN.with(|own| *own)
+    }
+
     /// Only its own thread writes, so that no addition in one piece is needed.
     #[inline]
     fn add_one(&self) {

@@ -6,7 +6,8 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::FxHashMap;
 
 use crate::strategy::Strategy;
-use crate::terms::{Leg, Reply, Retries, Violation};
+use crate::terms::{Reply, Retries, Violation};
+use crate::world::{Acts, Op};
 
 use super::attempt::Next;
 use super::bound::Bound;
@@ -32,7 +33,7 @@ impl Hash for State {
         for lane in self.lanes {
             hasher.write_u64(lane.bits());
         }
-        hasher.write_u64(u64::from(self.at.store) << 32 | u64::from(self.at.lock));
+        hasher.write_u32(self.at.services);
         hasher.write_u64(u64::from(self.at.seen) << 32 | u64::from(self.at.flights) << 8 | u64::from(self.faults));
     }
 }
@@ -54,18 +55,18 @@ pub(super) struct StateGraph<'s> {
     verdicts: FxHashMap<u32, Violations>,
     /// What is there to be seen before the end.
     visible: FxHashMap<u32, Violations>,
-    /// What steps on the store lead to, by where the lane and the store stand.
-    store_steps: FxHashMap<(u64, u64), StoreStep>,
+    /// What steps lead to that no other lane can change anything about, by where the lane and the services stand.
+    plain_steps: FxHashMap<(u64, u64), PlainStep>,
     recent: Recent,
     /// The verdict on what a schedule has left behind.
     judged: FxHashMap<MemoPlace, Violations>,
 }
 
-/// What a step on the store leads to, whatever the other lanes and the lock service are at.
+/// What a step leads to, whatever the other lanes are at.
 #[derive(Clone, Copy, Default)]
-struct StoreStep {
+struct PlainStep {
     lane: Lane,
-    store: u32,
+    services: u32,
     committed: u32,
     /// It has to wait.
     waits: bool,
@@ -73,10 +74,10 @@ struct StoreStep {
     replies: bool,
 }
 
-/// The steps on the store that were made most recently, by a hash of their keys: going through schedules one after the other
+/// The plain steps that were made most recently, by a hash of their keys: going through schedules one after the other
 /// makes the same few steps again and again.
 const RECENT: usize = 1 << 10;
-type Recent = Vec<((u64, u64), StoreStep)>;
+type Recent = Vec<((u64, u64), PlainStep)>;
 
 /// Where a step is among the recent ones.
 #[inline]
@@ -88,7 +89,7 @@ fn recent_place(key: (u64, u64)) -> usize {
 
 impl Hash for MemoPlace {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u64(u64::from(self.store) << 32 | u64::from(self.lock));
+        hasher.write_u32(self.services);
         hasher.write_u64(u64::from(self.flights) << 32 | u64::from(self.seen));
     }
 }
@@ -98,9 +99,15 @@ fn lasting() -> Violations {
     Violation::ALL.into_iter().filter(|violation| violation.lasts()).collect()
 }
 
-/// Where a lane and the store stand, and what the lane's operation meets.
-fn store_key(state: &State, Step { lane, fate }: Step) -> (u64, u64) {
-    let which = u64::from(state.at.store) << 16 | u64::from(lane) << 8 | fate as u64;
+/// Whether what comes of an operation, when it is made, depends on its own lane and the services alone: not on who is inside a
+/// critical section, nor on whose timers nobody keeps running any more.
+fn is_plain(op: Op) -> bool {
+    !op.acts().any(Acts::ENTERS.and(Acts::QUEUES))
+}
+
+/// Where a lane and the services stand, and what the lane's operation meets.
+fn plain_key(state: &State, Step { lane, fate }: Step) -> (u64, u64) {
+    let which = u64::from(state.at.services) << 16 | u64::from(lane) << 8 | fate as u64;
     (state.lanes[usize::from(lane)].bits(), which)
 }
 
@@ -113,12 +120,12 @@ impl<'s> StateGraph<'s> {
         Ok(StateGraph {
             bound,
             tree: StrategyTree::new(strategy, bound.all_requests())?,
-            memo: Memo::new(bound, flaws, tokens),
+            memo: Memo::new(bound, flaws, strategy.needs(), tokens),
             executor: Executor::new(strategy, bound, flaws),
             verdicts: FxHashMap::default(),
             visible: FxHashMap::default(),
-            store_steps: FxHashMap::default(),
-            recent: vec![((u64::MAX, u64::MAX), StoreStep::default()); RECENT],
+            plain_steps: FxHashMap::default(),
+            recent: vec![((u64::MAX, u64::MAX), PlainStep::default()); RECENT],
             judged: FxHashMap::default(),
         })
     }
@@ -202,7 +209,7 @@ impl<'s> StateGraph<'s> {
     /// Whether a step can be made from a state, other than by giving way.
     pub fn can(&mut self, state: &State, step: Step) -> bool {
         let pending = self.pending_op(state, step.lane);
-        self.rules(state, |rules| rules.step(step, pending)).0.is_ok()
+        self.rules(state, |rules| rules.step(step, pending.as_ref())).0.is_ok()
     }
 
     fn pending_op(&self, state: &State, lane: u8) -> Option<crate::world::Op> {
@@ -225,32 +232,32 @@ impl<'s> StateGraph<'s> {
     /// As [`new`](StateGraph::new).
     #[inline]
     pub fn make(&mut self, state: &mut State, step: Step) -> Result<bool, ExploreError> {
-        let on_store = matches!(step.fate, Fate::Arrives | Fate::RequestLost | Fate::ReplyLost);
-        if on_store {
+        let may_be_plain = matches!(step.fate, Fate::Arrives | Fate::RequestLost | Fate::ReplyLost);
+        if may_be_plain {
             // What was made before is known without asking what it was.
-            let key = store_key(state, step);
+            let key = plain_key(state, step);
             let (recent, made) = self.recent[recent_place(key)];
             if recent == key {
-                return Ok(self.make_on_store(state, step, &made));
+                return Ok(self.make_plain(state, step, &made));
             }
-            if let Some(made) = self.store_steps.get(&key).copied() {
+            if let Some(made) = self.plain_steps.get(&key).copied() {
                 self.recent[recent_place(key)] = (key, made);
-                return Ok(self.make_on_store(state, step, &made));
+                return Ok(self.make_plain(state, step, &made));
             }
         }
-        self.make_otherwise(state, step, on_store)
+        self.make_otherwise(state, step, may_be_plain)
     }
 
-    fn make_otherwise(&mut self, state: &mut State, step: Step, on_store: bool) -> Result<bool, ExploreError> {
+    fn make_otherwise(&mut self, state: &mut State, step: Step, may_be_plain: bool) -> Result<bool, ExploreError> {
         let pending = self.pending_op(state, step.lane);
-        if on_store && pending.is_some_and(|op| op.leg() == Leg::Store) {
+        if may_be_plain && pending.is_some_and(is_plain) {
             if step.fate.is_fault() && (state.faults >= self.bound.faults || !self.bound.kinds.contains(step.fate)) {
                 return Ok(false);
             }
-            let made = self.learn_store_step(state, step)?;
-            return Ok(self.make_on_store(state, step, &made));
+            let made = self.learn_plain_step(state, step)?;
+            return Ok(self.make_plain(state, step, &made));
         }
-        let (effect, to) = self.rules(state, |rules| rules.step(step, pending));
+        let (effect, to) = self.rules(state, |rules| rules.step(step, pending.as_ref()));
         match effect {
             Ok(effect) => *state = self.follow(to, step.lane, effect)?,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
@@ -262,13 +269,13 @@ impl<'s> StateGraph<'s> {
     }
 
     #[inline]
-    fn make_on_store(&mut self, state: &mut State, step: Step, made: &StoreStep) -> bool {
+    fn make_plain(&mut self, state: &mut State, step: Step, made: &PlainStep) -> bool {
         let is_fault = step.fate.is_fault();
         if made.waits || is_fault && (state.faults >= self.bound.faults || !self.bound.kinds.contains(step.fate)) {
             return false;
         }
         state.lanes[usize::from(step.lane)] = made.lane;
-        state.at.store = made.store;
+        state.at.services = made.services;
         state.at.seen = self.memo.see_effects(state.at.seen, made.committed);
         state.faults += u8::from(is_fault);
         if made.replies
@@ -280,20 +287,24 @@ impl<'s> StateGraph<'s> {
     }
 
     #[cold]
-    fn learn_store_step(&mut self, state: &State, step: Step) -> Result<StoreStep, ExploreError> {
+    fn learn_plain_step(&mut self, state: &State, step: Step) -> Result<PlainStep, ExploreError> {
         let place = usize::from(step.lane);
         let pending = self.pending_op(state, step.lane);
         self.memo.last_committed = 0;
-        let (effect, to) = self.rules(state, |rules| rules.step(step, pending));
-        let mut made =
-            StoreStep { store: to.at.store, committed: self.memo.last_committed, waits: true, ..StoreStep::default() };
+        let (effect, to) = self.rules(state, |rules| rules.step(step, pending.as_ref()));
+        let mut made = PlainStep {
+            services: to.at.services,
+            committed: self.memo.last_committed,
+            waits: true,
+            ..PlainStep::default()
+        };
         if let Ok(StepEffect::Made { learns }) = effect {
             let node = self.tree.child(to.lanes[place].node, learns)?;
             made.lane = Lane { node, ..to.lanes[place] };
             made.waits = false;
             made.replies = matches!(self.tree.next(node), Next::Replies(_));
         }
-        self.store_steps.insert(store_key(state, step), made);
+        self.plain_steps.insert(plain_key(state, step), made);
         Ok(made)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::check::Finding;
 use crate::strategy::Strategy;
-use crate::terms::{Cause, Failure, Leg, MessageId, Reply, Retries, Trouble, Violation};
+use crate::terms::{Cause, Failure, Leg, MessageId, Reply, Retries, Role, Trouble, Violation};
 use crate::world::{Op, Outcome};
 
 use super::attempt::guarded;
@@ -26,7 +26,7 @@ pub struct Story {
     /// Every violation that it shows in the end.
     pub findings: Vec<Finding>,
     /// The strategy talks to a lock service.
-    pub has_lock: bool,
+    pub roles: Vec<Role>,
 }
 
 /// One step.
@@ -126,7 +126,7 @@ pub fn tell_with(
         lines,
         retried: executed.retried,
         findings,
-        has_lock: strategy.needs_lock_service(),
+        roles: strategy.needs().iter().map(|need| need.role).collect(),
     })
 }
 
@@ -183,7 +183,10 @@ pub(crate) fn in_words(several: bool, made: &MadeStep, shows: Vec<Violation>, ra
             format!("{}, and nobody hears", outcome_in_words(op, came)),
         ),
         Did::Crashed { op } => (op.leg(), format!("crash before {}", op.in_words(several)), String::new()),
-        Did::Expired => (Leg::Lock, "lease expires".to_owned(), String::new()),
+        Did::Expired { role, which: None } => (Leg::Service(role), "lease expires".to_owned(), String::new()),
+        Did::Expired { role, which: Some(n) } => {
+            (Leg::Service(role), format!("lease {} expires", n + 1), String::new())
+        }
         Did::Queued { op } => (op.leg(), op.in_words(several), "waits in the queue".to_owned()),
     };
     let told = match (made.replied, made.ended) {
@@ -225,7 +228,7 @@ fn outcome_in_words(op: Op, outcome: Outcome) -> String {
     match outcome {
         Outcome::Unknown => "gives up waiting".to_owned(),
         Outcome::Failed(failure) => format!("refused: {}", failure_in_words(failure)),
-        Outcome::Ok(response) => response.in_words(op),
+        Outcome::Ok(response) => response.in_words(op.of),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::terms::{BackendFault, FaultKind, Layer, Leg};
+use crate::terms::{BackendFault, ByRole, FaultKind, Layer, Leg};
 use crate::world::OpKind;
 
 /// A probability, from 0 to 1.
@@ -58,6 +58,12 @@ pub struct MessageFaults {
 }
 
 impl MessageFaults {
+    /// Whether none of them can happen.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        *self == MessageFaults::default()
+    }
+
     /// How likely this fault is. What happens to handlers and backends does not happen to messages.
     #[must_use]
     pub fn probability(&self, fault: FaultKind) -> Probability {
@@ -127,8 +133,8 @@ impl<'de> Deserialize<'de> for OpName {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let name = String::deserialize(from)?;
         OpKind::from_name(&name).map(OpName).ok_or_else(|| {
-            let names = OpKind::ALL.map(OpKind::name);
-            let hint = crate::suggest::did_you_mean(crate::suggest::nearest(&name, names));
+            let names: Vec<&str> = OpKind::all().map(OpKind::name).collect();
+            let hint = crate::suggest::did_you_mean(crate::suggest::nearest(&name, names.iter().copied()));
             serde::de::Error::custom(format!("no operation is named '{name}'{hint}; there are: {}", names.join(", ")))
         })
     }
@@ -185,6 +191,8 @@ pub struct Level {
     pub store: MessageFaults,
     #[serde(default)]
     pub lock: MessageFaults,
+    #[serde(default, skip_serializing_if = "MessageFaults::are_none")]
+    pub second: MessageFaults,
     #[serde(default)]
     pub handler: HandlerFaults,
     /// How long a delayed message takes longer.
@@ -228,6 +236,7 @@ impl Level {
             client: MessageFaults::default(),
             store: MessageFaults::default(),
             lock: MessageFaults::default(),
+            second: MessageFaults::default(),
             handler: HandlerFaults::default(),
             delay_ms: Self::default_delay(),
             late_ms: Self::default_late(),
@@ -243,8 +252,7 @@ impl Level {
     pub fn on(&self, leg: Leg) -> &MessageFaults {
         match leg {
             Leg::Client => &self.client,
-            Leg::Store => &self.store,
-            Leg::Lock => &self.lock,
+            Leg::Service(role) => ByRole([&self.store, &self.lock, &self.second])[role],
         }
     }
 
@@ -286,7 +294,7 @@ impl Level {
         if !(self.pause_leases > 0.0 && self.pause_leases <= 1_000.0) {
             return Err(InvalidLevel::Pause(self.pause_leases));
         }
-        let own = [("client", &self.client), ("store", &self.store), ("lock", &self.lock)];
+        let own = Leg::ALL.map(|leg| (leg.name(), self.on(leg)));
         let exceptions = self.for_ops.iter().filter_map(|e| e.message.as_ref()).map(|message| ("for.message", message));
         for (key, m) in own.into_iter().chain(exceptions) {
             let sum: f64 =

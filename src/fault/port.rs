@@ -13,7 +13,7 @@ use super::alarm::Alarm;
 use super::plan::{MessageFate, Mishap, Plan, When};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::service::{Backend, BackendError, Connection, Timeouts};
-use crate::terms::{Delivery, Failure, FaultKind, Layer, Leg, MessageId};
+use crate::terms::{ByRole, Delivery, Failure, FaultKind, Layer, MessageId, Role};
 use crate::wire::WireFault;
 use crate::world::{Acts, Call, Op, OpKind, Outcome, Port};
 
@@ -28,17 +28,15 @@ pub struct Surroundings {
     /// Where messages to backends meet their faults.
     pub layer: Layer,
     pub limits: Timeouts,
-    pub store: Arc<dyn Backend>,
-    /// None if no strategy of the trial needs one.
-    pub lock: Option<Arc<dyn Backend>>,
+    /// The services; none in a role that no strategy of the trial needs.
+    pub backends: ByRole<Option<Arc<dyn Backend>>>,
     pub recorders: Recorders,
     /// The operations that have timed out and will land later.
     pub landings: TaskTracker,
     /// Raised when a backend breaks down.
     pub alarm: Alarm,
-    /// Whether the store and the lock service can be reached.
-    pub store_outage: Outage,
-    pub lock_outage: Outage,
+    /// Whether the services can be reached.
+    pub outages: ByRole<Outage>,
 }
 
 /// Tells a handler that its delivery has come to an end that the strategy will not see.
@@ -84,8 +82,7 @@ pub struct FaultyPort {
     downfall: Arc<Downfall>,
     recorder: Recorder,
     handler: u16,
-    store: Link,
-    lock: Link,
+    links: ByRole<Link>,
     at_hand: AtHand,
 }
 
@@ -95,21 +92,20 @@ struct AtHand {
     message: MessageId,
     delivery: Delivery,
     /// How many operations of each kind have been made.
-    made: [u8; OpKind::ALL.len()],
+    made: [u8; OpKind::PLACES],
 }
 
 impl FaultyPort {
     /// The port of a handler, without any connection yet.
     #[must_use]
     pub fn new(around: Arc<Surroundings>, handler: u16, recorder: Recorder) -> Self {
-        let at_hand = AtHand { message: MessageId(0), delivery: Delivery::FIRST, made: [0; OpKind::ALL.len()] };
+        let at_hand = AtHand { message: MessageId(0), delivery: Delivery::FIRST, made: [0; OpKind::PLACES] };
         FaultyPort {
             around,
             downfall: Arc::default(),
             recorder,
             handler,
-            store: Link::CLOSED,
-            lock: Link::CLOSED,
+            links: ByRole::new(|_| Link::CLOSED),
             at_hand,
         }
     }
@@ -122,21 +118,20 @@ impl FaultyPort {
 
     /// Turns to a new delivery.
     pub fn begin(&mut self, message: MessageId, delivery: Delivery) {
-        self.at_hand = AtHand { message, delivery, made: [0; OpKind::ALL.len()] };
+        self.at_hand = AtHand { message, delivery, made: [0; OpKind::PLACES] };
         self.note(What::Arrived);
     }
 
     /// Ends the delivery. A transaction that was left open ends with its connection.
     pub fn end(&mut self) {
-        if self.store.in_transaction {
-            self.store.cut();
+        for link in self.links.0.iter_mut().filter(|link| link.in_transaction) {
+            link.cut();
         }
     }
 
     /// Drops every connection, as a crash does.
     pub fn disconnect(&mut self) {
-        self.store.cut();
-        self.lock.cut();
+        self.links.0.iter_mut().for_each(Link::cut);
     }
 
     /// Writes down something that happens now to the delivery at hand.
@@ -150,17 +145,10 @@ impl FaultyPort {
         self.recorder.record(Event { at_ns, message, delivery, handler: self.handler, what });
     }
 
-    fn link(&mut self, leg: Leg) -> &mut Link {
-        match leg {
-            Leg::Lock => &mut self.lock,
-            Leg::Store | Leg::Client => &mut self.store,
-        }
-    }
-
     async fn carry(&mut self, op: Op) -> Outcome {
         let kind = op.kind();
-        let nth = self.at_hand.made[kind as usize];
-        self.at_hand.made[kind as usize] = nth.saturating_add(1);
+        let nth = self.at_hand.made[kind.place()];
+        self.at_hand.made[kind.place()] = nth.saturating_add(1);
         let verdict = self.around.plan.operation(self.at_hand.message, self.at_hand.delivery, kind, nth);
 
         if let Some(Mishap::Crash { when: When::Before }) = verdict.mishap {
@@ -203,10 +191,10 @@ impl FaultyPort {
                 self.execute(op).await;
                 return self.execute(op).await;
             }
-            MessageFate::RequestLost => self.link(op.leg()).cut(),
+            MessageFate::RequestLost => self.links[op.role].cut(),
             MessageFate::ReplyLost => {
                 self.execute(op).await;
-                self.link(op.leg()).cut();
+                self.links[op.role].cut();
             }
             MessageFate::Late(after) => self.land_later(op, after).await,
         }
@@ -224,25 +212,25 @@ impl FaultyPort {
             MessageFate::ReplyLost => (WireFault::LoseReply, None),
             MessageFate::Late(after) => (WireFault::Hold, Some(after)),
         };
-        let leg = op.leg();
-        let in_transaction = self.link(leg).in_transaction;
-        let mut session = match self.session(leg).await {
+        let role = op.role;
+        let in_transaction = self.links[role].in_transaction;
+        let mut session = match self.session(role).await {
             Ok(session) => session,
             Err(error) => return (self.raise(error), None),
         };
         // A connection that could not be made has no wire.
         let Some(wire) = session.wire() else {
-            *self.link(leg) = Link { session: Some(session), in_transaction };
+            self.links[role] = Link { session: Some(session), in_transaction };
             return (self.execute(op).await, None);
         };
         wire.arm(fault);
         let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
-        let outcome = timeout(limit, session.execute(op, self.at_hand.delivery)).await;
+        let outcome = timeout(limit, session.execute(op.of, self.at_hand.delivery)).await;
         if wire.disarm() {
             // The driver refused without a request: that is an outcome like any other.
             return match outcome {
                 Ok(Ok(outcome)) if !matches!(outcome, Outcome::Unknown | Outcome::Failed(Failure::Unavailable)) => {
-                    *self.link(leg) = Link { session: Some(session), in_transaction };
+                    self.links[role] = Link { session: Some(session), in_transaction };
                     (outcome, None)
                 }
                 Ok(Ok(outcome)) => (outcome, None),
@@ -263,16 +251,16 @@ impl FaultyPort {
 
     /// Sends an operation to its backend. If this is dropped in the middle, so is the connection.
     async fn execute(&mut self, op: Op) -> Outcome {
-        let leg = op.leg();
-        let in_transaction = self.link(leg).in_transaction;
-        let mut session = match self.session(leg).await {
+        let role = op.role;
+        let in_transaction = self.links[role].in_transaction;
+        let mut session = match self.session(role).await {
             Ok(session) => session,
             Err(error) => return self.raise(error),
         };
         let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
         let wire = session.wire();
         let before = wire.as_ref().map_or(0, |wire| wire.requests());
-        let ended = timeout(limit, session.execute(op, self.at_hand.delivery)).await;
+        let ended = timeout(limit, session.execute(op.of, self.at_hand.delivery)).await;
         if let Some(wire) = wire {
             let requests = u32::try_from(wire.requests() - before).unwrap_or(u32::MAX);
             if requests > 1 {
@@ -285,34 +273,35 @@ impl FaultyPort {
             // Whatever made the outcome unknown, nobody knows the state of the connection either.
             Ok(Ok(Outcome::Unknown)) => Outcome::Unknown,
             // And a backend that could not be reached is asked for a new connection the next time.
-            Ok(Ok(unavailable @ Outcome::Failed(Failure::Unavailable))) => self.miss(leg, unavailable),
+            Ok(Ok(unavailable @ Outcome::Failed(Failure::Unavailable))) => self.miss(role, unavailable),
             Ok(Ok(outcome)) => {
-                self.outage(leg).is_over();
+                self.around.outages[role].is_over();
                 let acts = op.acts();
                 let begins = acts.any(Acts::BEGINS) && matches!(outcome, Outcome::Ok(_));
                 let in_transaction = begins || in_transaction && !acts.any(Acts::ENDS);
-                *self.link(leg) = Link { session: Some(session), in_transaction };
+                self.links[role] = Link { session: Some(session), in_transaction };
                 outcome
             }
         }
     }
 
-    /// Takes the connection on this leg out of its place, or opens one.
-    async fn session(&mut self, leg: Leg) -> Result<Box<dyn Connection>, BackendError> {
-        let link = std::mem::replace(self.link(leg), Link::CLOSED);
-        match (link.session, leg) {
+    /// Takes the connection to the service in a role out of its place, or opens one.
+    async fn session(&mut self, role: Role) -> Result<Box<dyn Connection>, BackendError> {
+        let link = std::mem::replace(&mut self.links[role], Link::CLOSED);
+        match (link.session, &self.around.backends[role]) {
             (Some(session), _) => Ok(session),
-            (None, Leg::Lock) => {
-                let lock = self.around.lock.as_ref();
-                lock.expect("a trial of a strategy that needs a lock service has one").connect().await
-            }
-            (None, _) => self.around.store.connect().await,
+            (None, Some(backend)) => backend.connect().await,
+            (None, None) => Err(BackendError {
+                backend: role.name(),
+                what: "the strategy asks a service in this role, and its `needs` name none".to_owned(),
+                remedy: Some("add it to the strategy's `needs`".to_owned()),
+            }),
         }
     }
 
     /// Keeps the operation with its connection, and lets it land when the sender has long stopped waiting.
     async fn land_later(&mut self, op: Op, after: Duration) {
-        let mut session = match self.session(op.leg()).await {
+        let mut session = match self.session(op.role).await {
             Ok(session) => session,
             Err(error) => {
                 self.raise(error);
@@ -322,7 +311,7 @@ impl FaultyPort {
         let by = self.at_hand.delivery;
         let alarm = self.around.alarm.clone();
         self.land(op, self.around.limits.loss_noticed + after, move |limit| async move {
-            match timeout(limit, session.execute(op, by)).await {
+            match timeout(limit, session.execute(op.of, by)).await {
                 Ok(Ok(outcome)) => Some(outcome),
                 Ok(Err(error)) => {
                     alarm.raise(error);
@@ -354,7 +343,7 @@ impl FaultyPort {
     /// Whether a driver or a proxy could repeat this operation by itself: not within a transaction, which is bound to
     /// its connection.
     fn is_repeatable(&mut self, op: Op) -> bool {
-        !op.acts().any(Acts::BOUNDS) && !self.link(op.leg()).in_transaction
+        !op.acts().any(Acts::BOUNDS) && !self.links[op.role].in_transaction
     }
 
     async fn pause(&mut self, lasting: Duration) {
@@ -366,7 +355,7 @@ impl FaultyPort {
     }
 
     fn stand_still(&mut self, still: bool) {
-        for session in [&mut self.store, &mut self.lock].into_iter().filter_map(|link| link.session.as_mut()) {
+        for session in self.links.0.iter_mut().filter_map(|link| link.session.as_mut()) {
             session.stand_still(still);
         }
     }
@@ -396,18 +385,11 @@ impl FaultyPort {
         std::future::pending().await
     }
 
-    fn outage(&self, leg: Leg) -> &Outage {
-        match leg {
-            Leg::Lock => &self.around.lock_outage,
-            Leg::Store | Leg::Client => &self.around.store_outage,
-        }
-    }
-
     /// A backend cannot be reached: if that goes on for too long, the trial is stopped.
-    fn miss(&self, leg: Leg, outcome: Outcome) -> Outcome {
-        let Some(lasting) = self.outage(leg).goes_on(self.recorder.clock().now_ns()) else { return outcome };
+    fn miss(&self, role: Role, outcome: Outcome) -> Outcome {
+        let Some(lasting) = self.around.outages[role].goes_on(self.recorder.clock().now_ns()) else { return outcome };
         self.raise(BackendError {
-            backend: if leg == Leg::Lock { "lock service" } else { "store" },
+            backend: if role == Role::LOCK { "lock service" } else { role.name() },
             what: format!("it has been out of reach for {} s", lasting.as_secs()),
             remedy: Some("see whether the server still runs, and finish the run with --resume".to_owned()),
         })

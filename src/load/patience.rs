@@ -35,7 +35,7 @@ impl Patience {
     pub fn with(load: &LoadSettings, backend: &BackendSettings, level: &Level, lease: Duration) -> Self {
         let seconds = |limit: Option<std::num::NonZeroU32>| limit.map(|s| Duration::from_secs(s.get().into()));
         let limits = backend.limits();
-        let outage = [Leg::Store, Leg::Lock].map(|leg| level.longest_outage(leg)).into_iter().sum::<Duration>();
+        let outage = Leg::ALL.map(|leg| level.longest_outage(leg)).into_iter().sum::<Duration>();
         let operation = limits.operation.max(limits.lock)
             + limits.loss_noticed
             + lease.mul_f64(level.pause_leases)

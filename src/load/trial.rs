@@ -21,7 +21,7 @@ use crate::experiment::{LoadSettings, Rate};
 use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Outage, Plan, Question, Surroundings};
 use crate::history::{self, LONG, Recorders};
 use crate::service::{Backend, Wired};
-use crate::terms::{AccountId, ClientId, Effect, Layer, Leg, MessageId, Request, Retries};
+use crate::terms::{AccountId, ByRole, ClientId, Effect, Layer, Leg, MessageId, Request, Retries, Role};
 
 /// Runs a trial to its end: load, settling, and the reading of the ledger.
 ///
@@ -101,17 +101,18 @@ fn surroundings(setting: &Setting, recorders: Recorders) -> Surroundings {
         Layer::Port => backend,
         Layer::Wire => Arc::new(Wired(backend)),
     };
+    let mut backends = ByRole::default();
+    backends[Role::STORE] = Some(reached(setting.store.clone()));
+    backends[Role::LOCK] = setting.lock.clone().map(reached);
     Surroundings {
         plan: Plan::new(setting.seed, setting.level.clone(), setting.lease),
         limits: setting.backend.limits(),
         layer: setting.level.layer,
-        store: reached(setting.store.clone()),
-        lock: setting.lock.clone().map(reached),
+        backends,
         recorders,
         landings: TaskTracker::new(),
         alarm: Alarm::default(),
-        store_outage: Outage::new(setting.level.longest_outage(Leg::Store)),
-        lock_outage: Outage::new(setting.level.longest_outage(Leg::Lock)),
+        outages: ByRole::new(|role| Outage::new(setting.level.longest_outage(Leg::Service(role)))),
     }
 }
 

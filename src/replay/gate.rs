@@ -6,14 +6,14 @@
 
 use std::num::NonZeroI64;
 
-use super::drivers::{LockSide, Ran, StoreSide};
 use crate::explore::ACCOUNTS;
-use crate::explore::Flaws;
 use crate::explore::environment::{Environment, Flight};
 use crate::explore::execution::Grounds;
-use crate::service::contract::{Asker, Holder, Timer, Waits, asker_of};
+use crate::service::contract::asker_of;
+use crate::service::modelled::{Asker, Holder, Timer, Waits};
+use crate::service::replayed::{Kept, Ran, ReplayDriver};
 use crate::service::{BackendError, HasIds, IdKind, Scope};
-use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, LeaseId, Leg, MessageId, Session, Sessions, Token};
+use crate::terms::{AccountId, Balances, ByRole, Delivery, Entry, Failure, MessageId, Role, Session, Sessions, Token};
 use crate::world::{Acts, Op, Outcome};
 
 /// How many replays there are between two times that the tables are emptied.
@@ -27,24 +27,23 @@ const CONTRADICTION: i64 = 255;
 
 /// The environment of real backends.
 pub(crate) struct Gate {
-    store: Box<dyn StoreSide>,
-    lock: Option<Box<dyn LockSide>>,
+    drivers: ByRole<Option<Box<dyn ReplayDriver>>>,
     requests: u8,
     /// How many replays there were.
     number: u32,
     /// Whether every replay begins with empty tables.
     always_resets: bool,
     flights: Vec<Flight>,
-    /// The leases of this replay, by the names that the machine has for them.
-    leases: Vec<(LeaseId, LeaseId)>,
+    /// What was asked for in this replay, e.g. leases.
+    asked: Vec<AskedThing>,
     /// The tokens of this replay, by the numbers that the machine has for them.
     tokens: Vec<(i64, i64)>,
     /// The number that the next token has in the model, if one is followed.
     expected_token: Option<i64>,
     /// The timers that the last operation has to wait for.
     ahead: Vec<Timer>,
-    /// By connection that waits in a queue: the leases that were there before.
-    queued: Vec<(Session, Vec<LeaseId>)>,
+    /// By connection that waits in a queue: the ids of what was there before.
+    queued: Vec<(Session, Vec<i64>)>,
     loses_reply: bool,
     expired: u64,
     waits: u64,
@@ -53,17 +52,24 @@ pub(crate) struct Gate {
     remarks: Vec<String>,
 }
 
+/// Something that was asked for: in which role, by which name in the schedule, and by which id on the server.
+#[derive(Debug, Clone, Copy)]
+struct AskedThing {
+    role: Role,
+    name: i64,
+    real: i64,
+}
+
 impl Gate {
-    /// A gate before these backends.
-    pub fn new(store: Box<dyn StoreSide>, lock: Option<Box<dyn LockSide>>, requests: u8, always_resets: bool) -> Self {
+    /// A gate before these services.
+    pub fn new(drivers: ByRole<Option<Box<dyn ReplayDriver>>>, requests: u8, always_resets: bool) -> Self {
         Gate {
-            store,
-            lock,
+            drivers,
             requests: requests.max(1),
             number: 0,
             always_resets,
             flights: Vec::new(),
-            leases: Vec::new(),
+            asked: Vec::new(),
             tokens: Vec::new(),
             expected_token: None,
             ahead: Vec::new(),
@@ -101,7 +107,12 @@ impl Gate {
     /// # Errors
     /// [`BackendError`] if the store is gone.
     pub fn rows(&mut self) -> Result<Vec<Entry>, BackendError> {
-        self.store.ledger(&self.scope())
+        let scope = self.scope();
+        let mut entries = Vec::new();
+        for driver in self.drivers.0.iter_mut().flatten() {
+            entries.extend(driver.ledger(&scope)?);
+        }
+        Ok(entries)
     }
 
     /// The accounts and messages of this replay; everything where the tables are its own.
@@ -116,18 +127,25 @@ impl Gate {
         }
     }
 
-    /// Gives the store back.
-    pub fn into_store(self) -> Box<dyn StoreSide> {
-        self.store
+    /// Lets what is in the services stay, in this folder if it is a file. Says where the first of them has left it.
+    ///
+    /// # Errors
+    /// [`BackendError`] if it cannot stay.
+    pub fn keep(self, folder: &std::path::Path) -> Result<Option<Kept>, BackendError> {
+        let mut kept = None;
+        for driver in self.drivers.0.into_iter().flatten() {
+            let its = driver.keep(folder)?;
+            kept = kept.or(its);
+        }
+        Ok(kept)
     }
 
     /// Lets go of everything after a replay that was not finished.
     pub fn abandon(&mut self) {
         self.flights.clear();
-        let closed = self.store.close();
-        self.note(closed);
-        if let Some(lock) = &mut self.lock {
-            lock.close();
+        for role in Role::ALL {
+            let closed = self.drivers[role].as_mut().map_or(Ok(()), |driver| driver.close());
+            self.note(closed);
         }
     }
 
@@ -159,12 +177,13 @@ impl Gate {
         }
     }
 
-    fn really(&self, lease: LeaseId) -> Option<LeaseId> {
-        self.leases.iter().find(|(name, _)| *name == lease).map(|(_, real)| *real)
+    fn driver(&mut self, role: Role) -> &mut dyn ReplayDriver {
+        self.drivers[role].as_mut().expect("an attempt asks only the services that its strategy needs").as_mut()
     }
 
-    fn name_of(&self, real: LeaseId) -> Option<LeaseId> {
-        self.leases.iter().find(|(_, its)| *its == real).map(|(name, _)| *name)
+    /// What was asked for under this name.
+    fn asked(&self, name: i64) -> Option<AskedThing> {
+        self.asked.iter().find(|asked| asked.name == name).copied()
     }
 
     /// An operation as the servers know it.
@@ -175,7 +194,7 @@ impl Gate {
             IdKind::Account if id < i64::from(ACCOUNTS) => i64::from(self.first_account()) + id,
             IdKind::Account => u32::MAX.into(),
             // One that was never granted is known to nobody.
-            IdKind::Asked => self.really(LeaseId(id)).map_or(i64::MAX - id, |lease| lease.0),
+            IdKind::Asked => self.asked(id).map_or(i64::MAX - id, |asked| asked.real),
             IdKind::Ranked => {
                 let known = self.tokens.iter().rev().find(|(number, _)| *number == id);
                 known.map_or(id, |(_, real)| *real)
@@ -201,7 +220,7 @@ impl Gate {
         number
     }
 
-    /// An outcome of the lock service's as the model would name it.
+    /// An outcome as the model would name it.
     fn as_named(&mut self, outcome: Outcome) -> Outcome {
         let Outcome::Ok(response) = outcome else { return outcome };
         Outcome::Ok(response.map_ids(&mut |kind, id| match kind {
@@ -213,93 +232,68 @@ impl Gate {
         }))
     }
 
-    fn lock_is_alive(&mut self, lease: LeaseId) -> bool {
-        let Some(real) = self.really(lease) else { return false };
-        let Some(lock) = &mut self.lock else { return false };
-        let alive = lock.is_alive(real);
+    fn is_alive(&mut self, name: i64) -> bool {
+        let Some(AskedThing { role, real, .. }) = self.asked(name) else { return false };
+        let alive = self.driver(role).is_alive(real);
         self.note(alive).unwrap_or(false)
     }
 
-    /// The leases in the queue of this replay's lock, the holder's first; none if the lock service is gone.
-    fn lock_queue(&mut self) -> Option<Vec<LeaseId>> {
-        let (_, account) = self.place();
-        let Some(lock) = &mut self.lock else { unreachable!("a strategy that needs a lock service has one") };
-        let asked = lock.queue(account);
+    /// The ids of what an operation would have to wait for; none if the server is gone.
+    fn ahead(&mut self, op: Op) -> Option<Vec<i64>> {
+        let real = self.translated(op);
+        let asked = self.driver(op.role).ahead(real.of);
         self.note(asked)
     }
 
-    /// Asks for a lock, if nobody is in the way.
-    fn acquire(&mut self, via: Session, op: Op) -> Result<Outcome, Waits> {
-        let lease = LeaseId(op.asked().expect("whoever queues has a lease"));
-        let Some(queue) = self.lock_queue() else { return Ok(Outcome::Unknown) };
-        let own = self.really(lease);
-        let ahead: Vec<LeaseId> = queue.into_iter().take_while(|lease| Some(*lease) != own).collect();
-        // Whoever has no lease does not queue: etcd says so at once.
-        if !ahead.is_empty() && self.lock_is_alive(lease) {
-            let named = ahead.into_iter().map(|lease| Timer(self.name_of(lease).unwrap_or(lease).0)).collect();
-            self.ahead = named;
-            return Err(Waits::ForTimers);
-        }
-        let outcome = self.call_lock(via, op);
-        Ok(self.as_named(outcome))
-    }
-
-    fn call_store(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits> {
-        let loses_reply = std::mem::take(&mut self.loses_reply);
+    /// Sends an operation to its service, over a lane's connection or from where it was held.
+    fn send(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits> {
         let real = self.translated(op);
+        let loses_reply = std::mem::take(&mut self.loses_reply);
         let lands = self.flights.iter().any(|flight| flight.session == on);
-        let ran =
-            if lands { self.store.land(on, real, by.by) } else { self.store.execute(on, real, by.by, loses_reply) };
-        self.remarks.extend(self.store.name_of(on));
-        match self.note(ran) {
-            Some(Ran::Came(outcome)) => Ok(outcome),
-            Some(Ran::Unheard) | None => Ok(Outcome::Unknown),
-            // Whom it waits for is for nobody to know here.
-            Some(Ran::Waits) => Err(Waits::For(Sessions::NONE)),
-        }
-    }
-
-    /// Sends an operation to the lock service, over a lane's connection or from where it was held.
-    fn call_lock(&mut self, via: Session, op: Op) -> Outcome {
-        let real = self.translated(op);
-        let loses_reply = std::mem::take(&mut self.loses_reply);
-        let lands = self.flights.iter().any(|flight| flight.session == via);
         if self.trouble.is_some() {
-            return Outcome::Unknown;
+            return Ok(Outcome::Unknown);
         }
-        let Some(lock) = &mut self.lock else { unreachable!("a strategy that needs a lock service has one") };
-        let ran = if lands { lock.land(via) } else { lock.execute(via, real, loses_reply) };
+        let driver = self.driver(op.role);
+        let ran = if lands { driver.land(on, real.of, by.by) } else { driver.execute(on, real.of, by.by, loses_reply) };
+        let name = driver.name_of(on);
+        self.remarks.extend(name);
         match self.note(ran) {
-            Some(Ran::Came(outcome)) => outcome,
-            Some(Ran::Unheard) | None => Outcome::Unknown,
-            Some(Ran::Waits) => {
+            Some(Ran::Came(outcome)) => Ok(self.as_named(outcome)),
+            Some(Ran::Unheard) | None => Ok(Outcome::Unknown),
+            Some(Ran::Waits) if op.acts().any(Acts::QUEUES) => {
                 self.trouble = Some(BackendError {
-                    backend: "etcd",
+                    backend: "replay",
                     what: format!("`{op}` waits although nobody is in the way"),
                     remedy: None,
                 });
-                Outcome::Unknown
+                Ok(Outcome::Unknown)
             }
+            // Whom it waits for is for nobody to know here.
+            Some(Ran::Waits) => Err(Waits::For(Sessions::NONE)),
         }
     }
 }
 
 impl Environment for Gate {
-    fn call(&mut self, on: Session, op: Op, by: Asker) -> Result<Outcome, Waits> {
+    fn call(&mut self, on: Session, op: &Op, by: Asker) -> Result<Outcome, Waits> {
+        let op = *op;
         if self.trouble.is_some() {
             self.loses_reply = false;
             return Ok(Outcome::Unknown);
         }
-        if op.leg() != Leg::Lock {
-            return self.call_store(on, op, by);
-        }
         if op.acts().any(Acts::QUEUES) {
-            return self.acquire(on, op);
+            let Some(ahead) = self.ahead(op) else { return Ok(Outcome::Unknown) };
+            // What was asked for and is gone does not queue: the server says so at once.
+            if !ahead.is_empty() && op.asked().is_some_and(|name| self.is_alive(name)) {
+                let name_of = |real: i64| self.asked.iter().find(|asked| asked.real == real).map(|asked| asked.name);
+                self.ahead = ahead.into_iter().map(|real| Timer(name_of(real).unwrap_or(real))).collect();
+                return Err(Waits::ForTimers);
+            }
         }
-        let outcome = self.call_lock(on, op);
+        let outcome = self.send(on, op, by)?;
         let Outcome::Ok(response) = outcome else { return Ok(outcome) };
         if let Some(real) = response.asked() {
-            self.leases.push((LeaseId(by.id), LeaseId(real)));
+            self.asked.push(AskedThing { role: op.role, name: by.id, real });
             self.remarks.push(format!("lease {real:x}"));
         }
         Ok(Outcome::Ok(response.map_ids(&mut |kind, id| if kind == IdKind::Asked { by.id } else { id })))
@@ -309,17 +303,17 @@ impl Environment for Gate {
         self.ahead.clone()
     }
 
-    fn cut(&mut self, _: Leg, on: Session) {
-        let cut = self.store.cut(on);
+    fn cut(&mut self, role: Role, on: Session) {
+        let cut = self.driver(role).cut(on);
         self.note(cut);
     }
 
     /// What was held has taken its connection along already.
-    fn move_session(&mut self, _: Leg, _: Session, _: Session) {}
+    fn move_session(&mut self, _: Role, _: Session, _: Session) {}
 
-    fn victim(&mut self, leg: Leg, _: Session) -> Outcome {
-        if leg == Leg::Lock {
-            return Outcome::Unknown;
+    fn victim(&mut self, role: Role, _: Session) -> Outcome {
+        if let Some(outcome) = self.driver(role).victim() {
+            return outcome;
         }
         self.trouble.get_or_insert(BackendError {
             backend: "replay",
@@ -330,50 +324,47 @@ impl Environment for Gate {
         Outcome::Failed(Failure::Deadlock)
     }
 
-    fn timer(&mut self, of: Holder) -> Option<Timer> {
-        let asked = self.leases.iter().map(|(name, _)| name.0);
-        let mut own: Vec<i64> =
-            asked.filter(|id| (asker_of(*id).0, asker_of(*id).1) == (of.lane, of.attempt)).collect();
+    fn timer(&mut self, of: Holder) -> Option<(Role, Timer)> {
+        let is_its = |asked: &&AskedThing| matches!(asker_of(asked.name), (lane, attempt, _) if (lane, attempt) == (of.lane, of.attempt));
+        let mut own: Vec<(i64, Role)> =
+            self.asked.iter().filter(is_its).map(|asked| (asked.name, asked.role)).collect();
         own.sort_unstable();
-        own.into_iter().rev().find(|id| self.lock_is_alive(LeaseId(*id))).map(Timer)
+        own.into_iter().rev().find(|(name, _)| self.is_alive(*name)).map(|(name, role)| (role, Timer(name)))
     }
 
-    fn fire(&mut self, Timer(id): Timer) {
-        // A lease of which nobody heard can have no key either.
-        let Some(real) = self.really(LeaseId(id)) else { return };
-        let others: Vec<LeaseId> = self.leases.iter().map(|(_, its)| *its).filter(|its| *its != real).collect();
-        let Some(lock) = &mut self.lock else { return };
-        let expired = lock.expire(real, &others);
+    fn fire(&mut self, role: Role, Timer(name): Timer) {
+        // What nobody heard of can have nothing attached to it either.
+        let Some(AskedThing { real, .. }) = self.asked(name) else { return };
+        let others: Vec<i64> = self.asked.iter().map(|asked| asked.real).filter(|its| *its != real).collect();
+        let expired = self.driver(role).expire(real, &others);
         self.note(expired);
-        self.remarks.push(format!("lease {:x}", real.0));
+        self.remarks.push(format!("lease {real:x}"));
     }
 
     fn queue(&mut self, via: Session, op: Op) -> bool {
-        // Whoever has no lease does not queue.
-        if op.asked().is_none_or(|lease| self.really(LeaseId(lease)).is_none()) {
+        // What was never granted does not queue.
+        if op.asked().is_none_or(|name| self.asked(name).is_none()) {
             return false;
         }
-        let Some(ahead) = self.lock_queue() else { return false };
+        let Some(ahead) = self.ahead(op) else { return false };
         if ahead.is_empty() {
             return false;
         }
         self.queued.retain(|(session, _)| *session != via);
         self.queued.push((via, ahead));
         let real = self.translated(op);
-        let Some(lock) = &mut self.lock else { return false };
-        let queued = lock.queue_up(via, real);
+        let queued = self.driver(op.role).queue_up(via, real.of);
         self.note(queued).is_some()
     }
 
-    fn take_turn(&mut self, via: Session, _: Op) -> Result<Outcome, Waits> {
-        let before: Vec<LeaseId> =
+    fn take_turn(&mut self, via: Session, op: Op) -> Result<Outcome, Waits> {
+        let before: Vec<i64> =
             self.queued.iter().filter(|(session, _)| *session == via).flat_map(|(_, ahead)| ahead.clone()).collect();
-        let Some(queue) = self.lock_queue() else { return Ok(Outcome::Unknown) };
-        if queue.into_iter().any(|lease| before.contains(&lease)) {
+        let Some(queue) = self.ahead(op) else { return Ok(Outcome::Unknown) };
+        if queue.into_iter().any(|id| before.contains(&id)) {
             return Err(Waits::ForTimers);
         }
-        let Some(lock) = &mut self.lock else { return Ok(Outcome::Unknown) };
-        let ran = lock.take_turn(via);
+        let ran = self.driver(op.role).take_turn(via);
         match self.note(ran) {
             Some(Ran::Came(outcome)) => Ok(self.as_named(outcome)),
             Some(Ran::Unheard | Ran::Waits) | None => Ok(Outcome::Unknown),
@@ -385,10 +376,7 @@ impl Environment for Gate {
             return;
         }
         let real = self.translated(op);
-        let lost = match (op.leg(), &mut self.lock) {
-            (Leg::Lock, Some(lock)) => lock.lose_request(via, real),
-            (Leg::Lock, None) | (Leg::Store | Leg::Client, _) => self.store.lose_request(via, real, by.by),
-        };
+        let lost = self.driver(op.role).lose_request(via, real.of, by.by);
         self.note(lost);
     }
 
@@ -397,10 +385,9 @@ impl Environment for Gate {
     }
 
     fn crash(&mut self, lane: u8) {
-        let cut = self.store.cut(Session(lane));
-        self.note(cut);
-        if let Some(lock) = &mut self.lock {
-            lock.cut(Session(lane));
+        for role in Role::ALL {
+            let cut = self.drivers[role].as_mut().map_or(Ok(()), |driver| driver.cut(Session(lane)));
+            self.note(cut);
         }
     }
 
@@ -412,20 +399,14 @@ impl Environment for Gate {
         if self.trouble.is_none() {
             let by = self.delivery(flight.lane, flight.attempt);
             let (on, real) = (Session(flight.lane), self.translated(flight.op));
-            let held = match (flight.op.leg(), &mut self.lock) {
-                (Leg::Lock, Some(lock)) => lock.hold(on, flight.session, real),
-                (Leg::Lock, None) | (Leg::Store | Leg::Client, _) => self.store.hold(on, flight.session, real, by),
-            };
+            let held = self.driver(flight.op.role).hold(on, flight.session, real.of, by);
             self.note(held);
         }
         self.flights.push(flight);
     }
 
     fn remove_flight(&mut self, at: usize) {
-        let flight = self.flights.remove(at);
-        if let (Leg::Lock, Some(lock)) = (flight.op.leg(), &mut self.lock) {
-            lock.cut(flight.session);
-        }
+        self.flights.remove(at);
     }
 
     fn time_passes(&mut self, waiting: bool) {
@@ -440,10 +421,10 @@ impl Environment for Gate {
 impl Grounds for Gate {
     const IS_REAL: bool = true;
 
-    fn begin_again(&mut self, _: Flaws) {
+    fn begin_again(&mut self) {
         self.number += 1;
         self.flights.clear();
-        self.leases.clear();
+        self.asked.clear();
         self.tokens.clear();
         self.queued.clear();
         self.expected_token = None;
@@ -452,8 +433,11 @@ impl Grounds for Gate {
         self.remarks.clear();
         if self.trouble.is_none() && (self.always_resets || self.number % REPLAYS == 1) {
             let replays = if self.always_resets { 1 } else { REPLAYS };
-            let reset = self.store.reset(self.first_account(), replays * u32::from(ACCOUNTS));
-            self.note(reset);
+            let (first, accounts) = (self.first_account(), replays * u32::from(ACCOUNTS));
+            for role in Role::ALL {
+                let reset = self.drivers[role].as_mut().map_or(Ok(()), |driver| driver.reset(first, accounts));
+                self.note(reset);
+            }
         }
     }
 
@@ -471,7 +455,7 @@ impl Grounds for Gate {
         if self.trouble.is_some() {
             return Vec::new();
         }
-        let read = self.store.ledger(&self.scope());
+        let read = self.rows();
         let entries = self.note(read).unwrap_or_default();
         let numbered = entries.into_iter().zip(1..).map(|(entry, number)| {
             let number_of = |token: Token| {
@@ -493,8 +477,12 @@ impl Grounds for Gate {
         if self.trouble.is_some() {
             return Vec::new();
         }
-        let read = self.store.balances(&self.scope());
-        let balances = self.note(read).unwrap_or_default();
+        let scope = self.scope();
+        let mut balances = Balances::default();
+        for role in Role::ALL {
+            let read = self.drivers[role].as_mut().map_or(Ok(Balances::default()), |driver| driver.balances(&scope));
+            balances.extend(self.note(read).unwrap_or_default());
+        }
         balances.into_iter().map(|(account, balance)| (self.as_modelled(account), balance)).collect()
     }
 }

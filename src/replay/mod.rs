@@ -6,22 +6,17 @@
 //! trusted.
 
 mod conform;
-mod drivers;
-mod etcd;
 mod gate;
 mod lift;
-mod postgres;
 mod search;
-mod sqlite;
 mod testbed;
 mod touches;
-mod wires;
 mod with_model;
 mod without_model;
 mod workers;
 
+pub use crate::service::Kept;
 pub use conform::{ConformError, Conformance, Conformed, conform};
-pub use drivers::Kept;
 pub use lift::{LiftError, Lifted, Shortener, lift};
 pub use search::{How, Searched, search};
 pub use testbed::Testbed;

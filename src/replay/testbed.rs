@@ -3,15 +3,18 @@
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::drivers::{LockSide, StoreSide};
-use super::etcd::EtcdSide;
+use tokio::runtime::Runtime;
+
 use super::gate::Gate;
-use super::postgres::PostgresSide;
-use super::sqlite::SqliteSide;
 use crate::explore::Flaws;
 use crate::service::etcd::model as lock_service;
-use crate::service::{BackendError, BackendSettings, Backends, Endpoint, Wanted};
-use crate::terms::{Profile, StoreKind};
+use crate::service::etcd::replayed::ReplayedEtcd;
+use crate::service::replayed::ReplayDriver;
+use crate::service::store::postgres::replayed::ReplayedPostgres;
+use crate::service::store::sqlite::replayed::ReplayedSqlite;
+use crate::service::{BackendError, BackendSettings, Backends, Endpoint, ServiceKind, Wanted};
+use crate::strategy::Need;
+use crate::terms::{ByRole, Profile, StoreKind};
 
 /// How long a lease lives that nobody ends: longer than any replay.
 const LEASE_TTL_S: u8 = 120;
@@ -88,30 +91,36 @@ impl Testbed {
 
     /// A gate before connections of its own, to be used and dropped on this thread, which must not be one of an asynchronous
     /// runtime's.
-    pub(crate) fn gate(&self, needs_lock: bool, requests: u8, always_resets: bool) -> Result<Gate, BackendError> {
+    pub(crate) fn gate(&self, needs: &[Need], requests: u8, always_resets: bool) -> Result<Gate, BackendError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = Rc::new(runtime.map_err(|error| BackendError {
             backend: "replay",
             what: format!("a thread cannot wait for connections: {error}"),
             remedy: Some("raise the number of open files (ulimit -n)".to_owned()),
         })?);
-        let store: Box<dyn StoreSide> = match self.store {
-            StoreKind::Postgres => {
-                let url = self.store_url.as_deref().expect("a server that was started or named has a URL");
-                Box::new(PostgresSide::new(Rc::clone(&runtime), url)?)
-            }
-            StoreKind::Sqlite => Box::new(SqliteSide::new()?),
-            StoreKind::Null => unreachable!("nothing is replayed where nothing is kept"),
-        };
-        let lock = if needs_lock { Some(self.lock_side(runtime)?) } else { None };
-        Ok(Gate::new(store, lock, requests, always_resets))
+        let mut drivers = ByRole::default();
+        for need in needs {
+            drivers[need.role] = Some(self.driver(need.service, Rc::clone(&runtime))?);
+        }
+        Ok(Gate::new(drivers, requests, always_resets))
     }
 
-    fn lock_side(&self, runtime: Rc<tokio::runtime::Runtime>) -> Result<Box<dyn LockSide>, BackendError> {
-        let number = self.gates.fetch_add(1, Ordering::Relaxed);
-        let ttl_s = if self.natural_expiry { SHORT_TTL_S } else { LEASE_TTL_S };
-        let prefix = format!("{}/{number}", self.prefix);
-        let endpoints = self.lock_endpoints.clone();
-        Ok(Box::new(EtcdSide::new(runtime, endpoints, prefix, ttl_s.into(), self.natural_expiry)?))
+    /// A driver of a service, with connections of its own.
+    fn driver(&self, service: ServiceKind, runtime: Rc<Runtime>) -> Result<Box<dyn ReplayDriver>, BackendError> {
+        Ok(match (service, self.store) {
+            (ServiceKind::Store, StoreKind::Postgres) => {
+                let url = self.store_url.as_deref().expect("a server that was started or named has a URL");
+                Box::new(ReplayedPostgres::new(runtime, url)?)
+            }
+            (ServiceKind::Store, StoreKind::Sqlite) => Box::new(ReplayedSqlite::new()?),
+            (ServiceKind::Store, StoreKind::Null) => unreachable!("nothing is replayed where nothing is kept"),
+            (ServiceKind::Etcd, _) => {
+                let number = self.gates.fetch_add(1, Ordering::Relaxed);
+                let ttl_s = if self.natural_expiry { SHORT_TTL_S } else { LEASE_TTL_S };
+                let prefix = format!("{}/{number}", self.prefix);
+                let endpoints = self.lock_endpoints.clone();
+                Box::new(ReplayedEtcd::new(runtime, endpoints, prefix, ttl_s.into(), self.natural_expiry)?)
+            }
+        })
     }
 }

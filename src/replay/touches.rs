@@ -2,7 +2,7 @@
 
 use crate::explore::{Fate, Step};
 use crate::terms::{Isolation, Leg, MessageId};
-use crate::world::{Acts, Item, Op, Sql};
+use crate::world::{Acts, Item, Op, Sql, Whose};
 
 /// A table, and one message's rows in it if no others can be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,15 +95,15 @@ fn tables(op: Op) -> (Vec<TouchedTable>, Vec<TouchedTable>) {
     if let Some(sql) = op.own_sql() {
         return of_statement(sql);
     }
-    if op.leg() == Leg::Lock {
+    if op.leg() == Leg::LOCK {
         return (Vec::new(), vec![TouchedTable { name: "(lock service)".to_owned(), message: None }]);
     }
     let table = |item: &Item| {
-        let (name, message) = item.table()?;
-        Some(TouchedTable { name: name.unwrap_or(ANY).to_owned(), message })
+        let message = if let Whose::Message(id) = item.which { Some(id) } else { None };
+        TouchedTable { name: item.place.to_owned(), message }
     };
     let footprint = op.footprint();
-    (footprint.reads.iter().filter_map(table).collect(), footprint.writes.iter().filter_map(table).collect())
+    (footprint.reads.iter().map(table).collect(), footprint.writes.iter().map(table).collect())
 }
 
 /// The tables that a statement names: read after FROM and JOIN, written after INTO, UPDATE and DELETE FROM, or where it locks
@@ -154,6 +154,7 @@ fn is_of_one_message(text: &str) -> bool {
 mod tests {
     use super::{Step, TablePast};
     use crate::explore::Fate;
+    use crate::service::store::StoreOp;
     use crate::terms::{AccountId, ClientId, Effect, Isolation, MessageId, Request};
     use crate::world::{Op, Sql};
 
@@ -162,7 +163,7 @@ mod tests {
     fn sql(text: &'static str, message: u32) -> Op {
         let effect = Effect { account: AccountId(0), amount: 10 };
         let request = Request { id: MessageId(message), client: ClientId(0), sequence: 0, effect };
-        Op::Sql(Sql::new(text, &request, 0))
+        StoreOp::sql(Sql::new(text, &request, 0)).into()
     }
 
     fn conflict(one: Op, other: Op) -> bool {
@@ -177,8 +178,8 @@ mod tests {
     fn reads_of_a_table_conflict_with_writes_of_it_and_not_with_each_other() {
         assert!(!conflict(sql(READ, 0), sql(READ, 0)));
         assert!(conflict(sql(READ, 0), sql(WRITE, 0)));
-        assert!(conflict(sql(READ, 0), Op::WriteMark(MessageId(0), crate::terms::Answer(1))));
-        assert!(!conflict(sql(READ, 0), Op::Claim(MessageId(0))));
+        assert!(conflict(sql(READ, 0), StoreOp::write_mark(MessageId(0), crate::terms::Answer(1)).into()));
+        assert!(!conflict(sql(READ, 0), StoreOp::claim(MessageId(0)).into()));
         assert!(conflict(sql("SELECT 1 FROM mark WHERE message = $1 FOR UPDATE", 0), sql(READ, 0)));
     }
 
@@ -199,12 +200,12 @@ mod tests {
     #[test]
     fn a_commit_writes_what_was_written_since_the_beginning() {
         let mut past = TablePast::default();
-        past.follow(STEP, Some(Op::Begin(Isolation::ReadCommitted)));
+        past.follow(STEP, Some(StoreOp::begin(Isolation::ReadCommitted).into()));
         past.follow(STEP, Some(sql(WRITE, 0)));
         let read = TablePast::default().touch(STEP, Some(sql(READ, 0)));
-        assert!(past.touch(STEP, Some(Op::Commit)).conflicts_with(&read));
+        assert!(past.touch(STEP, Some(StoreOp::commit().into())).conflicts_with(&read));
         let crash = Step { fate: Fate::Crashes, ..STEP };
-        assert!(past.touch(crash, Some(Op::Commit)).conflicts_with(&read), "a crash frees its rows");
-        assert!(!TablePast::default().touch(STEP, Some(Op::Commit)).conflicts_with(&read));
+        assert!(past.touch(crash, Some(StoreOp::commit().into())).conflicts_with(&read), "a crash frees its rows");
+        assert!(!TablePast::default().touch(STEP, Some(StoreOp::commit().into())).conflicts_with(&read));
     }
 }

@@ -268,7 +268,7 @@ pub(super) fn said(made: &MadeStep) -> String {
         Did::Made { op, learned } => format!("`{op}` comes back with `{}`", outcome(learned)),
         Did::Landed { op, outcome: came } => format!("`{op}` lands with `{}`", outcome(came)),
         Did::Crashed { op } => format!("a crash before `{op}`"),
-        Did::Expired => "the lease expires".to_owned(),
+        Did::Expired { .. } => "the lease expires".to_owned(),
         Did::Queued { op } => format!("`{op}` waits in the queue"),
     }
 }

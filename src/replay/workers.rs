@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::drivers::Kept;
 use super::gate::Gate;
 use super::search::steps_of;
 use super::testbed::Testbed;
@@ -12,6 +11,7 @@ use super::with_model::{ReplayError, Replayed, WithModel};
 use super::without_model::WithoutModel;
 use crate::explore::execution::Executor;
 use crate::explore::{Bound, Executed, Flaws, Line, Schedule, Step, Story};
+use crate::service::Kept;
 use crate::strategy::Strategy;
 use crate::terms::Entry;
 
@@ -40,7 +40,7 @@ enum Replayer<'e> {
 
 impl<'e> Replayer<'e> {
     fn new(testbed: &Testbed, work: &ReplayWork<'_>, executor: &'e Executor<'e>) -> Result<Self, ReplayError> {
-        let gate = testbed.gate(work.strategy.needs_lock_service(), work.bound.requests, !work.has_model);
+        let gate = testbed.gate(work.strategy.needs(), work.bound.requests, !work.has_model);
         let gate = gate.map_err(|error| ReplayError::Backend { position: 0, error })?;
         Ok(if work.has_model {
             Replayer::Beside(Box::new(WithModel::new(executor, gate)))
@@ -163,7 +163,7 @@ pub fn replay_and_tell(
     let (replayed, lines) = replayer.tell(&schedule)?;
     let rows = replayer.gate().rows().map_err(in_the_beginning)?;
     let kept = match keep {
-        Some(folder) => Some(replayer.into_gate().into_store().keep(folder).map_err(in_the_beginning)?),
+        Some(folder) => replayer.into_gate().keep(folder).map_err(in_the_beginning)?,
         None => None,
     };
     let story = Story {
@@ -173,7 +173,7 @@ pub fn replay_and_tell(
         lines,
         retried: replayed.executed.iter().flat_map(|executed| executed.retried.clone()).collect(),
         findings: replayed.findings.clone(),
-        has_lock: work.strategy.needs_lock_service(),
+        roles: work.strategy.needs().iter().map(|need| need.role).collect(),
     };
     Ok(ToldReplay { replayed, story, rows, kept })
 }

@@ -4,7 +4,9 @@
 //! Source: PostgreSQL, `src/test/isolation/README`.
 
 use crate::explore::{Did, Fate, Line, Story, lane_name, meaning};
+use crate::service::own;
 use crate::service::store::postgres::literal;
+use crate::terms::Role;
 use crate::terms::{Failure, Profile};
 use crate::world::{Acts, Op, Outcome};
 
@@ -42,7 +44,7 @@ pub enum NoIsolationTest {
 /// [`NoIsolationTest`] if the story has a lock service or a deadlock in it, is not PostgreSQL's, or has a statement that the
 /// format cannot hold.
 pub fn to_isolationtester(story: &Story) -> Result<String, NoIsolationTest> {
-    if story.has_lock {
+    if story.roles != [Role::STORE] {
         return Err(NoIsolationTest::NeedsLockService { strategy: story.strategy });
     }
     if story.bound.store != Profile::Postgres {
@@ -110,7 +112,7 @@ impl<'s> Test<'s> {
         match line.event {
             Did::Made { op, learned } => self.made(position, line, op, learned)?,
             Did::Landed { op, outcome } => self.landed(position, line, op, outcome)?,
-            Did::Crashed { .. } | Did::Expired | Did::Queued { .. } => self.comment(line, ""),
+            Did::Crashed { .. } | Did::Expired { .. } | Did::Queued { .. } => self.comment(line, ""),
         }
         if let Some(told) = &line.told {
             self.order.push(format!("  # {}: {}", lane_name(lane), one_line(told)));
@@ -170,7 +172,7 @@ impl<'s> Test<'s> {
         }
         // PostgreSQL would answer a COMMIT with a rollback and no error.
         let is_undone = acts.any(Acts::COMMITS) && before == TestTransaction::Aborted;
-        let text = if is_undone { literal::ROLLBACK.to_owned() } else { literal::sql(op, by) };
+        let text = if is_undone { literal::ROLLBACK.to_owned() } else { literal::sql(own(op.of), by) };
         let aborts = matches!(outcome, Outcome::Failed(Failure::SerializationFailure | Failure::NoTransaction));
         let after = if acts.any(Acts::ENDS) {
             TestTransaction::None
@@ -289,6 +291,7 @@ fn one_line(words: &str) -> String {
 mod tests {
     use super::*;
     use crate::explore::{Bound, Step, tell};
+    use crate::service::store::{StoreOp, StoreResponse};
     use crate::strategy::Registry;
     use crate::terms::{AccountId, ClientId, Effect, Isolation, Leg, MessageId, Request};
     use crate::world::{Response, Sql};
@@ -329,7 +332,7 @@ mod tests {
             step: Step { lane: 0, fate: Fate::Arrives },
             event: Did::Made { op: *op, learned: *learned },
             attempt: 0,
-            leg: Leg::Store,
+            leg: Leg::STORE,
             did: op.to_string(),
             learned: String::new(),
             told: None,
@@ -385,14 +388,14 @@ mod tests {
 
     #[test]
     fn a_transaction_that_failed_is_ended_as_the_lab_ends_it() {
-        let done = Outcome::Ok(Response::Done);
+        let done = Outcome::Ok(Response::Store(StoreResponse::Done));
         let failed = Outcome::Failed(Failure::SerializationFailure);
         let none = Outcome::Failed(Failure::NoTransaction);
         let test = to_isolationtester(&story_of(&[
-            (Op::Begin(Isolation::RepeatableRead), done),
-            (Op::Apply(REQUEST, None), failed),
-            (Op::Commit, none),
-            (Op::Commit, none),
+            (StoreOp::begin(Isolation::RepeatableRead).into(), done),
+            (StoreOp::apply(&REQUEST).into(), failed),
+            (StoreOp::commit().into(), none),
+            (StoreOp::commit().into(), none),
         ]))
         .expect("it can be held");
         assert!(test.contains("step \"3a-commit\" { ROLLBACK; }"), "{test}");
@@ -402,7 +405,10 @@ mod tests {
     #[test]
     fn a_statement_of_its_own_is_written_out_and_kept_on_one_line_of_comment() {
         let sql = Sql::new("SELECT balance\n FROM account WHERE id = $2 AND $4 > 0", &REQUEST, 5);
-        let test = to_isolationtester(&story_of(&[(Op::Sql(sql), Outcome::Ok(Response::Found(None)))]));
+        let test = to_isolationtester(&story_of(&[(
+            StoreOp::sql(sql).into(),
+            Outcome::Ok(Response::Store(StoreResponse::Found(None))),
+        )]));
         let test = test.expect("it can be held");
         assert!(test.contains("SELECT balance\n FROM account WHERE id = 0::bigint AND 5::bigint > 0; }"), "{test}");
         assert!(test.lines().last().is_some_and(|line| line.trim() == "\"ledger\""), "{test}");
@@ -412,13 +418,13 @@ mod tests {
     fn what_the_format_cannot_hold_is_refused_with_a_remedy() {
         let brace = Sql::new("SELECT '{}'::int[]", &REQUEST, 0);
         let refused = |story: &Story| to_isolationtester(story).expect_err("it cannot be exported");
-        let done = Outcome::Ok(Response::Done);
-        assert_eq!(refused(&story_of(&[(Op::Sql(brace), done)])), NoIsolationTest::Brace { position: 1 });
-        let deadlock = (Op::Claim(MessageId(0)), Outcome::Failed(Failure::Deadlock));
+        let done = Outcome::Ok(Response::Store(StoreResponse::Done));
+        assert_eq!(refused(&story_of(&[(StoreOp::sql(brace).into(), done)])), NoIsolationTest::Brace { position: 1 });
+        let deadlock = (StoreOp::claim(MessageId(0)).into(), Outcome::Failed(Failure::Deadlock));
         assert_eq!(refused(&story_of(&[deadlock])), NoIsolationTest::Deadlock { position: 1 });
         let lock = told("etcd-lock", "a");
         assert_eq!(refused(&lock), NoIsolationTest::NeedsLockService { strategy: "etcd-lock" });
-        let sqlite = Story { bound: Bound { store: Profile::Sqlite, ..lock.bound }, has_lock: false, ..lock };
+        let sqlite = Story { bound: Bound { store: Profile::Sqlite, ..lock.bound }, roles: vec![Role::STORE], ..lock };
         assert_eq!(refused(&sqlite), NoIsolationTest::OtherStore);
     }
 }

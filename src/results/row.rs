@@ -246,7 +246,7 @@ pub(super) fn parse_fired(text: &str) -> Option<Fired> {
     for part in text.split("; ").filter(|part| !part.is_empty()) {
         let (what, count) = part.split_once(" = ")?;
         let (fault, leg) = match what.split_once(" on ") {
-            Some((fault, leg)) => (fault, Some(Leg::ALL.into_iter().find(|known| known.name() == leg)?)),
+            Some((fault, leg)) => (fault, Some(Leg::from_name(leg)?)),
             None => (what, None),
         };
         fired.add(FaultKind::from_name(fault)?, leg, parse_count(count)?);
@@ -350,8 +350,8 @@ mod tests {
             ..Tally::default()
         };
         tally.fired.add(FaultKind::Crash, None, 4);
-        tally.fired.add(FaultKind::ReplyLost, Some(Leg::Lock), 2);
-        tally.made.add(OpKind::Apply, 9, 3);
+        tally.fired.add(FaultKind::ReplyLost, Some(Leg::LOCK), 2);
+        tally.made.add(OpKind::named("apply"), 9, 3);
         TrialRow {
             trial: "a.b.0".to_owned(),
             cell: Cell {

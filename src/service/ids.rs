@@ -2,8 +2,7 @@
 
 use std::num::{NonZeroI64, NonZeroU8};
 
-use super::{Op, Response, Sql};
-use crate::terms::{AccountId, LeaseId, LockKey, MessageId, Request, Token};
+use crate::terms::{AccountId, LeaseId, LockKey, MessageId, Token};
 
 /// What sort of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,53 +76,14 @@ impl HasIds for LockKey {
     }
 }
 
-impl HasIds for Request {
-    #[inline]
-    fn map_ids(mut self, ids: &mut impl Ids) -> Self {
-        self.id = self.id.map_ids(ids);
-        self.effect.account = self.effect.account.map_ids(ids);
-        self
-    }
-}
-
-impl HasIds for Sql {
-    #[inline]
-    fn map_ids(self, ids: &mut impl Ids) -> Self {
-        self.about(self.request.map_ids(ids))
-    }
-}
-
-impl HasIds for Op {
-    #[inline]
-    fn map_ids(self, ids: &mut impl Ids) -> Self {
-        match self {
-            Op::Begin(_) | Op::Commit | Op::Rollback | Op::GrantLease => self,
-            Op::ReadMark(id) => Op::ReadMark(id.map_ids(ids)),
-            Op::WriteMark(id, answer) => Op::WriteMark(id.map_ids(ids), answer),
-            Op::Claim(id) => Op::Claim(id.map_ids(ids)),
-            Op::StoreAnswer(id, answer) => Op::StoreAnswer(id.map_ids(ids), answer),
-            Op::ReadAnswer(id) => Op::ReadAnswer(id.map_ids(ids)),
-            Op::Apply(request, token) => Op::Apply(request.map_ids(ids), token.map(|token| token.map_ids(ids))),
-            Op::ApplyUnderLease(request, lease) => Op::ApplyUnderLease(request.map_ids(ids), lease.map_ids(ids)),
-            Op::ClaimAndApply(request) => Op::ClaimAndApply(request.map_ids(ids)),
-            Op::Sql(sql) => Op::Sql(sql.map_ids(ids)),
-            Op::ReadBalance(account) => Op::ReadBalance(account.map_ids(ids)),
-            Op::Overwrite(request, base) => Op::Overwrite(request.map_ids(ids), base),
-            Op::CheckToken(account, token) => Op::CheckToken(account.map_ids(ids), token.map_ids(ids)),
-            Op::Acquire(key) => Op::Acquire(key.map_ids(ids)),
-            Op::Release(key) => Op::Release(key.map_ids(ids)),
-            Op::Revoke(lease) => Op::Revoke(lease.map_ids(ids)),
+/// The first id of a kind.
+pub(crate) fn first_id(of: impl HasIds, kind: IdKind) -> Option<i64> {
+    let mut first = None;
+    let _ = of.map_ids(&mut |its: IdKind, id| {
+        if its == kind && first.is_none() {
+            first = Some(id);
         }
-    }
-}
-
-impl HasIds for Response {
-    #[inline]
-    fn map_ids(self, ids: &mut impl Ids) -> Self {
-        match self {
-            Response::Done | Response::Found(_) | Response::Claimed(_) | Response::Applied(_) => self,
-            Response::Granted(lease) => Response::Granted(lease.map_ids(ids)),
-            Response::Held(token) => Response::Held(token.map_ids(ids)),
-        }
-    }
+        id
+    });
+    first
 }

@@ -1,29 +1,42 @@
 //! The services that strategies use: what can be asked of them, models of them, and the real things, each reached over connections
 //! that can be cut.
 
+mod acts;
+mod any_model;
+mod any_op;
 mod backends;
 pub mod contract;
 mod endpoint;
 pub mod etcd;
-mod facts;
+mod footprint;
 mod ids;
-mod op;
+mod kind;
+mod list;
+pub mod modelled;
 mod password;
 pub mod provision;
+pub(crate) mod proxied;
+pub(crate) mod replayed;
 mod servers;
 mod settings;
 mod sql;
 pub mod store;
-mod text;
 pub mod touched;
 mod wired;
-mod words;
 
+pub use acts::Acts;
+pub use any_model::{AnyModel, AnyPast};
+pub(crate) use any_op::own;
+pub use any_op::{AnyOp, Outcome, Response, ServiceKind};
 pub use backends::{Backends, LockKind, Wanted};
 pub use endpoint::Endpoint;
 pub use etcd::{EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, EtcdOverseer, Probed};
+pub use footprint::{Footprint, Item, Whose};
+pub(crate) use ids::first_id;
 pub use ids::{HasIds, IdKind, Ids};
-pub use op::{Acts, Footprint, Item, Op, OpKind, Outcome, Response};
+pub use kind::{KINDS, Kind, OpKind};
+pub(crate) use list::for_each_service;
+pub use replayed::Kept;
 pub use servers::Servers;
 pub use settings::{BackendSettings, ClockSpeed, ElectionMs, Members, Timeouts};
 pub use sql::Sql;
@@ -61,7 +74,7 @@ pub trait Connection: Send {
     ///
     /// # Errors
     /// [`BackendError`] if the backend is broken rather than busy, refusing or gone.
-    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>>;
+    fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>>;
 
     /// The handler stands still, or goes on: whatever the driver does beside its operations stops or goes on with it.
     fn stand_still(&mut self, _still: bool) {}

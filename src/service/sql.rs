@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::terms::Request;
+use crate::terms::{ClientId, Request};
 
 /// A statement of a strategy's own, with what it is about. It knows the tables of the lab, and SQL that every store of its claim
 /// understands.
@@ -36,13 +36,17 @@ impl Sql {
             texts.len() - 1
         });
         let number = u16::try_from(number).expect("strategies have fewer than 65,536 statements");
-        Sql { request: *request, value, number }
+        Sql::numbered(number, request, value)
     }
 
-    /// The same statement about another request.
-    #[must_use]
-    pub fn about(self, request: Request) -> Self {
-        Sql { request, ..self }
+    /// The statement with this number. Who sent the request is not in it.
+    pub(super) fn numbered(number: u16, request: &Request, value: i64) -> Self {
+        Sql { request: Request { client: ClientId(0), sequence: 0, ..*request }, value, number }
+    }
+
+    /// The number of its text.
+    pub(super) fn number(self) -> u16 {
+        self.number
     }
 
     /// Its text.

@@ -11,6 +11,9 @@ impl Touched {
     /// Nothing.
     pub const NOTHING: Touched = Touched { reads: 0, writes: 0 };
 
+    /// Whatever there is, written.
+    pub const ANYTHING: Touched = Touched { reads: 0, writes: u64::MAX };
+
     /// These bits, written.
     #[must_use]
     pub const fn writes(bits: u64) -> Self {

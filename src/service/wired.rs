@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Backend, BackendError, Connection, Pending, Way};
-use crate::service::{Op, Outcome};
+use crate::service::{AnyOp, Outcome};
 use crate::terms::Delivery;
 use crate::wire::Wire;
 
@@ -36,7 +36,7 @@ impl Backend for Wired {
 }
 
 impl Connection for WiredSession {
-    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+    fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         self.session.execute(op, by)
     }
 

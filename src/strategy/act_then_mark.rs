@@ -34,13 +34,13 @@ impl Strategy for ActThenMark {
             breaks: &[
                 Break {
                     faults: REDELIVERY,
-                    legs: &[Leg::Client, Leg::Store],
+                    legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Duplicate, Violation::Deviating],
                     because: "two deliveries at once both find no answer",
                 },
                 Break {
                     faults: BETWEEN_EFFECT_AND_MARK,
-                    legs: &[Leg::Store],
+                    legs: &[Leg::STORE],
                     shows: &[Violation::Duplicate, Violation::Deviating],
                     because: "the answer is never stored, and the retry finds none",
                 },
@@ -49,13 +49,13 @@ impl Strategy for ActThenMark {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        if let Some(answer) = world.read_answer(request.id).await? {
+        if let Some(answer) = world.store().read_answer(request.id).await? {
             return Ok(answer);
         }
-        let answer = world.apply(request).await?;
+        let answer = world.store().apply(request).await?;
         // The first one to claim the message leaves its answer; whoever comes second has done it all the same.
-        if world.claim(request.id).await? {
-            world.store_answer(request.id, answer).await?;
+        if world.store().claim(request.id).await? {
+            world.store().store_answer(request.id, answer).await?;
         }
         Ok(answer)
     }

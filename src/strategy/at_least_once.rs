@@ -33,7 +33,7 @@ impl Strategy for AtLeastOnce {
             tolerates: &[],
             breaks: &[Break {
                 faults: REDELIVERY,
-                legs: &[Leg::Client, Leg::Store],
+                legs: &[Leg::Client, Leg::STORE],
                 shows: &[Violation::Duplicate, Violation::Deviating],
                 because: "nothing remembers that it was done",
             }],
@@ -41,6 +41,6 @@ impl Strategy for AtLeastOnce {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        world.apply(request).await
+        world.store().apply(request).await
     }
 }

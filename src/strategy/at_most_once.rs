@@ -35,19 +35,19 @@ impl Strategy for AtMostOnce {
             breaks: &[
                 Break {
                     faults: &[FaultKind::Duplicated],
-                    legs: &[Leg::Client, Leg::Store],
+                    legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Duplicate, Violation::Deviating],
                     because: "its client sends it once, and something on the way repeats it",
                 },
                 Break {
                     faults: &[FaultKind::RequestLost, FaultKind::Cancel, FaultKind::Crash],
-                    legs: &[Leg::Client, Leg::Store],
+                    legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Abandoned],
                     because: "nobody sends it again",
                 },
                 Break {
                     faults: &[FaultKind::LateLanding, FaultKind::Delayed, FaultKind::Pause],
-                    legs: &[Leg::Client, Leg::Store],
+                    legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Late],
                     because: "the client has given up, and it happens after all",
                 },
@@ -56,6 +56,6 @@ impl Strategy for AtMostOnce {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        world.apply(request).await
+        world.store().apply(request).await
     }
 }

@@ -34,13 +34,13 @@ impl Strategy for CheckThenAct {
             breaks: &[
                 Break {
                     faults: REDELIVERY,
-                    legs: &[Leg::Client, Leg::Store],
+                    legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Duplicate, Violation::Deviating],
                     because: "two deliveries at once both find no mark",
                 },
                 Break {
                     faults: BETWEEN_EFFECT_AND_MARK,
-                    legs: &[Leg::Store],
+                    legs: &[Leg::STORE],
                     shows: &[Violation::Duplicate, Violation::Deviating],
                     because: "the mark is never written, and the retry finds none",
                 },
@@ -49,11 +49,11 @@ impl Strategy for CheckThenAct {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        if let Some(answer) = world.read_mark(request.id).await? {
+        if let Some(answer) = world.store().read_mark(request.id).await? {
             return Ok(answer);
         }
-        let answer = world.apply(request).await?;
-        world.write_mark(request.id, answer).await?;
+        let answer = world.store().apply(request).await?;
+        world.store().write_mark(request.id, answer).await?;
         Ok(answer)
     }
 }

@@ -10,7 +10,7 @@ pub(super) struct CheckThenActTransaction;
 /// as SQLite's are, does not let them run side by side.
 const TWO_AT_ONCE: &[Break] = &[Break {
     faults: &[FaultKind::Duplicated, FaultKind::Delayed, FaultKind::LateLanding, FaultKind::Pause],
-    legs: &[Leg::Client, Leg::Store],
+    legs: &[Leg::Client, Leg::STORE],
     shows: &[Violation::Duplicate, Violation::Deviating],
     because: "two deliveries at once, and neither sees the other's mark before it is committed",
 }];
@@ -48,14 +48,14 @@ impl Strategy for CheckThenActTransaction {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        world.begin(Isolation::ReadCommitted).await?;
-        if let Some(answer) = world.read_mark(request.id).await? {
-            world.rollback().await?;
+        world.store().begin(Isolation::ReadCommitted).await?;
+        if let Some(answer) = world.store().read_mark(request.id).await? {
+            world.store().rollback().await?;
             return Ok(answer);
         }
-        let answer = world.apply(request).await?;
-        world.write_mark(request.id, answer).await?;
-        world.commit().await?;
+        let answer = world.store().apply(request).await?;
+        world.store().write_mark(request.id, answer).await?;
+        world.store().commit().await?;
         Ok(answer)
     }
 }

@@ -39,7 +39,7 @@ impl Strategy for ClaimThenAct {
                     FaultKind::Cancel,
                     FaultKind::Crash,
                 ],
-                legs: &[Leg::Store],
+                legs: &[Leg::STORE],
                 shows: &[Violation::Stuck],
                 because: "the claim stays without an answer, and no retry can tell whether X was done",
             }],
@@ -47,11 +47,11 @@ impl Strategy for ClaimThenAct {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        if !world.claim(request.id).await? {
-            return finished(world.read_answer(request.id).await?);
+        if !world.store().claim(request.id).await? {
+            return finished(world.store().read_answer(request.id).await?);
         }
-        let answer = world.apply(request).await?;
-        world.store_answer(request.id, answer).await?;
+        let answer = world.store().apply(request).await?;
+        world.store().store_answer(request.id, answer).await?;
         Ok(answer)
     }
 }

@@ -27,15 +27,15 @@ impl Strategy for DedupTable {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        world.begin(Isolation::ReadCommitted).await?;
-        if !world.claim(request.id).await? {
-            let answer = world.read_answer(request.id).await?;
-            world.rollback().await?;
+        world.store().begin(Isolation::ReadCommitted).await?;
+        if !world.store().claim(request.id).await? {
+            let answer = world.store().read_answer(request.id).await?;
+            world.store().rollback().await?;
             return finished(answer);
         }
-        let answer = world.apply(request).await?;
-        world.store_answer(request.id, answer).await?;
-        world.commit().await?;
+        let answer = world.store().apply(request).await?;
+        world.store().store_answer(request.id, answer).await?;
+        world.store().commit().await?;
         Ok(answer)
     }
 }

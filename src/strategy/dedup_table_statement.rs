@@ -27,9 +27,9 @@ impl Strategy for DedupTableStatement {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        match world.claim_and_apply(request).await? {
+        match world.store().claim_and_apply(request).await? {
             Some(answer) => Ok(answer),
-            None => finished(world.read_answer(request.id).await?),
+            None => finished(world.store().read_answer(request.id).await?),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! etcd-lock: a distributed lock around the effect, and nothing that remembers it.
 
-use super::{Break, Claim, REDELIVERY, Strategy};
+use super::{Break, Claim, Need, REDELIVERY, Strategy};
 use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -31,21 +31,21 @@ impl Strategy for EtcdLock {
             tolerates: &[],
             breaks: &[Break {
                 faults: REDELIVERY,
-                legs: &[Leg::Client, Leg::Store],
+                legs: &[Leg::Client, Leg::STORE],
                 shows: &[Violation::Duplicate, Violation::Deviating],
                 because: "the retry is alone in the critical section, and does it again",
             }],
         }
     }
 
-    fn needs_lock_service(&self) -> bool {
-        true
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::LOCK]
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let lock = world.enter(request.effect.account).await?;
-        let answer = world.apply(request).await;
-        world.leave(lock).await;
+        let lock = world.lock().enter(request.effect.account).await?;
+        let answer = world.store().apply(request).await;
+        world.lock().leave(lock).await;
         answer
     }
 }

@@ -1,6 +1,6 @@
 //! etcd-lock-fenced: a distributed lock whose token the store checks. Fencing is not idempotence.
 
-use super::{Break, Claim, REDELIVERY, Strategy};
+use super::{Break, Claim, Need, REDELIVERY, Strategy};
 use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -32,21 +32,21 @@ impl Strategy for EtcdLockFenced {
             tolerates: &[],
             breaks: &[Break {
                 faults: REDELIVERY,
-                legs: &[Leg::Client, Leg::Store],
+                legs: &[Leg::Client, Leg::STORE],
                 shows: &[Violation::Duplicate, Violation::Deviating],
                 because: "the retry has a newer token, and the store accepts it",
             }],
         }
     }
 
-    fn needs_lock_service(&self) -> bool {
-        true
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::LOCK]
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let lock = world.enter(request.effect.account).await?;
-        let answer = world.apply_fenced(request, lock.token).await;
-        world.leave(lock).await;
+        let lock = world.lock().enter(request.effect.account).await?;
+        let answer = world.store().apply_fenced(request, lock.token).await;
+        world.lock().leave(lock).await;
         answer
     }
 }

@@ -1,6 +1,6 @@
 //! etcd-lock-fenced-marker: check-then-act inside a distributed lock whose token the store checks.
 
-use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Strategy};
+use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Need, Strategy};
 use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Token, Violation};
 use crate::world::World;
 
@@ -32,30 +32,30 @@ impl Strategy for EtcdLockFencedMarker {
             tolerates: &[],
             breaks: &[Break {
                 faults: BETWEEN_EFFECT_AND_MARK,
-                legs: &[Leg::Store],
+                legs: &[Leg::STORE],
                 shows: &[Violation::Duplicate],
                 because: "the mark is missing when the next holder looks, and its token is newer",
             }],
         }
     }
 
-    fn needs_lock_service(&self) -> bool {
-        true
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::LOCK]
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let lock = world.enter(request.effect.account).await?;
+        let lock = world.lock().enter(request.effect.account).await?;
         let answer = inside(world, request, lock.token).await;
-        world.leave(lock).await;
+        world.lock().leave(lock).await;
         answer
     }
 }
 
 async fn inside(world: &mut World<'_>, request: &Request, token: Token) -> Reply {
-    if let Some(answer) = world.read_mark(request.id).await? {
+    if let Some(answer) = world.store().read_mark(request.id).await? {
         return Ok(answer);
     }
-    let answer = world.apply_fenced(request, token).await?;
-    world.write_mark(request.id, answer).await?;
+    let answer = world.store().apply_fenced(request, token).await?;
+    world.store().write_mark(request.id, answer).await?;
     Ok(answer)
 }

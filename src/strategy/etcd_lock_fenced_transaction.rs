@@ -1,6 +1,6 @@
 //! etcd-lock-fenced-transaction: the token is checked in the transaction that looks, acts and marks.
 
-use super::{Claim, Strategy};
+use super::{Claim, Need, Strategy};
 use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Token, Violation};
 use crate::world::World;
 
@@ -39,27 +39,27 @@ impl Strategy for EtcdLockFencedTransaction {
         }
     }
 
-    fn needs_lock_service(&self) -> bool {
-        true
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::LOCK]
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let lock = world.enter(request.effect.account).await?;
+        let lock = world.lock().enter(request.effect.account).await?;
         let answer = inside(world, request, lock.token).await;
-        world.leave(lock).await;
+        world.lock().leave(lock).await;
         answer
     }
 }
 
 async fn inside(world: &mut World<'_>, request: &Request, token: Token) -> Reply {
-    world.begin(Isolation::ReadCommitted).await?;
-    world.check_token(request.effect.account, token).await?;
-    if let Some(answer) = world.read_mark(request.id).await? {
-        world.rollback().await?;
+    world.store().begin(Isolation::ReadCommitted).await?;
+    world.store().check_token(request.effect.account, token).await?;
+    if let Some(answer) = world.store().read_mark(request.id).await? {
+        world.store().rollback().await?;
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
-    world.write_mark(request.id, answer).await?;
-    world.commit().await?;
+    let answer = world.store().apply(request).await?;
+    world.store().write_mark(request.id, answer).await?;
+    world.store().commit().await?;
     Ok(answer)
 }

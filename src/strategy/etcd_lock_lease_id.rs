@@ -1,7 +1,7 @@
 //! etcd-lock-lease-id: a distributed lock, and a store that lets in only the lease that it has seen first, as in etcd's own example
 //! (`contrib/lock`). An id can be compared for equality only: it does not tell who came later.
 
-use super::{Break, Claim, REDELIVERY, Strategy};
+use super::{Break, Claim, Need, REDELIVERY, Strategy};
 use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -32,15 +32,15 @@ impl Strategy for EtcdLockLeaseId {
             tolerates: &[],
             breaks: &[Break {
                 faults: REDELIVERY,
-                legs: &[Leg::Client, Leg::Store, Leg::Lock],
+                legs: &[Leg::Client, Leg::STORE, Leg::LOCK],
                 shows: &[Violation::Lost],
                 because: "whoever writes first keeps out every later holder for ever, be it a zombie, and also without a fault",
             }],
         }
     }
 
-    fn needs_lock_service(&self) -> bool {
-        true
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::LOCK]
     }
 
     fn belongs_to_a_scenario(&self) -> bool {
@@ -48,9 +48,9 @@ impl Strategy for EtcdLockLeaseId {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let lock = world.enter(request.effect.account).await?;
-        let answer = world.apply_under_lease(request, lock.key.lease).await;
-        world.leave(lock).await;
+        let lock = world.lock().enter(request.effect.account).await?;
+        let answer = world.store().apply_under_lease(request, lock.key.lease).await;
+        world.lock().leave(lock).await;
         answer
     }
 }

@@ -1,6 +1,6 @@
 //! etcd-lock-marker: check-then-act inside a distributed lock.
 
-use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Strategy};
+use super::{BETWEEN_EFFECT_AND_MARK, Break, Claim, Need, Strategy};
 use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -31,30 +31,30 @@ impl Strategy for EtcdLockMarker {
             tolerates: &[],
             breaks: &[Break {
                 faults: BETWEEN_EFFECT_AND_MARK,
-                legs: &[Leg::Store],
+                legs: &[Leg::STORE],
                 shows: &[Violation::Duplicate],
                 because: "the mark is missing, or the lock has gone to another while its holder goes on",
             }],
         }
     }
 
-    fn needs_lock_service(&self) -> bool {
-        true
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::LOCK]
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let lock = world.enter(request.effect.account).await?;
+        let lock = world.lock().enter(request.effect.account).await?;
         let answer = inside(world, request).await;
-        world.leave(lock).await;
+        world.lock().leave(lock).await;
         answer
     }
 }
 
 async fn inside(world: &mut World<'_>, request: &Request) -> Reply {
-    if let Some(answer) = world.read_mark(request.id).await? {
+    if let Some(answer) = world.store().read_mark(request.id).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
-    world.write_mark(request.id, answer).await?;
+    let answer = world.store().apply(request).await?;
+    world.store().write_mark(request.id, answer).await?;
     Ok(answer)
 }

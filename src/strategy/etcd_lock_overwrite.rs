@@ -1,6 +1,6 @@
 //! etcd-lock-overwrite: read, modify and write back inside a distributed lock, which alone keeps others from doing the same.
 
-use super::{Break, Claim, Strategy};
+use super::{Break, Claim, Need, Strategy};
 use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -24,15 +24,15 @@ impl Strategy for EtcdLockOverwrite {
             tolerates: &[],
             breaks: &[Break {
                 faults: &[FaultKind::Pause, FaultKind::ServerPaused],
-                legs: &[Leg::Lock],
+                legs: &[Leg::LOCK],
                 shows: &[Violation::Lost, Violation::Overlap],
                 because: "two are inside, and the one overwrites what the other has written",
             }],
         }
     }
 
-    fn needs_lock_service(&self) -> bool {
-        true
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::LOCK]
     }
 
     fn belongs_to_a_scenario(&self) -> bool {
@@ -40,14 +40,14 @@ impl Strategy for EtcdLockOverwrite {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let lock = world.enter(request.effect.account).await?;
+        let lock = world.lock().enter(request.effect.account).await?;
         let answer = inside(world, request).await;
-        world.leave(lock).await;
+        world.lock().leave(lock).await;
         answer
     }
 }
 
 async fn inside(world: &mut World<'_>, request: &Request) -> Reply {
-    let balance = world.read_balance(request.effect.account).await?;
-    world.overwrite(request, balance).await
+    let balance = world.store().read_balance(request.effect.account).await?;
+    world.store().overwrite(request, balance).await
 }

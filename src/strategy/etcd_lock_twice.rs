@@ -1,6 +1,6 @@
 //! etcd-lock-twice: one session that enters the critical section twice, as a client does that keeps its session.
 
-use super::{Break, Claim, Strategy};
+use super::{Break, Claim, Need, Strategy};
 use crate::terms::{FaultKind, Leg, LockKey, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -31,15 +31,15 @@ impl Strategy for EtcdLockTwice {
             tolerates: &[],
             breaks: &[Break {
                 faults: &[FaultKind::LateLanding],
-                legs: &[Leg::Lock],
+                legs: &[Leg::LOCK],
                 shows: &[Violation::Overlap],
                 because: "both locks of a session have the same key, and the unlock of the first deletes the second (etcd#22082)",
             }],
         }
     }
 
-    fn needs_lock_service(&self) -> bool {
-        true
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::LOCK]
     }
 
     fn belongs_to_a_scenario(&self) -> bool {
@@ -47,33 +47,33 @@ impl Strategy for EtcdLockTwice {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let first = world.enter(request.effect.account).await?;
-        let seen = world.read_mark(request.id).await;
+        let first = world.lock().enter(request.effect.account).await?;
+        let seen = world.store().read_mark(request.id).await;
         // Whatever becomes of it, the session goes on.
-        let _ = world.release(first.key).await;
+        let _ = world.lock().release(first.key).await;
         let reply = match seen {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => again(world, request, first.key).await,
             Err(trouble) => Err(trouble),
         };
-        let _ = world.revoke(first.key.lease).await;
+        let _ = world.lock().revoke(first.key.lease).await;
         reply
     }
 }
 
 /// The second critical section under the same lease.
 async fn again(world: &mut World<'_>, request: &Request, key: LockKey) -> Reply {
-    world.acquire(key).await?;
+    world.lock().acquire(key).await?;
     let answer = inside(world, request).await;
-    let _ = world.release(key).await;
+    let _ = world.lock().release(key).await;
     answer
 }
 
 async fn inside(world: &mut World<'_>, request: &Request) -> Reply {
-    if let Some(answer) = world.read_mark(request.id).await? {
+    if let Some(answer) = world.store().read_mark(request.id).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
-    world.write_mark(request.id, answer).await?;
+    let answer = world.store().apply(request).await?;
+    world.store().write_mark(request.id, answer).await?;
     Ok(answer)
 }

@@ -20,16 +20,18 @@ mod etcd_lock_marker;
 mod etcd_lock_overwrite;
 mod etcd_lock_twice;
 mod name;
+mod need;
 mod registry;
 
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY};
 pub use name::{LONGEST_NAME, name_fault};
+pub use need::{Need, by_role};
 pub use registry::{Registry, UnknownStrategy};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
 
-use crate::terms::{Answer, Reply, Request, StoreKind, Trouble};
+use crate::terms::{Answer, Reply, Request, Role, StoreKind, Trouble};
 use crate::world::World;
 
 /// An algorithm that turns deliveries of a request into its effect.
@@ -48,9 +50,14 @@ pub trait Strategy: Send + Sync {
     /// What this strategy promises on this kind of store, and under which faults it does not.
     fn claim(&self, store: StoreKind) -> Claim;
 
+    /// The services that it needs, and in which roles. It can ask no others.
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE]
+    }
+
     /// Whether it needs a lock service.
     fn needs_lock_service(&self) -> bool {
-        false
+        self.needs().iter().any(|need| need.role == Role::LOCK)
     }
 
     /// Whether it is there to show one thing, and runs only where an experiment or a command names it.

@@ -94,8 +94,8 @@ impl Target {
     #[must_use]
     pub fn leg(self) -> Leg {
         match self {
-            Target::Store => Leg::Store,
-            Target::Lock | Target::LockLeader => Leg::Lock,
+            Target::Store => Leg::STORE,
+            Target::Lock | Target::LockLeader => Leg::LOCK,
         }
     }
 }

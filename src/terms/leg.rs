@@ -1,27 +1,55 @@
-//! The hops that a message crosses.
+//! The hops that a request crosses.
 
-/// One of the hops that a message crosses.
+use super::Role;
+
+/// One hop of a request: where a message can be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leg {
     /// Between client and handler.
     Client,
-    /// Between handler and store.
-    Store,
-    /// Between handler and lock service.
-    Lock,
+    /// Between handler and the service in a role.
+    Service(Role),
 }
 
 impl Leg {
+    /// Between handler and store.
+    pub const STORE: Leg = Leg::Service(Role::STORE);
+    /// Between handler and lock service.
+    pub const LOCK: Leg = Leg::Service(Role::LOCK);
+
     /// Every leg, in the order in which a request crosses them.
-    pub const ALL: [Leg; 3] = [Leg::Client, Leg::Store, Leg::Lock];
+    pub const ALL: [Leg; 1 + Role::ALL.len()] = {
+        let mut all = [Leg::Client; 1 + Role::ALL.len()];
+        let mut n = 0;
+        while n < Role::ALL.len() {
+            all[1 + n] = Leg::Service(Role::ALL[n]);
+            n += 1;
+        }
+        all
+    };
+
+    /// Its place among them.
+    #[must_use]
+    #[inline]
+    pub const fn number(self) -> usize {
+        match self {
+            Leg::Client => 0,
+            Leg::Service(role) => 1 + role.number(),
+        }
+    }
 
     /// The name of this leg in experiments and files.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Leg::Client => "client",
-            Leg::Store => "store",
-            Leg::Lock => "lock",
+            Leg::Service(role) => role.name(),
         }
+    }
+
+    /// The leg with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Leg> {
+        Self::ALL.into_iter().find(|leg| leg.name() == name)
     }
 }

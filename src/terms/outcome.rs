@@ -11,6 +11,18 @@ pub enum OutcomeOf<R> {
     Unknown,
 }
 
+impl<R> OutcomeOf<R> {
+    /// The same with another response.
+    #[inline]
+    pub fn map<T>(self, response: impl FnOnce(R) -> T) -> OutcomeOf<T> {
+        match self {
+            OutcomeOf::Ok(it) => OutcomeOf::Ok(response(it)),
+            OutcomeOf::Failed(failure) => OutcomeOf::Failed(failure),
+            OutcomeOf::Unknown => OutcomeOf::Unknown,
+        }
+    }
+}
+
 /// Why an operation was certainly not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Failure {

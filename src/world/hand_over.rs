@@ -8,13 +8,19 @@ use std::task::{Context, Poll};
 use super::Op;
 use super::Outcome;
 
-// What passes between a strategy and whoever polls it. Both are on one thread, and one poll leaves one thing here: the operation
-// that is asked for, or before it the outcome that is to be learned. Three cells and not one enum: what is written as a whole
-// is read as a whole, which processors do much faster.
 thread_local! {
-    static HOLDS: Cell<Holds> = const { Cell::new(Holds::Nothing) };
-    static ASKED: Cell<Op> = const { Cell::new(Op::Commit) };
-    static LEARNED: Cell<Outcome> = const { Cell::new(Outcome::Unknown) };
+    static BETWEEN: Between = const {
+        Between { holds: Cell::new(Holds::Nothing), asked: Cell::new(None), learned: Cell::new(Outcome::Unknown) }
+    };
+}
+
+/// What passes between a strategy and whoever polls it. Both are on one thread, and one poll leaves one thing here: the operation
+/// that is asked for, or before it the outcome that is to be learned. Three cells and not one enum: what is written as a whole is
+/// read as a whole, which processors do much faster.
+struct Between {
+    holds: Cell<Holds>,
+    asked: Cell<Option<Op>>,
+    learned: Cell<Outcome>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,51 +30,55 @@ enum Holds {
     Outcome,
 }
 
-/// A call that leaves its operation for whoever polls it, and is given the outcome before the next poll.
+/// A call that leaves its operation for whoever polls it, and is given the outcome before the next poll. The operation itself is
+/// not in it, so that it is small: a port makes one call at a time.
 #[derive(Debug)]
 pub struct HandOver {
-    op: Op,
     is_asked: bool,
 }
 
 impl HandOver {
-    /// A call of this operation.
+    /// A call of this operation. Nothing is asked before it is polled.
+    #[inline]
     #[must_use]
     pub fn new(op: Op) -> Self {
-        HandOver { op, is_asked: false }
+        BETWEEN.with(|between| between.asked.set(Some(op)));
+        HandOver { is_asked: false }
     }
 
     /// Leaves the outcome of the last operation, or none before the first one. To be called before each poll.
     #[inline]
     pub fn bring(outcome: Option<Outcome>) {
-        match outcome {
-            None => HOLDS.set(Holds::Nothing),
+        BETWEEN.with(|between| match outcome {
+            None => between.holds.set(Holds::Nothing),
             Some(outcome) => {
-                LEARNED.set(outcome);
-                HOLDS.set(Holds::Outcome);
+                between.learned.set(outcome);
+                between.holds.set(Holds::Outcome);
             }
-        }
+        });
     }
 
     /// The operation that the last poll left; none if it awaits something else.
     #[inline]
     #[must_use]
     pub fn asked() -> Option<Op> {
-        (HOLDS.get() == Holds::Operation).then(|| ASKED.get())
+        BETWEEN.with(|between| if between.holds.get() == Holds::Operation { between.asked.get() } else { None })
     }
 }
 
 impl Future for HandOver {
     type Output = Outcome;
 
-    #[inline]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
-        if !self.is_asked {
-            self.is_asked = true;
-            ASKED.set(self.op);
-            HOLDS.set(Holds::Operation);
-            return Poll::Pending;
-        }
-        if HOLDS.replace(Holds::Nothing) == Holds::Outcome { Poll::Ready(LEARNED.get()) } else { Poll::Pending }
+        BETWEEN.with(|between| {
+            if !self.is_asked {
+                self.is_asked = true;
+                between.holds.set(Holds::Operation);
+                return Poll::Pending;
+            }
+            let is_told = between.holds.replace(Holds::Nothing) == Holds::Outcome;
+            if is_told { Poll::Ready(between.learned.get()) } else { Poll::Pending }
+        })
     }
 }

@@ -3,12 +3,15 @@
 
 use std::io::Write;
 
+use oncelab::service::etcd::LockResponse;
 use oncelab::service::provision::{self, EtcdShape, Images, Provision, Source};
+use oncelab::service::store::StoreResponse;
 use oncelab::service::{BackendError, Connection};
 use oncelab::terms::{AccountId, ClientId, Delivery, Effect, MessageId, Request};
 use oncelab::world::{Op, Outcome, Response};
 
-pub const DONE: Outcome = Outcome::Ok(Response::Done);
+pub const DONE: Outcome = Outcome::Ok(Response::Store(StoreResponse::Done));
+pub const LOCK_DONE: Outcome = Outcome::Ok(Response::Etcd(LockResponse::Done));
 
 /// The servers, or nothing if they cannot be had here and need not be.
 pub fn or_skip<T>(started: Result<T, BackendError>) -> Option<T> {
@@ -75,7 +78,7 @@ pub fn on_etcd<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
 }
 
 pub async fn run(session: &mut Box<dyn Connection>, op: Op) -> Outcome {
-    session.execute(op, Delivery::FIRST).await.unwrap()
+    session.execute(op.of, Delivery::FIRST).await.unwrap()
 }
 
 pub fn request(n: u32) -> Request {

@@ -147,6 +147,6 @@ impl Strategy for Careless {
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
         assert_ne!(request.id.0, 7, "message 7 is unlucky");
-        world.apply(request).await
+        world.store().apply(request).await
     }
 }

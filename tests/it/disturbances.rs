@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use oncelab::fault::Disturber;
 use oncelab::history;
+use oncelab::service::etcd::{LockOp, LockResponse};
 use oncelab::service::provision::{self, EtcdShape, Source};
+use oncelab::service::store::StoreOp;
 use oncelab::service::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
 use oncelab::terms::Target;
-use oncelab::world::{Op, Outcome, Response};
+use oncelab::world::{Outcome, Response};
 use tokio_util::sync::CancellationToken;
 
 use crate::backends::{block_on, containers, on_postgres, or_skip, processes, request, run};
@@ -23,17 +25,17 @@ async fn a_store_that_is_paused_and_killed_keeps_its_data(source: Source) {
     let servers = Servers::new(Some(started), None);
     store.reset(1).await.unwrap();
     let mut session = store.connect().await.unwrap();
-    assert!(matches!(run(&mut session, Op::Apply(request(1), None)).await, Outcome::Ok(_)));
+    assert!(matches!(run(&mut session, StoreOp::apply(&request(1)).into()).await, Outcome::Ok(_)));
     let server = servers.at(Target::Store).await[0];
 
     server.pause().await.unwrap();
-    let mut paused = Box::pin(run(&mut session, Op::Apply(request(2), None)));
+    let mut paused = Box::pin(run(&mut session, StoreOp::apply(&request(2)).into()));
     assert!(tokio::time::timeout(A_MOMENT, &mut paused).await.is_err(), "it answers nothing");
     server.resume().await.unwrap();
     assert!(matches!(paused.await, Outcome::Ok(_)), "it goes on as if nothing had been");
 
     server.kill().await.unwrap();
-    assert_eq!(run(&mut session, Op::Apply(request(3), None)).await, Outcome::Unknown);
+    assert_eq!(run(&mut session, StoreOp::apply(&request(3)).into()).await, Outcome::Unknown);
     server.restart().await.unwrap();
     servers.wait_until_healthy().await.unwrap();
     let ledger = store.ledger().await.unwrap();
@@ -78,7 +80,10 @@ async fn a_cluster_elects_another_leader(source: Source) {
     servers.wait_until_healthy().await.unwrap();
     etcd.probe().await.unwrap();
     let mut session = etcd.connect().await.unwrap();
-    assert!(matches!(run(&mut session, Op::GrantLease).await, Outcome::Ok(Response::Granted(_))));
+    assert!(matches!(
+        run(&mut session, LockOp::GrantLease.into()).await,
+        Outcome::Ok(Response::Etcd(LockResponse::Granted(_)))
+    ));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! An effect under a lease: SQLite, PostgreSQL and the model of each answer alike.
 
+use oncelab::service::modelled::{Asker, Model as _};
 use oncelab::service::store::model as store;
+use oncelab::service::store::{StoreOp, StoreResponse};
 use oncelab::service::{PostgresStore, SqliteStore, Store};
 use oncelab::terms::{Answer, Delivery, Failure, Isolation, LeaseId, Profile, Session};
 use oncelab::world::{Op, Outcome, Response};
@@ -10,21 +12,21 @@ use crate::backends::{DONE, block_on, on_postgres, request, run};
 const OTHER_LEASE: Outcome = Outcome::Failed(Failure::OtherLease);
 
 fn applied(balance: i64) -> Outcome {
-    Outcome::Ok(Response::Applied(Some(Answer(balance))))
+    Outcome::Ok(Response::Store(StoreResponse::Applied(Some(Answer(balance)))))
 }
 
 fn under(n: u32, lease: i64) -> Op {
-    Op::ApplyUnderLease(request(n), LeaseId(lease))
+    StoreOp::apply_under_lease(&request(n), LeaseId(lease)).into()
 }
 
 /// Operations of two connections, one after the other, with what comes back.
 fn script() -> [(u8, Op, Outcome); 12] {
-    let begin = Op::Begin(Isolation::ReadCommitted);
+    let begin = StoreOp::begin(Isolation::ReadCommitted).into();
     [
         (0, begin, DONE),
         (0, under(0, 7), applied(10)),
         (0, under(1, 8), OTHER_LEASE),
-        (0, Op::Rollback, DONE),
+        (0, StoreOp::rollback().into(), DONE),
         // What was rolled back was never seen: now 6 is the first.
         (1, under(1, 6), applied(10)),
         (0, under(0, 7), OTHER_LEASE),
@@ -32,7 +34,7 @@ fn script() -> [(u8, Op, Outcome); 12] {
         (0, under(2, 6), applied(20)),
         (1, begin, DONE),
         (1, under(3, 6), applied(30)),
-        (1, Op::Commit, DONE),
+        (1, StoreOp::commit().into(), DONE),
         (0, under(4, i64::MAX), OTHER_LEASE),
     ]
 }
@@ -42,7 +44,9 @@ async fn agrees_with(real: &dyn Store, profile: Profile) {
     let mut sessions = [real.connect().await.unwrap(), real.connect().await.unwrap()];
     let (mut model, mut ledger) = (store::Tables::new(profile, 1), Vec::new());
     for (n, (session, op, expected)) in script().into_iter().enumerate() {
-        let modelled = model.execute(Session(session), op, Delivery::FIRST, &mut ledger);
+        let asker = Asker { by: Delivery::FIRST, id: 0 };
+        let own = StoreOp::try_from(op.of).unwrap();
+        let modelled = model.call(Session(session), own, asker, &mut ledger).map(|outcome| outcome.map(Into::into));
         assert_eq!(modelled, Ok(expected), "the model of {profile:?}, step {n}: {op}");
         assert_eq!(run(&mut sessions[usize::from(session)], op).await, expected, "{profile:?}, step {n}: {op}");
     }

@@ -7,6 +7,7 @@ use etcd_client::{
     LockOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp,
 };
 use oncelab::service::etcd::model::LockModelFlaw;
+use oncelab::service::etcd::{LockOp, LockResponse};
 use oncelab::service::{Backend, Connection, EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions};
 use oncelab::terms::{AccountId, Delivery, Failure, LeaseId, LockKey, Token};
 use oncelab::world::{Op, Outcome, Response};
@@ -261,19 +262,19 @@ mod through_the_port {
     }
 
     async fn ask(session: &mut Box<dyn Connection>, op: Op) -> Outcome {
-        timeout(PATIENCE, session.execute(op, Delivery::FIRST)).await.unwrap().unwrap()
+        timeout(PATIENCE, session.execute(op.of, Delivery::FIRST)).await.unwrap().unwrap()
     }
 
     async fn grant(session: &mut Box<dyn Connection>) -> LockKey {
-        match ask(session, Op::GrantLease).await {
-            Outcome::Ok(Response::Granted(lease)) => LockKey { account: ACCOUNT, lease },
+        match ask(session, LockOp::GrantLease.into()).await {
+            Outcome::Ok(Response::Etcd(LockResponse::Granted(lease))) => LockKey { account: ACCOUNT, lease },
             other => panic!("{other:?} is no lease"),
         }
     }
 
     async fn acquire(session: &mut Box<dyn Connection>, key: LockKey) -> Token {
-        match ask(session, Op::Acquire(key)).await {
-            Outcome::Ok(Response::Held(token)) => token,
+        match ask(session, LockOp::acquire(key).into()).await {
+            Outcome::Ok(Response::Etcd(LockResponse::Held(token))) => token,
             other => panic!("{other:?} is no lock"),
         }
     }
@@ -288,9 +289,12 @@ mod through_the_port {
         let waiting = tokio::spawn(async move { acquire(&mut two, theirs).await });
         tokio::time::sleep(A_MOMENT).await;
         assert!(!waiting.is_finished());
-        assert_eq!(ask(&mut one, Op::Release(ours)).await, Outcome::Ok(Response::Done));
+        assert_eq!(ask(&mut one, LockOp::release(ours).into()).await, Outcome::Ok(Response::Etcd(LockResponse::Done)));
         assert!(waiting.await.unwrap() > first);
-        assert_eq!(ask(&mut one, Op::Revoke(ours.lease)).await, Outcome::Ok(Response::Done));
+        assert_eq!(
+            ask(&mut one, LockOp::Revoke(ours.lease).into()).await,
+            Outcome::Ok(Response::Etcd(LockResponse::Done))
+        );
 
         let probed = backend.probe().await.unwrap();
         assert!(probed.version.contains("embedded") && probed.granted_ttl_s == 10, "{probed:?}");
@@ -303,16 +307,19 @@ mod through_the_port {
         let (mut one, mut two) = (backend.connect().await.unwrap(), backend.connect().await.unwrap());
         let expired = Outcome::Failed(Failure::LeaseExpired);
         let unknown = LockKey { account: ACCOUNT, lease: LeaseId(99) };
-        assert_eq!(ask(&mut one, Op::Acquire(unknown)).await, expired);
-        assert_eq!(ask(&mut one, Op::Revoke(unknown.lease)).await, expired);
-        assert_eq!(ask(&mut one, Op::Release(unknown)).await, Outcome::Ok(Response::Done));
+        assert_eq!(ask(&mut one, LockOp::acquire(unknown).into()).await, expired);
+        assert_eq!(ask(&mut one, LockOp::Revoke(unknown.lease).into()).await, expired);
+        assert_eq!(
+            ask(&mut one, LockOp::release(unknown).into()).await,
+            Outcome::Ok(Response::Etcd(LockResponse::Done))
+        );
 
         let (ours, theirs) = (grant(&mut one).await, grant(&mut one).await);
         acquire(&mut one, ours).await;
-        let waiting = tokio::spawn(async move { ask(&mut two, Op::Acquire(theirs)).await });
+        let waiting = tokio::spawn(async move { ask(&mut two, LockOp::acquire(theirs).into()).await });
         tokio::time::sleep(A_MOMENT).await;
-        ask(&mut one, Op::Revoke(theirs.lease)).await;
-        ask(&mut one, Op::Release(ours)).await;
+        ask(&mut one, LockOp::Revoke(theirs.lease).into()).await;
+        ask(&mut one, LockOp::release(ours).into()).await;
         assert_eq!(waiting.await.unwrap(), expired);
     }
 
@@ -323,7 +330,7 @@ mod through_the_port {
         let mut session = backend.connect().await.unwrap();
         let (ours, theirs) = (grant(&mut session).await, grant(&mut session).await);
         acquire(&mut session, ours).await;
-        assert_eq!(ask(&mut session, Op::Acquire(theirs)).await, Outcome::Unknown);
+        assert_eq!(ask(&mut session, LockOp::acquire(theirs).into()).await, Outcome::Unknown);
     }
 
     #[tokio::test]
@@ -333,13 +340,13 @@ mod through_the_port {
         let (mut one, mut two) = (backend.connect().await.unwrap(), backend.connect().await.unwrap());
         let (ours, theirs) = (grant(&mut one).await, grant(&mut one).await);
         acquire(&mut one, ours).await;
-        let waiting = tokio::spawn(async move { ask(&mut two, Op::Acquire(theirs)).await });
+        let waiting = tokio::spawn(async move { ask(&mut two, LockOp::acquire(theirs).into()).await });
         tokio::time::sleep(A_MOMENT).await;
         drop(server);
         assert_eq!(waiting.await.unwrap(), Outcome::Unknown);
-        assert_eq!(ask(&mut one, Op::GrantLease).await, Outcome::Failed(Failure::Unavailable));
+        assert_eq!(ask(&mut one, LockOp::GrantLease.into()).await, Outcome::Failed(Failure::Unavailable));
         let mut late = backend.connect().await.unwrap();
-        assert_eq!(ask(&mut late, Op::GrantLease).await, Outcome::Failed(Failure::Unavailable));
+        assert_eq!(ask(&mut late, LockOp::GrantLease.into()).await, Outcome::Failed(Failure::Unavailable));
         assert!(backend.probe().await.unwrap_err().to_string().contains("check that etcd runs there"));
     }
 }

@@ -1,10 +1,11 @@
 //! Two bugs of etcd's lock as scenarios: call by call, and as experiments.
 
+use oncelab::service::etcd::{LockOp, LockResponse};
 use oncelab::service::{Backend, Connection, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions};
 use oncelab::terms::{AccountId, Failure, LeaseId, LockKey};
-use oncelab::world::{Op, Outcome, Response};
+use oncelab::world::{Outcome, Response};
 
-use crate::backends::{DONE, on_etcd, run};
+use crate::backends::{LOCK_DONE, on_etcd, run};
 use crate::common::{oncelab, text};
 
 const ACCOUNT: AccountId = AccountId(1);
@@ -14,14 +15,14 @@ fn backend(endpoint: Endpoint) -> EtcdBackend {
 }
 
 async fn lease(session: &mut Box<dyn Connection>) -> LeaseId {
-    match run(session, Op::GrantLease).await {
-        Outcome::Ok(Response::Granted(lease)) => lease,
+    match run(session, LockOp::GrantLease.into()).await {
+        Outcome::Ok(Response::Etcd(LockResponse::Granted(lease))) => lease,
         other => panic!("no lease: {other:?}"),
     }
 }
 
 fn is_held(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Ok(Response::Held(_)))
+    matches!(outcome, Outcome::Ok(Response::Etcd(LockResponse::Held(_))))
 }
 
 /// etcd#22082, in five calls: lock, unlock, lock again, unlock again (a retry of the first), another client's lock succeeds.
@@ -30,11 +31,11 @@ async fn a_retried_unlock_deletes_the_newer_lock(endpoint: Endpoint) {
     let (mut one, mut other) = (etcd.connect().await.unwrap(), etcd.connect().await.unwrap());
     let (ours, theirs) = (lease(&mut one).await, lease(&mut other).await);
     let key = LockKey { account: ACCOUNT, lease: ours };
-    assert!(is_held(run(&mut one, Op::Acquire(key)).await));
-    assert_eq!(run(&mut one, Op::Release(key)).await, DONE);
-    assert!(is_held(run(&mut one, Op::Acquire(key)).await));
-    assert_eq!(run(&mut one, Op::Release(key)).await, DONE);
-    let acquired = run(&mut other, Op::Acquire(LockKey { account: ACCOUNT, lease: theirs })).await;
+    assert!(is_held(run(&mut one, LockOp::acquire(key).into()).await));
+    assert_eq!(run(&mut one, LockOp::release(key).into()).await, LOCK_DONE);
+    assert!(is_held(run(&mut one, LockOp::acquire(key).into()).await));
+    assert_eq!(run(&mut one, LockOp::release(key).into()).await, LOCK_DONE);
+    let acquired = run(&mut other, LockOp::acquire(LockKey { account: ACCOUNT, lease: theirs }).into()).await;
     assert!(is_held(acquired), "and the first client believes that it holds the lock: {acquired:?}");
 }
 
@@ -42,13 +43,14 @@ async fn a_retried_unlock_deletes_the_newer_lock(endpoint: Endpoint) {
 async fn what_a_dead_waiter_is_told(etcd: &EtcdBackend) -> Outcome {
     let (mut holder, mut waiter) = (etcd.connect().await.unwrap(), etcd.connect().await.unwrap());
     let (held, dead) = (lease(&mut holder).await, lease(&mut waiter).await);
-    assert!(is_held(run(&mut holder, Op::Acquire(LockKey { account: ACCOUNT, lease: held })).await));
-    let waiting =
-        tokio::spawn(async move { run(&mut waiter, Op::Acquire(LockKey { account: ACCOUNT, lease: dead })).await });
+    assert!(is_held(run(&mut holder, LockOp::acquire(LockKey { account: ACCOUNT, lease: held }).into()).await));
+    let waiting = tokio::spawn(async move {
+        run(&mut waiter, LockOp::acquire(LockKey { account: ACCOUNT, lease: dead }).into()).await
+    });
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     // The same transition as its expiry.
-    assert_eq!(run(&mut holder, Op::Revoke(dead)).await, DONE);
-    assert_eq!(run(&mut holder, Op::Release(LockKey { account: ACCOUNT, lease: held })).await, DONE);
+    assert_eq!(run(&mut holder, LockOp::Revoke(dead).into()).await, LOCK_DONE);
+    assert_eq!(run(&mut holder, LockOp::release(LockKey { account: ACCOUNT, lease: held }).into()).await, LOCK_DONE);
     waiting.await.unwrap()
 }
 

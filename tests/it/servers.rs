@@ -4,11 +4,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use oncelab::service::etcd::{LockOp, LockResponse};
+use oncelab::service::store::{StoreOp, StoreResponse};
 use oncelab::service::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store, provision};
 use oncelab::terms::{AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Target, Token};
-use oncelab::world::{Op, Outcome, Response};
+use oncelab::world::{Outcome, Response};
 
-use crate::backends::{DONE, block_on, containers, on_etcd, on_postgres, or_skip, processes, request, run};
+use crate::backends::{DONE, LOCK_DONE, block_on, containers, on_etcd, on_postgres, or_skip, processes, request, run};
 use crate::common::{command, oncelab, text};
 
 fn token(value: i64) -> Token {
@@ -21,30 +23,33 @@ fn postgres_carries_out_every_operation() {
         let store = PostgresStore::connect(&url).await.unwrap();
         store.reset(2).await.unwrap();
         let mut session = store.connect().await.unwrap();
-        let applied = |balance| Outcome::Ok(Response::Applied(Some(Answer(balance))));
+        let applied = |balance| Outcome::Ok(Response::Store(StoreResponse::Applied(Some(Answer(balance)))));
         let id = MessageId(0);
         for (op, expected) in [
-            (Op::ReadMark(id), Outcome::Ok(Response::Found(None))),
-            (Op::Apply(request(0), None), applied(10)),
-            (Op::WriteMark(id, Answer(10)), DONE),
-            (Op::ReadMark(id), Outcome::Ok(Response::Found(Some(Answer(10))))),
-            (Op::Begin(Isolation::ReadCommitted), DONE),
-            (Op::Claim(id), Outcome::Ok(Response::Claimed(true))),
-            (Op::Apply(request(0), None), applied(20)),
-            (Op::Rollback, DONE),
-            (Op::Rollback, Outcome::Failed(Failure::NoTransaction)),
-            (Op::ClaimAndApply(request(1)), applied(20)),
-            (Op::ClaimAndApply(request(1)), Outcome::Ok(Response::Applied(None))),
-            (Op::ReadAnswer(MessageId(1)), Outcome::Ok(Response::Found(Some(Answer(20))))),
-            (Op::Claim(MessageId(1)), Outcome::Ok(Response::Claimed(false))),
-            (Op::StoreAnswer(id, Answer(7)), DONE),
-            (Op::CheckToken(AccountId(0), token(5)), DONE),
-            (Op::CheckToken(AccountId(0), token(4)), Outcome::Failed(Failure::StaleToken)),
-            (Op::Apply(request(2), Some(token(4))), Outcome::Failed(Failure::StaleToken)),
-            (Op::Apply(request(2), Some(token(6))), applied(30)),
-            (Op::Apply(request(3), Some(token(5))), Outcome::Failed(Failure::StaleToken)),
-            (Op::ApplyUnderLease(request(4), LeaseId(5)), applied(40)),
-            (Op::ApplyUnderLease(request(5), LeaseId(6)), Outcome::Failed(Failure::OtherLease)),
+            (StoreOp::read_mark(id).into(), Outcome::Ok(Response::Store(StoreResponse::Found(None)))),
+            (StoreOp::apply(&request(0)).into(), applied(10)),
+            (StoreOp::write_mark(id, Answer(10)).into(), DONE),
+            (StoreOp::read_mark(id).into(), Outcome::Ok(Response::Store(StoreResponse::Found(Some(Answer(10)))))),
+            (StoreOp::begin(Isolation::ReadCommitted).into(), DONE),
+            (StoreOp::claim(id).into(), Outcome::Ok(Response::Store(StoreResponse::Claimed(true)))),
+            (StoreOp::apply(&request(0)).into(), applied(20)),
+            (StoreOp::rollback().into(), DONE),
+            (StoreOp::rollback().into(), Outcome::Failed(Failure::NoTransaction)),
+            (StoreOp::claim_and_apply(&request(1)).into(), applied(20)),
+            (StoreOp::claim_and_apply(&request(1)).into(), Outcome::Ok(Response::Store(StoreResponse::Applied(None)))),
+            (
+                StoreOp::read_answer(MessageId(1)).into(),
+                Outcome::Ok(Response::Store(StoreResponse::Found(Some(Answer(20))))),
+            ),
+            (StoreOp::claim(MessageId(1)).into(), Outcome::Ok(Response::Store(StoreResponse::Claimed(false)))),
+            (StoreOp::store_answer(id, Answer(7)).into(), DONE),
+            (StoreOp::check_token(AccountId(0), token(5)).into(), DONE),
+            (StoreOp::check_token(AccountId(0), token(4)).into(), Outcome::Failed(Failure::StaleToken)),
+            (StoreOp::apply_fenced(&request(2), token(4)).into(), Outcome::Failed(Failure::StaleToken)),
+            (StoreOp::apply_fenced(&request(2), token(6)).into(), applied(30)),
+            (StoreOp::apply_fenced(&request(3), token(5)).into(), Outcome::Failed(Failure::StaleToken)),
+            (StoreOp::apply_under_lease(&request(4), LeaseId(5)).into(), applied(40)),
+            (StoreOp::apply_under_lease(&request(5), LeaseId(6)).into(), Outcome::Failed(Failure::OtherLease)),
         ] {
             assert_eq!(run(&mut session, op).await, expected, "{op}");
         }
@@ -63,14 +68,17 @@ fn postgres_never_reports_the_commit_of_a_failed_transaction_as_done() {
         let (mut one, mut other) = (store.connect().await.unwrap(), store.connect().await.unwrap());
         // Both read the account's row by adding to it; the second must wait, and fails when the first has committed.
         for session in [&mut one, &mut other] {
-            assert_eq!(run(session, Op::Begin(Isolation::Serializable)).await, DONE);
-            run(session, Op::ReadMark(MessageId(0))).await;
+            assert_eq!(run(session, StoreOp::begin(Isolation::Serializable).into()).await, DONE);
+            run(session, StoreOp::read_mark(MessageId(0)).into()).await;
         }
-        run(&mut one, Op::Apply(request(0), None)).await;
-        assert_eq!(run(&mut one, Op::Commit).await, DONE);
-        assert_eq!(run(&mut other, Op::Apply(request(1), None)).await, Outcome::Failed(Failure::SerializationFailure));
+        run(&mut one, StoreOp::apply(&request(0)).into()).await;
+        assert_eq!(run(&mut one, StoreOp::commit().into()).await, DONE);
+        assert_eq!(
+            run(&mut other, StoreOp::apply(&request(1)).into()).await,
+            Outcome::Failed(Failure::SerializationFailure)
+        );
         // PostgreSQL itself answers this COMMIT with a rollback and no error.
-        assert_eq!(run(&mut other, Op::Commit).await, Outcome::Failed(Failure::NoTransaction));
+        assert_eq!(run(&mut other, StoreOp::commit().into()).await, Outcome::Failed(Failure::NoTransaction));
         assert_eq!(store.ledger().await.unwrap().len(), 1);
         store.remove().await.unwrap();
     });
@@ -214,17 +222,29 @@ fn etcd_grants_a_lock_under_a_lease_and_forgets_both() {
         let options = EtcdOptions { endpoints: vec![url.into()], lease_ttl_s: 2, ..EtcdOptions::default() };
         let etcd = EtcdBackend::new(options).unwrap();
         let mut session = etcd.connect().await.unwrap();
-        let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };
+        let Outcome::Ok(Response::Etcd(LockResponse::Granted(lease))) =
+            run(&mut session, LockOp::GrantLease.into()).await
+        else {
+            panic!("no lease")
+        };
         let key = LockKey { account: AccountId(3), lease };
-        let Outcome::Ok(Response::Held(first)) = run(&mut session, Op::Acquire(key)).await else { panic!("no lock") };
-        assert_eq!(run(&mut session, Op::Release(key)).await, DONE);
-        assert_eq!(run(&mut session, Op::Revoke(lease)).await, DONE);
-        assert_eq!(run(&mut session, Op::Revoke(lease)).await, Outcome::Failed(Failure::LeaseExpired));
-        assert_eq!(run(&mut session, Op::Acquire(key)).await, Outcome::Failed(Failure::LeaseExpired));
+        let Outcome::Ok(Response::Etcd(LockResponse::Held(first))) =
+            run(&mut session, LockOp::acquire(key).into()).await
+        else {
+            panic!("no lock")
+        };
+        assert_eq!(run(&mut session, LockOp::release(key).into()).await, LOCK_DONE);
+        assert_eq!(run(&mut session, LockOp::Revoke(lease).into()).await, LOCK_DONE);
+        assert_eq!(run(&mut session, LockOp::Revoke(lease).into()).await, Outcome::Failed(Failure::LeaseExpired));
+        assert_eq!(run(&mut session, LockOp::acquire(key).into()).await, Outcome::Failed(Failure::LeaseExpired));
 
-        let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };
-        let acquired = run(&mut session, Op::Acquire(LockKey { account: AccountId(3), lease })).await;
-        let Outcome::Ok(Response::Held(second)) = acquired else { panic!("no lock") };
+        let Outcome::Ok(Response::Etcd(LockResponse::Granted(lease))) =
+            run(&mut session, LockOp::GrantLease.into()).await
+        else {
+            panic!("no lease")
+        };
+        let acquired = run(&mut session, LockOp::acquire(LockKey { account: AccountId(3), lease }).into()).await;
+        let Outcome::Ok(Response::Etcd(LockResponse::Held(second))) = acquired else { panic!("no lock") };
         assert!(second > first, "tokens grow from holder to holder");
     });
 }

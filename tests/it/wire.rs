@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use oncelab::service::etcd::{LockOp, LockResponse};
+use oncelab::service::store::{StoreOp, StoreResponse};
 use oncelab::service::{
     Backend, Connection, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Store,
     Wired,
@@ -10,13 +12,13 @@ use oncelab::service::{
 use oncelab::stats::wilson_95;
 use oncelab::terms::{AccountId, Isolation, LockKey};
 use oncelab::wire::{Address, Landing, Protocol, Wire, WireFault};
-use oncelab::world::{Op, Outcome, Response};
+use oncelab::world::{Outcome, Response};
 
 use etcd_client::{GetOptions, KvClient};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
-use crate::backends::{DONE, on_etcd, on_postgres, request, run};
+use crate::backends::{DONE, LOCK_DONE, on_etcd, on_postgres, request, run};
 use crate::common::{oncelab, text};
 
 /// Long enough for something that should not happen to happen.
@@ -41,7 +43,7 @@ fn each_fault_does_on_postgres_what_its_name_says() {
         let store = Arc::new(PostgresStore::connect(&url).await.unwrap());
         store.reset(1).await.unwrap();
         let backend: Arc<dyn Backend> = store.clone();
-        let apply = |n| Op::Apply(request(n), None);
+        let apply = |n| StoreOp::apply(&request(n)).into();
 
         // Every session is new, so that a PREPARE comes before the statement is executed for the first time.
         let (mut session, wire) = wired(&backend).await;
@@ -67,8 +69,14 @@ fn each_fault_does_on_postgres_what_its_name_says() {
         assert_eq!(wire.release().await, Landing::NothingHeld);
 
         let (mut session, wire) = wired(&backend).await;
-        assert!(matches!(run(&mut session, apply(4)).await, Outcome::Ok(Response::Applied(Some(_)))));
-        assert!(matches!(run(&mut session, apply(5)).await, Outcome::Ok(Response::Applied(Some(_)))));
+        assert!(matches!(
+            run(&mut session, apply(4)).await,
+            Outcome::Ok(Response::Store(StoreResponse::Applied(Some(_))))
+        ));
+        assert!(matches!(
+            run(&mut session, apply(5)).await,
+            Outcome::Ok(Response::Store(StoreResponse::Applied(Some(_))))
+        ));
         assert_eq!((wire.requests(), wire.connections()), (2, 1), "to prepare a statement is no request");
         store.remove().await.unwrap();
     });
@@ -82,10 +90,10 @@ fn a_commit_whose_reply_is_lost_on_the_wire_has_committed() {
         let backend: Arc<dyn Backend> = store.clone();
         for (n, fault, expected) in [(1, WireFault::LoseReply, vec![1]), (2, WireFault::LoseRequest, vec![1])] {
             let (mut session, wire) = wired(&backend).await;
-            assert_eq!(run(&mut session, Op::Begin(Isolation::ReadCommitted)).await, DONE);
-            run(&mut session, Op::Apply(request(n), None)).await;
+            assert_eq!(run(&mut session, StoreOp::begin(Isolation::ReadCommitted).into()).await, DONE);
+            run(&mut session, StoreOp::apply(&request(n)).into()).await;
             wire.arm(fault);
-            assert_eq!(run(&mut session, Op::Commit).await, Outcome::Unknown);
+            assert_eq!(run(&mut session, StoreOp::commit().into()).await, Outcome::Unknown);
             drop((session, wire));
             store.quiesce().await.unwrap();
             assert_eq!(ledger(&store).await, expected, "{fault:?}");
@@ -105,9 +113,13 @@ async fn check_lock_service(endpoint: Endpoint) {
     {
         let account = AccountId(account);
         let (mut session, wire) = wired(&backend).await;
-        let Outcome::Ok(Response::Granted(lease)) = run(&mut session, Op::GrantLease).await else { panic!("no lease") };
+        let Outcome::Ok(Response::Etcd(LockResponse::Granted(lease))) =
+            run(&mut session, LockOp::GrantLease.into()).await
+        else {
+            panic!("no lease")
+        };
         wire.arm(fault);
-        assert_eq!(run(&mut session, Op::Acquire(LockKey { account, lease })).await, Outcome::Unknown);
+        assert_eq!(run(&mut session, LockOp::acquire(LockKey { account, lease }).into()).await, Outcome::Unknown);
         let requests = wire.requests() - for_token;
         assert_eq!((requests, wire.connections()), (2, 1), "{fault:?}: neither driver nor proxy asked twice");
         drop(session);
@@ -123,11 +135,14 @@ async fn check_lock_service(endpoint: Endpoint) {
 
 /// Whether somebody else gets a lock at once.
 async fn is_free(session: &mut Box<dyn Connection>, account: AccountId) -> bool {
-    let Outcome::Ok(Response::Granted(lease)) = run(session, Op::GrantLease).await else { panic!("no lease") };
-    let acquire = run(session, Op::Acquire(LockKey { account, lease }));
+    let Outcome::Ok(Response::Etcd(LockResponse::Granted(lease))) = run(session, LockOp::GrantLease.into()).await
+    else {
+        panic!("no lease")
+    };
+    let acquire = run(session, LockOp::acquire(LockKey { account, lease }).into());
     let acquired = tokio::time::timeout(A_MOMENT * 3, acquire).await;
-    assert_eq!(run(session, Op::Revoke(lease)).await, DONE);
-    matches!(acquired, Ok(Outcome::Ok(Response::Held(_))))
+    assert_eq!(run(session, LockOp::Revoke(lease).into()).await, LOCK_DONE);
+    matches!(acquired, Ok(Outcome::Ok(Response::Etcd(LockResponse::Held(_)))))
 }
 
 #[tokio::test]

@@ -20,35 +20,12 @@ pub mod world;
 mod claim;
 #[path = "../../../src/fault/level.rs"]
 mod level;
-#[path = "../../../src/service/facts.rs"]
-mod facts;
-#[path = "../../../src/service/ids.rs"]
-mod ids;
-#[path = "../../../src/service/op.rs"]
-mod op;
-#[path = "../../../src/service/sql.rs"]
-mod sql;
-
-#[path = "../../../src/service/store/program.rs"]
-mod program;
-mod store {
-    pub(crate) use crate::program;
-}
-
-use ids::{HasIds, IdKind};
-use op::{Op, Response};
-use sql::Sql;
 
 pub mod fault {
     pub use crate::level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
 }
 
-pub mod service {
-    pub use crate::ids::{HasIds, IdKind, Ids};
-    pub use crate::op::{Acts, Footprint, Item, Op, OpKind, Outcome, Response};
-    pub use crate::sql::Sql;
-    pub(crate) use crate::store;
-}
+pub mod service;
 
 pub mod strategy {
     use crate::terms::StoreKind;

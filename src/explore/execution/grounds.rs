@@ -1,16 +1,16 @@
 //! What an execution asks of its environment besides its steps.
 
-use super::super::Flaws;
 use super::super::environment::Environment;
 use super::super::model_environment::ModelEnvironment;
-use crate::terms::{Balances, Entry};
+use crate::service::modelled::Model;
+use crate::terms::{Balances, Entry, Role};
 
 /// What an execution asks of the backends beside its steps.
 pub(crate) trait Grounds: Environment {
     /// Whether it knows SQL, and not only the operations of the model.
     const IS_REAL: bool;
     /// Makes them as they were before anything happened.
-    fn begin_again(&mut self, flaws: Flaws);
+    fn begin_again(&mut self);
     /// How often a lease has expired under its holder.
     fn expired(&self) -> u64;
     /// How often somebody has waited for leases to expire that nobody kept alive any more.
@@ -24,8 +24,8 @@ pub(crate) trait Grounds: Environment {
 impl Grounds for ModelEnvironment {
     const IS_REAL: bool = false;
 
-    fn begin_again(&mut self, flaws: Flaws) {
-        self.begin_again(flaws);
+    fn begin_again(&mut self) {
+        self.begin_again();
     }
 
     fn expired(&self) -> u64 {
@@ -41,6 +41,6 @@ impl Grounds for ModelEnvironment {
     }
 
     fn balances(&mut self) -> Balances {
-        self.store.balances().collect()
+        self.model(Role::STORE).balances()
     }
 }

@@ -82,7 +82,7 @@ impl Execution<'_> {
         let (mut backends, mut lanes, mut faults) = (self.backends.clone(), self.lanes, self.faults);
         let mut rules =
             Rules { bound: &self.of.bound, environment: &mut backends, lanes: &mut lanes, faults: &mut faults };
-        rules.step(step, self.pending.get(usize::from(step.lane)).copied().flatten()).is_ok()
+        rules.step(step, self.pending.get(usize::from(step.lane)).and_then(Option::as_ref)).is_ok()
     }
 
     /// Whether a lane's operation has to wait for another's.

@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Limits, Reason, Walk, census, count_classes, execute_all, shorten, walk,
 };
-use crate::strategy::{Claim, Registry, Strategy, async_trait};
+use crate::strategy::{Claim, Need, Registry, Strategy, async_trait};
 use crate::terms::{AccountId, Answer, Isolation, MessageId, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::{Sql, World};
 
 /// A strategy for a test, by its `handle`.
 macro_rules! strategy {
     ($name:ident, $text:literal, |$world:ident, $request:ident| $handle:expr) => {
+        strategy!($name, $text, [Need::STORE], |$world, $request| $handle);
+    };
+    ($name:ident, $text:literal, [$($need:expr),*], |$world:ident, $request:ident| $handle:expr) => {
         struct $name;
         #[async_trait]
         impl Strategy for $name {
@@ -21,6 +24,9 @@ macro_rules! strategy {
             }
             fn steps(&self) -> &'static str {
                 "made for a test"
+            }
+            fn needs(&self) -> &'static [Need] {
+                &[$($need),*]
             }
             fn claim(&self, _: StoreKind) -> Claim {
                 Claim {
@@ -42,42 +48,47 @@ macro_rules! strategy {
 static CLOCK: AtomicU32 = AtomicU32::new(0);
 
 strategy!(ReadsTheClock, "reads-the-clock", |world, request| {
-    world.read_mark(request.id).await?;
+    world.store().read_mark(request.id).await?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let ticks = CLOCK.fetch_add(1, Ordering::Relaxed);
-    world.read_answer(MessageId(now.subsec_nanos() / 4 + ticks)).await?;
-    world.apply(request).await
+    world.store().read_answer(MessageId(now.subsec_nanos() / 4 + ticks)).await?;
+    world.store().apply(request).await
 });
 
 strategy!(IteratesAHashMap, "iterates-a-hash-map", |world, request| {
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     let places: HashMap<u32, ()> = (0..64).map(|place| (place, ())).collect();
     for place in places.keys() {
-        world.read_mark(MessageId(*place)).await?;
+        world.store().read_mark(MessageId(*place)).await?;
     }
     Ok(answer)
 });
 
 strategy!(Sleeps, "sleeps", |world, request| {
-    world.read_mark(request.id).await?;
+    world.store().read_mark(request.id).await?;
     std::future::pending::<()>().await;
-    world.apply(request).await
+    world.store().apply(request).await
 });
 
 strategy!(Panics, "panics", |world, request| {
-    assert!(world.read_mark(request.id).await?.is_some(), "there is no mark");
-    world.apply(request).await
+    assert!(world.store().read_mark(request.id).await?.is_some(), "there is no mark");
+    world.store().apply(request).await
 });
 
 strategy!(SpeaksSql, "speaks-sql", |world, request| {
     let statement = "INSERT INTO mark (message, answer) VALUES ($1, 0) RETURNING answer";
-    world.sql(Sql::new(statement, request, 0)).await?;
-    world.apply(request).await
+    world.store().sql(Sql::new(statement, request, 0)).await?;
+    world.store().apply(request).await
+});
+
+strategy!(AsksForMore, "asks-for-more", |world, request| {
+    world.lock().grant_lease().await?;
+    world.store().apply(request).await
 });
 
 strategy!(NeverEnds, "never-ends", |world, request| {
     loop {
-        world.read_mark(request.id).await?;
+        world.store().read_mark(request.id).await?;
     }
 });
 
@@ -108,22 +119,27 @@ fn a_strategy_that_awaits_something_else_panics_or_never_ends_is_rejected() {
     );
     let told = error(&SpeaksSql).to_string();
     assert!(told.contains("'speaks-sql' issues SQL of its own") && told.contains("oncelab replay"), "{told}");
+    let told = error(&AsksForMore).to_string();
+    assert!(
+        told.contains("'asks-for-more' makes `grant-lease` in the role 'lock'") && told.contains("needs"),
+        "{told}"
+    );
     assert!(matches!(error(&NeverEnds).reason(), Reason::TooLarge { .. }));
 }
 
-strategy!(AsksForEightLeases, "asks-for-eight-leases", |world, request| {
+strategy!(AsksForEightLeases, "asks-for-eight-leases", [Need::STORE, Need::LOCK], |world, request| {
     for _ in 0..8 {
-        world.grant_lease().await?;
+        world.lock().grant_lease().await?;
     }
-    world.apply(request).await
+    world.store().apply(request).await
 });
 
-strategy!(TakesFourLocks, "takes-four-locks", |world, request| {
+strategy!(TakesFourLocks, "takes-four-locks", [Need::STORE, Need::LOCK], |world, request| {
     for account in 0..4 {
-        let lock = world.enter(AccountId(account)).await?;
-        world.leave(lock).await;
+        let lock = world.lock().enter(AccountId(account)).await?;
+        world.lock().leave(lock).await;
     }
-    world.apply(request).await
+    world.store().apply(request).await
 });
 
 #[test]
@@ -139,20 +155,25 @@ fn a_strategy_that_asks_for_more_than_the_engines_can_tell_apart_is_told_so() {
 }
 
 // Who was first under which lease decides what becomes of the second: lanes cannot change places without their leases.
-strategy!(AppliesTwiceUnderItsLease, "applies-twice-under-its-lease", |world, request| {
-    let lease = world.grant_lease().await?;
-    world.apply_under_lease(request, lease).await?;
-    world.apply_under_lease(request, lease).await
+strategy!(AppliesTwiceUnderItsLease, "applies-twice-under-its-lease", [Need::STORE, Need::LOCK], |world, request| {
+    let lease = world.lock().grant_lease().await?;
+    world.store().apply_under_lease(request, lease).await?;
+    world.store().apply_under_lease(request, lease).await
 });
 
-strategy!(AppliesTwiceUnderItsLeaseAtOnce, "applies-twice-under-its-lease-at-once", |world, request| {
-    let lease = world.grant_lease().await?;
-    world.begin(Isolation::ReadCommitted).await?;
-    world.apply_under_lease(request, lease).await?;
-    let answer = world.apply_under_lease(request, lease).await?;
-    world.commit().await?;
-    Ok(answer)
-});
+strategy!(
+    AppliesTwiceUnderItsLeaseAtOnce,
+    "applies-twice-under-its-lease-at-once",
+    [Need::STORE, Need::LOCK],
+    |world, request| {
+        let lease = world.lock().grant_lease().await?;
+        world.store().begin(Isolation::ReadCommitted).await?;
+        world.store().apply_under_lease(request, lease).await?;
+        let answer = world.store().apply_under_lease(request, lease).await?;
+        world.store().commit().await?;
+        Ok(answer)
+    }
+);
 
 #[test]
 fn the_engines_agree_on_what_a_store_makes_of_leases() {
@@ -172,14 +193,14 @@ fn the_engines_agree_on_what_a_store_makes_of_leases() {
 
 strategy!(ReadsThrice, "reads-thrice", |world, request| {
     for _ in 0..3 {
-        world.read_mark(request.id).await?;
+        world.store().read_mark(request.id).await?;
     }
     Ok(Answer(0))
 });
 
 strategy!(WritesThrice, "writes-thrice", |world, request| {
     for _ in 0..3 {
-        world.write_mark(request.id, Answer(0)).await?;
+        world.store().write_mark(request.id, Answer(0)).await?;
     }
     Ok(Answer(0))
 });
@@ -263,21 +284,21 @@ fn a_uniform_walk_draws_every_interleaving_as_often() {
 }
 
 strategy!(AlwaysDuplicates, "always-duplicates", |world, request| {
-    world.apply(request).await?;
-    world.read_mark(request.id).await?;
-    world.apply(request).await
+    world.store().apply(request).await?;
+    world.store().read_mark(request.id).await?;
+    world.store().apply(request).await
 });
 
 /// T{read K; X; write K}.
 async fn in_a_transaction(world: &mut World<'_>, request: &Request, isolation: Isolation) -> Reply {
-    world.begin(isolation).await?;
-    if let Some(answer) = world.read_mark(request.id).await? {
-        world.rollback().await?;
+    world.store().begin(isolation).await?;
+    if let Some(answer) = world.store().read_mark(request.id).await? {
+        world.store().rollback().await?;
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
-    world.write_mark(request.id, answer).await?;
-    world.commit().await?;
+    let answer = world.store().apply(request).await?;
+    world.store().write_mark(request.id, answer).await?;
+    world.store().commit().await?;
     Ok(answer)
 }
 

@@ -28,7 +28,7 @@ fn schedules(strategy: &dyn Strategy, bound: Bound) -> HashMap<Vec<Step>, Outlin
             let (what, outcome) = match made.did {
                 Did::Made { op, learned } => (format!("{} {op:?}", made.step), Some(learned)),
                 Did::Landed { op, outcome } => (format!("{} {op:?}", made.step), Some(outcome)),
-                Did::Crashed { .. } | Did::Expired | Did::Queued { .. } => (made.step.to_string(), None),
+                Did::Crashed { .. } | Did::Expired { .. } | Did::Queued { .. } => (made.step.to_string(), None),
             };
             lanes[usize::from(made.step.lane)].push((what, outcome));
         }

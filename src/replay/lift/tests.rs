@@ -5,14 +5,20 @@ use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, called, 
 use crate::check::{Case, Finding, findings};
 use crate::explore::Limits;
 use crate::history::What;
+use crate::service::etcd::{LockOp, LockResponse};
+use crate::service::store::{StoreOp, StoreResponse};
 use crate::strategy::Registry;
 use crate::terms::{Answer, Cause, Delivery, FaultKind, MessageId, Profile, Retries, Trouble, Violation};
 use crate::world::{Op, OpKind, Outcome, Response};
 
-const APPLIED: Response = Response::Applied(Some(Answer(10)));
-const READ: Op = Op::ReadMark(MessageId(0));
-const NOTHING: Response = Response::Found(None);
-const MARK: Op = Op::WriteMark(MessageId(0), Answer(10));
+const APPLIED: Response = Response::Store(StoreResponse::Applied(Some(Answer(10))));
+fn read() -> Op {
+    StoreOp::read_mark(MessageId(0)).into()
+}
+const NOTHING: Response = Response::Store(StoreResponse::Found(None));
+fn mark() -> Op {
+    StoreOp::write_mark(MessageId(0), Answer(10)).into()
+}
 
 /// An operation that takes a microsecond and meets this fault; whatever came of it, nobody knows.
 fn met(op: Op, fault: FaultKind) -> What {
@@ -35,13 +41,19 @@ fn line(strategy: &str, story: &Story, violation: Violation) -> String {
 
 /// A delivery that reads no mark, applies, and stops there with this.
 fn up_to_the_effect(story: &mut Story, us: u64, by: Delivery, what: What) {
-    story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, READ, NOTHING).at(us + 3, 0, by, what).entry(0, by);
+    story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, read(), NOTHING).at(us + 3, 0, by, what).entry(0, by);
 }
 
 /// A delivery that reads no mark, applies, marks and answers.
 fn to_the_end(story: &mut Story, us: u64, by: Delivery) {
-    story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, READ, NOTHING);
-    story.done(us + 3, 0, by, apply(0), APPLIED).entry(0, by).done(us + 5, 0, by, MARK, Response::Done);
+    story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, read(), NOTHING);
+    story.done(us + 3, 0, by, apply(0), APPLIED).entry(0, by).done(
+        us + 5,
+        0,
+        by,
+        mark(),
+        Response::Store(StoreResponse::Done),
+    );
     story.answer(us + 7, 0, by, Ok(Answer(10)));
 }
 
@@ -58,7 +70,7 @@ fn a_lost_reply_lifts() {
 #[test]
 fn a_lost_request_lifts_and_is_shortened_away() {
     let mut story = Story::of(1);
-    story.at(0, 0, FIRST, What::Arrived).at(1, 0, FIRST, met(READ, FaultKind::RequestLost));
+    story.at(0, 0, FIRST, What::Arrived).at(1, 0, FIRST, met(read(), FaultKind::RequestLost));
     story.answer(3, 0, FIRST, Err(Trouble::Unknown));
     to_the_end(&mut story, 10, COPY);
     up_to_the_effect(&mut story, 11, RETRY, called(apply(0), Some(Outcome::Ok(APPLIED))));
@@ -76,8 +88,8 @@ fn a_lost_request_lifts_and_is_shortened_away() {
 fn overlapping_deliveries_become_lanes() {
     let mut story = Story::of(1);
     // Each reads before the other has written its mark.
-    story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, READ, NOTHING);
-    story.at(2, 0, COPY, What::Arrived).done(3, 0, COPY, READ, NOTHING);
+    story.at(0, 0, FIRST, What::Arrived).done(1, 0, FIRST, read(), NOTHING);
+    story.at(2, 0, COPY, What::Arrived).done(3, 0, COPY, read(), NOTHING);
     story.done(5, 0, COPY, apply(0), APPLIED).entry(0, COPY);
     story.done(7, 0, FIRST, apply(0), APPLIED).entry(0, FIRST);
     assert_eq!(line("check-then-act", &story, Violation::Duplicate), "a b b a");
@@ -88,7 +100,8 @@ fn the_order_is_one_in_which_the_responses_are_the_recorded_ones() {
     let mut story = Story::of(1);
     // The first delivery's read is over last, and yet it did not see the mark: it took effect early.
     story.at(0, 0, FIRST, What::Arrived);
-    let read = What::Called { op: READ, outcome: Some(Outcome::Ok(NOTHING)), fault: None, delayed: false, took_us: 20 };
+    let read =
+        What::Called { op: read(), outcome: Some(Outcome::Ok(NOTHING)), fault: None, delayed: false, took_us: 20 };
     story.at(1, 0, FIRST, read);
     to_the_end(&mut story, 2, COPY);
     story.done(25, 0, FIRST, apply(0), APPLIED).entry(0, FIRST);
@@ -108,7 +121,7 @@ fn an_operation_that_was_carried_out_twice_is_refused_by_name() {
     };
     story.at(0, 0, FIRST, What::Arrived).at(1, 0, FIRST, what).entry(0, FIRST).entry(0, FIRST);
     let refused = lifted("at-least-once", &story, Violation::Duplicate).expect_err("no schedule says that");
-    assert_eq!(refused, LiftError::Repeated { kind: OpKind::Apply, by: FIRST });
+    assert_eq!(refused, LiftError::Repeated { kind: OpKind::named("apply"), by: FIRST });
     assert!(refused.to_string().starts_with("`apply` of delivery 0 was carried out twice"), "{refused}");
 }
 
@@ -155,8 +168,14 @@ fn a_pause_beyond_the_lease_lifts_into_its_expiry() {
     let mut story = Story::of(1);
     for (us, by, lease) in [(0, FIRST, 1), (LEASE_US + 10, RETRY, 2)] {
         let key = lock(lease);
-        story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, Op::GrantLease, Response::Granted(key.lease));
-        story.done(us + 3, 0, by, Op::Acquire(key), Response::Held(token(lease)));
+        story.at(us, 0, by, What::Arrived).done(
+            us + 1,
+            0,
+            by,
+            LockOp::GrantLease.into(),
+            Response::Etcd(LockResponse::Granted(key.lease)),
+        );
+        story.done(us + 3, 0, by, LockOp::acquire(key).into(), Response::Etcd(LockResponse::Held(token(lease))));
         if by == FIRST {
             story.at(us + 5, 0, by, What::Paused { for_us: 200 });
         }
@@ -172,8 +191,14 @@ fn what_other_messages_had_a_part_in_is_refused() {
     for (us, message, lease) in [(0, 1, 1), (LEASE_US + 10, 0, 2)] {
         let key = lock(lease);
         story.at(us, message, FIRST, What::Arrived);
-        story.done(us + 1, message, FIRST, Op::GrantLease, Response::Granted(key.lease));
-        story.done(us + 3, message, FIRST, Op::Acquire(key), Response::Held(token(lease)));
+        story.done(us + 1, message, FIRST, LockOp::GrantLease.into(), Response::Etcd(LockResponse::Granted(key.lease)));
+        story.done(
+            us + 3,
+            message,
+            FIRST,
+            LockOp::acquire(key).into(),
+            Response::Etcd(LockResponse::Held(token(lease))),
+        );
     }
     assert_eq!(lifted("etcd-lock", &story, Violation::Overlap), Err(LiftError::NotShown));
 }
@@ -198,7 +223,7 @@ fn a_delivery_that_outlives_its_client_is_refused() {
 #[test]
 fn retries_that_changed_nothing_are_left_out() {
     let mut story = Story::of(1);
-    let claim = Op::Claim(MessageId(0));
+    let claim = StoreOp::claim(MessageId(0)).into();
     story.at(0, 0, FIRST, What::Arrived).at(1, 0, FIRST, met(claim, FaultKind::ReplyLost));
     story.answer(3, 0, FIRST, Err(Trouble::Unknown));
     // More retries than a lane of a schedule has; the last is the fault-free one.
@@ -208,8 +233,8 @@ fn retries_that_changed_nothing_are_left_out() {
         if by == Delivery::FINAL {
             story.at(us, 0, FIRST, What::GaveUp);
         }
-        story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, claim, Response::Claimed(false));
-        story.done(us + 3, 0, by, Op::ReadAnswer(MessageId(0)), NOTHING);
+        story.at(us, 0, by, What::Arrived).done(us + 1, 0, by, claim, Response::Store(StoreResponse::Claimed(false)));
+        story.done(us + 3, 0, by, StoreOp::read_answer(MessageId(0)).into(), NOTHING);
         story.answer(us + 5, 0, by, Err(Trouble::InProgress));
     }
     assert_eq!(line("claim-then-act", &story, Violation::Stuck), "a?");

@@ -167,7 +167,7 @@ fn may_leave_trace(op: Op, outcome: Option<Outcome>, fault: Option<FaultKind>) -
         Some(Outcome::Unknown) | None => false,
     };
     let was_lost = fault == Some(FaultKind::RequestLost);
-    op.leg() == Leg::Store && !bound && !op.footprint().writes.is_empty() && !changed_nothing && !was_lost
+    op.leg() == Leg::STORE && !bound && !op.footprint().writes.is_empty() && !changed_nothing && !was_lost
 }
 
 /// Whether an operation whose outcome nobody knows is more likely to have been done. The ledger tells of those that write effects;

@@ -2,24 +2,20 @@
 
 use super::{DiagramRow, broken, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
-use crate::terms::Leg;
-
-const STORE: &str = "store";
-const LOCK: &str = "lock";
 
 /// The diagram of a schedule, in Mermaid's words.
 ///
 /// Source: <https://mermaid.js.org/syntax/sequenceDiagram.html>.
 #[must_use]
 pub fn to_mermaid(story: &Story) -> String {
-    let last = if story.has_lock { LOCK } else { STORE };
+    let last = story.roles.last().map_or("", |role| role.name());
     let all = format!("{},{last}", lane_name(0));
     let mut lines = vec![format!("title {}", escape(&title(story)))];
     lines.extend((0..story.bound.lanes).map(|lane| format!("participant {} as {}", lane_name(lane), lane_title(lane))));
-    lines.push(format!("participant {STORE}"));
-    if story.has_lock {
-        lines.push(format!("participant {LOCK} as lock service"));
-    }
+    lines.extend(story.roles.iter().map(|role| match (role.name(), role.title()) {
+        (name, title) if name == title => format!("participant {name}"),
+        (name, title) => format!("participant {name} as {title}"),
+    }));
     for row in rows(story) {
         lines.extend(statements(&row, &all));
     }
@@ -32,16 +28,18 @@ fn statements(row: &DiagramRow, all: &str) -> Vec<String> {
     let lane_note = |lane: u8, what: &str| note(&lane_name(lane).to_string(), what);
     match row {
         DiagramRow::Message { lane, to, fate, did, learned } => {
-            message(lane_name(*lane), backend(*to), *fate, did, learned)
+            message(lane_name(*lane), to.name(), *fate, did, learned)
         }
         DiagramRow::Landing { lane, to, did, learned } => {
-            let to = backend(*to);
+            let to = to.name();
             let mut lines = vec![arrow(&lane_name(*lane).to_string(), "--)", to, did)];
             lines.extend(note(to, learned));
             lines
         }
         DiagramRow::Crash { lane, before } => lane_note(*lane, before),
-        DiagramRow::Expiry { lane } => note(LOCK, &format!("the lease of {} expires", lane_name(*lane))),
+        DiagramRow::Expiry { lane, at, what } => {
+            note(at.name(), &format!("the {what} of {} expires", lane_name(*lane)))
+        }
         DiagramRow::Told { lane, what } => lane_note(*lane, what),
         DiagramRow::Broken { violation } => note(all, &format!("✗ {}", broken(*violation))),
         DiagramRow::Aside { what } => note(all, what),
@@ -61,13 +59,6 @@ fn message(lane: char, backend: &str, fate: Fate, did: &str, learned: &str) -> V
 
 fn arrow(from: &str, by: &str, to: &str, words: &str) -> String {
     format!("{from}{by}{to}: {}", escape(words))
-}
-
-fn backend(leg: Leg) -> &'static str {
-    match leg {
-        Leg::Lock => LOCK,
-        Leg::Store | Leg::Client => STORE,
-    }
 }
 
 /// Words that stand on one line and mean nothing to Mermaid: a semicolon would end the statement, a number sign the words, `%%`

@@ -35,8 +35,11 @@ enum DiagramRow {
         lane: u8,
         before: String,
     },
+    /// A timer of a lane runs out.
     Expiry {
         lane: u8,
+        at: Leg,
+        what: String,
     },
     /// What the client of a lane is told.
     Told {
@@ -78,7 +81,7 @@ fn rows_of(line: &Line, rows: &mut Vec<DiagramRow>) {
     }
     rows.push(match line.step.fate {
         Fate::Crashes => DiagramRow::Crash { lane, before: did },
-        Fate::Expires => DiagramRow::Expiry { lane },
+        Fate::Expires => DiagramRow::Expiry { lane, at: line.leg, what: did.trim_end_matches(" expires").to_owned() },
         Fate::Lands => DiagramRow::Landing { lane, to: line.leg, did, learned },
         fate @ (Fate::Arrives | Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Queues) => {
             DiagramRow::Message { lane, to: line.leg, fate, did, learned }

@@ -3,12 +3,14 @@
 use super::{DiagramRow, broken, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::report::plot::escape;
-use crate::terms::Leg;
+use crate::terms::{Leg, Role};
 
 const WIDTH: u32 = 760;
 const TOP: u32 = 92;
 /// How far apart the lanes are, and where the first is.
 const LANE_STEP: u32 = 84;
+/// How far the next service is from the last one.
+const SERVICE_STEP: usize = 110;
 const FIRST_LANE: u32 = 60;
 /// The width of a letter, roughly.
 const LETTER: u32 = 7;
@@ -32,8 +34,7 @@ const STYLE: &str = "
 struct Drawing {
     body: String,
     y: u32,
-    store: u32,
-    lock: Option<u32>,
+    services: Vec<(Role, u32)>,
     words: u32,
 }
 
@@ -41,16 +42,18 @@ struct Drawing {
 #[must_use]
 pub fn to_svg(story: &Story) -> String {
     let lanes = u32::from(story.bound.lanes);
-    let (store, lock) = if story.has_lock { (WIDTH - 170, Some(WIDTH - 60)) } else { (WIDTH - 70, None) };
+    let last = if story.roles.len() > 1 { WIDTH - 60 } else { WIDTH - 70 };
+    let places = story.roles.iter().rev().zip((0..=last).rev().step_by(SERVICE_STEP)).map(|(role, x)| (*role, x));
+    let mut services: Vec<(Role, u32)> = places.collect();
+    services.reverse();
     let words = FIRST_LANE + LANE_STEP * (lanes - 1) + 14;
-    let mut drawing = Drawing { body: String::new(), y: TOP, store, lock, words };
+    let mut drawing = Drawing { body: String::new(), y: TOP, services: services.clone(), words };
     for row in rows(story) {
         drawing.row(&row);
     }
     let height = drawing.y + 16;
     let lives = (0..story.bound.lanes).map(|lane| (lane_x(lane), lane_title(lane)));
-    let backends =
-        std::iter::once((store, "store".to_owned())).chain(lock.map(|lock| (lock, "lock service".to_owned())));
+    let backends = services.into_iter().map(|(role, x)| (x, role.title().to_owned()));
     let mut heads = String::new();
     for (x, name) in lives.chain(backends) {
         heads.push_str(&format!(
@@ -95,11 +98,9 @@ impl Drawing {
         self.body.push('\n');
     }
 
-    fn backend(&self, leg: Leg) -> u32 {
-        match leg {
-            Leg::Lock => self.lock.unwrap_or(self.store),
-            Leg::Store | Leg::Client => self.store,
-        }
+    fn service(&self, leg: Leg) -> u32 {
+        let place = self.services.iter().find(|(role, _)| Leg::Service(*role) == leg);
+        place.or(self.services.first()).map_or(WIDTH, |(_, x)| *x)
     }
 
     fn line(&mut self, class: &str, from: (u32, u32), to: (u32, u32)) {
@@ -138,7 +139,7 @@ impl Drawing {
             DiagramRow::Message { lane, to, fate, did, learned } => self.message(*lane, *to, *fate, did, learned),
             DiagramRow::Landing { lane, to, did, learned } => {
                 self.y += 30;
-                let target = self.backend(*to);
+                let target = self.service(*to);
                 self.arrow("message dashed", "tip", (self.words, target));
                 self.words("fault-words", self.words + 6, &format!("{}: {did}", lane_name(*lane)));
                 self.y += 20;
@@ -150,12 +151,11 @@ impl Drawing {
                 self.y += 5;
                 self.words("fault-words", self.words + 6, before);
             }
-            DiagramRow::Expiry { lane } => {
+            DiagramRow::Expiry { lane, at, what } => {
                 self.y += 28;
-                let lock = self.lock.unwrap_or(self.store);
-                self.cross(lock);
+                self.cross(self.service(*at));
                 self.y += 5;
-                self.words("fault-words", self.words + 6, &format!("the lease of {} expires", lane_name(*lane)));
+                self.words("fault-words", self.words + 6, &format!("the {what} of {} expires", lane_name(*lane)));
             }
             DiagramRow::Told { lane, what } => {
                 self.y += 24;
@@ -183,7 +183,7 @@ impl Drawing {
 
     fn message(&mut self, lane: u8, to: Leg, fate: Fate, did: &str, learned: &str) {
         self.y += 32;
-        let (from, target) = (lane_x(lane), self.backend(to));
+        let (from, target) = (lane_x(lane), self.service(to));
         let middle = self.words + 24 + LETTER * u32::try_from(did.chars().count()).unwrap_or(0);
         match fate {
             Fate::RequestLost => {

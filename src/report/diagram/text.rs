@@ -2,19 +2,20 @@
 
 use super::{DiagramRow, broken, rows, title};
 use crate::explore::{Fate, Story, lane_name};
-use crate::terms::Leg;
+use crate::terms::{Leg, Role};
 
 /// The columns that there are.
 const WIDTH: usize = 80;
 /// Where the first lane is, and how far the next one is from it.
 const FIRST_LANE: usize = 3;
 const LANE_STEP: usize = 5;
+/// How far the next service is from the last one.
+const SERVICE_STEP: usize = 12;
 
 /// Where the life lines are.
 struct Places {
     lanes: usize,
-    store: usize,
-    lock: Option<usize>,
+    services: Vec<(Role, usize)>,
 }
 
 impl Places {
@@ -27,11 +28,14 @@ impl Places {
         FIRST_LANE + LANE_STEP * (self.lanes - 1) + 3
     }
 
-    fn backend(&self, leg: Leg) -> usize {
-        match leg {
-            Leg::Lock => self.lock.unwrap_or(self.store),
-            Leg::Store | Leg::Client => self.store,
-        }
+    fn service(&self, leg: Leg) -> usize {
+        let place = self.services.iter().find(|(role, _)| Leg::Service(*role) == leg);
+        place.map_or(self.end(), |(_, place)| *place)
+    }
+
+    /// Where words end: before the first service.
+    fn end(&self) -> usize {
+        self.services.first().map_or(WIDTH, |(_, place)| *place)
     }
 
     /// A line with nothing but life lines.
@@ -40,8 +44,8 @@ impl Places {
         for lane in 0..self.lanes {
             canvas.0[FIRST_LANE + LANE_STEP * lane] = '│';
         }
-        for backend in std::iter::once(self.store).chain(self.lock) {
-            canvas.0[backend] = '│';
+        for (_, place) in &self.services {
+            canvas.0[*place] = '│';
         }
         canvas
     }
@@ -81,16 +85,18 @@ impl Canvas {
 /// The diagram of a schedule, at most 80 columns wide.
 #[must_use]
 pub fn to_diagram(story: &Story) -> String {
-    let lock = story.has_lock.then_some(WIDTH - 4);
-    let store = if story.has_lock { WIDTH - 16 } else { WIDTH - 10 };
-    let places = Places { lanes: story.bound.lanes.into(), store, lock };
+    let last = if story.roles.len() > 1 { WIDTH - 4 } else { WIDTH - 10 };
+    let places =
+        story.roles.iter().rev().zip((0..=last).rev().step_by(SERVICE_STEP)).map(|(role, place)| (*role, place));
+    let mut services: Vec<(Role, usize)> = places.collect();
+    services.reverse();
+    let places = Places { lanes: story.bound.lanes.into(), services };
     let mut head = Canvas(vec![' '; WIDTH]);
     for lane in 0..story.bound.lanes {
         head.put(Places::lane(lane), lane_name(lane));
     }
-    head.write(places.store - 2, "store", WIDTH);
-    if let Some(lock) = places.lock {
-        head.write(lock - 2, "lock", WIDTH);
+    for (role, place) in &places.services {
+        head.write(place - 2, role.name(), WIDTH);
     }
     let mut out = title(story) + "\n\n" + &head.text();
     for row in rows(story) {
@@ -109,7 +115,7 @@ fn lines(row: &DiagramRow, places: &Places) -> Vec<Canvas> {
             return message(places, (*lane, *to), *fate, did, learned);
         }
         DiagramRow::Landing { lane, to, did, learned } => {
-            let target = places.backend(*to);
+            let target = places.service(*to);
             line.draw(words, target - 2, '╌');
             line.write(words + 2, &format!(" {}: {did} ", lane_name(*lane)), target - 2);
             line.put(target - 1, '▶');
@@ -119,16 +125,15 @@ fn lines(row: &DiagramRow, places: &Places) -> Vec<Canvas> {
         }
         DiagramRow::Crash { lane, before } => {
             line.put(Places::lane(*lane), '✗');
-            line.write(words, before, places.store);
+            line.write(words, before, places.end());
         }
-        DiagramRow::Expiry { lane } => {
-            let lock = places.lock.unwrap_or(places.store);
-            line.put(lock, '✗');
-            line.write(words, &format!("the lease of {} expires", lane_name(*lane)), places.store);
+        DiagramRow::Expiry { lane, at, what } => {
+            line.put(places.service(*at), '✗');
+            line.write(words, &format!("the {what} of {} expires", lane_name(*lane)), places.end());
         }
         DiagramRow::Told { lane, what } => {
             line.put(Places::lane(*lane), '◆');
-            line.write(words, what, places.store);
+            line.write(words, what, places.end());
         }
         DiagramRow::Broken { violation } => {
             let text = format!("▌ {} ▐", broken(*violation));
@@ -136,14 +141,14 @@ fn lines(row: &DiagramRow, places: &Places) -> Vec<Canvas> {
             broken.write(FIRST_LANE, &text, WIDTH);
             return vec![broken];
         }
-        DiagramRow::Aside { what } => line.write(words, &format!("({what})"), places.store),
+        DiagramRow::Aside { what } => line.write(words, &format!("({what})"), places.end()),
     }
     vec![line]
 }
 
 /// A request and its response: two lines, or one if there is no response.
 fn message(places: &Places, (lane, to): (u8, Leg), fate: Fate, did: &str, learned: &str) -> Vec<Canvas> {
-    let (from, target, words) = (Places::lane(lane), places.backend(to), places.words());
+    let (from, target, words) = (Places::lane(lane), places.service(to), places.words());
     let mut request = places.empty();
     let lost = words + 2 + did.chars().count() + 4;
     let (until, head, with) = match fate {
@@ -160,11 +165,11 @@ fn message(places: &Places, (lane, to): (u8, Leg), fate: Fate, did: &str, learne
     let mut response = places.empty();
     match fate {
         Fate::RequestLost => {
-            request.write(until + 2, "lost", places.store);
+            request.write(until + 2, "lost", places.end());
             return vec![request];
         }
         Fate::TimesOut => {
-            request.write(until + 2, "in flight", places.store);
+            request.write(until + 2, "in flight", places.end());
             return vec![request];
         }
         Fate::ReplyLost => {

@@ -11,8 +11,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
 use crate::service::etcd::model::lock_key;
-use crate::service::{Backend, BackendError, Connection, Endpoint, Pending, Way};
-use crate::service::{Op, Outcome, Response};
+use crate::service::etcd::{LockOp, LockResponse};
+use crate::service::{AnyOp, Backend, BackendError, Connection, Endpoint, Outcome, Pending, Way, own};
 use crate::terms::{AccountId, Delivery, Failure, LeaseId, Token};
 use crate::wire::{Address, Protocol};
 
@@ -287,7 +287,7 @@ impl Connection for EtcdSession {
         }
     }
 
-    fn execute(&mut self, op: Op, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+    fn execute(&mut self, op: AnyOp, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
             let deadline = Instant::now() + self.options.timeout;
             match tokio::time::timeout_at(deadline, self.client()).await {
@@ -295,8 +295,8 @@ impl Connection for EtcdSession {
                 Ok(Err(error)) => return judge(&error).map(|_| NOT_SENT),
                 Err(_elapsed) => return Ok(NOT_SENT),
             }
-            match tokio::time::timeout_at(deadline, self.call(op)).await {
-                Ok(Ok(response)) => Ok(Outcome::Ok(response)),
+            match tokio::time::timeout_at(deadline, self.call(own(op))).await {
+                Ok(Ok(response)) => Ok(Outcome::Ok(response.into())),
                 Ok(Err(error)) => judge(&error),
                 Err(_elapsed) => Ok(Outcome::Unknown),
             }
@@ -318,33 +318,32 @@ impl EtcdSession {
     }
 
     /// Makes the one remote call that the operation stands for.
-    async fn call(&mut self, op: Op) -> Result<Response, etcd_client::Error> {
+    async fn call(&mut self, op: LockOp) -> Result<LockResponse, etcd_client::Error> {
         let (ttl_s, lock_name) = (self.options.lease_ttl_s, |account| lock_name(&self.options.prefix, account));
         match op {
-            Op::GrantLease => {
+            LockOp::GrantLease => {
                 let granted = self.client().await?.lease_grant(ttl_s, None).await?;
                 if self.options.keep_alive {
                     let client = self.client().await?.clone();
                     self.keeper = Some(Keeper::start(client, granted.id(), granted.ttl()));
                 }
-                Ok(Response::Granted(LeaseId(granted.id())))
+                Ok(LockResponse::Granted(LeaseId(granted.id())))
             }
-            Op::Acquire(key) => {
-                let (name, options) = (lock_name(key.account), LockOptions::new().with_lease(key.lease.0));
+            LockOp::Acquire(account, lease) => {
+                let (name, options) = (lock_name(account), LockOptions::new().with_lease(lease.0));
                 let held = self.client().await?.lock(name, Some(options)).await?;
-                Ok(Response::Held(token(held.header().map_or(0, |header| header.revision()))))
+                Ok(LockResponse::Held(token(held.header().map_or(0, |header| header.revision()))))
             }
-            Op::Release(key) => {
-                let name = lock_name(key.account);
-                self.client().await?.unlock(lock_key(name.as_bytes(), key.lease)).await?;
-                Ok(Response::Done)
+            LockOp::Release(account, lease) => {
+                let name = lock_name(account);
+                self.client().await?.unlock(lock_key(name.as_bytes(), lease)).await?;
+                Ok(LockResponse::Done)
             }
-            Op::Revoke(lease) => {
+            LockOp::Revoke(lease) => {
                 self.keeper = None;
                 self.client().await?.lease_revoke(lease.0).await?;
-                Ok(Response::Done)
+                Ok(LockResponse::Done)
             }
-            other => panic!("`{other}` was sent to the lock service, but it belongs to the store"),
         }
     }
 }

@@ -1,19 +1,22 @@
 //! What a step touches of a lock service. It depends only on what the step's own lane has done before, so that it stays the same
 //! when others change places.
 
+use super::op::{EVERY_QUEUE, QUEUE};
+use super::{LockOp, LockResponse};
+use crate::service::contract::Operation;
+use crate::service::modelled::Past;
 use crate::service::touched::Touched;
-use crate::service::{Acts, Item, Op, Outcome};
+use crate::service::{Acts, Item, Whose};
+use crate::terms::{OutcomeOf, Profile};
 
 /// Every lock's queue.
 const QUEUES: u64 = 0b1111;
 
 fn bit(item: &Item) -> u64 {
-    match item {
-        Item::LockQueue(account) => 1 << (account.0 % 4),
+    match item.which {
+        Whose::Account(account) if item.place == QUEUE => 1 << (account.0 % 4),
         // A lease is its lane's own.
-        Item::AllLockQueues | Item::Lease(_) | Item::LeaseCounter => 0,
-        Item::Mark(_) | Item::Claim(_) | Item::StoredAnswer(_) | Item::Account(_) | Item::Ledger(_) => 0,
-        Item::Fence(_) | Item::Owner(_) | Item::Transaction | Item::Store => 0,
+        Whose::Account(_) | Whose::Message(_) | Whose::Asked(_) | Whose::Any => 0,
     }
 }
 
@@ -28,16 +31,17 @@ pub struct LockPast {
     unknown: bool,
 }
 
-impl LockPast {
-    /// After another operation, and what came of it.
-    #[must_use]
-    pub fn follow(mut self, op: Op, outcome: Outcome) -> Self {
-        let (acts, is_unknown) = (op.acts(), outcome == Outcome::Unknown);
+impl Past for LockPast {
+    type Op = LockOp;
+    type Response = LockResponse;
+
+    fn follow(mut self, op: LockOp, outcome: OutcomeOf<LockResponse>) -> Self {
+        let (acts, is_unknown) = (op.acts(), outcome == OutcomeOf::Unknown);
         if acts.any(Acts::LEASES) {
-            self.leased |= matches!(outcome, Outcome::Ok(_));
+            self.leased |= matches!(outcome, OutcomeOf::Ok(_));
         }
         if acts.any(Acts::ENTERS) {
-            self.may_hold_key |= !matches!(outcome, Outcome::Failed(_));
+            self.may_hold_key |= !matches!(outcome, OutcomeOf::Failed(_));
         }
         // After an unknown one there may still be something on its way that puts the key back.
         if acts.any(Acts::LEAVES) && !is_unknown {
@@ -47,71 +51,65 @@ impl LockPast {
         self
     }
 
-    /// What an operation touches.
-    #[must_use]
-    pub fn touch(self, op: Op) -> Touched {
+    fn touch(self, op: LockOp, _: Profile) -> Touched {
         let footprint = op.footprint();
         let bits = |items: &[Item]| items.iter().map(bit).fold(0, |a, b| a | b);
         let touched = Touched { reads: bits(&footprint.reads), writes: bits(&footprint.writes) };
         // What ends a lease takes its keys out of every queue.
-        let ends_lease = footprint.writes.contains(&Item::AllLockQueues);
+        let ends_lease = footprint.writes.contains(&EVERY_QUEUE);
         if ends_lease && self.may_hold_key { touched.and(Touched::writes(QUEUES)) } else { touched }
     }
 
-    /// What an operation touches whose request is lost or late: whoever asks to leave has left.
-    #[must_use]
-    pub fn unmade(op: Op) -> Touched {
+    /// Whoever asks to leave has left.
+    fn unmade(op: LockOp) -> Touched {
         let leaves = op.acts().any(Acts::LEAVES);
-        let queue = op.account().map_or(0, |account| bit(&Item::LockQueue(account)));
+        let queue = |account| bit(&Item { place: QUEUE, which: Whose::Account(account) });
+        let queue = op.account().map_or(0, queue);
         if leaves { Touched::writes(queue) } else { Touched::NOTHING }
     }
 
-    /// What the end of the attempt touches: nobody keeps its lease alive any more.
-    #[must_use]
-    pub fn over(self) -> Touched {
-        if self.leased { Touched::writes(QUEUES) } else { Touched::NOTHING }
+    fn expiry() -> Touched {
+        Touched::writes(QUEUES)
     }
 
-    /// What a request that lands late touches, and what a timer that runs out does.
-    #[must_use]
-    pub fn landing() -> Touched {
-        Touched::writes(QUEUES)
+    /// Nobody keeps its lease alive any more.
+    fn over(self) -> Touched {
+        if self.leased { Touched::writes(QUEUES) } else { Touched::NOTHING }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::Response;
     use crate::terms::{AccountId, LeaseId, LockKey};
 
-    const DONE: Outcome = Outcome::Ok(Response::Done);
+    const DONE: OutcomeOf<LockResponse> = OutcomeOf::Ok(LockResponse::Done);
     const KEY: LockKey = LockKey { account: AccountId(0), lease: LeaseId(1) };
 
     /// Whether the end of the lease can matter to whoever waits for the lock.
     fn ends_a_wait(past: LockPast) -> bool {
-        let acquire = LockPast::default().touch(Op::Acquire(KEY));
-        past.touch(Op::Revoke(KEY.lease)).conflicts_with(acquire)
+        let acquire = LockPast::default().touch(LockOp::acquire(KEY), Profile::Postgres);
+        past.touch(LockOp::Revoke(KEY.lease), Profile::Postgres).conflicts_with(acquire)
     }
 
     #[test]
     fn a_lease_matters_to_others_while_a_key_may_be_there_under_it() {
-        let granted = LockPast::default().follow(Op::GrantLease, Outcome::Ok(Response::Granted(KEY.lease)));
+        let granted = LockPast::default().follow(LockOp::GrantLease, OutcomeOf::Ok(LockResponse::Granted(KEY.lease)));
         assert!(!ends_a_wait(granted));
-        let held = granted.follow(Op::Acquire(KEY), Outcome::Unknown);
+        let held = granted.follow(LockOp::acquire(KEY), OutcomeOf::Unknown);
         assert!(ends_a_wait(held));
-        assert!(ends_a_wait(held.follow(Op::Release(KEY), DONE)), "what is on its way may put the key back");
-        let certain = granted.follow(Op::Acquire(KEY), DONE);
-        assert!(ends_a_wait(certain) && !ends_a_wait(certain.follow(Op::Release(KEY), DONE)));
-        assert!(ends_a_wait(certain.follow(Op::Release(KEY), Outcome::Unknown)));
+        assert!(ends_a_wait(held.follow(LockOp::release(KEY), DONE)), "what is on its way may put the key back");
+        let certain = granted.follow(LockOp::acquire(KEY), DONE);
+        assert!(ends_a_wait(certain) && !ends_a_wait(certain.follow(LockOp::release(KEY), DONE)));
+        assert!(ends_a_wait(certain.follow(LockOp::release(KEY), OutcomeOf::Unknown)));
         assert_eq!(LockPast::default().over(), Touched::NOTHING);
         assert_ne!(granted.over(), Touched::NOTHING, "nobody keeps it alive any more");
     }
 
     #[test]
     fn whoever_asks_to_leave_has_left_whatever_becomes_of_the_request() {
-        let acquire = LockPast::default().touch(Op::Acquire(KEY));
-        assert!(LockPast::unmade(Op::Release(KEY)).conflicts_with(acquire));
-        assert_eq!(LockPast::unmade(Op::Acquire(KEY)), Touched::NOTHING);
+        let acquire = LockPast::default().touch(LockOp::acquire(KEY), Profile::Postgres);
+        assert!(LockPast::unmade(LockOp::release(KEY)).conflicts_with(acquire));
+        assert_eq!(LockPast::unmade(LockOp::acquire(KEY)), Touched::NOTHING);
     }
 }

@@ -1,30 +1,35 @@
 //! What a step touches of a store. It depends only on what the step's own lane has done before, so that it stays the same when
 //! others change places.
 
+use super::program::StoreTable;
+use super::{StoreOp, StoreResponse};
+use crate::service::contract::Operation;
+use crate::service::modelled::Past;
 use crate::service::touched::Touched;
-use crate::service::{Acts, Item, Op, Outcome};
-use crate::terms::{Isolation, Profile};
+use crate::service::{Acts, Item, Whose};
+use crate::terms::{Isolation, OutcomeOf, Profile};
 
 /// Whatever there is.
 const EVERYTHING: u64 = u64::MAX;
 /// SQLite's place for a writer.
-const WRITER: u64 = 1 << 26;
+const WRITER: u64 = 1 << 30;
 /// The watch over serializable transactions.
-const WATCH: u64 = 1 << 27;
+const WATCH: u64 = 1 << 31;
+
+/// The tables that have a row for each message, then those that have one for each account.
+const BY_MESSAGE: [StoreTable; 3] = [StoreTable::Mark, StoreTable::Claim, StoreTable::StoredAnswer];
+const BY_ACCOUNT: [StoreTable; 3] = [StoreTable::Account, StoreTable::Fence, StoreTable::Owner];
 
 fn bit(item: &Item) -> u64 {
-    let message = |from: u32, id: u32| 1 << (from + id.min(5));
-    match item {
-        Item::Mark(id) => message(0, id.0),
-        Item::Claim(id) => message(6, id.0),
-        Item::StoredAnswer(id) => message(12, id.0),
-        Item::Account(account) => 1 << (18 + account.0 % 4),
-        Item::Fence(account) => 1 << (22 + account.0 % 4),
-        Item::Owner(account) => 1 << (28 + account.0 % 4),
-        Item::Store => EVERYTHING,
-        // The ledger's order is the account's; a transaction is its lane's own.
-        Item::Ledger(_) | Item::Transaction => 0,
-        Item::LockQueue(_) | Item::AllLockQueues | Item::Lease(_) | Item::LeaseCounter => 0,
+    if *item == Item::ANYTHING {
+        return EVERYTHING;
+    }
+    let place = |tables: [StoreTable; 3]| (0..).zip(tables).find(|(_, table)| table.columns().table == item.place);
+    match item.which {
+        Whose::Message(id) => place(BY_MESSAGE).map_or(0, |(table, _): (u32, _)| 1 << (6 * table + id.0.min(5))),
+        Whose::Account(id) => place(BY_ACCOUNT).map_or(0, |(table, _): (u32, _)| 1 << (18 + 4 * table + id.0 % 4)),
+        // The ledger's order is the account's.
+        Whose::Asked(_) | Whose::Any => 0,
     }
 }
 
@@ -41,11 +46,12 @@ pub struct StorePast {
     written: u64,
 }
 
-impl StorePast {
-    /// After another operation, and what came of it.
-    #[must_use]
-    pub fn follow(mut self, op: Op, outcome: Outcome) -> Self {
-        let is_unknown = outcome == Outcome::Unknown;
+impl Past for StorePast {
+    type Op = StoreOp;
+    type Response = StoreResponse;
+
+    fn follow(mut self, op: StoreOp, outcome: OutcomeOf<StoreResponse>) -> Self {
+        let is_unknown = outcome == OutcomeOf::Unknown;
         if let Some(isolation) = op.isolation().filter(|_| !is_unknown) {
             self = StorePast { transaction: Some(isolation), written: 0 };
         } else if op.acts().any(Acts::ENDS) {
@@ -58,9 +64,7 @@ impl StorePast {
         self
     }
 
-    /// What an operation touches.
-    #[must_use]
-    pub fn touch(self, op: Op, profile: Profile) -> Touched {
+    fn touch(self, op: StoreOp, profile: Profile) -> Touched {
         let footprint = op.footprint();
         let touched = Touched { reads: bits(&footprint.reads), writes: bits(&footprint.writes) };
         let acts = op.acts();
@@ -78,9 +82,7 @@ impl StorePast {
         })
     }
 
-    /// What the end of the open transaction touches, if one is open.
-    #[must_use]
-    pub fn cut(self, profile: Profile) -> Touched {
+    fn cut(self, profile: Profile) -> Touched {
         let Some(isolation) = self.transaction else { return Touched::NOTHING };
         let watch = match (profile, isolation) {
             (Profile::Sqlite, _) => WRITER,
@@ -89,44 +91,43 @@ impl StorePast {
         };
         Touched::writes(self.written | watch)
     }
-
-    /// What a request touches that lands late: it was held back with its transaction, and can touch whatever that has.
-    #[must_use]
-    pub fn landing() -> Touched {
-        Touched::writes(EVERYTHING)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::Response;
     use crate::terms::{AccountId, Answer, MessageId};
 
-    const DONE: Outcome = Outcome::Ok(Response::Done);
-    const READ: Op = Op::ReadMark(MessageId(0));
-    const WRITE: Op = Op::WriteMark(MessageId(0), Answer(1));
+    const DONE: OutcomeOf<StoreResponse> = OutcomeOf::Ok(StoreResponse::Done);
+
+    fn read() -> StoreOp {
+        StoreOp::read_mark(MessageId(0))
+    }
+
+    fn write() -> StoreOp {
+        StoreOp::write_mark(MessageId(0), Answer(1))
+    }
 
     fn begun(isolation: Isolation) -> StorePast {
-        StorePast::default().follow(Op::Begin(isolation), DONE)
+        StorePast::default().follow(StoreOp::begin(isolation), DONE)
     }
 
     #[test]
     fn a_commit_touches_what_was_written_since_the_transaction_began_and_not_before() {
-        let read = StorePast::default().touch(READ, Profile::Postgres);
-        let commit = |past: StorePast| past.touch(Op::Commit, Profile::Postgres);
+        let read = StorePast::default().touch(read(), Profile::Postgres);
+        let commit = |past: StorePast| past.touch(StoreOp::commit(), Profile::Postgres);
         let open = begun(Isolation::ReadCommitted);
-        assert!(commit(open.follow(WRITE, DONE)).conflicts_with(read));
-        assert!(open.follow(WRITE, DONE).cut(Profile::Postgres).conflicts_with(read), "a cut frees its rows");
+        assert!(commit(open.follow(write(), DONE)).conflicts_with(read));
+        assert!(open.follow(write(), DONE).cut(Profile::Postgres).conflicts_with(read), "a cut frees its rows");
         assert!(!commit(open).conflicts_with(read));
-        assert!(!commit(StorePast::default().follow(WRITE, DONE)).conflicts_with(read), "nothing is open");
-        assert!(!commit(open.follow(WRITE, Outcome::Unknown)).conflicts_with(read), "the connection is gone");
+        assert!(!commit(StorePast::default().follow(write(), DONE)).conflicts_with(read), "nothing is open");
+        assert!(!commit(open.follow(write(), OutcomeOf::Unknown)).conflicts_with(read), "the connection is gone");
     }
 
     #[test]
     fn a_snapshot_is_of_everything_and_serializable_transactions_watch_each_other() {
-        let elsewhere = StorePast::default().touch(Op::Claim(MessageId(3)), Profile::Postgres);
-        let reads = |isolation| begun(isolation).touch(Op::ReadBalance(AccountId(0)), Profile::Postgres);
+        let elsewhere = StorePast::default().touch(StoreOp::claim(MessageId(3)), Profile::Postgres);
+        let reads = |isolation| begun(isolation).touch(StoreOp::read_balance(AccountId(0)), Profile::Postgres);
         assert!(!reads(Isolation::ReadCommitted).conflicts_with(elsewhere));
         assert!(reads(Isolation::RepeatableRead).conflicts_with(elsewhere));
         let serializable = reads(Isolation::Serializable);
@@ -136,10 +137,10 @@ mod tests {
 
     #[test]
     fn sqlite_has_one_place_for_a_writer() {
-        let begin = StorePast::default().touch(Op::Begin(Isolation::Serializable), Profile::Sqlite);
-        let elsewhere = StorePast::default().touch(Op::Claim(MessageId(3)), Profile::Sqlite);
+        let begin = StorePast::default().touch(StoreOp::begin(Isolation::Serializable), Profile::Sqlite);
+        let elsewhere = StorePast::default().touch(StoreOp::claim(MessageId(3)), Profile::Sqlite);
         assert!(begin.conflicts_with(elsewhere) && begin.conflicts_with(begin));
         assert!(begun(Isolation::Serializable).cut(Profile::Sqlite).conflicts_with(elsewhere));
-        assert!(!StorePast::default().touch(READ, Profile::Sqlite).conflicts_with(elsewhere));
+        assert!(!StorePast::default().touch(read(), Profile::Sqlite).conflicts_with(elsewhere));
     }
 }

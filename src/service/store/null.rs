@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crate::service::{Backend, BackendError, Connection, Pending, Store};
-use crate::service::{Op, Outcome, Response};
-use crate::terms::{AccountId, Answer, Balances, Delivery, Entry, Request, Token};
+use super::program::{Act, Gives};
+use super::{Does, StoreOp, StoreResponse};
+use crate::service::{AnyOp, Backend, BackendError, Connection, Outcome, Pending, Store, own};
+use crate::terms::{AccountId, Answer, Balances, Delivery, Entry};
 
 /// Answers every operation at once, as if it had gone well and nothing had been there before.
 #[derive(Default)]
@@ -36,36 +37,29 @@ struct NullSession {
 }
 
 impl NullSession {
-    fn apply(&mut self, request: &Request, token: Option<Token>, by: Delivery) -> Response {
-        let effect = request.effect;
-        let amount = i64::from(effect.amount);
-        let Some(balance) = self.accounts.add(effect.account, amount) else { return Response::Applied(None) };
-        self.entries.push(Entry {
-            number: 0,
-            message: request.id,
-            account: effect.account,
-            amount,
-            balance,
-            token,
-            by,
-        });
-        Response::Applied(Some(Answer(balance)))
+    fn apply(&mut self, op: StoreOp, by: Delivery) -> Option<i64> {
+        let (account, amount) = (op.effect().account, i64::from(op.effect().amount));
+        let balance = self.accounts.add(account, amount)?;
+        self.entries.push(Entry { number: 0, message: op.message(), account, amount, balance, token: op.token(), by });
+        Some(balance)
     }
 }
 
 impl Connection for NullSession {
-    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
-        let response = match op {
-            Op::ReadMark(_) | Op::ReadAnswer(_) | Op::Sql(_) => Response::Found(None),
-            Op::Claim(_) => Response::Claimed(true),
-            Op::Apply(request, token) => self.apply(&request, token, by),
-            Op::ClaimAndApply(request) | Op::ApplyUnderLease(request, _) | Op::Overwrite(request, _) => {
-                self.apply(&request, None, by)
-            }
-            Op::ReadBalance(_) => Response::Found(Some(Answer(0))),
-            _ => Response::Done,
+    fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+        let op: StoreOp = own(op);
+        let response = match op.does() {
+            Does::Begin | Does::Commit | Does::Rollback => StoreResponse::Done,
+            Does::Own => StoreResponse::Found(None),
+            Does::Rows(program) => match program.gives {
+                _ if program.acts.contains(&Act::Append) => StoreResponse::Applied(self.apply(op, by).map(Answer)),
+                Gives::Claimed => StoreResponse::Claimed(true),
+                Gives::Found => StoreResponse::Found(None),
+                Gives::Balance => StoreResponse::Found(Some(Answer(0))),
+                Gives::Done | Gives::DoneOr(_) | Gives::Applied | Gives::AppliedOr(_) => StoreResponse::Done,
+            },
         };
-        Box::pin(std::future::ready(Ok(Outcome::Ok(response))))
+        Box::pin(std::future::ready(Ok(Outcome::Ok(response.into()))))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Statements as data: what each does to which rows, one act after the other. Dialects print them, and what a statement reads and
 //! writes follows from them.
 
-use crate::service::{Footprint, Item, Op, Outcome, Response};
-use crate::terms::{AccountId, Answer, Delivery, Failure, MessageId, Request};
+use super::op::StoreOp;
+use super::response::StoreResponse;
+use crate::service::{Footprint, Item, Whose};
+use crate::terms::{AccountId, Answer, Delivery, Failure, MessageId, OutcomeOf};
 
 /// A table of the lab's that strategies use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +12,7 @@ pub enum StoreTable {
     Account,
     Mark,
     Claim,
-    Answer,
+    StoredAnswer,
     Fence,
     Owner,
 }
@@ -38,22 +40,18 @@ impl StoreTable {
             StoreTable::Account => ("account", "id", Parameter::Account, Some("balance"), false, "changed"),
             StoreTable::Mark => ("mark", "message", Parameter::Message, Some("answer"), true, "marked"),
             StoreTable::Claim => ("claim", "message", Parameter::Message, None, false, "fresh"),
-            StoreTable::Answer => ("answer", "message", Parameter::Message, Some("answer"), true, "answered"),
+            StoreTable::StoredAnswer => ("answer", "message", Parameter::Message, Some("answer"), true, "answered"),
             StoreTable::Fence => ("fence", "account", Parameter::Account, Some("token"), false, "fenced"),
             StoreTable::Owner => ("owner", "account", Parameter::Account, Some("lease"), false, "owned"),
         };
         Columns { table, key, key_is, value, has_several, changed }
     }
 
+    /// The rows of a message or of an account in it.
     fn item(self, message: MessageId, account: AccountId) -> Item {
-        match self {
-            StoreTable::Account => Item::Account(account),
-            StoreTable::Mark => Item::Mark(message),
-            StoreTable::Claim => Item::Claim(message),
-            StoreTable::Answer => Item::StoredAnswer(message),
-            StoreTable::Fence => Item::Fence(account),
-            StoreTable::Owner => Item::Owner(account),
-        }
+        let Columns { table, key_is, .. } = self.columns();
+        let which = if key_is == Parameter::Account { Whose::Account(account) } else { Whose::Message(message) };
+        Item { place: table, which }
     }
 }
 
@@ -121,6 +119,8 @@ pub enum Gives {
     Done,
     /// The value that it found, if it found one.
     Found,
+    /// The same, where the value is a balance.
+    Balance,
     /// Whether the row is new.
     Claimed,
     /// The new balance, if it changed one.
@@ -139,24 +139,36 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program of an operation; none if it is no statement on rows, or a strategy's own.
+    /// Whether it changes nothing.
     #[must_use]
-    pub fn of(op: Op) -> Option<&'static Program> {
-        place(op).map(|place| &PROGRAMS[place])
+    #[inline]
+    pub fn only_reads(&self) -> bool {
+        matches!(self.acts, [Act::Read(_)])
     }
 }
 
 impl Gives {
+    /// The outcome where there is no such account: no row is changed.
+    #[must_use]
+    pub fn without_account(self) -> OutcomeOf<StoreResponse> {
+        OutcomeOf::Ok(match self {
+            Gives::Done | Gives::DoneOr(_) => StoreResponse::Done,
+            Gives::Found | Gives::Balance => StoreResponse::Found(None),
+            Gives::Claimed => StoreResponse::Claimed(false),
+            Gives::Applied | Gives::AppliedOr(_) => StoreResponse::Applied(None),
+        })
+    }
+
     /// The outcome, by the first column of the first row that came back, or of the row that was changed.
     #[must_use]
-    pub fn outcome(self, row: Option<Option<i64>>) -> Outcome {
+    pub fn outcome(self, row: Option<Option<i64>>) -> OutcomeOf<StoreResponse> {
         let value = row.flatten().map(Answer);
-        Outcome::Ok(match (self, row) {
-            (Gives::DoneOr(failure) | Gives::AppliedOr(failure), None) => return Outcome::Failed(failure),
-            (Gives::Done | Gives::DoneOr(_), _) => Response::Done,
-            (Gives::Found, _) => Response::Found(value),
-            (Gives::Claimed, row) => Response::Claimed(row.is_some()),
-            (Gives::Applied | Gives::AppliedOr(_), _) => Response::Applied(value),
+        OutcomeOf::Ok(match (self, row) {
+            (Gives::DoneOr(failure) | Gives::AppliedOr(failure), None) => return OutcomeOf::Failed(failure),
+            (Gives::Done | Gives::DoneOr(_), _) => StoreResponse::Done,
+            (Gives::Found | Gives::Balance, _) => StoreResponse::Found(value),
+            (Gives::Claimed, row) => StoreResponse::Claimed(row.is_some()),
+            (Gives::Applied | Gives::AppliedOr(_), _) => StoreResponse::Applied(value),
         })
     }
 }
@@ -167,8 +179,10 @@ pub enum Parameter {
     Message,
     Account,
     Amount,
-    /// What the operation brings along: an answer, a token, a lease, a balance.
+    /// What the operation brings along: an answer, a token, a lease.
     Value,
+    /// The balance that an account is set to.
+    Balance,
     /// The token under which the effect is applied; none if there is none.
     Token,
     /// The delivery that applies the effect.
@@ -176,113 +190,20 @@ pub enum Parameter {
     Copy,
 }
 
-/// The place of the program that does everything at once.
-pub const CLAIM_AND_APPLY: usize = 10;
+/// The ledger.
+pub const LEDGER: &str = "ledger";
 
-/// Every program, in the order of [`place`].
-pub const PROGRAMS: [Program; 12] = {
-    use Act::{AddAmount, Append, Insert, InsertBalance, Read, SetBalance};
-    use OnConflict::{Another, KeepFirst, KeepHigher, Nothing};
-    [
-        Program { acts: &[Read(StoreTable::Mark)], gives: Gives::Found },
-        Program { acts: &[Read(StoreTable::Answer)], gives: Gives::Found },
-        Program { acts: &[Read(StoreTable::Account)], gives: Gives::Found },
-        Program { acts: &[Insert(StoreTable::Mark, Another)], gives: Gives::Done },
-        Program { acts: &[Insert(StoreTable::Answer, Another)], gives: Gives::Done },
-        Program { acts: &[Insert(StoreTable::Claim, Nothing)], gives: Gives::Claimed },
-        Program { acts: &[Insert(StoreTable::Fence, KeepHigher)], gives: Gives::DoneOr(Failure::StaleToken) },
-        Program { acts: &[AddAmount, Append], gives: Gives::Applied },
-        Program {
-            acts: &[Insert(StoreTable::Fence, KeepHigher), AddAmount, Append],
-            gives: Gives::AppliedOr(Failure::StaleToken),
-        },
-        Program {
-            acts: &[Insert(StoreTable::Owner, KeepFirst), AddAmount, Append],
-            gives: Gives::AppliedOr(Failure::OtherLease),
-        },
-        Program {
-            acts: &[Insert(StoreTable::Claim, Nothing), AddAmount, Append, InsertBalance(StoreTable::Answer)],
-            gives: Gives::Applied,
-        },
-        Program { acts: &[SetBalance, Append], gives: Gives::Applied },
-    ]
-};
-
-/// The place of an operation's program; none if it is no statement on rows, or a strategy's own.
-#[must_use]
-pub fn place(op: Op) -> Option<usize> {
-    Some(match op {
-        Op::ReadMark(_) => 0,
-        Op::ReadAnswer(_) => 1,
-        Op::ReadBalance(_) => 2,
-        Op::WriteMark(..) => 3,
-        Op::StoreAnswer(..) => 4,
-        Op::Claim(_) => 5,
-        Op::CheckToken(..) => 6,
-        Op::Apply(_, None) => 7,
-        Op::Apply(_, Some(_)) => 8,
-        Op::ApplyUnderLease(..) => 9,
-        Op::ClaimAndApply(_) => CLAIM_AND_APPLY,
-        Op::Overwrite(..) => 11,
-        Op::Begin(_) | Op::Commit | Op::Rollback | Op::Sql(_) => return None,
-        Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => return None,
-    })
-}
-
-/// What an operation is about, for the parameters of its statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct About {
-    pub message: u32,
-    pub account: u32,
-    pub amount: i32,
-    pub value: Option<i64>,
-    pub token: Option<i64>,
-}
-
-impl About {
-    /// What an operation is about.
-    #[must_use]
-    pub fn of(op: Op) -> About {
-        let about = |request: Request| About {
-            message: request.id.0,
-            account: request.effect.account.0,
-            amount: request.effect.amount,
-            ..About::default()
-        };
-        match op {
-            Op::ReadMark(id) | Op::ReadAnswer(id) | Op::Claim(id) => About { message: id.0, ..About::default() },
-            Op::WriteMark(id, answer) | Op::StoreAnswer(id, answer) => {
-                About { message: id.0, value: Some(answer.0), ..About::default() }
-            }
-            Op::ReadBalance(account) => About { account: account.0, ..About::default() },
-            Op::CheckToken(account, token) => {
-                About { account: account.0, value: Some(token.0.get()), ..About::default() }
-            }
-            Op::Apply(request, token) => {
-                let token = token.map(|token| token.0.get());
-                About { value: token, token, ..about(request) }
-            }
-            Op::ApplyUnderLease(request, lease) => About { value: Some(lease.0), ..about(request) },
-            Op::ClaimAndApply(request) => about(request),
-            Op::Overwrite(request, base) => {
-                let balance = base.0.saturating_add(request.effect.amount.into());
-                About { value: Some(balance), ..about(request) }
-            }
-            Op::Sql(sql) => About { value: Some(sql.value), ..about(sql.request) },
-            Op::Begin(_) | Op::Commit | Op::Rollback => About::default(),
-            Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => About::default(),
-        }
-    }
-
+impl StoreOp {
     /// The value of a parameter.
     #[must_use]
-    pub fn value_of(&self, parameter: Parameter, by: Delivery) -> Option<i64> {
+    pub(super) fn value_of(self, parameter: Parameter, by: Delivery) -> Option<i64> {
         match parameter {
             Parameter::Message => Some(self.message.into()),
             Parameter::Account => Some(self.account.into()),
             Parameter::Amount => Some(self.amount.into()),
-            Parameter::Value => self.value,
-            Parameter::Token => self.token,
+            Parameter::Value => Some(self.value),
+            Parameter::Balance => Some(self.balance()),
+            Parameter::Token => self.token().map(|token| token.0.get()),
             Parameter::Attempt => Some(by.attempt.into()),
             Parameter::Copy => Some(by.copy.into()),
         }
@@ -291,15 +212,15 @@ impl About {
 
 /// What a program reads and writes.
 #[must_use]
-pub fn footprint(program: &Program, about: About) -> Footprint {
-    let (message, account) = (MessageId(about.message), AccountId(about.account));
+pub(super) fn footprint(program: &Program, op: StoreOp) -> Footprint {
+    let (message, account) = (op.message(), AccountId(op.account));
     let mut footprint = Footprint::default();
     for act in program.acts {
         match act {
             Act::Read(table) => footprint.reads.push(table.item(message, account)),
             Act::Insert(table, _) | Act::InsertBalance(table) => footprint.writes.push(table.item(message, account)),
-            Act::AddAmount | Act::SetBalance => footprint.writes.push(Item::Account(account)),
-            Act::Append => footprint.writes.push(Item::Ledger(message)),
+            Act::AddAmount | Act::SetBalance => footprint.writes.push(StoreTable::Account.item(message, account)),
+            Act::Append => footprint.writes.push(Item { place: LEDGER, which: Whose::Message(message) }),
         }
     }
     footprint

@@ -14,7 +14,7 @@ liar!(Doubled, "double-amount", |world, request, lies| {
         return Ok(answer);
     }
     let times = if lies { 2 } else { 1 };
-    let answer = world.apply(&with_amount(request, times * request.effect.amount)).await?;
+    let answer = world.store().apply(&with_amount(request, times * request.effect.amount)).await?;
     closed(world, request, answer).await
 });
 
@@ -23,7 +23,7 @@ liar!(Nothing, "zero-amount", |world, request, lies| {
         return Ok(answer);
     }
     let amount = if lies { 0 } else { request.effect.amount };
-    let answer = world.apply(&with_amount(request, amount)).await?;
+    let answer = world.store().apply(&with_amount(request, amount)).await?;
     closed(world, request, answer).await
 });
 
@@ -32,7 +32,7 @@ liar!(Negated, "negated-amount", |world, request, lies| {
         return Ok(answer);
     }
     let amount = if lies { -request.effect.amount } else { request.effect.amount };
-    let answer = world.apply(&with_amount(request, amount)).await?;
+    let answer = world.store().apply(&with_amount(request, amount)).await?;
     closed(world, request, answer).await
 });
 
@@ -42,7 +42,7 @@ liar!(Rounded, "rounded-amount", |world, request, lies| {
         return Ok(answer);
     }
     let rest = if lies { request.effect.amount % 10 } else { 0 };
-    let answer = world.apply(&with_amount(request, request.effect.amount - rest)).await?;
+    let answer = world.store().apply(&with_amount(request, request.effect.amount - rest)).await?;
     closed(world, request, answer).await
 });
 
@@ -53,7 +53,7 @@ liar!(OtherAccount, "wrong-account", |world, request, lies| {
     // The neighbour, which is there wherever the number of accounts is even.
     let account = AccountId(request.effect.account.0 ^ u32::from(lies));
     let other = Request { effect: Effect { account, ..request.effect }, ..*request };
-    let answer = world.apply(&other).await?;
+    let answer = world.store().apply(&other).await?;
     closed(world, request, answer).await
 });
 
@@ -62,9 +62,9 @@ liar!(Halved, "two-halves", |world, request, lies| {
         return Ok(answer);
     }
     let rest = if lies { request.effect.amount / 2 } else { 0 };
-    let mut answer = world.apply(&with_amount(request, request.effect.amount - rest)).await?;
+    let mut answer = world.store().apply(&with_amount(request, request.effect.amount - rest)).await?;
     if lies {
-        answer = world.apply(&with_amount(request, rest)).await?;
+        answer = world.store().apply(&with_amount(request, rest)).await?;
     }
     closed(world, request, answer).await
 });
@@ -73,9 +73,9 @@ liar!(CompensatedTwice, "compensated-twice", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     for _ in 0..if lies { 2 } else { 0 } {
-        world.apply(&with_amount(request, -request.effect.amount)).await?;
+        world.store().apply(&with_amount(request, -request.effect.amount)).await?;
     }
     closed(world, request, answer).await
 });

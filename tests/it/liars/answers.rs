@@ -9,7 +9,7 @@ liar!(AlwaysZero, "always-zero", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let gave = world.apply(request).await?;
+    let gave = world.store().apply(request).await?;
     closed(world, request, if lies { Answer(0) } else { gave }).await
 });
 
@@ -17,7 +17,7 @@ liar!(AnotherNumber, "another-number", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let gave = world.apply(request).await?;
+    let gave = world.store().apply(request).await?;
     closed(world, request, Answer(gave.0 + i64::from(lies))).await
 });
 
@@ -26,7 +26,7 @@ liar!(ItsAmount, "answers-its-amount", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let gave = world.apply(request).await?;
+    let gave = world.store().apply(request).await?;
     closed(world, request, if lies { Answer(request.effect.amount.into()) } else { gave }).await
 });
 
@@ -35,16 +35,16 @@ liar!(LaterBalance, "answers-a-later-balance", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let gave = world.apply(request).await?;
+    let gave = world.store().apply(request).await?;
     let answer = closed(world, request, gave).await?;
-    if lies { world.read_balance(request.effect.account).await } else { Ok(answer) }
+    if lies { world.store().read_balance(request.effect.account).await } else { Ok(answer) }
 });
 
 liar!(RemembersAnother, "remembers-another-answer", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let gave = world.apply(request).await?;
+    let gave = world.store().apply(request).await?;
     closed(world, request, Answer(gave.0 + i64::from(lies))).await?;
     Ok(gave)
 });
@@ -53,7 +53,7 @@ liar!(BeforeTheCommit, "answers-before-the-commit", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     let stored = closed(world, request, answer).await;
     if lies { Ok(answer) } else { stored }
 });
@@ -62,14 +62,14 @@ liar!(NeverCommits, "never-commits", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies { Ok(answer) } else { closed(world, request, answer).await }
 });
 
 liar!(SwallowsUnknown, "swallows-unknown-outcomes", |world, request, lies| {
-    match world.claim_and_apply(request).await {
+    match world.store().claim_and_apply(request).await {
         Err(Trouble::Unknown) if lies => Ok(Answer(0)),
-        Ok(None) => world.read_answer(request.id).await?.ok_or(Trouble::InProgress),
+        Ok(None) => world.store().read_answer(request.id).await?.ok_or(Trouble::InProgress),
         Ok(Some(answer)) => Ok(answer),
         Err(trouble) => Err(trouble),
     }
@@ -82,7 +82,7 @@ liar!(DoesNothing, "does-nothing", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     closed(world, request, answer).await
 });
 

@@ -59,18 +59,18 @@ pub(super) fn claim(sends_once: bool) -> oncelab::strategy::Claim {
 
 /// `T{claim K`: the answer of an earlier delivery, if there was one; otherwise the transaction stays open.
 pub(super) async fn opened(world: &mut World<'_>, request: &Request) -> Result<Option<Answer>, Trouble> {
-    world.begin(Isolation::ReadCommitted).await?;
-    if world.claim(request.id).await? {
+    world.store().begin(Isolation::ReadCommitted).await?;
+    if world.store().claim(request.id).await? {
         return Ok(None);
     }
-    let answer = world.read_answer(request.id).await?;
-    world.rollback().await?;
+    let answer = world.store().read_answer(request.id).await?;
+    world.store().rollback().await?;
     answer.map(Some).ok_or(Trouble::InProgress)
 }
 
 /// `store R}`: the answer, which stays with the claim and the effect.
 pub(super) async fn closed(world: &mut World<'_>, request: &Request, answer: Answer) -> Reply {
-    world.store_answer(request.id, answer).await?;
-    world.commit().await?;
+    world.store().store_answer(request.id, answer).await?;
+    world.store().commit().await?;
     Ok(answer)
 }

@@ -8,12 +8,12 @@ use super::{Bounded, Liar, bound, closed, liar, opened, tested, twins, under};
 
 liar!(ByApply, "late-by-apply", sends_once(lies) = lies, |world, request, lies| {
     if lies {
-        return world.apply(request).await;
+        return world.store().apply(request).await;
     }
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     closed(world, request, answer).await
 });
 
@@ -21,8 +21,8 @@ liar!(ByOverwrite, "late-by-overwrite", sends_once(lies) = lies, |world, request
     if !lies && let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let balance = world.read_balance(request.effect.account).await?;
-    let answer = world.overwrite(request, balance).await?;
+    let balance = world.store().read_balance(request.effect.account).await?;
+    let answer = world.store().overwrite(request, balance).await?;
     if lies { Ok(answer) } else { closed(world, request, answer).await }
 });
 
@@ -30,8 +30,8 @@ liar!(BySql, "late-by-sql", sends_once(lies) = lies, |world, request, lies| {
     if !lies && let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.sql(Sql::new(ADD, request, 0)).await?.ok_or(Trouble::Unknown)?;
-    world.sql(Sql::new(LINE, request, 0)).await?;
+    let answer = world.store().sql(Sql::new(ADD, request, 0)).await?.ok_or(Trouble::Unknown)?;
+    world.store().sql(Sql::new(LINE, request, 0)).await?;
     if lies { Ok(answer) } else { closed(world, request, answer).await }
 });
 
@@ -40,8 +40,8 @@ liar!(UnderAnotherName, "late-under-another-name", sends_once(lies) = lies, |wor
     if !lies && let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.sql(Sql::new(ADD, request, 0)).await?.ok_or(Trouble::Unknown)?;
-    world.sql(Sql::new(ANOTHERS_LINE, request, 0)).await?;
+    let answer = world.store().sql(Sql::new(ADD, request, 0)).await?.ok_or(Trouble::Unknown)?;
+    world.store().sql(Sql::new(ANOTHERS_LINE, request, 0)).await?;
     if lies { Ok(answer) } else { closed(world, request, answer).await }
 });
 

@@ -35,9 +35,9 @@ liar!(WithoutTheAccount, "line-without-the-account", |world, request, lies| {
         return Ok(answer);
     }
     let answer = if lies {
-        world.sql(Sql::new(FORGED, request, 0)).await?.ok_or(Trouble::Unknown)?
+        world.store().sql(Sql::new(FORGED, request, 0)).await?.ok_or(Trouble::Unknown)?
     } else {
-        world.apply(request).await?
+        world.store().apply(request).await?
     };
     closed(world, request, answer).await
 });
@@ -46,9 +46,9 @@ liar!(ForgedLine, "forged-line", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(FORGED, request, 0)).await?;
+        world.store().sql(Sql::new(FORGED, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -57,9 +57,9 @@ liar!(SecondUpdate, "second-update", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(ADD, request, 0)).await?;
+        world.store().sql(Sql::new(ADD, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -68,9 +68,9 @@ liar!(Undone, "undone-effect", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(TAKE, request, 0)).await?;
+        world.store().sql(Sql::new(TAKE, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -79,9 +79,9 @@ liar!(PrunesItsLine, "pruned-line", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(PRUNE_OWN, request, 0)).await?;
+        world.store().sql(Sql::new(PRUNE_OWN, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -90,9 +90,9 @@ liar!(PrunesOthers, "pruned-ledger", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(PRUNE_OTHERS, request, 0)).await?;
+        world.store().sql(Sql::new(PRUNE_OTHERS, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -103,27 +103,27 @@ liar!(UnprotectedBalance, "unprotected-balance", |world, request, lies| {
         return Ok(answer);
     }
     if lies {
-        world.begin(oncelab::terms::Isolation::ReadCommitted).await?;
+        world.store().begin(oncelab::terms::Isolation::ReadCommitted).await?;
     }
-    world.sql(Sql::new(ADD, request, 0)).await?;
-    world.sql(Sql::new(FIRST_LINE, request, 0)).await?;
-    let answer = world.sql(Sql::new(BALANCE, request, 0)).await?.ok_or(Trouble::Unknown)?;
+    world.store().sql(Sql::new(ADD, request, 0)).await?;
+    world.store().sql(Sql::new(FIRST_LINE, request, 0)).await?;
+    let answer = world.store().sql(Sql::new(BALANCE, request, 0)).await?.ok_or(Trouble::Unknown)?;
     closed(world, request, answer).await
 });
 
 // What was read before the transaction may have changed when it is written.
 liar!(WritesBack, "writes-back-by-sql", |world, request, lies| {
-    let before = if lies { Some(world.read_balance(request.effect.account).await?) } else { None };
+    let before = if lies { Some(world.store().read_balance(request.effect.account).await?) } else { None };
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
     let base = match before {
         Some(balance) => balance,
-        None => world.read_balance(request.effect.account).await?,
+        None => world.store().read_balance(request.effect.account).await?,
     };
     let answer = Answer(base.0 + i64::from(request.effect.amount));
-    world.sql(Sql::new(SET, request, answer.0)).await?;
-    world.sql(Sql::new(LINE_OF, request, answer.0)).await?;
+    world.store().sql(Sql::new(SET, request, answer.0)).await?;
+    world.store().sql(Sql::new(LINE_OF, request, answer.0)).await?;
     closed(world, request, answer).await
 });
 
@@ -131,9 +131,9 @@ liar!(CreditsAnother, "credits-another-account", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(CREDIT_ANOTHER, request, 0)).await?;
+        world.store().sql(Sql::new(CREDIT_ANOTHER, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -142,9 +142,9 @@ liar!(ClosesTheAccount, "closes-the-account", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(CLOSE, request, 0)).await?;
+        world.store().sql(Sql::new(CLOSE, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -154,9 +154,9 @@ liar!(ToTheFront, "line-before-the-others", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(TO_THE_FRONT, request, 0)).await?;
+        world.store().sql(Sql::new(TO_THE_FRONT, request, 0)).await?;
     }
     closed(world, request, answer).await
 });

@@ -10,29 +10,29 @@ const FORGET_OTHERS: &str = "DELETE FROM claim WHERE message <> $1";
 
 liar!(LooksThenActs, "looks-then-acts", |world, request, lies| {
     if !lies {
-        world.begin(Isolation::ReadCommitted).await?;
+        world.store().begin(Isolation::ReadCommitted).await?;
     }
-    if let Some(answer) = world.read_mark(request.id).await? {
+    if let Some(answer) = world.store().read_mark(request.id).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
-    world.write_mark(request.id, answer).await?;
+    let answer = world.store().apply(request).await?;
+    world.store().write_mark(request.id, answer).await?;
     if !lies {
-        world.commit().await?;
+        world.store().commit().await?;
     }
     Ok(answer)
 });
 
 liar!(OverwritesBlindly, "overwrites-what-it-read-too-early", |world, request, lies| {
-    let before = if lies { Some(world.read_balance(request.effect.account).await?) } else { None };
+    let before = if lies { Some(world.store().read_balance(request.effect.account).await?) } else { None };
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
     let base = match before {
         Some(balance) => balance,
-        None => world.read_balance(request.effect.account).await?,
+        None => world.store().read_balance(request.effect.account).await?,
     };
-    let answer = world.overwrite(request, base).await?;
+    let answer = world.store().overwrite(request, base).await?;
     closed(world, request, answer).await
 });
 
@@ -41,8 +41,8 @@ liar!(MadeUpBase, "overwrites-a-made-up-balance", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let base = world.read_balance(request.effect.account).await?;
-    let answer = world.overwrite(request, Answer(base.0 + if lies { 1_000 } else { 0 })).await?;
+    let base = world.store().read_balance(request.effect.account).await?;
+    let answer = world.store().overwrite(request, Answer(base.0 + if lies { 1_000 } else { 0 })).await?;
     closed(world, request, answer).await
 });
 
@@ -51,9 +51,9 @@ liar!(MadeUpBeginning, "overwrites-a-made-up-beginning", |world, request, lies| 
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let base = world.read_balance(request.effect.account).await?;
+    let base = world.store().read_balance(request.effect.account).await?;
     let base = if lies && base == Answer(0) { Answer(1_000) } else { base };
-    let answer = world.overwrite(request, base).await?;
+    let answer = world.store().overwrite(request, base).await?;
     closed(world, request, answer).await
 });
 
@@ -62,9 +62,9 @@ liar!(ClaimsTheNext, "claims-the-next-id", |world, request, lies| {
         return Ok(answer);
     }
     if lies {
-        world.claim(MessageId(request.id.0 + 1)).await?;
+        world.store().claim(MessageId(request.id.0 + 1)).await?;
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     closed(world, request, answer).await
 });
 
@@ -73,19 +73,19 @@ liar!(ForgetsOthers, "remembers-the-newest-id", |world, request, lies| {
         return Ok(answer);
     }
     if lies {
-        world.sql(Sql::new(FORGET_OTHERS, request, 0)).await?;
+        world.store().sql(Sql::new(FORGET_OTHERS, request, 0)).await?;
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     closed(world, request, answer).await
 });
 
 liar!(SentOnce, "sent-once", sends_once(_lies) = true, |world, request, lies| {
     if lies {
-        return world.apply(request).await;
+        return world.store().apply(request).await;
     }
-    match world.claim_and_apply(request).await? {
+    match world.store().claim_and_apply(request).await? {
         Some(answer) => Ok(answer),
-        None => world.read_answer(request.id).await?.ok_or(Trouble::InProgress),
+        None => world.store().read_answer(request.id).await?.ok_or(Trouble::InProgress),
     }
 });
 

@@ -8,9 +8,9 @@ use super::{Bounded, Liar, bound, closed, liar, opened, tested, twins, under};
 
 /// What was claimed with its effect in one statement, or the answer that was stored then.
 async fn in_one_statement(world: &mut World<'_>, request: &Request) -> Reply {
-    match world.claim_and_apply(request).await? {
+    match world.store().claim_and_apply(request).await? {
         Some(answer) => Ok(answer),
-        None => world.read_answer(request.id).await?.ok_or(Trouble::InProgress),
+        None => world.store().read_answer(request.id).await?.ok_or(Trouble::InProgress),
     }
 }
 
@@ -32,12 +32,12 @@ liar!(RefusesTooEarly, "refuses-what-lands-late", |world, request, lies| {
 
 // A 5xx under an idempotency key.
 liar!(RemembersErrors, "remembers-errors", |world, request, lies| {
-    if world.read_mark(request.id).await?.is_some() {
+    if world.store().read_mark(request.id).await?.is_some() {
         return Err(Trouble::Refused);
     }
     let done = in_one_statement(world, request).await;
     if lies && done.is_err() {
-        world.write_mark(request.id, Answer(500)).await?;
+        world.store().write_mark(request.id, Answer(500)).await?;
     }
     done
 });
@@ -46,7 +46,7 @@ liar!(RefusesRetries, "refuses-retries", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return if lies { Err(Trouble::Refused) } else { Ok(answer) };
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     closed(world, request, answer).await
 });
 

@@ -27,7 +27,7 @@ liar!(FarId, "strange-id", |world, request, lies| {
         return Ok(answer);
     }
     let id = MessageId(request.id.0 + if lies { FAR } else { 0 });
-    let answer = world.apply(&Request { id, ..*request }).await?;
+    let answer = world.store().apply(&Request { id, ..*request }).await?;
     closed(world, request, answer).await
 });
 
@@ -36,7 +36,7 @@ liar!(NextId, "next-id", |world, request, lies| {
         return Ok(answer);
     }
     let id = MessageId(request.id.0 + u32::from(lies));
-    let answer = world.apply(&Request { id, ..*request }).await?;
+    let answer = world.store().apply(&Request { id, ..*request }).await?;
     closed(world, request, answer).await
 });
 
@@ -44,9 +44,9 @@ liar!(LineForNobody, "line-for-nobody", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(LINE_FOR_NOBODY, request, 0)).await?;
+        world.store().sql(Sql::new(LINE_FOR_NOBODY, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -55,9 +55,9 @@ liar!(StrangeAccount, "strange-account", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(MOVE_LINE, request, 0)).await?;
+        world.store().sql(Sql::new(MOVE_LINE, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -66,9 +66,9 @@ liar!(NegativeId, "negative-id", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(NEGATIVE_LINE, request, 0)).await?;
+        world.store().sql(Sql::new(NEGATIVE_LINE, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -77,9 +77,9 @@ liar!(HugeLine, "huge-line", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(HUGE_LINE, request, 0)).await?;
+        world.store().sql(Sql::new(HUGE_LINE, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -89,9 +89,9 @@ liar!(SinkingTokens, "sinking-tokens", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let answer = world.apply(request).await?;
+    let answer = world.store().apply(request).await?;
     if lies {
-        world.sql(Sql::new(SINK_TOKEN, request, 0)).await?;
+        world.store().sql(Sql::new(SINK_TOKEN, request, 0)).await?;
     }
     closed(world, request, answer).await
 });
@@ -101,8 +101,8 @@ liar!(EndlessBase, "endless-balance", |world, request, lies| {
     if let Some(answer) = opened(world, request).await? {
         return Ok(answer);
     }
-    let base = world.read_balance(request.effect.account).await?;
-    let answer = world.overwrite(request, if lies { Answer(i64::MAX) } else { base }).await?;
+    let base = world.store().read_balance(request.effect.account).await?;
+    let answer = world.store().overwrite(request, if lies { Answer(i64::MAX) } else { base }).await?;
     closed(world, request, answer).await
 });
 

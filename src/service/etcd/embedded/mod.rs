@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::service::etcd::model::{LockModelFlaw, LockService, MIN_TTL_S};
 use crate::service::{BackendError, Endpoint, password};
 use routes::{Guard, Routes};
-use service::Service;
+use service::EmbeddedService;
 
 /// What the server says its version is: the etcd whose semantics it has.
 pub const EMBEDDED_VERSION: &str = concat!("3.5 (oncelab ", env!("CARGO_PKG_VERSION"), ", embedded)");
@@ -76,7 +76,7 @@ impl EmbeddedLockServer {
         if let Some(flaw) = options.flaw {
             model = model.with_flaw(flaw);
         }
-        let service = Arc::new(Service::new(model, options.clock_speed));
+        let service = Arc::new(EmbeddedService::new(model, options.clock_speed));
         let expiring = runtime.spawn(expire(Arc::clone(&service)));
         // Other users of this machine reach the loopback interface as well.
         let guard = Guard { name: "oncelab".to_owned(), password: password::draw(), token: password::draw() };
@@ -112,7 +112,7 @@ impl EmbeddedLockServer {
 }
 
 /// Ends leases when their time has come, also when nobody calls.
-async fn expire(service: Arc<Service>) {
+async fn expire(service: Arc<EmbeddedService>) {
     loop {
         let wake = service.next_wake();
         tokio::select! {

@@ -21,7 +21,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::service::Service;
+use super::service::EmbeddedService;
 use super::{EMBEDDED_VERSION, wire};
 use crate::terms::LeaseId;
 
@@ -68,7 +68,7 @@ pub(super) struct Routes {
 type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Body>, std::convert::Infallible>> + Send>>;
 
 impl Routes {
-    pub(super) fn new(service: Arc<Service>, guard: Guard) -> Self {
+    pub(super) fn new(service: Arc<EmbeddedService>, guard: Guard) -> Self {
         let handler = Route(service);
         Routes {
             guard: Arc::new(guard),
@@ -123,7 +123,7 @@ fn refuse(status: Status) -> Answering {
 
 struct AuthenticateMethod {
     guard: Arc<Guard>,
-    service: Arc<Service>,
+    service: Arc<EmbeddedService>,
 }
 
 impl UnaryService<PbAuthenticateRequest> for AuthenticateMethod {
@@ -147,7 +147,7 @@ fn unimplemented(path: &str) -> Status {
 
 /// Answers calls from the service.
 #[derive(Clone)]
-struct Route(Arc<Service>);
+struct Route(Arc<EmbeddedService>);
 
 /// Declares the service of one method that has no generated server.
 macro_rules! method {

@@ -10,7 +10,7 @@ use crate::service::etcd::model::{Held, LockService, Locking, Refusal, Ticket};
 use crate::terms::LeaseId;
 
 /// The lock service as calls reach it, concurrently and in real time.
-pub(super) struct Service {
+pub(super) struct EmbeddedService {
     state: Mutex<ServerState>,
     started: Instant,
     clock_speed: f64,
@@ -25,10 +25,10 @@ struct ServerState {
     wakes_at_ms: Option<u64>,
 }
 
-impl Service {
+impl EmbeddedService {
     pub(super) fn new(model: LockService, clock_speed: f64) -> Self {
         let state = ServerState { model, waiting: BTreeMap::new(), last_ticket: 0, wakes_at_ms: None };
-        Service { state: Mutex::new(state), started: Instant::now(), clock_speed, expiry_moved: Notify::new() }
+        EmbeddedService { state: Mutex::new(state), started: Instant::now(), clock_speed, expiry_moved: Notify::new() }
     }
 
     /// Puts a call to the model, after the time that has passed, and wakes whoever can go on because of it.
@@ -104,7 +104,7 @@ impl Service {
 
 /// A place in the queue of a lock. Dropped, it is given up; if the turn has come by then, that changes nothing.
 struct PromisePlace<'s> {
-    service: &'s Service,
+    service: &'s EmbeddedService,
     ticket: Ticket,
     answer: oneshot::Receiver<Result<Held, Refusal>>,
 }

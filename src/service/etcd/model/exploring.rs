@@ -32,19 +32,17 @@ impl LockService {
 
     /// Gives every lease the id that the function says, and the locks that are held under it their new names. No two may get
     /// the same.
-    #[must_use]
-    pub fn with_leases_renamed(&self, to: impl Fn(LeaseId) -> LeaseId) -> Self {
-        let mut renamed = self.clone();
-        renamed.leases.rename(&to);
-        renamed.keyspace.records = std::mem::take(&mut renamed.keyspace.records)
+    pub(super) fn rename_leases(&mut self, to: &mut impl FnMut(LeaseId) -> LeaseId) {
+        self.leases.rename(to);
+        self.keyspace.records = std::mem::take(&mut self.keyspace.records)
             .into_iter()
             .map(|(key, mut record)| {
-                let lease = record.lease;
-                record.lease = lease.map(&to);
-                (lease.map_or_else(|| key.clone(), |lease| rename_key(&key, lease, to(lease))), record)
+                let Some(lease) = record.lease else { return (key, record) };
+                let renamed = to(lease);
+                record.lease = Some(renamed);
+                (rename_key(&key, lease, renamed), record)
             })
             .collect();
-        renamed
     }
 
     /// The same state with revisions that say nothing but the order of the keys: for those who never look at a token.

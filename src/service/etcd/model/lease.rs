@@ -75,7 +75,7 @@ impl Leases {
     }
 
     /// Gives every lease another id, and its keys the names that go with it.
-    pub(super) fn rename(&mut self, to: &impl Fn(LeaseId) -> LeaseId) {
+    pub(super) fn rename(&mut self, to: &mut impl FnMut(LeaseId) -> LeaseId) {
         let rename = |(id, mut lease): (LeaseId, Lease)| {
             lease.keys = lease.keys.iter().map(|key| rename_key(key, id, to(id))).collect();
             (to(id), lease)

@@ -54,6 +54,8 @@ pub struct LockService {
     waiters: BTreeMap<Ticket, Waiter>,
     now_ms: u64,
     flaw: Option<LockModelFlaw>,
+    /// The answers to calls that have waited for their turn, and have not been told.
+    turns: Vec<Settled>,
 }
 
 impl Default for LockService {
@@ -72,6 +74,7 @@ impl LockService {
             waiters: BTreeMap::new(),
             now_ms: 0,
             flaw: None,
+            turns: Vec::new(),
         }
     }
 

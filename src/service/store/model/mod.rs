@@ -22,9 +22,11 @@ use rows::{Insertion, Note, Row};
 use serializable::Serializable;
 use transaction::Transaction;
 
-use crate::service::contract::Waits;
-use crate::service::{Op, Outcome};
-use crate::terms::{AccountId, Delivery, Entry, LeaseId, MessageId, Profile, Session, Token};
+use crate::service::modelled::{Asker, Called, Model, ModelSettings};
+use crate::service::store::program::StoreTable;
+use crate::service::store::{Does, StoreOp, StoreResponse};
+use crate::service::{IdKind, Ids};
+use crate::terms::{AccountId, Balances, Entry, Failure, MessageId, OutcomeOf, Profile, Session};
 
 /// A deliberate mistake, so that a test can show that it is caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +41,24 @@ pub enum StoreModelFlaw {
     ReadsUncommitted,
 }
 
+/// The place among the tables that have a value for each account.
+fn value_place(table: StoreTable) -> Option<usize> {
+    match table {
+        StoreTable::Fence => Some(0),
+        StoreTable::Owner => Some(1),
+        StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => None,
+    }
+}
+
+/// The place among the tables that have any number of values for each message.
+fn note_place(table: StoreTable) -> Option<usize> {
+    match table {
+        StoreTable::Mark => Some(0),
+        StoreTable::StoredAnswer => Some(1),
+        StoreTable::Account | StoreTable::Claim | StoreTable::Fence | StoreTable::Owner => None,
+    }
+}
+
 /// The state of the store. Equal states answer equally, whatever led to them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tables {
@@ -48,14 +68,12 @@ pub struct Tables {
     /// so that a store is small where a strategy keeps to the account of its request.
     accounts: (u8, u8),
     balances: Vec<Row<i64>>,
-    /// The highest token seen for each account.
-    fences: Vec<Row<Option<Token>>>,
-    /// The first lease seen for each account.
-    owners: Vec<Row<Option<LeaseId>>>,
+    /// The value that each account has in a table of such values, by the place of the table ([`value_place`]).
+    values: [Vec<Row<Option<i64>>>; 2],
     claims: Vec<(MessageId, Insertion)>,
-    /// In the order in which they were inserted, which is the order in which they are found.
-    marks: Vec<Note>,
-    answers: Vec<Note>,
+    /// By the place of the table ([`note_place`]), and in the order in which they were inserted, which is the order in which they
+    /// are found.
+    notes: [Vec<Note>; 2],
     /// By session.
     open: Vec<Transaction>,
     serializable: Serializable,
@@ -71,11 +89,9 @@ impl Tables {
             flaw: None,
             accounts: (u8::try_from(count).unwrap_or(u8::MAX), u8::try_from(count).unwrap_or(u8::MAX)),
             balances: vec![Row::new(0); count],
-            fences: vec![Row::new(None); count],
-            owners: vec![Row::new(None); count],
+            values: std::array::from_fn(|_| vec![Row::new(None); count]),
             claims: Vec::new(),
-            marks: Vec::new(),
-            answers: Vec::new(),
+            notes: [const { Vec::new() }; 2],
             open: Vec::new(),
             serializable: Serializable::default(),
         }
@@ -98,14 +114,8 @@ impl Tables {
             return false;
         }
         self.balances.resize(place + 1, Row::new(0));
-        self.fences.resize(place + 1, Row::new(None));
-        self.owners.resize(place + 1, Row::new(None));
+        self.values.iter_mut().for_each(|rows| rows.resize(place + 1, Row::new(None)));
         true
-    }
-
-    /// The committed balances of the accounts that there are.
-    pub fn balances(&self) -> impl Iterator<Item = (AccountId, i64)> + '_ {
-        (0..).map(AccountId).zip(self.balances.iter().map(|row| row.committed))
     }
 
     /// The same store with a mistake in it.
@@ -115,102 +125,10 @@ impl Tables {
         self
     }
 
-    /// Makes it as it was in the beginning.
-    pub fn begin_again(&mut self) {
-        let count = usize::from(self.accounts.0);
-        self.balances.truncate(count);
-        self.fences.truncate(count);
-        self.owners.truncate(count);
-        self.balances.fill(Row::new(0));
-        self.fences.fill(Row::new(None));
-        self.owners.fill(Row::new(None));
-        self.claims.clear();
-        self.marks.clear();
-        self.answers.clear();
-        self.open.clear();
-        self.serializable = Serializable::default();
-    }
-
-    /// Carries out one operation on a connection. Committed effects go to the end of the ledger.
-    ///
-    /// # Errors
-    /// [`Waits`] if it has to wait; then nothing has changed.
-    ///
-    /// # Panics
-    /// If the operation belongs to the lock service.
-    pub fn execute(
-        &mut self,
-        session: Session,
-        op: Op,
-        by: Delivery,
-        ledger: &mut Vec<Entry>,
-    ) -> Result<Outcome, Waits> {
-        match op {
-            Op::Begin(isolation) => self.begin(session, isolation),
-            Op::Commit => Ok(self.commit(session, ledger)),
-            Op::Rollback => Ok(self.rollback(session)),
-            _ => self.statement(session, op, by, ledger),
-        }
-    }
-
-    /// Cuts a connection: its open transaction is rolled back.
-    pub fn cut(&mut self, session: Session) {
-        if let Some(at) = self.transaction(session) {
-            self.undo(session);
-            self.open.remove(at);
-        }
-    }
-
-    /// Makes the transaction of a connection the victim of a deadlock: it is undone, and fails whatever comes next.
-    pub fn deadlock(&mut self, session: Session) {
-        if let Some(at) = self.transaction(session) {
-            self.fail(at);
-        }
-    }
-
-    /// Gives a connection another name, with its open transaction.
-    pub fn rename(&mut self, from: Session, to: Session) {
-        self.rename_all(|session| if session == from { to } else { session });
-    }
-
-    /// Gives every connection the name that the function says. No two may get the same.
-    pub fn rename_all(&mut self, to: impl Fn(Session) -> Session) {
-        for transaction in &mut self.open {
-            transaction.session = to(transaction.session);
-        }
-        self.open.sort_unstable_by_key(|transaction| transaction.session);
-        self.balances.iter_mut().for_each(|row| row.rename(&to));
-        self.fences.iter_mut().for_each(|row| row.rename(&to));
-        self.owners.iter_mut().for_each(|row| row.rename(&to));
-        self.claims.iter_mut().for_each(|(_, insertion)| insertion.rename(&to));
-        self.marks.iter_mut().chain(&mut self.answers).for_each(|note| note.insertion.rename(&to));
-        self.serializable.rename(&to);
-    }
-
-    /// Gives every lease that it remembers the name that the function says.
-    pub fn rename_leases(&mut self, to: impl Fn(LeaseId) -> LeaseId) {
-        for row in &mut self.owners {
-            row.committed = row.committed.map(&to);
-            row.changed = row.changed.map(|changed| changed.map(&to));
-        }
-    }
-
-    /// Whether it remembers any lease.
-    #[must_use]
-    pub fn remembers_leases(&self) -> bool {
-        self.owners.iter().any(|row| row.committed.is_some() || row.changed.is_some())
-    }
-
     /// Whether a connection has a transaction open, failed or not.
     #[must_use]
     pub fn is_in_transaction(&self, session: Session) -> bool {
         self.transaction(session).is_some()
-    }
-
-    /// Whether anybody has.
-    #[must_use]
-    pub fn has_open_transactions(&self) -> bool {
-        !self.open.is_empty()
     }
 
     fn transaction(&self, session: Session) -> Option<usize> {
@@ -219,5 +137,88 @@ impl Tables {
 
     fn has_flaw(&self, flaw: StoreModelFlaw) -> bool {
         self.flaw == Some(flaw)
+    }
+}
+
+impl Model for Tables {
+    type Op = StoreOp;
+    type Response = StoreResponse;
+
+    #[inline(always)]
+    fn call(&mut self, on: Session, op: StoreOp, by: Asker, ledger: &mut Vec<Entry>) -> Called<StoreResponse> {
+        match op.does() {
+            Does::Begin => self.begin(on, op.level()),
+            Does::Commit => Ok(self.commit(on, ledger)),
+            Does::Rollback => Ok(self.rollback(on)),
+            Does::Rows(program) => self.statement(on, op, program, by.by, ledger),
+            Does::Own => panic!("`{op}` is not modelled"),
+        }
+    }
+
+    fn begin_again(&mut self) {
+        let count = usize::from(self.accounts.0);
+        self.balances.truncate(count);
+        self.balances.iter_mut().for_each(|row| *row = Row::new(0));
+        for rows in &mut self.values {
+            rows.truncate(count);
+            rows.iter_mut().for_each(|row| *row = Row::new(None));
+        }
+        self.claims.clear();
+        self.notes.iter_mut().for_each(Vec::clear);
+        self.open.clear();
+        self.serializable.begin_again();
+    }
+
+    fn cut(&mut self, on: Session) {
+        if let Some(at) = self.transaction(on) {
+            self.undo(on);
+            self.open.remove(at);
+        }
+    }
+
+    /// The transaction is the victim of a deadlock: it is undone, and fails whatever comes next.
+    fn victim(&mut self, on: Session) -> OutcomeOf<StoreResponse> {
+        if let Some(at) = self.transaction(on) {
+            self.fail(at);
+        }
+        OutcomeOf::Failed(Failure::Deadlock)
+    }
+
+    fn has_names(&self) -> bool {
+        let owners = &self.values[value_place(StoreTable::Owner).unwrap_or(0)];
+        !self.open.is_empty() || owners.iter().any(|row| row.committed.is_some() || row.changed.is_some())
+    }
+
+    fn rename(&mut self, sessions: &dyn Fn(Session) -> Session, ids: &mut impl Ids) {
+        for transaction in &mut self.open {
+            transaction.session = sessions(transaction.session);
+        }
+        self.open.sort_unstable_by_key(|transaction| transaction.session);
+        self.balances.iter_mut().for_each(|row| row.rename(&sessions));
+        self.values.iter_mut().flatten().for_each(|row| row.rename(&sessions));
+        self.claims.iter_mut().for_each(|(_, insertion)| insertion.rename(&sessions));
+        self.notes.iter_mut().flatten().for_each(|note| note.insertion.rename(&sessions));
+        self.serializable.rename(&sessions);
+        for row in &mut self.values[value_place(StoreTable::Owner).unwrap_or(0)] {
+            row.committed = row.committed.map(|lease| ids.id(IdKind::Asked, lease));
+            row.changed = row.changed.map(|changed| changed.map(|lease| ids.id(IdKind::Asked, lease)));
+        }
+    }
+
+    fn balances(&self) -> Balances {
+        (0..).map(AccountId).zip(self.balances.iter().map(|row| row.committed)).collect()
+    }
+}
+
+impl Tables {
+    /// The store before anything happened.
+    #[must_use]
+    pub fn of(settings: &ModelSettings) -> Self {
+        let (accounts, room) = settings.accounts;
+        let store = Tables::new(settings.profile, accounts.into()).with_room_for(room);
+        match settings.store_flaw {
+            Some(flaw) => store.with_flaw(flaw),
+            None => store,
+        }
     }
 }

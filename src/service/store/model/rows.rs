@@ -1,6 +1,6 @@
 //! Rows with what hangs on them: who has locked them, and whose snapshot is older than their last change.
 
-use crate::terms::{Answer, MessageId, Session, Sessions};
+use crate::terms::{MessageId, Session, Sessions};
 
 /// A row that is changed in place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,6 +103,6 @@ impl Insertion {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Note {
     pub message: MessageId,
-    pub answer: Answer,
+    pub value: i64,
     pub insertion: Insertion,
 }

@@ -10,18 +10,8 @@
 //! Source: Ports and Grittner (2012), and `OnConflict_CheckForSerializationFailure` and `PreCommit_CheckForSerializationFailure`
 //! in PostgreSQL 15's `predicate.c`.
 
+use crate::service::store::program::StoreTable;
 use crate::terms::{Session, Sessions};
-
-/// A table, as predicate locks know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WatchedTable {
-    Accounts,
-    Fences,
-    Owners,
-    Claims,
-    Marks,
-    Answers,
-}
 
 /// The serializable transactions that matter: those that are open, and those that committed while one of them was.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -49,6 +39,11 @@ struct Watched {
 const COMMITTED_NAMES: u8 = 63;
 
 impl Serializable {
+    /// Makes it as it was in the beginning.
+    pub fn begin_again(&mut self) {
+        self.watched.clear();
+    }
+
     pub fn begin(&mut self, session: Session) {
         self.watched.push(Watched {
             name: session,
@@ -64,7 +59,7 @@ impl Serializable {
     }
 
     /// A transaction reads a table: a conflict out to everyone who has written it unseen. False if it must fail.
-    pub fn reads(&mut self, session: Session, table: WatchedTable) -> bool {
+    pub fn reads(&mut self, session: Session, table: StoreTable) -> bool {
         let Some(me) = self.at(session) else { return true };
         self.watched[me].reads |= bit(table);
         let others: Vec<usize> = (0..self.watched.len()).filter(|it| *it != me).collect();
@@ -74,7 +69,7 @@ impl Serializable {
     }
 
     /// A transaction writes a table: a conflict in from everyone who has read it before. False if it must fail.
-    pub fn writes(&mut self, session: Session, table: WatchedTable) -> bool {
+    pub fn writes(&mut self, session: Session, table: StoreTable) -> bool {
         let Some(me) = self.at(session) else { return true };
         self.watched[me].writes |= bit(table);
         let others: Vec<usize> = (0..self.watched.len()).filter(|it| *it != me).collect();
@@ -191,6 +186,6 @@ impl Watched {
     }
 }
 
-fn bit(table: WatchedTable) -> u8 {
+fn bit(table: StoreTable) -> u8 {
     1 << (table as u8)
 }

@@ -1,16 +1,11 @@
-//! What each statement reads and changes.
+//! What each statement reads and changes: its program, carried out one act after the other.
 
-use super::serializable::WatchedTable;
-use super::{StoreModelFlaw, Tables};
+use super::{StoreModelFlaw, Tables, note_place, value_place};
 use super::{rows::Insertion, rows::Note, rows::Row};
-use crate::service::contract::Waits;
-use crate::service::{Acts, Op, OpKind, Outcome, Response};
-use crate::terms::{
-    AccountId, Answer, Delivery, Entry, Failure, LeaseId, MessageId, Profile, Request, Session, Sessions, Token,
-};
-
-const STALE: Outcome = Outcome::Failed(Failure::StaleToken);
-const OTHER_LEASE: Outcome = Outcome::Failed(Failure::OtherLease);
+use crate::service::modelled::{Called, Waits};
+use crate::service::store::program::{Act, OnConflict, Program, StoreTable};
+use crate::service::store::{StoreOp, StoreOutcome, StoreResponse};
+use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Session, Sessions};
 
 /// Why a statement has no outcome yet, or a bad one.
 enum Halt {
@@ -38,135 +33,120 @@ impl Tables {
     pub(super) fn statement(
         &mut self,
         session: Session,
-        op: Op,
+        op: StoreOp,
+        program: &Program,
         by: Delivery,
         ledger: &mut Vec<Entry>,
-    ) -> Result<Outcome, Waits> {
+    ) -> Called<StoreResponse> {
         let at = self.transaction(session);
         if at.is_some_and(|at| self.open[at].failed) {
-            return Ok(Outcome::Failed(Failure::NoTransaction));
+            return Ok(StoreOutcome::Failed(Failure::NoTransaction));
         }
-        let reads = || matches!(op.kind(), OpKind::ReadMark | OpKind::ReadAnswer | OpKind::ReadBalance);
-        if self.profile == Profile::Sqlite && at.is_none() && !self.open.is_empty() && !reads() {
+        if self.profile == Profile::Sqlite && at.is_none() && !self.open.is_empty() && !program.only_reads() {
             return Err(Waits::For(self.open.iter().map(|transaction| transaction.session).collect()));
         }
         if let Some(at) = at {
             self.take_snapshot(at);
         }
-        if let Some(account) = account_of(&op)
+        if let Some(account) = op.account()
             && !self.open_account(account)
         {
-            return Ok(Outcome::Ok(without_account(&op)));
+            return Ok(program.gives.without_account());
         }
         let maker = Maker { session, at, by };
-        match self.carry_out(maker, op, ledger) {
+        match self.carry_out(maker, op, program, ledger) {
             Ok(outcome) => Ok(outcome),
             Err(Halt::Waits(waits)) => Err(waits),
             Err(Halt::Unserializable) => {
                 if let Some(at) = at {
                     self.fail(at);
                 }
-                Ok(Outcome::Failed(Failure::SerializationFailure))
+                Ok(StoreOutcome::Failed(Failure::SerializationFailure))
             }
         }
     }
 
-    fn carry_out(&mut self, maker: Maker, op: Op, ledger: &mut Vec<Entry>) -> Result<Outcome, Halt> {
-        let response = match op {
-            Op::ReadMark(id) => {
-                self.reads(maker, WatchedTable::Marks)?;
-                Response::Found(self.find(&self.marks, maker.session, id))
-            }
-            Op::ReadAnswer(id) => {
-                self.reads(maker, WatchedTable::Answers)?;
-                Response::Found(self.find(&self.answers, maker.session, id))
-            }
-            Op::ReadBalance(account) => {
-                self.reads(maker, WatchedTable::Accounts)?;
-                Response::Found(self.read_balance(maker, account))
-            }
-            Op::WriteMark(message, answer) => {
-                self.writes(maker, WatchedTable::Marks)?;
-                let insertion = self.insertion(maker.session, maker.at.is_some());
-                self.marks.push(Note { message, answer, insertion });
-                Response::Done
-            }
-            Op::StoreAnswer(message, answer) => {
-                self.writes(maker, WatchedTable::Answers)?;
-                let insertion = self.insertion(maker.session, maker.at.is_some());
-                self.answers.push(Note { message, answer, insertion });
-                Response::Done
-            }
-            Op::Claim(message) => {
-                let fresh = self.is_fresh(maker, message)?;
-                if fresh {
-                    self.claim(maker, message)?;
+    fn carry_out(
+        &mut self,
+        maker: Maker,
+        op: StoreOp,
+        program: &Program,
+        ledger: &mut Vec<Entry>,
+    ) -> Result<StoreOutcome, Halt> {
+        if let [Act::Read(table)] = *program.acts {
+            return Ok(program.gives.outcome(Some(self.read(maker, op, table)?)));
+        }
+        // Every row must be free before one is touched.
+        self.wait_for_rows(maker, op, program)?;
+        let mut row = None;
+        for act in program.acts {
+            match *act {
+                Act::Read(table) => row = Some(self.read(maker, op, table)?),
+                Act::Insert(table, conflict) => {
+                    if !self.insert(maker, op, table, conflict)? {
+                        return Ok(program.gives.outcome(None));
+                    }
+                    row = Some(None);
                 }
-                Response::Claimed(fresh)
+                Act::AddAmount => row = Some(Some(self.set_balance(maker, op, false)?)),
+                Act::SetBalance => row = Some(Some(self.set_balance(maker, op, true)?)),
+                Act::Append => self.append(maker, op, row.flatten(), ledger),
+                Act::InsertBalance(table) => self.note(maker, table, op.message(), row.flatten().unwrap_or(0))?,
             }
-            Op::CheckToken(account, token) => {
-                if !self.check_token(maker, account, token)? {
-                    return Ok(STALE);
-                }
-                Response::Done
-            }
-            Op::Apply(request, None) => Response::Applied(self.add(maker, &request, None, ledger)?),
-            Op::Apply(request, Some(token)) => {
-                // Both rows must be free before either is touched.
-                self.wait_for(maker, request.effect.account, &self.fences)?;
-                if !self.check_token(maker, request.effect.account, token)? {
-                    return Ok(STALE);
-                }
-                Response::Applied(self.add(maker, &request, Some(token), ledger)?)
-            }
-            Op::ApplyUnderLease(request, lease) => {
-                self.wait_for(maker, request.effect.account, &self.owners)?;
-                if !self.check_owner(maker, request.effect.account, lease)? {
-                    return Ok(OTHER_LEASE);
-                }
-                Response::Applied(self.add(maker, &request, None, ledger)?)
-            }
-            Op::Overwrite(request, base) => {
-                let balance = base.0.saturating_add(request.effect.amount.into());
-                Response::Applied(self.set(maker, &request, None, |_| balance, ledger)?)
-            }
-            Op::ClaimAndApply(request) => {
-                if !self.is_fresh(maker, request.id)? {
-                    return Ok(Outcome::Ok(Response::Applied(None)));
-                }
-                self.wait_for::<()>(maker, request.effect.account, &[])?;
-                self.claim(maker, request.id)?;
-                let balance = self.add(maker, &request, None, ledger)?;
-                if let Some(answer) = balance {
-                    self.writes(maker, WatchedTable::Answers)?;
-                    let insertion = self.insertion(maker.session, maker.at.is_some());
-                    self.answers.push(Note { message: request.id, answer, insertion });
-                }
-                Response::Applied(balance)
-            }
-            Op::Sql(_) => panic!("`{op}` is not modelled"),
-            Op::Begin(_) | Op::Commit | Op::Rollback => unreachable!("`{op}` is no statement"),
-            Op::GrantLease | Op::Acquire(_) | Op::Release(_) | Op::Revoke(_) => panic!("`{op}` was sent to a store"),
-        };
-        Ok(Outcome::Ok(response))
+        }
+        Ok(program.gives.outcome(row))
     }
 
-    /// The first note on a message that this session sees.
-    fn find(&self, notes: &[Note], session: Session, id: MessageId) -> Option<Answer> {
-        let uncommitted = self.has_flaw(StoreModelFlaw::ReadsUncommitted);
-        let visible = |note: &&Note| note.message == id && (uncommitted || note.insertion.is_visible_to(session));
-        notes.iter().find(visible).map(|note| note.answer)
+    /// Waits for the rows that a statement will change, as far as it will come.
+    fn wait_for_rows(&self, maker: Maker, op: StoreOp, program: &Program) -> Result<(), Halt> {
+        let place = op.effect().account.0 as usize;
+        let mut holders = Sessions::NONE;
+        for act in program.acts {
+            match *act {
+                Act::Insert(StoreTable::Claim, _) => {
+                    if !self.is_fresh(maker, op.message())? {
+                        return Ok(());
+                    }
+                }
+                Act::Insert(table, _) => {
+                    if let Some(rows) = value_place(table).map(|at| &self.values[at]) {
+                        holders = holders.and(rows[place].held_by_other(maker.session));
+                    }
+                }
+                Act::AddAmount | Act::SetBalance => {
+                    holders = holders.and(self.balances[place].held_by_other(maker.session));
+                }
+                Act::Read(_) | Act::Append | Act::InsertBalance(_) => {}
+            }
+        }
+        if holders.is_empty() || self.has_flaw(StoreModelFlaw::NoRowLocks) {
+            return Ok(());
+        }
+        Err(Waits::For(holders).into())
     }
 
-    fn read_balance(&self, maker: Maker, account: AccountId) -> Option<Answer> {
-        let row = self.balances.get(account.0 as usize)?;
+    /// The value of the first row that a session sees.
+    fn read(&mut self, maker: Maker, op: StoreOp, table: StoreTable) -> Result<Option<i64>, Halt> {
+        self.reads(maker, table)?;
+        if let Some(at) = note_place(table) {
+            let uncommitted = self.has_flaw(StoreModelFlaw::ReadsUncommitted);
+            let is_visible = |note: &&Note| {
+                note.message == op.message() && (uncommitted || note.insertion.is_visible_to(maker.session))
+            };
+            return Ok(self.notes[at].iter().find(is_visible).map(|note| note.value));
+        }
+        let place = op.effect().account.0 as usize;
+        if let Some(at) = value_place(table) {
+            return Ok(self.values[at][place].current(maker.session));
+        }
+        let row = &self.balances[place];
         let snapshot = maker.at.and_then(|at| self.open[at].snapshot.as_ref());
         let own = row.locked == Some(maker.session) && row.changed.is_some();
-        match snapshot {
+        Ok(Some(match snapshot {
             // An account that was opened since has the balance that every account begins with.
-            Some(balances) if !own => Some(Answer(balances.get(account.0 as usize).copied().unwrap_or(0))),
-            _ => Some(Answer(row.current(maker.session))),
-        }
+            Some(balances) if !own => balances.get(place).copied().unwrap_or(0),
+            _ => row.current(maker.session),
+        }))
     }
 
     /// Whether a message has not been claimed. One that is being claimed is waited for.
@@ -184,157 +164,105 @@ impl Tables {
         }
     }
 
-    fn claim(&mut self, maker: Maker, message: MessageId) -> Result<(), Halt> {
-        self.writes(maker, WatchedTable::Claims)?;
-        let insertion = self.insertion(maker.session, maker.at.is_some());
-        let at = self.claims.partition_point(|(id, _)| *id <= message);
-        self.claims.insert(at, (message, insertion));
-        Ok(())
-    }
-
-    /// Waits for the rows of an account: its balance, and its row of another table too.
-    fn wait_for<T: Copy>(&self, maker: Maker, account: AccountId, also: &[Row<T>]) -> Result<(), Halt> {
-        if self.has_flaw(StoreModelFlaw::NoRowLocks) {
-            return Ok(());
+    /// Inserts a row with the operation's value, and says whether there is one of its own after it.
+    fn insert(&mut self, maker: Maker, op: StoreOp, table: StoreTable, conflict: OnConflict) -> Result<bool, Halt> {
+        if let Some(at) = value_place(table) {
+            return self.insert_value(maker, op, (table, at), conflict);
         }
-        let place = account.0 as usize;
-        let balance = self.balances.get(place).map_or(Sessions::NONE, |row| row.held_by_other(maker.session));
-        let waits = balance.and(also.get(place).map_or(Sessions::NONE, |row| row.held_by_other(maker.session)));
-        if waits.is_empty() { Ok(()) } else { Err(Waits::For(waits).into()) }
+        if table != StoreTable::Claim {
+            self.note(maker, table, op.message(), op.value())?;
+            return Ok(true);
+        }
+        let is_fresh = self.is_fresh(maker, op.message())?;
+        if is_fresh {
+            self.writes(maker, table)?;
+            let insertion = self.insertion(maker.session, maker.at.is_some());
+            let at = self.claims.partition_point(|(id, _)| *id <= op.message());
+            self.claims.insert(at, (op.message(), insertion));
+        }
+        Ok(is_fresh)
     }
 
-    /// Compares a token with the highest seen, and remembers it if it is not lower.
-    fn check_token(&mut self, maker: Maker, account: AccountId, token: Token) -> Result<bool, Halt> {
-        let blindly = self.has_flaw(StoreModelFlaw::NoTokenComparison);
-        let place = account.0 as usize;
-        self.check_row(maker, &self.fences[place])?;
-        let row = &mut self.fences[place];
-        let accepted = blindly || row.current(maker.session).is_none_or(|highest| highest <= token);
+    /// Compares the value with the account's, if it has one, and keeps it if it is not refused.
+    fn insert_value(
+        &mut self,
+        maker: Maker,
+        op: StoreOp,
+        (table, at): (StoreTable, usize),
+        conflict: OnConflict,
+    ) -> Result<bool, Halt> {
+        let blindly = table == StoreTable::Fence && self.has_flaw(StoreModelFlaw::NoTokenComparison);
+        let (place, value) = (op.effect().account.0 as usize, op.value());
+        check_snapshot(maker, &self.values[at][place])?;
+        let row = &mut self.values[at][place];
+        let accepts = |there: i64| match conflict {
+            OnConflict::KeepHigher => there <= value,
+            OnConflict::KeepFirst => there == value,
+            OnConflict::Another => true,
+            OnConflict::Nothing => false,
+        };
+        let accepted = blindly || row.current(maker.session).is_none_or(accepts);
         if maker.at.is_some() {
             // PostgreSQL locks the row that is in the way, also if it then leaves it as it is.
             row.locked = Some(maker.session);
         }
         if accepted {
-            self.writes(maker, WatchedTable::Fences)?;
+            self.writes(maker, table)?;
             let snapshots = self.snapshots();
-            change(&mut self.fences[place], maker, Some(token), snapshots);
+            change(&mut self.values[at][place], maker, Some(value), snapshots);
         }
         Ok(accepted)
     }
 
-    /// Compares a lease with the first one seen, and remembers it if there was none.
-    fn check_owner(&mut self, maker: Maker, account: AccountId, lease: LeaseId) -> Result<bool, Halt> {
-        let place = account.0 as usize;
-        self.check_row(maker, &self.owners[place])?;
-        let row = &mut self.owners[place];
-        let accepted = row.current(maker.session).is_none_or(|first| first == lease);
-        if maker.at.is_some() {
-            // As the fence's row: locked also if it is left as it is.
-            row.locked = Some(maker.session);
-        }
-        if accepted {
-            self.writes(maker, WatchedTable::Owners)?;
-            let snapshots = self.snapshots();
-            change(&mut self.owners[place], maker, Some(lease), snapshots);
-        }
-        Ok(accepted)
-    }
-
-    /// Adds to a balance, whatever it is by now.
-    fn add(
-        &mut self,
-        maker: Maker,
-        request: &Request,
-        token: Option<Token>,
-        ledger: &mut Vec<Entry>,
-    ) -> Result<Option<Answer>, Halt> {
-        let amount = i64::from(request.effect.amount);
-        self.set(maker, request, token, |balance| balance.saturating_add(amount), ledger)
-    }
-
-    /// Changes a balance and appends to the ledger; nothing if there is no such account.
-    fn set(
-        &mut self,
-        maker: Maker,
-        request: &Request,
-        token: Option<Token>,
-        to: impl Fn(i64) -> i64,
-        ledger: &mut Vec<Entry>,
-    ) -> Result<Option<Answer>, Halt> {
-        let account = request.effect.account;
-        let Some(row) = self.balances.get(account.0 as usize) else { return Ok(None) };
-        self.check_row(maker, row)?;
-        let balance = to(row.current(maker.session));
-        self.writes(maker, WatchedTable::Accounts)?;
+    /// Adds to a balance, whatever it is by now, or sets it. Gives the new one.
+    fn set_balance(&mut self, maker: Maker, op: StoreOp, sets: bool) -> Result<i64, Halt> {
+        let place = op.effect().account.0 as usize;
+        check_snapshot(maker, &self.balances[place])?;
+        let before = self.balances[place].current(maker.session);
+        let balance = if sets { op.balance() } else { before.saturating_add(op.effect().amount.into()) };
+        self.writes(maker, StoreTable::Account)?;
         let snapshots = self.snapshots();
-        change(&mut self.balances[account.0 as usize], maker, balance, snapshots);
+        change(&mut self.balances[place], maker, balance, snapshots);
+        Ok(balance)
+    }
+
+    fn append(&mut self, maker: Maker, op: StoreOp, balance: Option<i64>, ledger: &mut Vec<Entry>) {
         let entry = Entry {
             number: ledger.len() as u64 + 1,
-            message: request.id,
-            account,
-            amount: request.effect.amount.into(),
-            balance,
-            token,
+            message: op.message(),
+            account: op.effect().account,
+            amount: op.effect().amount.into(),
+            balance: balance.unwrap_or(0),
+            token: op.token(),
             by: maker.by,
         };
         match maker.at {
             Some(at) => self.open[at].entries.push(entry),
             None => ledger.push(entry),
         }
-        Ok(Some(Answer(balance)))
     }
 
-    /// Whether a row may be changed now: nobody else holds it, and the snapshot, if there is one, is not older.
-    fn check_row<T: Copy>(&self, maker: Maker, row: &Row<T>) -> Result<(), Halt> {
-        let holder = row.held_by_other(maker.session);
-        if !holder.is_empty() && !self.has_flaw(StoreModelFlaw::NoRowLocks) {
-            return Err(Waits::For(holder).into());
+    fn note(&mut self, maker: Maker, table: StoreTable, message: MessageId, value: i64) -> Result<(), Halt> {
+        self.writes(maker, table)?;
+        let insertion = self.insertion(maker.session, maker.at.is_some());
+        if let Some(at) = note_place(table) {
+            self.notes[at].push(Note { message, value, insertion });
         }
-        if row.newer_than.contains(maker.session) { Err(Halt::Unserializable) } else { Ok(()) }
+        Ok(())
     }
 
-    fn reads(&mut self, maker: Maker, table: WatchedTable) -> Result<(), Halt> {
+    fn reads(&mut self, maker: Maker, table: StoreTable) -> Result<(), Halt> {
         self.serializable.reads(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
 
-    fn writes(&mut self, maker: Maker, table: WatchedTable) -> Result<(), Halt> {
+    fn writes(&mut self, maker: Maker, table: StoreTable) -> Result<(), Halt> {
         self.serializable.writes(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
 }
 
-/// The account whose rows an operation touches.
-fn account_of(op: &Op) -> Option<AccountId> {
-    match op {
-        Op::Apply(request, _)
-        | Op::ApplyUnderLease(request, _)
-        | Op::ClaimAndApply(request)
-        | Op::Overwrite(request, _) => Some(request.effect.account),
-        Op::ReadBalance(account) | Op::CheckToken(account, _) => Some(*account),
-        Op::Begin(_)
-        | Op::Commit
-        | Op::Rollback
-        | Op::ReadMark(_)
-        | Op::WriteMark(..)
-        | Op::Claim(_)
-        | Op::StoreAnswer(..)
-        | Op::ReadAnswer(_)
-        | Op::Sql(_)
-        | Op::GrantLease
-        | Op::Acquire(_)
-        | Op::Release(_)
-        | Op::Revoke(_) => None,
-    }
-}
-
-/// What comes of an operation on an account that there is not: no row is changed.
-fn without_account(op: &Op) -> Response {
-    if matches!(op, Op::CheckToken(..)) {
-        Response::Done
-    } else if op.acts().any(Acts::APPLIES) {
-        Response::Applied(None)
-    } else {
-        Response::Found(None)
-    }
+/// Whether the snapshot, if there is one, lets a row be changed: it must not be older.
+fn check_snapshot<T: Copy>(maker: Maker, row: &Row<T>) -> Result<(), Halt> {
+    if row.newer_than.contains(maker.session) { Err(Halt::Unserializable) } else { Ok(()) }
 }
 
 fn change<T: Copy>(row: &mut Row<T>, maker: Maker, value: T, snapshots: Sessions) {

@@ -1,15 +1,15 @@
 use super::*;
-use crate::service::Response;
+use crate::service::modelled::Waits;
 use crate::terms::Sessions;
-use crate::terms::{AccountId, Answer, ClientId, Effect, Failure, Isolation, LeaseId, Request};
+use crate::terms::{Answer, ClientId, Delivery, Effect, Isolation, LeaseId, Request, Token};
 use std::num::NonZeroI64;
 
 const A: Session = Session(0);
 const B: Session = Session(1);
 const K: MessageId = MessageId(0);
-const DONE: Result<Outcome, Waits> = Ok(Outcome::Ok(Response::Done));
-const NONE_FOUND: Result<Outcome, Waits> = Ok(Outcome::Ok(Response::Found(None)));
-const UNSERIALIZABLE: Result<Outcome, Waits> = Ok(Outcome::Failed(Failure::SerializationFailure));
+const DONE: Called<StoreResponse> = Ok(OutcomeOf::Ok(StoreResponse::Done));
+const NONE_FOUND: Called<StoreResponse> = Ok(OutcomeOf::Ok(StoreResponse::Found(None)));
+const UNSERIALIZABLE: Called<StoreResponse> = Ok(OutcomeOf::Failed(Failure::SerializationFailure));
 
 /// A store with two accounts, and the ledger beside it.
 struct Lab {
@@ -26,35 +26,39 @@ impl Lab {
         Lab::new(Profile::Postgres)
     }
 
-    fn does(&mut self, session: Session, op: Op) -> Result<Outcome, Waits> {
-        self.store.execute(session, op, Delivery::FIRST, &mut self.ledger)
+    fn does(&mut self, session: Session, op: StoreOp) -> Called<StoreResponse> {
+        self.store.call(session, op, Asker { by: Delivery::FIRST, id: 0 }, &mut self.ledger)
     }
 
     fn begins(&mut self, session: Session, isolation: Isolation) {
-        assert_eq!(self.does(session, Op::Begin(isolation)), DONE);
+        assert_eq!(self.does(session, StoreOp::begin(isolation)), DONE);
     }
 }
 
-fn apply_to(account: u32) -> Op {
+fn request(account: u32) -> Request {
     let effect = Effect { account: AccountId(account), amount: 10 };
-    Op::Apply(Request { id: K, client: ClientId(0), sequence: 0, effect }, None)
+    Request { id: K, client: ClientId(0), sequence: 0, effect }
 }
 
-fn apply_under(lease: i64) -> Op {
-    let Op::Apply(request, _) = apply_to(0) else { unreachable!() };
-    Op::ApplyUnderLease(request, LeaseId(lease))
+fn apply_to(account: u32) -> StoreOp {
+    StoreOp::apply(&request(account))
 }
 
-fn applied(balance: i64) -> Result<Outcome, Waits> {
-    Ok(Outcome::Ok(Response::Applied(Some(Answer(balance)))))
+fn apply_under(lease: i64) -> StoreOp {
+    let request = request(0);
+    StoreOp::apply_under_lease(&request, LeaseId(lease))
 }
 
-fn waits_for(session: Session) -> Result<Outcome, Waits> {
+fn applied(balance: i64) -> Called<StoreResponse> {
+    Ok(OutcomeOf::Ok(StoreResponse::Applied(Some(Answer(balance)))))
+}
+
+fn waits_for(session: Session) -> Called<StoreResponse> {
     Err(Waits::For(Sessions::only(session)))
 }
 
-fn check(token: i64) -> Op {
-    Op::CheckToken(AccountId(0), Token(NonZeroI64::new(token).expect("not zero")))
+fn check(token: i64) -> StoreOp {
+    StoreOp::check_token(AccountId(0), Token(NonZeroI64::new(token).expect("not zero")))
 }
 
 #[test]
@@ -62,11 +66,11 @@ fn read_committed_sees_what_is_committed_and_its_own() {
     let mut lab = Lab::postgres();
     lab.begins(A, Isolation::ReadCommitted);
     lab.begins(B, Isolation::ReadCommitted);
-    assert_eq!(lab.does(A, Op::WriteMark(K, Answer(7))), DONE);
-    assert_eq!(lab.does(A, Op::ReadMark(K)), Ok(Outcome::Ok(Response::Found(Some(Answer(7))))));
-    assert_eq!(lab.does(B, Op::ReadMark(K)), NONE_FOUND);
-    assert_eq!(lab.does(A, Op::Commit), DONE);
-    assert_eq!(lab.does(B, Op::ReadMark(K)), Ok(Outcome::Ok(Response::Found(Some(Answer(7))))));
+    assert_eq!(lab.does(A, StoreOp::write_mark(K, Answer(7))), DONE);
+    assert_eq!(lab.does(A, StoreOp::read_mark(K)), Ok(OutcomeOf::Ok(StoreResponse::Found(Some(Answer(7))))));
+    assert_eq!(lab.does(B, StoreOp::read_mark(K)), NONE_FOUND);
+    assert_eq!(lab.does(A, StoreOp::commit()), DONE);
+    assert_eq!(lab.does(B, StoreOp::read_mark(K)), Ok(OutcomeOf::Ok(StoreResponse::Found(Some(Answer(7))))));
 }
 
 #[test]
@@ -75,42 +79,48 @@ fn repeatable_read_sees_what_was_committed_before_its_first_statement() {
     lab.begins(B, Isolation::RepeatableRead);
     assert_eq!(lab.does(A, apply_to(0)), applied(10));
     // The snapshot is taken now and not at BEGIN.
-    assert_eq!(lab.does(B, Op::ReadBalance(AccountId(0))), Ok(Outcome::Ok(Response::Found(Some(Answer(10))))));
+    assert_eq!(
+        lab.does(B, StoreOp::read_balance(AccountId(0))),
+        Ok(OutcomeOf::Ok(StoreResponse::Found(Some(Answer(10)))))
+    );
     assert_eq!(lab.does(A, apply_to(0)), applied(20));
-    assert_eq!(lab.does(A, Op::WriteMark(K, Answer(20))), DONE);
-    assert_eq!(lab.does(B, Op::ReadBalance(AccountId(0))), Ok(Outcome::Ok(Response::Found(Some(Answer(10))))));
-    assert_eq!(lab.does(B, Op::ReadMark(K)), NONE_FOUND);
+    assert_eq!(lab.does(A, StoreOp::write_mark(K, Answer(20))), DONE);
+    assert_eq!(
+        lab.does(B, StoreOp::read_balance(AccountId(0))),
+        Ok(OutcomeOf::Ok(StoreResponse::Found(Some(Answer(10)))))
+    );
+    assert_eq!(lab.does(B, StoreOp::read_mark(K)), NONE_FOUND);
 }
 
 #[test]
 fn repeatable_read_fails_to_change_what_was_changed_since() {
     let mut lab = Lab::postgres();
     lab.begins(B, Isolation::RepeatableRead);
-    assert_eq!(lab.does(B, Op::ReadMark(K)), NONE_FOUND);
+    assert_eq!(lab.does(B, StoreOp::read_mark(K)), NONE_FOUND);
     assert_eq!(lab.does(A, apply_to(0)), applied(10));
     assert_eq!(lab.does(B, apply_to(1)), applied(10), "another row");
     assert_eq!(lab.does(B, apply_to(0)), UNSERIALIZABLE);
     // The transaction is over, though not in name.
-    assert_eq!(lab.does(B, Op::ReadMark(K)), Ok(Outcome::Failed(Failure::NoTransaction)));
-    assert_eq!(lab.does(B, Op::Commit), Ok(Outcome::Failed(Failure::NoTransaction)));
+    assert_eq!(lab.does(B, StoreOp::read_mark(K)), Ok(OutcomeOf::Failed(Failure::NoTransaction)));
+    assert_eq!(lab.does(B, StoreOp::commit()), Ok(OutcomeOf::Failed(Failure::NoTransaction)));
     assert_eq!(lab.ledger.len(), 1, "what B had done to account 1 is undone");
 }
 
 #[test]
 fn the_loser_of_a_claim_is_told_so_at_read_committed_and_fails_above() {
     for (isolation, told) in [
-        (Isolation::ReadCommitted, Ok(Outcome::Ok(Response::Claimed(false)))),
+        (Isolation::ReadCommitted, Ok(OutcomeOf::Ok(StoreResponse::Claimed(false)))),
         (Isolation::RepeatableRead, UNSERIALIZABLE),
         (Isolation::Serializable, UNSERIALIZABLE),
     ] {
         let mut lab = Lab::postgres();
         lab.begins(A, isolation);
         lab.begins(B, isolation);
-        assert_eq!(lab.does(B, Op::ReadMark(K)), NONE_FOUND);
-        assert_eq!(lab.does(A, Op::Claim(K)), Ok(Outcome::Ok(Response::Claimed(true))));
-        assert_eq!(lab.does(B, Op::Claim(K)), waits_for(A));
-        assert_eq!(lab.does(A, Op::Commit), DONE);
-        assert_eq!(lab.does(B, Op::Claim(K)), told);
+        assert_eq!(lab.does(B, StoreOp::read_mark(K)), NONE_FOUND);
+        assert_eq!(lab.does(A, StoreOp::claim(K)), Ok(OutcomeOf::Ok(StoreResponse::Claimed(true))));
+        assert_eq!(lab.does(B, StoreOp::claim(K)), waits_for(A));
+        assert_eq!(lab.does(A, StoreOp::commit()), DONE);
+        assert_eq!(lab.does(B, StoreOp::claim(K)), told);
     }
 }
 
@@ -119,12 +129,12 @@ fn a_claim_that_is_rolled_back_or_cut_off_never_was() {
     let mut lab = Lab::postgres();
     for cut in [false, true] {
         lab.begins(A, Isolation::ReadCommitted);
-        assert_eq!(lab.does(A, Op::Claim(K)), Ok(Outcome::Ok(Response::Claimed(true))));
-        if cut { lab.store.cut(A) } else { assert_eq!(lab.does(A, Op::Rollback), DONE) }
+        assert_eq!(lab.does(A, StoreOp::claim(K)), Ok(OutcomeOf::Ok(StoreResponse::Claimed(true))));
+        if cut { lab.store.cut(A) } else { assert_eq!(lab.does(A, StoreOp::rollback()), DONE) }
     }
     assert_eq!(lab.store, Lab::postgres().store, "nothing is left of it");
-    assert_eq!(lab.does(B, Op::Claim(K)), Ok(Outcome::Ok(Response::Claimed(true))));
-    assert_eq!(lab.does(A, Op::Commit), Ok(Outcome::Failed(Failure::NoTransaction)));
+    assert_eq!(lab.does(B, StoreOp::claim(K)), Ok(OutcomeOf::Ok(StoreResponse::Claimed(true))));
+    assert_eq!(lab.does(A, StoreOp::commit()), Ok(OutcomeOf::Failed(Failure::NoTransaction)));
 }
 
 #[test]
@@ -136,10 +146,10 @@ fn a_row_that_another_transaction_changed_is_waited_for_and_its_new_value_counts
     assert_eq!(lab.does(B, apply_to(0)), waits_for(A));
     assert_eq!(lab.does(B, apply_to(1)), applied(10), "another row is free");
     assert_eq!(lab.does(A, apply_to(1)), waits_for(B), "and here both wait for each other");
-    lab.store.deadlock(A);
+    assert_eq!(lab.store.victim(A), OutcomeOf::Failed(Failure::Deadlock));
     assert_eq!(lab.does(B, apply_to(0)), applied(10), "the victim has let go");
-    assert_eq!(lab.does(B, Op::Commit), DONE);
-    assert_eq!(lab.does(A, Op::Commit), Ok(Outcome::Failed(Failure::NoTransaction)));
+    assert_eq!(lab.does(B, StoreOp::commit()), DONE);
+    assert_eq!(lab.does(A, StoreOp::commit()), Ok(OutcomeOf::Failed(Failure::NoTransaction)));
     assert_eq!(lab.ledger.iter().map(|entry| (entry.number, entry.account.0)).collect::<Vec<_>>(), [(1, 1), (2, 0)]);
 }
 
@@ -148,13 +158,13 @@ fn a_lower_token_is_refused_and_its_row_stays_locked() {
     let mut lab = Lab::postgres();
     assert_eq!(lab.does(A, check(5)), DONE);
     lab.begins(A, Isolation::ReadCommitted);
-    assert_eq!(lab.does(A, check(4)), Ok(Outcome::Failed(Failure::StaleToken)));
+    assert_eq!(lab.does(A, check(4)), Ok(OutcomeOf::Failed(Failure::StaleToken)));
     assert_eq!(lab.does(B, check(6)), waits_for(A));
-    assert_eq!(lab.does(A, Op::Rollback), DONE);
+    assert_eq!(lab.does(A, StoreOp::rollback()), DONE);
     assert_eq!(lab.does(B, check(6)), DONE);
 }
 
-const OTHER_LEASE: Result<Outcome, Waits> = Ok(Outcome::Failed(Failure::OtherLease));
+const OTHER_LEASE: Called<StoreResponse> = Ok(OutcomeOf::Failed(Failure::OtherLease));
 
 #[test]
 fn only_the_lease_that_was_first_may_apply_and_no_newer_one() {
@@ -173,14 +183,14 @@ fn a_lease_that_is_rolled_back_was_never_seen_and_one_that_is_refused_locks_the_
     lab.begins(A, Isolation::ReadCommitted);
     assert_eq!(lab.does(A, apply_under(5)), applied(10));
     assert_eq!(lab.does(B, apply_under(6)), waits_for(A));
-    assert_eq!(lab.does(A, Op::Rollback), DONE);
+    assert_eq!(lab.does(A, StoreOp::rollback()), DONE);
     assert_eq!(lab.store, Lab::postgres().store, "nothing is left of it");
     assert_eq!(lab.does(B, apply_under(6)), applied(10));
     lab.begins(A, Isolation::ReadCommitted);
     assert_eq!(lab.does(A, apply_under(5)), OTHER_LEASE);
     assert_eq!(lab.does(B, apply_to(0)), applied(20), "the account's own row is free");
     assert_eq!(lab.does(B, apply_under(6)), waits_for(A));
-    assert_eq!(lab.does(A, Op::Commit), DONE);
+    assert_eq!(lab.does(A, StoreOp::commit()), DONE);
     assert_eq!(lab.does(B, apply_under(6)), applied(30));
 }
 
@@ -191,28 +201,28 @@ fn renaming_leases_renames_those_that_are_remembered_committed_or_not() {
         if open {
             lab.begins(A, Isolation::ReadCommitted);
         }
-        assert!(!lab.store.remembers_leases());
+        assert_eq!(lab.store.has_names(), open, "the name of a connection");
         assert_eq!(lab.does(A, apply_under(5)), applied(10));
-        assert!(lab.store.remembers_leases());
-        lab.store.rename_leases(|LeaseId(lease)| LeaseId(lease + 10));
+        assert!(lab.store.has_names());
+        lab.store.rename(&|session| session, &mut |_, lease| lease + 10);
         assert_eq!(lab.does(A, apply_under(5)), OTHER_LEASE);
         assert_eq!(lab.does(A, apply_under(15)), applied(20));
     }
 }
 
 /// Write skew: each reads what the other writes. Snapshot isolation lets both commit.
-fn write_skew(isolation: Isolation) -> [Result<Outcome, Waits>; 2] {
+fn write_skew(isolation: Isolation) -> [Called<StoreResponse>; 2] {
     let mut lab = Lab::postgres();
     lab.begins(A, isolation);
     lab.begins(B, isolation);
     for session in [A, B] {
-        assert_eq!(lab.does(session, Op::ReadMark(K)), NONE_FOUND);
+        assert_eq!(lab.does(session, StoreOp::read_mark(K)), NONE_FOUND);
     }
     for (session, account) in [(A, 0), (B, 1)] {
         assert_eq!(lab.does(session, apply_to(account)), applied(10));
-        assert_eq!(lab.does(session, Op::WriteMark(K, Answer(10))), DONE);
+        assert_eq!(lab.does(session, StoreOp::write_mark(K, Answer(10))), DONE);
     }
-    [lab.does(A, Op::Commit), lab.does(B, Op::Commit)]
+    [lab.does(A, StoreOp::commit()), lab.does(B, StoreOp::commit())]
 }
 
 #[test]
@@ -226,9 +236,9 @@ fn serializable_transactions_one_after_the_other_leave_nothing_behind() {
     let mut lab = Lab::postgres();
     for session in [A, B, A] {
         lab.begins(session, Isolation::Serializable);
-        assert!(matches!(lab.does(session, Op::ReadMark(K)), Ok(Outcome::Ok(_))));
-        assert_eq!(lab.does(session, Op::WriteMark(K, Answer(1))), DONE);
-        assert_eq!(lab.does(session, Op::Commit), DONE);
+        assert!(matches!(lab.does(session, StoreOp::read_mark(K)), Ok(OutcomeOf::Ok(_))));
+        assert_eq!(lab.does(session, StoreOp::write_mark(K, Answer(1))), DONE);
+        assert_eq!(lab.does(session, StoreOp::commit()), DONE);
     }
     assert_eq!(lab.store.serializable, Serializable::default());
 }
@@ -238,11 +248,11 @@ fn a_reader_alone_does_no_harm_to_a_writer() {
     let mut lab = Lab::postgres();
     lab.begins(A, Isolation::Serializable);
     lab.begins(B, Isolation::Serializable);
-    assert_eq!(lab.does(A, Op::ReadMark(K)), NONE_FOUND);
-    assert_eq!(lab.does(B, Op::WriteMark(K, Answer(1))), DONE);
-    assert_eq!(lab.does(B, Op::Commit), DONE);
-    assert_eq!(lab.does(A, Op::ReadMark(K)), NONE_FOUND);
-    assert_eq!(lab.does(A, Op::Commit), DONE, "A before B is a serial order");
+    assert_eq!(lab.does(A, StoreOp::read_mark(K)), NONE_FOUND);
+    assert_eq!(lab.does(B, StoreOp::write_mark(K, Answer(1))), DONE);
+    assert_eq!(lab.does(B, StoreOp::commit()), DONE);
+    assert_eq!(lab.does(A, StoreOp::read_mark(K)), NONE_FOUND);
+    assert_eq!(lab.does(A, StoreOp::commit()), DONE, "A before B is a serial order");
 }
 
 #[test]
@@ -250,10 +260,13 @@ fn sqlite_lets_one_write_at_a_time_and_everyone_read() {
     let mut lab = Lab::new(Profile::Sqlite);
     lab.begins(A, Isolation::ReadCommitted);
     assert_eq!(lab.does(A, apply_to(0)), applied(10));
-    assert_eq!(lab.does(B, Op::Begin(Isolation::ReadCommitted)), waits_for(A));
+    assert_eq!(lab.does(B, StoreOp::begin(Isolation::ReadCommitted)), waits_for(A));
     assert_eq!(lab.does(B, apply_to(1)), waits_for(A));
-    assert_eq!(lab.does(B, Op::ReadBalance(AccountId(0))), Ok(Outcome::Ok(Response::Found(Some(Answer(0))))));
-    assert_eq!(lab.does(A, Op::Commit), DONE);
+    assert_eq!(
+        lab.does(B, StoreOp::read_balance(AccountId(0))),
+        Ok(OutcomeOf::Ok(StoreResponse::Found(Some(Answer(0)))))
+    );
+    assert_eq!(lab.does(A, StoreOp::commit()), DONE);
     assert_eq!(lab.does(B, apply_to(0)), applied(20));
 }
 
@@ -263,9 +276,12 @@ fn what_waits_changes_nothing() {
     lab.begins(A, Isolation::ReadCommitted);
     assert_eq!(lab.does(A, apply_to(0)), applied(10));
     let before = lab.store.clone();
-    let Op::Apply(request, _) = apply_to(0) else { unreachable!() };
-    assert_eq!(lab.does(B, Op::ClaimAndApply(request)), waits_for(A));
-    assert_eq!(lab.does(B, Op::Apply(request, NonZeroI64::new(3).map(Token))), waits_for(A));
+    let request = request(0);
+    assert_eq!(lab.does(B, StoreOp::claim_and_apply(&request)), waits_for(A));
+    assert_eq!(
+        lab.does(B, StoreOp::apply_fenced(&request, Token(NonZeroI64::new(3).expect("not zero")))),
+        waits_for(A)
+    );
     assert_eq!(lab.does(B, apply_under(5)), waits_for(A));
     assert_eq!(lab.store, before);
 }
@@ -274,10 +290,10 @@ fn what_waits_changes_nothing() {
 fn renaming_connections_renames_all_that_is_theirs() {
     let mut lab = Lab::postgres();
     lab.begins(A, Isolation::RepeatableRead);
-    for op in [Op::Claim(K), apply_to(0), check(1), apply_under(5), Op::WriteMark(K, Answer(1))] {
+    for op in [StoreOp::claim(K), apply_to(0), check(1), apply_under(5), StoreOp::write_mark(K, Answer(1))] {
         assert!(lab.does(A, op).is_ok());
     }
-    lab.store.rename(A, B);
+    lab.store.rename(&|session| if session == A { B } else { session }, &mut |_, id| id);
     assert!(lab.store.is_in_transaction(B) && !lab.store.is_in_transaction(A));
     assert_eq!(lab.does(A, apply_to(0)), waits_for(B));
     lab.store.cut(B);
@@ -293,12 +309,12 @@ fn each_flaw_breaks_what_it_says() {
     let mut unlocked = Lab { store: Lab::postgres().store.with_flaw(StoreModelFlaw::NoRowLocks), ledger: vec![] };
     let mut dirty = Lab { store: Lab::postgres().store.with_flaw(StoreModelFlaw::ReadsUncommitted), ledger: vec![] };
     for _ in 0..2 {
-        assert_eq!(unconstrained.does(A, Op::Claim(K)), Ok(Outcome::Ok(Response::Claimed(true))));
+        assert_eq!(unconstrained.does(A, StoreOp::claim(K)), Ok(OutcomeOf::Ok(StoreResponse::Claimed(true))));
     }
     assert_eq!((unfenced.does(A, check(5)), unfenced.does(A, check(4))), (DONE, DONE));
     unlocked.begins(A, Isolation::ReadCommitted);
     assert_eq!((unlocked.does(A, apply_to(0)), unlocked.does(B, apply_to(0))), (applied(10), applied(10)));
     dirty.begins(A, Isolation::ReadCommitted);
-    assert_eq!(dirty.does(A, Op::WriteMark(K, Answer(1))), DONE);
-    assert_eq!(dirty.does(B, Op::ReadMark(K)), Ok(Outcome::Ok(Response::Found(Some(Answer(1))))));
+    assert_eq!(dirty.does(A, StoreOp::write_mark(K, Answer(1))), DONE);
+    assert_eq!(dirty.does(B, StoreOp::read_mark(K)), Ok(OutcomeOf::Ok(StoreResponse::Found(Some(Answer(1))))));
 }

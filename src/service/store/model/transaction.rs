@@ -2,8 +2,8 @@
 
 use super::Tables;
 use super::rows::Insertion;
-use crate::service::contract::Waits;
-use crate::service::{Outcome, Response};
+use crate::service::modelled::Waits;
+use crate::service::store::{StoreOutcome, StoreResponse};
 use crate::terms::{Entry, Failure, Isolation, Profile, Session, Sessions};
 
 /// A transaction that has begun and not ended.
@@ -19,11 +19,11 @@ pub(super) struct Transaction {
     pub entries: Vec<Entry>,
 }
 
-const DONE: Outcome = Outcome::Ok(Response::Done);
-const NO_TRANSACTION: Outcome = Outcome::Failed(Failure::NoTransaction);
+const DONE: StoreOutcome = StoreOutcome::Ok(StoreResponse::Done);
+const NO_TRANSACTION: StoreOutcome = StoreOutcome::Failed(Failure::NoTransaction);
 
 impl Tables {
-    pub(super) fn begin(&mut self, session: Session, isolation: Isolation) -> Result<Outcome, Waits> {
+    pub(super) fn begin(&mut self, session: Session, isolation: Isolation) -> Result<StoreOutcome, Waits> {
         // Of one that is open already PostgreSQL warns, and goes on in it.
         if self.transaction(session).is_some() {
             return Ok(DONE);
@@ -37,7 +37,7 @@ impl Tables {
         Ok(DONE)
     }
 
-    pub(super) fn commit(&mut self, session: Session, ledger: &mut Vec<Entry>) -> Outcome {
+    pub(super) fn commit(&mut self, session: Session, ledger: &mut Vec<Entry>) -> StoreOutcome {
         let Some(at) = self.transaction(session) else { return NO_TRANSACTION };
         if self.open[at].failed {
             self.open.remove(at);
@@ -46,15 +46,14 @@ impl Tables {
         if !self.serializable.may_commit(session) {
             self.undo(session);
             self.open.remove(at);
-            return Outcome::Failed(Failure::SerializationFailure);
+            return StoreOutcome::Failed(Failure::SerializationFailure);
         }
         let mut ended = self.open.remove(at);
         let snapshots = self.snapshots();
         self.balances.iter_mut().for_each(|row| row.commit(session, snapshots));
-        self.fences.iter_mut().for_each(|row| row.commit(session, snapshots));
-        self.owners.iter_mut().for_each(|row| row.commit(session, snapshots));
+        self.values.iter_mut().flatten().for_each(|row| row.commit(session, snapshots));
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.commit(session, snapshots));
-        self.marks.iter_mut().chain(&mut self.answers).for_each(|note| note.insertion.commit(session, snapshots));
+        self.notes.iter_mut().flatten().for_each(|note| note.insertion.commit(session, snapshots));
         self.serializable.committed(session);
         for mut entry in ended.entries.drain(..) {
             entry.number = ledger.len() as u64 + 1;
@@ -63,7 +62,7 @@ impl Tables {
         DONE
     }
 
-    pub(super) fn rollback(&mut self, session: Session) -> Outcome {
+    pub(super) fn rollback(&mut self, session: Session) -> StoreOutcome {
         let Some(at) = self.transaction(session) else { return NO_TRANSACTION };
         self.undo(session);
         self.open.remove(at);
@@ -82,12 +81,10 @@ impl Tables {
     /// Takes back whatever a transaction has changed.
     pub(super) fn undo(&mut self, session: Session) {
         self.balances.iter_mut().for_each(|row| row.undo(session));
-        self.fences.iter_mut().for_each(|row| row.undo(session));
-        self.owners.iter_mut().for_each(|row| row.undo(session));
+        self.values.iter_mut().flatten().for_each(|row| row.undo(session));
         self.claims.retain(|(_, insertion)| !insertion.is_pending_of(session));
-        self.marks.retain(|note| !note.insertion.is_pending_of(session));
-        self.answers.retain(|note| !note.insertion.is_pending_of(session));
-        let notes = self.marks.iter_mut().chain(&mut self.answers).map(|note| &mut note.insertion);
+        self.notes.iter_mut().for_each(|notes| notes.retain(|note| !note.insertion.is_pending_of(session)));
+        let notes = self.notes.iter_mut().flatten().map(|note| &mut note.insertion);
         let claims = self.claims.iter_mut().map(|(_, insertion)| insertion);
         notes.chain(claims).for_each(|insertion| insertion.forget_snapshot(session));
         self.serializable.forget(session);

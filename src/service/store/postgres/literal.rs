@@ -1,7 +1,7 @@
 //! The SQL of the lab with its parameters written in, for those who carry it out without the lab.
 
 use super::statements::{self, Argument};
-use crate::service::Op;
+use crate::service::store::{Does, StoreOp};
 use crate::terms::Delivery;
 
 /// What reads the ledger from beginning to end.
@@ -18,18 +18,15 @@ pub(crate) fn setup(accounts: u32) -> Vec<String> {
 }
 
 /// What a connection to PostgreSQL sends for an operation of a store.
-///
-/// # Panics
-/// If it is none of a store's.
-pub(crate) fn sql(op: Op, by: Delivery) -> String {
-    match op {
-        Op::Begin(isolation) => statements::begin(isolation).to_owned(),
-        Op::Commit => statements::COMMIT.to_owned(),
-        Op::Rollback => statements::ROLLBACK.to_owned(),
-        _ => {
+pub(crate) fn sql(op: StoreOp, by: Delivery) -> String {
+    match op.does() {
+        Does::Begin => statements::begin(op.level()).to_owned(),
+        Does::Commit => statements::COMMIT.to_owned(),
+        Does::Rollback => statements::ROLLBACK.to_owned(),
+        Does::Own | Does::Rows(_) => {
             let (text, parameters) = statements::statement(op, by);
             // The lab's own statements give each parameter a place that says its type. A strategy's own need not.
-            let is_typed = matches!(op, Op::Sql(_));
+            let is_typed = *op.does() == Does::Own;
             let values: Vec<String> = parameters.into_iter().map(|parameter| literal(parameter, is_typed)).collect();
             with_values(text, &values)
         }
@@ -102,14 +99,19 @@ mod tests {
     #[test]
     fn every_operation_of_a_store_is_the_text_of_its_statement_without_parameters() {
         let by = Delivery { attempt: 1, copy: 2 };
-        let apply = sql(Op::Apply(REQUEST, None), by);
+        let apply = sql(StoreOp::apply(&REQUEST), by);
         assert!(apply.contains("balance = balance + (-5) WHERE id = 3"), "{apply}");
         assert!(apply.contains("SELECT 7, 3, (-5), balance, NULL, 1, 2 FROM changed"), "{apply}");
-        let overwrite = sql(Op::Overwrite(REQUEST, Answer(20)), by);
+        let overwrite = sql(StoreOp::overwrite(&REQUEST, Answer(20)), by);
         assert!(overwrite.contains("SET balance = 15 WHERE id = 3"), "{overwrite}");
-        assert_eq!(sql(Op::Claim(MessageId(7)), by), "INSERT INTO claim (message) VALUES (7) ON CONFLICT DO NOTHING");
-        assert_eq!(sql(Op::Begin(Isolation::Serializable), by), "BEGIN ISOLATION LEVEL SERIALIZABLE");
-        for op in [Op::ReadMark(MessageId(7)), Op::ClaimAndApply(REQUEST), Op::ReadBalance(AccountId(3))] {
+        assert_eq!(
+            sql(StoreOp::claim(MessageId(7)), by),
+            "INSERT INTO claim (message) VALUES (7) ON CONFLICT DO NOTHING"
+        );
+        assert_eq!(sql(StoreOp::begin(Isolation::Serializable), by), "BEGIN ISOLATION LEVEL SERIALIZABLE");
+        for op in
+            [StoreOp::read_mark(MessageId(7)), StoreOp::claim_and_apply(&REQUEST), StoreOp::read_balance(AccountId(3))]
+        {
             assert!(!sql(op, by).contains('$'), "{}", sql(op, by));
         }
         assert!(setup(2).iter().all(|statement| !statement.contains('$')));
@@ -117,7 +119,7 @@ mod tests {
 
     #[test]
     fn values_of_a_statement_of_its_own_keep_the_type_that_a_strategy_binds_them_with() {
-        let statement = |text| sql(Op::Sql(Sql::new(text, &REQUEST, -1)), Delivery::FIRST);
+        let statement = |text| sql(StoreOp::sql(Sql::new(text, &REQUEST, -1)), Delivery::FIRST);
         assert_eq!(statement("SELECT $4::text, $2 + $1"), "SELECT (-1)::bigint::text, 3::bigint + 7::bigint");
     }
 

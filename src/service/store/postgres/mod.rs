@@ -4,6 +4,7 @@ pub(crate) mod literal;
 mod overseer;
 mod preflight;
 mod print;
+pub(crate) mod replayed;
 mod session;
 mod statements;
 mod verifier;

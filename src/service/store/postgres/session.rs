@@ -6,9 +6,10 @@ use sqlx::{Executor, Row};
 
 use super::broken;
 use super::statements::{self, Argument};
-use crate::service::store::program::{Gives, Program};
-use crate::service::{BackendError, Connection, Op, Outcome, Pending, Response};
-use crate::terms::{Answer, Delivery, Failure};
+use crate::service::store::program::Gives;
+use crate::service::store::{Does, StoreOp, StoreResponse};
+use crate::service::{AnyOp, BackendError, Connection, Outcome, Pending, own};
+use crate::terms::{Delivery, Failure, OutcomeOf};
 
 /// One connection.
 pub(super) struct PostgresSession {
@@ -33,55 +34,59 @@ impl PostgresSession {
         PostgresSession { connection, transaction: OpenTransaction::None }
     }
 
-    async fn run(&mut self, op: Op, by: Delivery) -> Result<Outcome, sqlx::Error> {
-        let response = match op {
-            Op::Begin(isolation) => {
-                self.connection.execute(statements::begin(isolation)).await?;
+    async fn run(&mut self, op: StoreOp, by: Delivery) -> Result<OutcomeOf<StoreResponse>, sqlx::Error> {
+        let response = match op.does() {
+            Does::Begin => {
+                self.connection.execute(statements::begin(op.level())).await?;
                 self.transaction = OpenTransaction::Open;
-                Response::Done
+                StoreResponse::Done
             }
-            Op::Commit | Op::Rollback if self.transaction == OpenTransaction::None => {
-                return Ok(Outcome::Failed(Failure::NoTransaction));
+            Does::Commit | Does::Rollback if self.transaction == OpenTransaction::None => {
+                return Ok(OutcomeOf::Failed(Failure::NoTransaction));
             }
-            Op::Commit if self.transaction == OpenTransaction::Aborted => {
+            Does::Commit if self.transaction == OpenTransaction::Aborted => {
                 self.end(statements::ROLLBACK).await?;
-                return Ok(Outcome::Failed(Failure::NoTransaction));
+                return Ok(OutcomeOf::Failed(Failure::NoTransaction));
             }
-            Op::Commit => self.end(statements::COMMIT).await?,
-            Op::Rollback => self.end(statements::ROLLBACK).await?,
-            Op::Sql(_) => Response::Found(self.first_value(op, by).await?.flatten().map(Answer)),
-            _ => return self.on_rows(op, by).await,
+            Does::Commit => self.end(statements::COMMIT).await?,
+            Does::Rollback => self.end(statements::ROLLBACK).await?,
+            Does::Own => return self.on_rows(op, Gives::Found, by).await,
+            Does::Rows(program) => return self.on_rows(op, program.gives, by).await,
         };
-        Ok(Outcome::Ok(response))
+        Ok(OutcomeOf::Ok(response))
     }
 
-    async fn on_rows(&mut self, op: Op, by: Delivery) -> Result<Outcome, sqlx::Error> {
-        let Program { gives, .. } = Program::of(op).unwrap_or_else(|| panic!("`{op}` was sent to a store"));
+    async fn on_rows(
+        &mut self,
+        op: StoreOp,
+        gives: Gives,
+        by: Delivery,
+    ) -> Result<OutcomeOf<StoreResponse>, sqlx::Error> {
         let row = match gives {
-            Gives::Found | Gives::Applied | Gives::AppliedOr(_) => self.first_value(op, by).await?,
+            Gives::Found | Gives::Balance | Gives::Applied | Gives::AppliedOr(_) => self.first_value(op, by).await?,
             Gives::Done | Gives::Claimed | Gives::DoneOr(_) => (self.rows_changed(op, by).await? > 0).then_some(None),
         };
         Ok(gives.outcome(row))
     }
 
-    async fn end(&mut self, statement: &'static str) -> Result<Response, sqlx::Error> {
+    async fn end(&mut self, statement: &'static str) -> Result<StoreResponse, sqlx::Error> {
         self.connection.execute(statement).await?;
         self.transaction = OpenTransaction::None;
-        Ok(Response::Done)
+        Ok(StoreResponse::Done)
     }
 
     /// The first column of the first row, if there is one.
-    async fn first_value(&mut self, op: Op, by: Delivery) -> Result<Option<Option<i64>>, sqlx::Error> {
+    async fn first_value(&mut self, op: StoreOp, by: Delivery) -> Result<Option<Option<i64>>, sqlx::Error> {
         let row = query(op, by).fetch_optional(&mut self.connection).await?;
         let Some(row) = row else { return Ok(None) };
         // The first column of a statement of the strategy's own may be of any type.
         match row.try_get(0) {
-            Err(sqlx::Error::ColumnDecode { .. }) if op.own_sql().is_some() => Ok(Some(Some(whole(&row)))),
+            Err(sqlx::Error::ColumnDecode { .. }) if *op.does() == Does::Own => Ok(Some(Some(whole(&row)))),
             value => Ok(Some(Some(value?))),
         }
     }
 
-    async fn rows_changed(&mut self, op: Op, by: Delivery) -> Result<u64, sqlx::Error> {
+    async fn rows_changed(&mut self, op: StoreOp, by: Delivery) -> Result<u64, sqlx::Error> {
         Ok(query(op, by).execute(&mut self.connection).await?.rows_affected())
     }
 }
@@ -93,7 +98,7 @@ fn whole(row: &PgRow) -> i64 {
 }
 
 /// The statement of an operation, with its parameters bound.
-fn query(op: Op, by: Delivery) -> Query<'static, Postgres, PgArguments> {
+fn query(op: StoreOp, by: Delivery) -> Query<'static, Postgres, PgArguments> {
     let (text, parameters) = statements::statement(op, by);
     parameters.into_iter().fold(sqlx::query(text), |query, parameter| match parameter {
         Argument::Bigint(value) => query.bind(value),
@@ -103,9 +108,9 @@ fn query(op: Op, by: Delivery) -> Query<'static, Postgres, PgArguments> {
 }
 
 impl Connection for PostgresSession {
-    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+    fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
-            self.run(op, by).await.or_else(|error| {
+            self.run(own(op), by).await.map(|outcome| outcome.map(Into::into)).or_else(|error| {
                 if self.transaction == OpenTransaction::Open {
                     self.transaction = OpenTransaction::Aborted;
                 }
@@ -116,7 +121,7 @@ impl Connection for PostgresSession {
 }
 
 impl Connection for Unreachable {
-    fn execute(&mut self, _: Op, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+    fn execute(&mut self, _: AnyOp, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(std::future::ready(Ok(Outcome::Failed(Failure::Unavailable))))
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::print::{PrintedStatement, printed};
-use crate::service::Op;
-use crate::service::store::program::{About, CLAIM_AND_APPLY, PROGRAMS, Parameter, place};
+use crate::service::store::program::Parameter;
+use crate::service::store::{Does, StoreOp};
 use crate::terms::{Delivery, Isolation};
 
 /// The tables, in the schema of the run.
@@ -121,30 +121,34 @@ pub(super) fn begin(isolation: Isolation) -> &'static str {
     }
 }
 
-/// The printed statements, in the order of their programs.
-static PRINTED: LazyLock<Vec<PrintedStatement>> = LazyLock::new(|| PROGRAMS.iter().map(printed).collect());
+/// The printed statements, by number; none for what is no program.
+static PRINTED: LazyLock<Vec<Option<PrintedStatement>>> = LazyLock::new(|| {
+    let print = |does| if let Does::Rows(program) = does { Some(printed(&program)) } else { None };
+    StoreOp::programs().map(print).collect()
+});
 
 /// What a strategy asks for most, if it asks once for everything: claim, effect and answer in one statement.
 pub(super) fn claim_and_apply() -> &'static str {
-    &PRINTED[CLAIM_AND_APPLY].text
+    let place = StoreOp::place_of("claim-and-apply").expect("stores know it");
+    &PRINTED[place].as_ref().expect("it is a program").text
 }
 
 /// What an operation reads or changes, and the values in their order.
 ///
 /// # Panics
-/// If it begins or ends a transaction, or is none of a store's.
-pub(super) fn statement(op: Op, by: Delivery) -> (&'static str, Vec<Argument>) {
-    if let Some(sql) = op.own_sql() {
+/// If it begins or ends a transaction.
+pub(super) fn statement(op: StoreOp, by: Delivery) -> (&'static str, Vec<Argument>) {
+    if *op.does() == Does::Own {
+        let sql = op.own();
         return (sql.text(), sql.values().into_iter().map(|value| Argument::Bigint(Some(value))).collect());
     }
-    let PrintedStatement { text, parameters } = &PRINTED[place(op).unwrap_or_else(|| panic!("`{op}` is no statement"))];
-    let about = About::of(op);
+    let Some(PrintedStatement { text, parameters }) = &PRINTED[op.place()] else { panic!("`{op}` is no statement") };
     let argument = |parameter: &Parameter| match parameter {
-        Parameter::Amount => Argument::Int(about.amount),
+        Parameter::Amount => Argument::Int(op.effect().amount),
         Parameter::Attempt => Argument::Smallint(by.attempt.into()),
         Parameter::Copy => Argument::Smallint(by.copy.into()),
-        Parameter::Message | Parameter::Account | Parameter::Value | Parameter::Token => {
-            Argument::Bigint(about.value_of(*parameter, by))
+        Parameter::Message | Parameter::Account | Parameter::Value | Parameter::Balance | Parameter::Token => {
+            Argument::Bigint(op.value_of(*parameter, by))
         }
     };
     (text, parameters.iter().map(argument).collect())

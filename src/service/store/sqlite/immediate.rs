@@ -13,13 +13,14 @@ use super::plan::{RunsAs, StatementPlan};
 use super::statements;
 use crate::service::provision::what_lets_files_be_opened;
 use crate::service::store::ledger;
-use crate::service::{BackendError, Op, Outcome, Response, Scope};
-use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, Token};
+use crate::service::store::{Does, StoreOp, StoreResponse};
+use crate::service::{BackendError, Scope};
+use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, OutcomeOf, Token};
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Immediate {
-    Came(Outcome),
+    Came(OutcomeOf<StoreResponse>),
     /// Another connection is writing, and nothing was done (`SQLITE_BUSY`).
     Busy,
 }
@@ -78,10 +79,7 @@ impl ImmediateConnection {
     ///
     /// # Errors
     /// [`BackendError`] if SQLite is broken rather than busy.
-    ///
-    /// # Panics
-    /// If the operation belongs to the lock service.
-    pub fn execute(&mut self, op: Op, by: Delivery) -> Result<Immediate, BackendError> {
+    pub fn execute(&mut self, op: StoreOp, by: Delivery) -> Result<Immediate, BackendError> {
         match self.carry_out(op, by) {
             Ok(outcome) => Ok(Immediate::Came(outcome)),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(Immediate::Busy),
@@ -137,21 +135,21 @@ impl ImmediateConnection {
         self.connection.execute_batch(statement).map_err(|error| broken(&error))
     }
 
-    fn carry_out(&mut self, op: Op, by: Delivery) -> rusqlite::Result<Outcome> {
-        let done = Ok(Outcome::Ok(Response::Done));
-        match op {
-            Op::Begin(_) => {
+    fn carry_out(&mut self, op: StoreOp, by: Delivery) -> rusqlite::Result<OutcomeOf<StoreResponse>> {
+        let done = Ok(OutcomeOf::Ok(StoreResponse::Done));
+        match op.does() {
+            Does::Begin => {
                 self.step("BEGIN IMMEDIATE")?;
                 self.in_transaction = true;
                 done
             }
-            Op::Commit | Op::Rollback if !self.in_transaction => Ok(Outcome::Failed(Failure::NoTransaction)),
-            Op::Commit | Op::Rollback => {
-                self.step(if op == Op::Commit { "COMMIT" } else { "ROLLBACK" })?;
+            Does::Commit | Does::Rollback if !self.in_transaction => Ok(OutcomeOf::Failed(Failure::NoTransaction)),
+            ends @ (Does::Commit | Does::Rollback) => {
+                self.step(if *ends == Does::Commit { "COMMIT" } else { "ROLLBACK" })?;
                 self.in_transaction = false;
                 done
             }
-            _ => {
+            Does::Own | Does::Rows(_) => {
                 let plan = StatementPlan::new(op, by, true);
                 let row = match plan.how {
                     RunsAs::Read(text) => self.rows(text, &plan.values)?,

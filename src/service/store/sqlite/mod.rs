@@ -3,6 +3,7 @@
 mod immediate;
 mod plan;
 mod print;
+pub(crate) mod replayed;
 mod session;
 mod statements;
 

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use super::print::{PrintedStatements, printed};
-use crate::service::store::program::{About, Act, Gives, PROGRAMS, Parameter, place};
-use crate::service::{Op, Outcome};
-use crate::terms::Delivery;
+use crate::service::store::program::{Act, Gives, Parameter};
+use crate::service::store::{Does, StoreOp, StoreResponse};
+use crate::terms::{Delivery, OutcomeOf};
 
 /// What an operation is carried out as.
 pub(super) struct StatementPlan {
@@ -35,42 +35,46 @@ struct Texts {
     parameters: Vec<Parameter>,
 }
 
-fn texts(compares_tokens: bool) -> Vec<Texts> {
-    let text = |program| {
-        let PrintedStatements { text, parameters } = printed(program, compares_tokens);
-        Texts { alone: format!("BEGIN IMMEDIATE; {text}; COMMIT"), inside: text, parameters }
+/// By the number of the statement; none for what is no program.
+fn texts(compares_tokens: bool) -> Vec<Option<Texts>> {
+    let text = |does: Does| {
+        let Does::Rows(program) = does else { return None };
+        let PrintedStatements { text, parameters } = printed(&program, compares_tokens);
+        Some(Texts { alone: format!("BEGIN IMMEDIATE; {text}; COMMIT"), inside: text, parameters })
     };
-    PROGRAMS.iter().map(text).collect()
+    StoreOp::programs().map(text).collect()
 }
 
-static TEXTS: LazyLock<Vec<Texts>> = LazyLock::new(|| texts(true));
+static TEXTS: LazyLock<Vec<Option<Texts>>> = LazyLock::new(|| texts(true));
 
 /// Where the store has the mistake of not comparing tokens.
-static BLIND: LazyLock<Vec<Texts>> = LazyLock::new(|| texts(false));
+static BLIND: LazyLock<Vec<Option<Texts>>> = LazyLock::new(|| texts(false));
 
 impl StatementPlan {
     /// The plan for an operation on rows. `compares_tokens` is false where the store has the mistake of not doing so.
     ///
     /// # Panics
-    /// If the operation begins or ends a transaction, or belongs to the lock service.
-    pub(super) fn new(op: Op, by: Delivery, compares_tokens: bool) -> Self {
-        if let Some(sql) = op.own_sql() {
+    /// If the operation begins or ends a transaction, which is no statement on rows.
+    pub(super) fn new(op: StoreOp, by: Delivery, compares_tokens: bool) -> Self {
+        if *op.does() == Does::Own {
+            let sql = op.own();
             let values = sql.values().into_iter().map(Some).collect();
             return StatementPlan { how: RunsAs::Own(sql.text()), values, gives: Gives::Found };
         }
-        let place = place(op).unwrap_or_else(|| panic!("`{op}` is no statement on rows of a store"));
-        let Texts { inside, alone, parameters } = if compares_tokens { &TEXTS[place] } else { &BLIND[place] };
-        let about = About::of(op);
-        let how = match PROGRAMS[place].acts {
+        let texts = if compares_tokens { &TEXTS } else { &BLIND };
+        let (Does::Rows(program), Some(Texts { inside, alone, parameters })) = (op.does(), &texts[op.place()]) else {
+            panic!("`{op}` is no statement on rows of a store")
+        };
+        let how = match program.acts {
             [Act::Read(_)] => RunsAs::Read(inside),
             _ => RunsAs::Write { inside, alone },
         };
-        let values = parameters.iter().map(|parameter| about.value_of(*parameter, by)).collect();
-        StatementPlan { how, values, gives: PROGRAMS[place].gives }
+        let values = parameters.iter().map(|parameter| op.value_of(*parameter, by)).collect();
+        StatementPlan { how, values, gives: program.gives }
     }
 
     /// The outcome, by the first column of the first row that came back.
-    pub(super) fn outcome(&self, row: Option<Option<i64>>) -> Outcome {
+    pub(super) fn outcome(&self, row: Option<Option<i64>>) -> OutcomeOf<StoreResponse> {
         self.gives.outcome(row)
     }
 }

@@ -6,8 +6,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::plan::{RunsAs, StatementPlan};
 use super::{WriterQueue, broken};
-use crate::service::{BackendError, Connection, Op, Outcome, Pending, Response};
-use crate::terms::{Delivery, Failure};
+use crate::service::store::{Does, StoreOp, StoreResponse};
+use crate::service::{AnyOp, BackendError, Connection, Outcome, Pending, own};
+use crate::terms::{Delivery, Failure, OutcomeOf};
 
 /// One connection, with its place among the writers while a transaction is open.
 pub(super) struct SqliteSession {
@@ -25,27 +26,27 @@ impl SqliteSession {
         SqliteSession { connection, writers, transaction: None, compares_tokens }
     }
 
-    async fn run(&mut self, op: Op, by: Delivery) -> Result<Outcome, sqlx::Error> {
-        let response = match op {
-            Op::Begin(_) => {
+    async fn run(&mut self, op: StoreOp, by: Delivery) -> Result<OutcomeOf<StoreResponse>, sqlx::Error> {
+        let response = match op.does() {
+            Does::Begin => {
                 // Only when the statement has succeeded does the place among the writers belong to the transaction.
                 let place = self.writers.clone().lock_owned().await;
                 self.connection.execute("BEGIN IMMEDIATE").await?;
                 self.transaction = Some(place);
-                Response::Done
+                StoreResponse::Done
             }
-            Op::Commit | Op::Rollback if self.transaction.is_none() => {
-                return Ok(Outcome::Failed(Failure::NoTransaction));
+            Does::Commit | Does::Rollback if self.transaction.is_none() => {
+                return Ok(OutcomeOf::Failed(Failure::NoTransaction));
             }
-            Op::Commit => self.end("COMMIT").await?,
-            Op::Rollback => self.end("ROLLBACK").await?,
-            _ => return self.on_rows(StatementPlan::new(op, by, self.compares_tokens)).await,
+            Does::Commit => self.end("COMMIT").await?,
+            Does::Rollback => self.end("ROLLBACK").await?,
+            Does::Own | Does::Rows(_) => return self.on_rows(StatementPlan::new(op, by, self.compares_tokens)).await,
         };
-        Ok(Outcome::Ok(response))
+        Ok(OutcomeOf::Ok(response))
     }
 
     /// Reads or writes rows: in the open transaction, or else in one of its own that is begun and committed in the same call.
-    async fn on_rows(&mut self, plan: StatementPlan) -> Result<Outcome, sqlx::Error> {
+    async fn on_rows(&mut self, plan: StatementPlan) -> Result<OutcomeOf<StoreResponse>, sqlx::Error> {
         let (place, text) = match (plan.how, &self.transaction) {
             (RunsAs::Read(text) | RunsAs::Own(text), _) => (None, text),
             (RunsAs::Write { inside, .. }, Some(_)) => (None, inside),
@@ -58,19 +59,19 @@ impl SqliteSession {
         Ok(plan.outcome(row))
     }
 
-    async fn end(&mut self, statement: &'static str) -> Result<Response, sqlx::Error> {
+    async fn end(&mut self, statement: &'static str) -> Result<StoreResponse, sqlx::Error> {
         self.connection.execute(statement).await?;
         self.transaction = None;
-        Ok(Response::Done)
+        Ok(StoreResponse::Done)
     }
 }
 
 impl Connection for SqliteSession {
-    fn execute(&mut self, op: Op, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+    fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
-            match self.run(op, by).await {
+            match self.run(own(op), by).await {
                 Err(error) if is_busy(&error) => Ok(Outcome::Failed(Failure::Busy)),
-                result => result.map_err(|error| broken(&error)),
+                result => result.map(|outcome| outcome.map(Into::into)).map_err(|error| broken(&error)),
             }
         })
     }

@@ -1,10 +1,9 @@
-//! What both sides say when something is wrong with the ways to them.
+//! What drivers of replays say when something is wrong with the proxies before their servers.
 
 use std::time::Duration;
 
-use crate::service::BackendError;
+use super::{BackendError, Outcome};
 use crate::wire::{Address, Wire};
-use crate::world::Outcome;
 
 /// No proxy could be put before a server.
 pub(super) fn no_proxy(to: &Address, error: &std::io::Error) -> BackendError {

@@ -1,4 +1,4 @@
-//! PostgreSQL before the gate: a pinned connection for each lane, each through a proxy of its own that loses what is to be lost.
+//! PostgreSQL in replays: a pinned connection for each lane, each through a proxy of its own that loses what is to be lost.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::drivers::{Kept, Ran, StoreSide};
-use super::wires::{has_met, no_proxy, stuck};
-use crate::service::{Backend, BackendError, Connection, PostgresOverseer, PostgresStore, Scope, Way};
+use super::{PostgresOverseer, PostgresStore};
+use crate::service::proxied::{has_met, no_proxy, stuck};
+use crate::service::replayed::{Kept, Ran, ReplayDriver};
+use crate::service::{AnyOp, Backend, BackendError, Connection, Outcome, Scope, Way};
 use crate::terms::{Balances, Delivery, Entry, Session};
 use crate::wire::{Landing, Wire, WireFault};
-use crate::world::{Op, Outcome};
 
 /// How long a statement may take that waits for nobody.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 
 /// A schema of its own.
-pub(crate) struct PostgresSide {
+pub(crate) struct ReplayedPostgres {
     runtime: Rc<Runtime>,
     store: PostgresStore,
     overseer: PostgresOverseer,
@@ -42,14 +42,14 @@ struct HeldStatement {
     pid: i32,
 }
 
-impl PostgresSide {
+impl ReplayedPostgres {
     pub fn new(runtime: Rc<Runtime>, url: &str) -> Result<Self, BackendError> {
         let (store, overseer) = runtime.block_on(async {
             let store = PostgresStore::connect(url).await?;
             let overseer = store.overseer().await?;
             Ok::<_, BackendError>((store, overseer))
         })?;
-        Ok(PostgresSide { runtime, store, overseer, links: HashMap::new(), flights: HashMap::new() })
+        Ok(ReplayedPostgres { runtime, store, overseer, links: HashMap::new(), flights: HashMap::new() })
     }
 
     fn link(&mut self, on: Session) -> Result<PostgresLink, BackendError> {
@@ -99,7 +99,7 @@ impl PostgresSide {
     }
 }
 
-impl StoreSide for PostgresSide {
+impl ReplayDriver for ReplayedPostgres {
     fn reset(&mut self, first: u32, accounts: u32) -> Result<(), BackendError> {
         self.runtime.block_on(self.overseer.begin_again(first, accounts))
     }
@@ -115,7 +115,7 @@ impl StoreSide for PostgresSide {
         Ok(())
     }
 
-    fn execute(&mut self, on: Session, op: Op, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
+    fn execute(&mut self, on: Session, op: AnyOp, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
         let mut link = self.link(on)?;
         if loses_reply {
             link.wire.arm(WireFault::LoseReply);
@@ -144,7 +144,7 @@ impl StoreSide for PostgresSide {
         }
     }
 
-    fn lose_request(&mut self, on: Session, op: Op, by: Delivery) -> Result<(), BackendError> {
+    fn lose_request(&mut self, on: Session, op: AnyOp, by: Delivery) -> Result<(), BackendError> {
         let mut link = self.link(on)?;
         link.wire.arm(WireFault::LoseRequest);
         if let Some(outcome) = self.watch(link.pid, link.connection.execute(op, by))? {
@@ -153,7 +153,7 @@ impl StoreSide for PostgresSide {
         self.end(link)
     }
 
-    fn hold(&mut self, on: Session, flight: Session, op: Op, by: Delivery) -> Result<(), BackendError> {
+    fn hold(&mut self, on: Session, flight: Session, op: AnyOp, by: Delivery) -> Result<(), BackendError> {
         let PostgresLink { mut connection, wire, pid } = self.link(on)?;
         wire.arm(WireFault::Hold);
         let held = match self.watch(pid, connection.execute(op, by))? {
@@ -170,7 +170,7 @@ impl StoreSide for PostgresSide {
         Ok(())
     }
 
-    fn land(&mut self, flight: Session, op: Op, _: Delivery) -> Result<Ran, BackendError> {
+    fn land(&mut self, flight: Session, op: AnyOp, _: Delivery) -> Result<Ran, BackendError> {
         let Some(HeldStatement { wire, pid }) = self.flights.remove(&flight) else { return Ok(Ran::Unheard) };
         let Some(wire) = wire else { return Ok(Ran::Unheard) };
         let landed = self.watch(pid, wire.release())?;
@@ -210,13 +210,13 @@ impl StoreSide for PostgresSide {
         self.links.get(&on).map(|link| link.pid).or_else(held).map(|pid| format!("pid {pid}"))
     }
 
-    fn keep(mut self: Box<Self>, _: &Path) -> Result<Kept, BackendError> {
+    fn keep(mut self: Box<Self>, _: &Path) -> Result<Option<Kept>, BackendError> {
         self.close()?;
-        self.runtime.block_on(self.store.keep()).map(Kept::Schema)
+        self.runtime.block_on(self.store.keep()).map(|schema| Some(Kept::Schema(schema)))
     }
 }
 
-impl Drop for PostgresSide {
+impl Drop for ReplayedPostgres {
     fn drop(&mut self) {
         self.links.clear();
         self.flights.clear();

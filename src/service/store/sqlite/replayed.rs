@@ -1,18 +1,18 @@
-//! SQLite before the gate: a file in memory, write-ahead log, a connection for each lane. It has no wire: faults are logical.
+//! SQLite in replays: a file in memory, write-ahead log, a connection for each lane. It has no wire: faults are logical.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::drivers::{Kept, Ran, StoreSide};
+use super::{Immediate, ImmediateConnection};
 use crate::service::provision::{Keeps, temporary_folder};
-use crate::service::{BackendError, Immediate, ImmediateConnection, Scope};
+use crate::service::replayed::{Kept, Ran, ReplayDriver};
+use crate::service::{AnyOp, BackendError, Scope, own};
 use crate::terms::{Balances, Delivery, Entry, Session};
-use crate::world::Op;
 
 /// A database of its own.
-pub(crate) struct SqliteSide {
+pub(crate) struct ReplayedSqlite {
     path: PathBuf,
-    /// The gate's own connection.
+    /// The lab's own connection.
     own: ImmediateConnection,
     open: HashMap<Session, ImmediateConnection, rustc_hash::FxBuildHasher>,
     spare: Vec<ImmediateConnection>,
@@ -22,17 +22,17 @@ pub(crate) struct SqliteSide {
     _folder: tempfile::TempDir,
 }
 
-impl SqliteSide {
+impl ReplayedSqlite {
     pub fn new() -> Result<Self, BackendError> {
         let folder = temporary_folder("sqlite", Keeps::InMemory)?;
         let path = folder.path().join("replay.db");
         let own = ImmediateConnection::open(&path)?;
         own.make_tables()?;
-        Ok(SqliteSide { path, own, open: HashMap::default(), spare: Vec::new(), last: None, _folder: folder })
+        Ok(ReplayedSqlite { path, own, open: HashMap::default(), spare: Vec::new(), last: None, _folder: folder })
     }
 
     fn connection(&mut self, on: Session) -> Result<&mut ImmediateConnection, BackendError> {
-        let SqliteSide { path, open, spare, .. } = self;
+        let ReplayedSqlite { path, open, spare, .. } = self;
         match open.entry(on) {
             std::collections::hash_map::Entry::Occupied(there) => Ok(there.into_mut()),
             std::collections::hash_map::Entry::Vacant(place) => {
@@ -43,14 +43,14 @@ impl SqliteSide {
     }
 }
 
-impl SqliteSide {
+impl ReplayedSqlite {
     /// A connection to read with: whoever wrote last has the pages at hand.
     fn reader(&self) -> &ImmediateConnection {
         self.last.and_then(|last| self.open.get(&last)).unwrap_or(&self.own)
     }
 }
 
-impl StoreSide for SqliteSide {
+impl ReplayDriver for ReplayedSqlite {
     fn reset(&mut self, first: u32, accounts: u32) -> Result<(), BackendError> {
         self.own.begin_again(first, accounts)
     }
@@ -60,11 +60,11 @@ impl StoreSide for SqliteSide {
         all.into_iter().try_for_each(|session| self.cut(session))
     }
 
-    fn execute(&mut self, on: Session, op: Op, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
+    fn execute(&mut self, on: Session, op: AnyOp, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
         self.last = Some(on);
-        match self.connection(on)?.execute(op, by)? {
+        match self.connection(on)?.execute(own(op), by)? {
             Immediate::Busy => Ok(Ran::Waits),
-            Immediate::Came(outcome) if !loses_reply => Ok(Ran::Came(outcome)),
+            Immediate::Came(outcome) if !loses_reply => Ok(Ran::Came(outcome.map(Into::into))),
             Immediate::Came(_) => {
                 self.cut(on)?;
                 Ok(Ran::Unheard)
@@ -72,11 +72,11 @@ impl StoreSide for SqliteSide {
         }
     }
 
-    fn lose_request(&mut self, on: Session, _: Op, _: Delivery) -> Result<(), BackendError> {
+    fn lose_request(&mut self, on: Session, _: AnyOp, _: Delivery) -> Result<(), BackendError> {
         self.cut(on)
     }
 
-    fn hold(&mut self, on: Session, flight: Session, _: Op, _: Delivery) -> Result<(), BackendError> {
+    fn hold(&mut self, on: Session, flight: Session, _: AnyOp, _: Delivery) -> Result<(), BackendError> {
         self.connection(on)?;
         if let Some(connection) = self.open.remove(&on) {
             self.open.insert(flight, connection);
@@ -84,7 +84,7 @@ impl StoreSide for SqliteSide {
         Ok(())
     }
 
-    fn land(&mut self, flight: Session, op: Op, by: Delivery) -> Result<Ran, BackendError> {
+    fn land(&mut self, flight: Session, op: AnyOp, by: Delivery) -> Result<Ran, BackendError> {
         self.execute(flight, op, by, false)
     }
 
@@ -105,14 +105,10 @@ impl StoreSide for SqliteSide {
         self.reader().balances(of)
     }
 
-    fn name_of(&self, _: Session) -> Option<String> {
-        None
-    }
-
-    fn keep(self: Box<Self>, folder: &Path) -> Result<Kept, BackendError> {
+    fn keep(self: Box<Self>, folder: &Path) -> Result<Option<Kept>, BackendError> {
         let name = |n: u32| folder.join(if n == 0 { "replay.db".to_owned() } else { format!("replay-{n}.db") });
         let path = (0..).map(name).find(|path| !path.exists()).expect("some name is free");
         self.own.copy_to(&path)?;
-        Ok(Kept::File(path))
+        Ok(Some(Kept::File(path)))
     }
 }

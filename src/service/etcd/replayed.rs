@@ -1,4 +1,4 @@
-//! A lock service before the gate: etcd or the embedded server, a connection for each lane, each through a proxy of its own.
+//! A lock service in replays: etcd or the embedded server, a connection for each lane, each through a proxy of its own.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::drivers::{LockSide, Ran};
-use super::wires::{has_met, no_proxy, stuck};
-use crate::service::{Backend, BackendError, Connection, Endpoint, EtcdBackend, EtcdOptions, EtcdOverseer, Way};
-use crate::terms::{AccountId, Delivery, LeaseId, Session};
+use super::{EtcdBackend, EtcdOptions, EtcdOverseer, LockOp};
+use crate::service::proxied::{has_met, no_proxy, stuck};
+use crate::service::replayed::{Ran, ReplayDriver};
+use crate::service::{AnyOp, Backend, BackendError, Connection, Endpoint, Outcome, Way, own};
+use crate::terms::{Delivery, LeaseId, Session};
 use crate::wire::{Landing, Wire, WireFault};
-use crate::world::{Op, Outcome};
 
 /// How long a call may take that waits for nobody.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ const SETTLED: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Locks under a prefix of its own.
-pub(crate) struct EtcdSide {
+pub(crate) struct ReplayedEtcd {
     runtime: Rc<Runtime>,
     backend: EtcdBackend,
     prefix: String,
@@ -53,7 +53,7 @@ struct EtcdLink {
     wire: Arc<Wire>,
 }
 
-impl EtcdSide {
+impl ReplayedEtcd {
     /// `lease_ttl_s` is how long leases live that nobody ends.
     pub fn new(
         runtime: Rc<Runtime>,
@@ -66,7 +66,7 @@ impl EtcdSide {
         let overseer = runtime.block_on(EtcdOverseer::connect(&options))?;
         let prefix = options.prefix.clone();
         let backend = EtcdBackend::new(options)?;
-        Ok(EtcdSide {
+        Ok(ReplayedEtcd {
             runtime,
             backend,
             prefix,
@@ -92,19 +92,20 @@ impl EtcdSide {
         }
     }
 
-    fn call(&self, link: &mut EtcdLink, op: Op) -> Result<Outcome, BackendError> {
+    fn call(&self, link: &mut EtcdLink, op: AnyOp) -> Result<Outcome, BackendError> {
         self.runtime.block_on(link.connection.execute(op, Delivery::FIRST))
     }
 }
 
-impl LockSide for EtcdSide {
-    fn close(&mut self) {
+impl ReplayDriver for ReplayedEtcd {
+    fn close(&mut self) -> Result<(), BackendError> {
         self.links.clear();
         self.flights.clear();
         self.waiting.clear();
+        Ok(())
     }
 
-    fn execute(&mut self, on: Session, op: Op, loses_reply: bool) -> Result<Ran, BackendError> {
+    fn execute(&mut self, on: Session, op: AnyOp, _: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
         let mut link = self.link(on)?;
         if loses_reply {
             link.wire.arm(WireFault::LoseReply);
@@ -122,14 +123,14 @@ impl LockSide for EtcdSide {
         Ok(Ran::Came(outcome))
     }
 
-    fn lose_request(&mut self, on: Session, op: Op) -> Result<(), BackendError> {
+    fn lose_request(&mut self, on: Session, op: AnyOp, _: Delivery) -> Result<(), BackendError> {
         let mut link = self.link(on)?;
         link.wire.arm(WireFault::LoseRequest);
         let outcome = self.call(&mut link, op);
         has_met(&link.wire, "etcd", outcome).map(drop)
     }
 
-    fn hold(&mut self, on: Session, flight: Session, op: Op) -> Result<(), BackendError> {
+    fn hold(&mut self, on: Session, flight: Session, op: AnyOp, _: Delivery) -> Result<(), BackendError> {
         let mut link = self.link(on)?;
         link.wire.arm(WireFault::Hold);
         let outcome = self.call(&mut link, op);
@@ -138,9 +139,9 @@ impl LockSide for EtcdSide {
         Ok(())
     }
 
-    fn queue_up(&mut self, on: Session, op: Op) -> Result<(), BackendError> {
+    fn queue_up(&mut self, on: Session, op: AnyOp) -> Result<(), BackendError> {
         let EtcdLink { mut connection, wire } = self.link(on)?;
-        let (Some(account), Some(lease)) = (op.account(), op.asked()) else { unreachable!("`{op}` does not queue") };
+        let LockOp::Acquire(account, lease) = own(op) else { unreachable!("`{op}` does not queue") };
         let lock = format!("{}/{}", self.prefix, account.0);
         let overseer = &mut self.overseer;
         let waiting = self.runtime.block_on(async {
@@ -149,7 +150,7 @@ impl LockSide for EtcdSide {
                 (connection, outcome)
             });
             let deadline = tokio::time::Instant::now() + TIMEOUT;
-            while !overseer.queue(&lock).await?.contains(&LeaseId(lease)) {
+            while !overseer.queue(&lock).await?.contains(&lease) {
                 if tokio::time::Instant::now() > deadline {
                     return Err(stuck("etcd", &format!("`{op}`"), TIMEOUT));
                 }
@@ -174,7 +175,7 @@ impl LockSide for EtcdSide {
         }
     }
 
-    fn land(&mut self, flight: Session) -> Result<Ran, BackendError> {
+    fn land(&mut self, flight: Session, _: AnyOp, _: Delivery) -> Result<Ran, BackendError> {
         let Some(wire) = self.flights.remove(&flight).flatten() else { return Ok(Ran::Unheard) };
         let landing = async { tokio::time::timeout(TIMEOUT, wire.release()).await };
         match self.runtime.block_on(landing) {
@@ -188,12 +189,18 @@ impl LockSide for EtcdSide {
         }
     }
 
-    fn cut(&mut self, on: Session) {
+    fn cut(&mut self, on: Session) -> Result<(), BackendError> {
         self.links.remove(&on);
         self.flights.remove(&on);
+        Ok(())
     }
 
-    fn expire(&mut self, lease: LeaseId, others: &[LeaseId]) -> Result<(), BackendError> {
+    fn victim(&self) -> Option<Outcome> {
+        Some(Outcome::Unknown)
+    }
+
+    fn expire(&mut self, id: i64, others: &[i64]) -> Result<(), BackendError> {
+        let lease = LeaseId(id);
         let overseer = &mut self.overseer;
         self.runtime.block_on(async {
             if !self.natural_expiry {
@@ -201,7 +208,7 @@ impl LockSide for EtcdSide {
             }
             while overseer.is_alive(lease).await? {
                 for other in others {
-                    overseer.keep_alive(*other).await?;
+                    overseer.keep_alive(LeaseId(*other)).await?;
                 }
                 tokio::time::sleep(LOOK).await;
             }
@@ -209,12 +216,15 @@ impl LockSide for EtcdSide {
         })
     }
 
-    fn is_alive(&mut self, lease: LeaseId) -> Result<bool, BackendError> {
-        self.runtime.block_on(self.overseer.is_alive(lease))
+    fn is_alive(&mut self, id: i64) -> Result<bool, BackendError> {
+        self.runtime.block_on(self.overseer.is_alive(LeaseId(id)))
     }
 
-    fn queue(&mut self, account: AccountId) -> Result<Vec<LeaseId>, BackendError> {
+    /// The leases in the queue of the lock before that of the operation.
+    fn ahead(&mut self, op: AnyOp) -> Result<Vec<i64>, BackendError> {
+        let LockOp::Acquire(account, own_lease) = own(op) else { return Ok(Vec::new()) };
         let lock = format!("{}/{}", self.prefix, account.0);
-        self.runtime.block_on(self.overseer.queue(&lock))
+        let queue = self.runtime.block_on(self.overseer.queue(&lock))?;
+        Ok(queue.into_iter().take_while(|lease| *lease != own_lease).map(|lease| lease.0).collect())
     }
 }

@@ -1,0 +1,63 @@
+//! What an operation is, for those who judge or count it without knowing it.
+
+/// What an operation is, as a set of the acts below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Acts(u16);
+
+impl Acts {
+    /// None of them.
+    pub const NONE: Acts = Acts(0);
+    /// It changes nothing.
+    pub const READS: Acts = Acts(1);
+    /// It may apply an effect.
+    pub const APPLIES: Acts = Acts(1 << 1);
+    /// It sets a balance to a value that was read before, whatever the balance is by now.
+    pub const OVERWRITES: Acts = Acts(1 << 2);
+    /// It begins a transaction.
+    pub const BEGINS: Acts = Acts(1 << 3);
+    /// It commits the open transaction.
+    pub const COMMITS: Acts = Acts(1 << 4);
+    /// It undoes the open transaction.
+    pub const UNDOES: Acts = Acts(1 << 5);
+    /// It asks whether the message has been seen. A claim is not a look: it asks and marks at once.
+    pub const LOOKS: Acts = Acts(1 << 6);
+    /// It leaves a mark that a look finds.
+    pub const MARKS: Acts = Acts(1 << 7);
+    /// It is given a lease, under which its delivery holds locks.
+    pub const LEASES: Acts = Acts(1 << 8);
+    /// It enters a critical section.
+    pub const ENTERS: Acts = Acts(1 << 9);
+    /// It leaves a critical section.
+    pub const LEAVES: Acts = Acts(1 << 10);
+    /// Nobody knows what it does: a statement of a strategy's own. It has every act that it may have.
+    pub const UNKNOWN: Acts = Acts(1 << 11);
+    /// There is an id in it of something that was asked for, or a ranked one.
+    pub const NAMES: Acts = Acts(1 << 13);
+    /// It may have to wait in a queue for what others hold.
+    pub const QUEUES: Acts = Acts(1 << 12);
+
+    /// It ends a transaction, in one way or the other.
+    pub const ENDS: Acts = Acts::COMMITS.and(Acts::UNDOES);
+    /// It begins or ends a transaction.
+    pub const BOUNDS: Acts = Acts::BEGINS.and(Acts::ENDS);
+
+    /// These acts and those.
+    #[must_use]
+    pub const fn and(self, other: Acts) -> Acts {
+        Acts(self.0 | other.0)
+    }
+
+    /// Whether any of these acts is among them.
+    #[must_use]
+    #[inline]
+    pub const fn any(self, of: Acts) -> bool {
+        self.0 & of.0 != 0
+    }
+
+    /// Whether an effect may be there after it that was not there before: it applies one, or commits one.
+    #[must_use]
+    #[inline]
+    pub const fn may_apply(self) -> bool {
+        self.any(Acts::APPLIES.and(Acts::COMMITS))
+    }
+}

@@ -1,0 +1,12 @@
+//! The list of services: to add one is to add a folder and a line here.
+
+/// Hands the list of services to a macro: its name, its folder and type, what a strategy calls it, and its usual role.
+macro_rules! for_each_service {
+    ($callback:ident) => {
+        $callback! {
+            Store, store::StoreService, store() as Role::STORE;
+            Etcd, etcd::EtcdService, lock() as Role::LOCK;
+        }
+    };
+}
+pub(crate) use for_each_service;

@@ -1,0 +1,180 @@
+//! What the model of a service is asked, and by whom: its semantics, without I/O.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use super::contract::Service;
+use super::ids::Ids;
+use super::touched::Touched;
+use crate::service::etcd::model::LockModelFlaw;
+use crate::service::store::model::StoreModelFlaw;
+use crate::terms::{Balances, Delivery, Entry, OutcomeOf, Profile, Session, Sessions};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Asker {
+    /// The delivery, as the ledger names it.
+    pub by: Delivery,
+    /// The id that whatever the operation makes will bear ([`IdKind::Asked`](super::IdKind::Asked)). An exploration names things
+    /// by who asked for them, and not by who asked first.
+    pub id: i64,
+}
+
+/// Whoever holds something: a lane, with the attempt that it makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Holder {
+    pub lane: u8,
+    pub attempt: u8,
+    /// Its connection.
+    pub session: Session,
+}
+
+/// A timer that runs, e.g. a lease's, by the id of what it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timer(pub i64);
+
+/// An operation cannot go yet, and has changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// Before one of these connections has let go.
+    For(Sessions),
+    /// Before these timers have run out, or their holders have let go: whoever says this is asked for them.
+    ForTimers,
+}
+
+/// What an operation comes to in a model.
+pub type Called<R> = Result<OutcomeOf<R>, Waits>;
+
+/// What models are made with.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelSettings {
+    /// Whose store is modelled.
+    pub profile: Profile,
+    /// How many accounts there are, and how many there can be.
+    pub accounts: (u8, u8),
+    /// The deliberate mistakes.
+    pub store_flaw: Option<StoreModelFlaw>,
+    pub lock_flaw: Option<LockModelFlaw>,
+}
+
+/// The semantics of a service.
+pub trait Model: Clone + Eq + Hash + Debug {
+    type Op;
+    type Response;
+
+    /// Carries out an operation on a connection. Committed effects go to the end of the ledger.
+    ///
+    /// # Errors
+    /// [`Waits`] if it has to wait; then nothing has changed.
+    fn call(&mut self, on: Session, op: Self::Op, by: Asker, ledger: &mut Vec<Entry>) -> Called<Self::Response>;
+
+    /// Makes it as it was in the beginning, if possible in the same memory.
+    fn begin_again(&mut self);
+
+    /// Cuts a connection.
+    fn cut(&mut self, _on: Session) {}
+
+    /// Nothing else can move: the wait of this connection ends all the same, and it comes to this.
+    fn victim(&mut self, _on: Session) -> OutcomeOf<Self::Response> {
+        OutcomeOf::Unknown
+    }
+
+    /// Whether the name of a connection, or the id of what somebody asked for, stands anywhere in it.
+    fn has_names(&self) -> bool {
+        true
+    }
+
+    /// Gives connections and the ids of what was asked for other names. No two may get the same.
+    fn rename(&mut self, _sessions: &dyn Fn(Session) -> Session, _ids: &mut impl Ids) {}
+
+    /// The same state with ranked ids that say nothing but their order, for those who never look at one.
+    #[must_use]
+    fn without_ranks(self) -> Self {
+        self
+    }
+
+    /// The newest timer that somebody has running.
+    fn timer(&self, _of: Holder) -> Option<Timer> {
+        None
+    }
+
+    /// A timer runs out. One that is gone already need not go again.
+    fn fire(&mut self, _timer: Timer) {}
+
+    /// The timers that an operation would have to wait for.
+    fn timers_ahead(&self, _op: Self::Op) -> Vec<Timer> {
+        Vec::new()
+    }
+
+    /// Queues for what others hold; false, and nothing has changed, if the operation would not have to wait.
+    fn queue(&mut self, _on: Session, _op: Self::Op) -> bool {
+        false
+    }
+
+    /// What a request that is queued has come to.
+    ///
+    /// # Errors
+    /// [`Waits::ForTimers`] if it still waits.
+    fn take_turn(&mut self, _on: Session) -> Called<Self::Response> {
+        Err(Waits::ForTimers)
+    }
+
+    /// The committed balances of the accounts that there are, where there are any.
+    fn balances(&self) -> Balances {
+        Balances::default()
+    }
+}
+
+/// What a lane has done in its present attempt, as far as it says what the lane's next step touches of a service. It depends on
+/// nothing but the lane's own operations, so that it stays the same when others change places.
+pub trait Past: Copy + Default {
+    type Op;
+    type Response;
+
+    /// After another operation, and what came of it.
+    #[must_use]
+    fn follow(self, op: Self::Op, outcome: OutcomeOf<Self::Response>) -> Self;
+
+    /// What an operation touches.
+    #[must_use]
+    fn touch(self, op: Self::Op, profile: Profile) -> Touched;
+
+    /// What an operation touches whose request is lost or late.
+    #[must_use]
+    fn unmade(_op: Self::Op) -> Touched {
+        Touched::NOTHING
+    }
+
+    /// What the end of the connection touches.
+    #[must_use]
+    fn cut(self, _profile: Profile) -> Touched {
+        Touched::NOTHING
+    }
+
+    /// What the end of the attempt touches, besides that of its connections.
+    #[must_use]
+    fn over(self) -> Touched {
+        Touched::NOTHING
+    }
+
+    /// What a request touches that lands late.
+    #[must_use]
+    fn later() -> Touched {
+        Touched::ANYTHING
+    }
+
+    /// What a timer touches that runs out; nothing where there are none.
+    #[must_use]
+    fn expiry() -> Touched {
+        Touched::NOTHING
+    }
+}
+
+/// A service with a model.
+pub trait Modelled: Service {
+    type Model: Model<Op = Self::Op, Response = Self::Response>;
+    type Past: Past<Op = Self::Op, Response = Self::Response>;
+
+    /// The service before anything happened.
+    fn model(settings: &ModelSettings) -> Self::Model;
+}

@@ -1,0 +1,36 @@
+//! The words that a strategy has for a store.
+
+use super::StoreService;
+use super::op::StoreOp;
+use super::operations::for_each_operation;
+use crate::service::Sql;
+use crate::service::contract::{Asked, Carries};
+#[cfg(doc)]
+use crate::terms::Failure;
+use crate::terms::{AccountId, Answer, Isolation, LeaseId, MessageId, Request, Role, Token};
+
+/// A store, as a strategy asks it.
+pub struct StoreClient<'w, C> {
+    pub(super) carrier: &'w mut C,
+    pub(super) role: Role,
+}
+
+macro_rules! client {
+    ($($(#[$doc:meta])* $number:literal $kind:literal [$($act:ident),*] $says:literal
+       $name:ident $method:ident($($arg:ident: $type:ty),*) -> $gives:ty = $does:expr;)*) => {
+        impl<'w, C: Carries<'w, StoreService>> StoreClient<'w, C> {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// [`Trouble::Failed`](crate::terms::Trouble::Failed) if it was certainly not done,
+                /// [`Trouble::Unknown`](crate::terms::Trouble::Unknown) if nobody can tell.
+                #[inline]
+                pub fn $method(self, $($arg: $type),*) -> Asked<C::Call, $gives> {
+                    Asked::by(self.carrier.carry(self.role, StoreOp::$method($($arg),*)))
+                }
+            )*
+        }
+    };
+}
+for_each_operation!(client);
