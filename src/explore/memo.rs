@@ -286,9 +286,12 @@ impl Memo {
                 if *state == NO_SERVICE || !memo.states[*state as usize].has_names() {
                     continue;
                 }
-                let mut renamed = memo.states[*state as usize].clone();
-                renamed.rename(&session, &mut rename);
-                *state = number(&mut memo.states, renamed);
+                let of = *state;
+                *state = memo.permute_one(2, of, code, |memo| {
+                    let mut renamed = memo.states[of as usize].clone();
+                    renamed.rename(&session, &mut rename);
+                    number(&mut memo.states, renamed)
+                });
             }
             number(&mut memo.services, combination)
         });
