@@ -1,5 +1,6 @@
 //! `oncelab list`: what there is to choose from.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::output;
 use crate::exit;
-use crate::experiment;
+use crate::experiment::{self, Expectation, Experiment};
 use crate::report::unknown_name;
 use crate::strategy::{Claim, Registry};
 use crate::terms::{FaultKind, StoreKind};
@@ -88,9 +89,24 @@ fn experiments(registry: &Registry) -> anyhow::Result<Vec<Value>> {
         .map(|name| {
             let experiment = experiment::load(name, &[], registry, unknown_name)?;
             let levels: Vec<&str> = experiment.faults.iter().map(|level| level.name.as_str()).collect();
-            Ok(item(name, &[("asks", &experiment.question), ("fault levels", &levels.join(", "))]))
+            let levels = levels.join(", ");
+            let fields =
+                [("asks", &*experiment.question), ("fault levels", &levels), ("expects", &expects(&experiment))];
+            Ok(item(name, &fields))
         })
         .collect()
+}
+
+/// What an experiment expects, in words.
+fn expects(experiment: &Experiment) -> String {
+    let under = |(level, answers): (&String, &BTreeMap<String, Expectation>)| {
+        answers.iter().map(|(strategy, answer)| format!("{strategy} under {level} ({answer})")).collect::<Vec<_>>()
+    };
+    let written: Vec<String> = experiment.expect.iter().flat_map(under).collect();
+    if written.is_empty() {
+        return "what follows from the claims".to_owned();
+    }
+    format!("what follows from the claims, except of {}", written.join(", "))
 }
 
 fn backends() -> Vec<Value> {

@@ -135,7 +135,11 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
 }
 
 fn unmet(cell: &CellSummary) -> String {
-    let expected = cell.expected.as_ref().map_or_else(|| "what its claim rules out".to_owned(), ToString::to_string);
+    let expected = match &cell.expected {
+        None => "nothing that its claim rules out".to_owned(),
+        Some(expected) if cell.expected_by_claim => format!("{expected} (by its claim)"),
+        Some(expected) => expected.to_string(),
+    };
     let why = cell.inconclusive.as_ref().map_or(String::new(), |why| format!(" ({why})"));
     let at = if cell.point.0.is_empty() { String::new() } else { format!(" at {}", cell.point) };
     format!("! {} under '{}'{at}: expected {expected}, found {}{why}. Again:", cell.strategy, cell.faults, cell.verdict)

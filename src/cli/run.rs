@@ -126,6 +126,7 @@ impl Run {
         };
         let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         servers::check(&experiment, &wanted)?;
+        experiment.derive_expectations(registry, meta.store_kind())?;
         Ok(RunFolder::create(&self.out, meta, experiment)?)
     }
 

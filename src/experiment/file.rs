@@ -1,5 +1,6 @@
 //! Experiment files: reading them, changing single settings, and saying where they are wrong.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -246,11 +247,22 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (WrongPlace
         return Err((WrongPlace::Line("[[sweep]]".to_owned()), what));
     }
     check_count(experiment, registry)?;
-    for (level, by_strategy) in &experiment.expect {
+    check_answers("expect", &experiment.expect, &levels, registry)?;
+    check_answers("expect_by_claim", &experiment.expect_by_claim, &levels, registry)
+}
+
+/// Answers are for fault levels and strategies that there are.
+fn check_answers<A>(
+    table: &str,
+    answers: &BTreeMap<String, BTreeMap<String, A>>,
+    levels: &[&str],
+    registry: &Registry,
+) -> Result<(), (WrongPlace, String)> {
+    for (level, by_strategy) in answers {
         if !levels.contains(&level.as_str()) {
             let hint = did_you_mean(nearest(level, levels.iter().copied()));
-            let what = format!("`expect.{level}`: no fault level is named '{level}'{hint}");
-            return Err((WrongPlace::Key(format!("expect.{level}")), what));
+            let what = format!("`{table}.{level}`: no fault level is named '{level}'{hint}");
+            return Err((WrongPlace::Key(format!("{table}.{level}")), what));
         }
         for strategy in by_strategy.keys() {
             registry.get(strategy).map_err(|error| (WrongPlace::Line(strategy.clone()), error.to_string()))?;

@@ -1,6 +1,7 @@
 //! The question to the lab: an experiment in a file, its trials, and the answers that are expected.
 
 mod analysis;
+mod by_claim;
 mod expectation;
 mod expression;
 mod file;
@@ -10,7 +11,8 @@ mod question;
 mod sweep;
 
 pub use analysis::{Analysis, Sentence, sentence_fault};
-pub use expectation::Expectation;
+pub use by_claim::ExpectedBy;
+pub use expectation::{Expectation, Written};
 pub use file::{ExperimentError, LARGEST_EXPERIMENT, NameFault, builtin_names, load, parse};
 pub use matrix::{Cell, TrialPlan, matrix, strategies};
 pub(crate) use question::DOUBLINGS;

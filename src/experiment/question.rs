@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Analysis, Axis, Expectation, Point};
 use crate::fault::{Level, Millis};
 use crate::service::BackendSettings;
+use crate::terms::Expected;
 
 /// A question to the lab: which strategies, under which load and faults, and what the answers should be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,9 +45,13 @@ pub struct Experiment {
     /// What others have found, to be printed beside what is found here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
-    /// The answers: by fault level, then by strategy.
+    /// The answers that differ from those by claim: by fault level, then by strategy.
     #[serde(default)]
     pub expect: BTreeMap<String, BTreeMap<String, Expectation>>,
+    /// The answers that follow from the claims where none is written: by fault level, then by strategy. A run works them out when
+    /// it begins, for its store, and saves them: what it is judged by does not change when a claim does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub expect_by_claim: BTreeMap<String, BTreeMap<String, Expected>>,
 }
 
 /// A figure from elsewhere.

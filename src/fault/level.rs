@@ -270,20 +270,23 @@ impl Level {
         exception.and_then(|e| e.handler.as_ref()).unwrap_or(&self.handler)
     }
 
+    /// How likely a fault is on a leg, at the kind of operation at which it is likeliest. A handler's own faults happen on every leg.
+    #[must_use]
+    pub fn likeliest(&self, fault: FaultKind, leg: Leg) -> Probability {
+        let in_exception = |e: &ForOps| {
+            let on_leg = e.message.filter(|_| e.ops.iter().any(|op| op.0.leg() == leg));
+            [on_leg.map(|m| m.probability(fault)), e.handler.map(|h| h.probability(fault))].into_iter().flatten()
+        };
+        let own = [self.on(leg).probability(fault), self.handler.probability(fault)];
+        let all = own.into_iter().chain(self.for_ops.iter().flat_map(in_exception));
+        all.fold(Probability::default(), |most, one| if one > most { one } else { most })
+    }
+
     /// Whether a fault can happen at all on a leg. A handler's own faults happen on every leg.
     #[must_use]
     pub fn can_happen(&self, fault: FaultKind, leg: Leg) -> bool {
-        let possible = |p: Probability| p.get() > 0.0;
-        let handler = |h: &HandlerFaults| possible(h.probability(fault));
-        let in_exception = |e: &ForOps| {
-            e.handler.as_ref().is_some_and(handler)
-                || e.message.is_some_and(|m| possible(m.probability(fault)) && e.ops.iter().any(|op| op.0.leg() == leg))
-        };
         let backend = |b: &BackendFault| b.fault.kind() == fault && b.target.leg() == leg;
-        possible(self.on(leg).probability(fault))
-            || handler(&self.handler)
-            || self.for_ops.iter().any(in_exception)
-            || self.backend.iter().any(backend)
+        self.likeliest(fault, leg).get() > 0.0 || self.backend.iter().any(backend)
     }
 
     /// What is wrong with this level beyond what its types exclude, if anything is.

@@ -71,9 +71,17 @@ pub struct ViolationChange {
 pub fn different(before: &Experiment, after: &Experiment) -> Option<String> {
     let asked = |experiment: &Experiment| {
         let mut table = toml::Table::try_from(experiment).unwrap_or_default();
-        for prose in
-            ["question", "analysis", "references", "expect", "repeats", "strategies", "only_points", "baseline"]
-        {
+        for prose in [
+            "question",
+            "analysis",
+            "references",
+            "expect",
+            "expect_by_claim",
+            "repeats",
+            "strategies",
+            "only_points",
+            "baseline",
+        ] {
             table.remove(prose);
         }
         toml::Value::Table(table)

@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::row::{LatencyMs, TrialRow};
 use super::{Explored, Meta, Schedules};
 use crate::check::{Inconclusive, Tally, Verdict, Work, is_met};
-use crate::experiment::{Cell, Experiment, Point};
+use crate::experiment::{Cell, ExpectedBy, Experiment, Point};
 use crate::fault::Level;
 use crate::stats::{mad, median, median_interval_95, upper_bound_95, wilson_95};
 use crate::strategy::{Registry, UnknownStrategy};
-use crate::terms::{Expected, FaultKind, Leg, StoreKind, Violation};
+use crate::terms::{Expected, FaultKind, Leg, Violation};
 
 /// A run in one document.
 #[derive(Debug, Clone, Serialize)]
@@ -74,6 +74,9 @@ pub struct CellSummary {
     /// Why the verdict is inconclusive, and what to do.
     pub inconclusive: Option<String>,
     pub expected: Option<Expected>,
+    /// Whether the expectation follows from the strategy's claim, and is not written in the experiment.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expected_by_claim: bool,
     pub met: bool,
     /// The median over trials.
     pub goodput_per_s: f64,
@@ -267,7 +270,9 @@ impl CellSummary {
         let here = experiment.at(&cell.point, registry).unwrap_or_else(|_| experiment.clone());
         let level = here.faults.iter().find(|level| level.name == cell.level).cloned().unwrap_or_else(Level::none);
         let verdict = Verdict::of(&tally, &claim, &level);
-        let expected = expected(experiment, cell, store);
+        let expected = experiment.expected(&cell.level, &cell.strategy, store);
+        let expected_by_claim = expected.is_some_and(|(_, by)| by == ExpectedBy::Claim);
+        let expected = expected.map(|(expected, _)| expected.clone());
         let judged = || Violation::ALL.into_iter().filter(|kind| !tally.not_judged.contains(kind));
         let clean = Violation::ALL.iter().all(|kind| !claim.counts(*kind) || tally.count(*kind) == 0);
         let of = |figure: fn(&TrialRow) -> f64| median(rows.iter().map(|row| figure(row)));
@@ -308,6 +313,7 @@ impl CellSummary {
             },
             met: is_met(verdict, required, &tally, &claim),
             expected,
+            expected_by_claim,
             goodput_per_s: of(|row| row.goodput_per_s),
             goodput: Spread::of(&goodput),
             ratio_to_baseline: None,
@@ -396,9 +402,4 @@ fn require_somewhere(cells: &mut [CellSummary]) {
     for (cell, lacking) in cells.iter_mut().zip(lacking) {
         cell.met &= !lacking;
     }
-}
-
-/// What the experiment expects of a cell on this store, if anything.
-fn expected(experiment: &Experiment, cell: &Cell, store: StoreKind) -> Option<Expected> {
-    experiment.expect.get(&cell.level)?.get(&cell.strategy)?.on(store).cloned()
 }

@@ -29,7 +29,7 @@ impl fmt::Display for Expected {
 }
 
 /// What a verdict looks like in a file.
-pub(crate) const FORM: &str = "\"valid\", a list of violations such as [\"duplicate\"], or a table of these by store";
+const FORM: &str = "\"valid\", or a list of violations such as [\"duplicate\"]";
 
 fn violation<E: serde::de::Error>(name: &str) -> Result<Violation, E> {
     Violation::from_name(name).ok_or_else(|| {

@@ -67,6 +67,23 @@ impl FaultKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Whether a server that is killed, stands still or is cut off may do the same to a message or a handler, on any leg: who waits
+    /// for the server lets others wait. No server repeats a message, and none ends a handler.
+    #[must_use]
+    pub fn may_come_of_a_server(self) -> bool {
+        match self {
+            FaultKind::RequestLost
+            | FaultKind::ReplyLost
+            | FaultKind::LateLanding
+            | FaultKind::Delayed
+            | FaultKind::Pause
+            | FaultKind::ServerPaused
+            | FaultKind::ServerKilled
+            | FaultKind::Partition => true,
+            FaultKind::Duplicated | FaultKind::Cancel | FaultKind::Crash => false,
+        }
+    }
+
     /// What it is, in one sentence.
     #[must_use]
     pub fn description(self) -> &'static str {

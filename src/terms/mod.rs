@@ -16,7 +16,7 @@ mod violation;
 pub use disturbance::{BackendFault, Disturbance, Disturbed, Layer, Target};
 pub use entry::{Balances, Entry};
 pub use expected::Expected;
-pub(crate) use expected::{ExpectedVisitor, FORM};
+pub(crate) use expected::ExpectedVisitor;
 pub use fault_kind::FaultKind;
 pub use leg::Leg;
 pub use lock::{LeaseId, LockKey, Token};
