@@ -13,14 +13,14 @@ use crate::strategy::Registry;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {
-    /// The folder of the run before
+    /// The folder of the first run (before)
     before: PathBuf,
-    /// The folder of the run after
+    /// The folder of the second run (after)
     after: PathBuf,
-    /// How large a difference of speed must be shown to be, as a share
+    /// Report a difference of speed only if it is shown to be larger than this share
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     least: f64,
-    /// Exit with 1 also if a strategy has become slower
+    /// Exit with 1 also if a strategy became slower
     #[arg(long)]
     fail_on_regression: bool,
     /// Print one JSON document, and nothing else, on stdout
@@ -43,7 +43,7 @@ impl Compare {
         let (before, after) = (open(&self.before)?, open(&self.after)?);
         if let Some(key) = different(&before.0.experiment, &after.0.experiment) {
             return Err(UsageError(format!(
-                "these are runs of different experiments ({key}): compare runs that differ in nothing but time, machine, seed or build"
+                "these are runs of different experiments ({key}): compare runs that differ only in time, machine, seed or build"
             ))
             .into());
         }

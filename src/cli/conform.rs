@@ -23,28 +23,28 @@ pub(super) struct Conform {
     strategies: Vec<String>,
     #[command(flatten)]
     real: Real,
-    /// Copies of the request that are on their way at once
+    /// How many lanes; a lane is one copy of the request on its way, with its retries
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     lanes: u8,
-    /// How often the client of a lane tries again
+    /// How often the client of a lane may try again
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
     retries: u8,
-    /// Faults in one schedule, at the most
+    /// The most faults that one schedule may have
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
     faults: u8,
-    /// Distinct requests on one account; the lanes carry them in turn
+    /// How many different requests there are, all on one account; the lanes carry them in turn
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     requests: u8,
-    /// At most so many schedules of each strategy, drawn from its classes
+    /// Replay at most this many schedules of each strategy, drawn at random from its classes
     #[arg(long, value_name = "NUMBER")]
     sample: Option<usize>,
-    /// Refuse a strategy that has more classes, unless a sample is drawn
+    /// Refuse a strategy that has more classes than this; with --sample there is no such limit
     #[arg(long, value_name = "NUMBER", default_value_t = 100_000)]
     max_classes: usize,
-    /// What the sample and the order are drawn from
+    /// The seed of the sample and of the order
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// Wait until leases expire by themselves, instead of revoking them
+    /// Wait until leases expire by themselves; without this flag the lab revokes them
     #[arg(long)]
     natural_expiry: bool,
     /// Print one JSON document, and nothing else, on stdout
@@ -70,7 +70,7 @@ impl Conform {
         if self.requests > self.lanes {
             let (requests, lanes) = (self.requests, self.lanes);
             return Err(super::UsageError(format!(
-                "--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower it"
+                "--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower --requests"
             ))
             .into());
         }
@@ -221,7 +221,7 @@ impl Conform {
         out.push_str(&format!(
             "\n{replayed} schedules{of_which}, one of a class, in {seconds:.1} s: {}\n",
             match divergences {
-                0 => "the real backends did what the model says, each time.".to_owned(),
+                0 => "the real backends did what the model says, every time.".to_owned(),
                 n => format!("{n} of them DIVERGE from the model."),
             }
         ));

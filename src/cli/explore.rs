@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::progress::Spinner;
 use super::servers::Real;
-use super::{UsageError, explore_json, explore_output, output};
+use super::{UsageError, explore_json, explore_output, legend, output};
 use crate::exit;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
@@ -21,32 +21,33 @@ use crate::strategy::{Registry, Strategy};
 use crate::terms::{FaultKind, Profile};
 
 #[derive(Debug, Args)]
+#[command(after_help = legend::of_schedules())]
 pub(super) struct Explore {
-    /// The strategy: a name of `oncelab list strategies`
+    /// The strategy: a name from `oncelab list strategies`
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     strategy: Option<String>,
-    /// Explore every strategy, and hold each to its claim
+    /// Explore every strategy, and compare what breaks with its claim
     #[arg(long, conflicts_with_all = ["schedule", "diagram", "walk"])]
     all: bool,
-    /// Copies of the request that are on their way at once
+    /// How many lanes; a lane is one copy of the request on its way, with its retries
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     pub(super) lanes: u8,
-    /// How often the client of a lane tries again
+    /// How often the client of a lane may try again
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
     pub(super) retries: u8,
-    /// Faults in one schedule, at the most
+    /// The most faults that one schedule may have
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
     faults: u8,
-    /// Distinct requests on one account; the lanes carry them in turn
+    /// How many different requests there are, all on one account; the lanes carry them in turn
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     pub(super) requests: u8,
-    /// Whether a request that has timed out may land later
+    /// Whether a request that timed out may still reach the backend later
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     late: bool,
-    /// Only these faults: request_lost, reply_lost, late_landing, crash, pause, duplicated [default: all of them]
+    /// Use only these faults: request_lost, reply_lost, late_landing, crash, pause, duplicated [default: all of them]
     #[arg(long, value_name = "FAULT", value_delimiter = ',')]
     fault_kinds: Vec<String>,
-    /// The database that is modelled
+    /// The database that the model follows
     #[arg(long, value_enum, default_value = "postgres")]
     store_model: StoreModel,
     /// Tell the story of this schedule, e.g. "a b! a? b"
@@ -58,19 +59,19 @@ pub(super) struct Explore {
     /// Print the story of --schedule in another form, and nothing else
     #[arg(long, value_enum, value_name = "FORM", requires = "schedule", conflicts_with = "json")]
     export: Option<Export>,
-    /// Draw schedules at random instead of going through all of them: for bounds that are too large
+    /// Try schedules at random instead of all of them, for bounds that are too large
     #[arg(long, value_enum)]
     pub(super) walk: Option<WalkKind>,
-    /// How many schedules to draw
+    /// How many schedules to try at random
     #[arg(long, value_name = "NUMBER", default_value_t = 100_000, requires = "walk")]
     walks: u64,
-    /// The seed that walks follow from [default: drawn]
+    /// The seed of the random choice [default: drawn at random]
     #[arg(long, value_name = "NUMBER", requires = "walk")]
     pub(super) seed: Option<u64>,
-    /// Search on real backends, although a model knows the strategy. For one with SQL of its own there is no other way
+    /// Search on real backends instead of the model. A strategy with SQL of its own is always searched so
     #[arg(long, conflicts_with_all = ["all", "schedule", "export"])]
     on_real: bool,
-    /// Of a search on real backends: how many runs of steps at the most
+    /// In a search on real backends: the most runs of steps
     #[arg(long, value_name = "NUMBER", default_value_t = 20_000)]
     pub(super) runs: u64,
     #[command(flatten)]
@@ -78,7 +79,7 @@ pub(super) struct Explore {
     /// Whether --store was given.
     #[arg(skip)]
     names_store: bool,
-    /// The memory for states, in MiB
+    /// The most memory for states, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     memory: usize,
     /// Print one JSON document, and nothing else, on stdout
@@ -177,15 +178,16 @@ impl Explore {
         }
         let store = &self.real.store;
         Err(UsageError(format!(
-            "--store {store} says where to search on real backends, and a model is explored: add --on-real, or say --store-model {store}"
+            "--store {store} names a real backend, but a model is explored: add --on-real, or use --store-model {store} instead"
         )))
     }
 
     fn bound(&self) -> anyhow::Result<Bound> {
         if self.requests > self.lanes {
             let (requests, lanes) = (self.requests, self.lanes);
-            let text =
-                format!("--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower it");
+            let text = format!(
+                "--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower --requests"
+            );
             return Err(UsageError(text).into());
         }
         let mut kinds = if self.late { Kinds::all() } else { Kinds::usual() };

@@ -91,8 +91,8 @@ pub(super) fn as_text(
     say("promises", claim.promise);
     let never = match (claim.retries, bound.kinds.has_repeats()) {
         (Retries::UntilAcknowledged, _) => "",
-        (Retries::Never, true) => " (its client sends once; what is on the way may repeat it, as a fault)",
-        (Retries::Never, false) => " (its client sends once, and nothing on the way repeats it)",
+        (Retries::Never, true) => " (its client sends once; the network may repeat the request, as a fault)",
+        (Retries::Never, false) => " (its client sends once, and nothing repeats the request)",
     };
     say("bound", &format!("{bound}{never}; the store is {}", bound.store_kind().name()));
     if bound.faults > 0 {
@@ -105,7 +105,7 @@ pub(super) fn as_text(
     say("covered", &format!("{covered}; {}", took(exploration.elapsed)));
     if !census.complete {
         let why = if census.out_of_memory {
-            "bound too large: the memory is used up. Lower --lanes, --retries or --faults, raise --memory, or draw schedules with --walk"
+            "bound too large: the memory is used up. Lower --lanes, --retries or --faults, raise --memory, or try schedules at random with --walk"
         } else {
             "interrupted: these are partial figures"
         };
@@ -118,12 +118,12 @@ pub(super) fn as_text(
         out.push('\n');
     } else {
         out.push_str(&to_text(&violations(exploration), WIDTH));
-        out.push_str("\nA share of schedules is no probability: real schedules are not equally likely.\n");
+        out.push_str("\nA share of schedules is not a probability: not all are equally likely.\n");
         if let Some(causes) = &exploration.causes {
             out.push('\n');
             out.push_str(&to_text(&causes_table(causes), WIDTH));
             if !causes.complete {
-                out.push_str("\nNot every state was searched for causes: there may be others.\n");
+                out.push_str("\nNot every state was searched for causes: there may be other causes.\n");
             }
         }
     }
@@ -249,16 +249,19 @@ fn judgement(exploration: &Exploration, claim: &Claim) -> String {
     let broken = exploration.broken_promises(claim);
     if !broken.is_empty() {
         let names: Vec<&str> = broken.iter().map(|violation| violation.name()).collect();
-        return output::wrap(&format!("A PROMISE IS BROKEN: its claim rules out {}.", names.join(", "))) + "\n";
+        return output::wrap(&format!(
+            "A PROMISE IS BROKEN: the claim of the strategy rules out {}.",
+            names.join(", ")
+        )) + "\n";
     }
     let found: Vec<Violation> = exploration.census.violations.keys().copied().collect();
     let text = match (found.is_empty(), exploration.census.complete) {
         (true, true) => "Nothing within this bound breaks a promise.",
         (false, _) if found.iter().all(|violation| !claim.counts(*violation)) => {
-            "Nothing within this bound breaks a promise: what was found is part of what it promises."
+            "Nothing within this bound breaks a promise: the strategy does not promise to avoid what was found."
         }
-        (false, _) => "As its claim says: it does not rule these out.",
-        (true, false) => "Nothing is shown: the bound was not gone through.",
+        (false, _) => "As the strategy claims: its claim does not rule out these violations.",
+        (true, false) => "Nothing is shown: not every schedule within the bound was tried.",
     };
     text.to_owned() + "\n"
 }
@@ -291,7 +294,7 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound, stor
         output::wrap(&format!("{bound}: {}; the store is {store}; {}", kinds(&bound), took(elapsed)))
     );
     out.push_str(&to_text(&table, WIDTH));
-    let legend = "The number is the fewest faults that it takes. In brackets: part of what the strategy promises. 2r: only with two requests at once.";
+    let legend = "The number is the fewest faults that show the violation. In brackets: the strategy does not promise to avoid this violation. 2r: only with two requests at once.";
     out.push_str(&format!("\n{}\n", output::wrap(legend)));
     out.push_str(&output::wrap(&not_tried(&bound)));
     out.push('\n');
@@ -346,12 +349,12 @@ fn note(strategy: &dyn Strategy, row: &Both, claim: &Claim) -> String {
             say(format!("its claim rules out {violation}"));
         }
         if !exploration.census.complete {
-            say("the bound was not gone through: lower --lanes, --retries or --faults, or raise --memory".to_owned());
+            say("not every schedule within the bound was tried: lower --lanes, --retries or --faults, or raise --memory".to_owned());
         }
     }
     for unseen in unseen(claim, strategy.needs_lock_service(), &explorations) {
         let faults: Vec<&str> = unseen.faults.iter().map(|fault| fault.name()).collect();
-        say(format!("its claim says that it breaks under {}, and nothing of it is to be seen", faults.join(", ")));
+        say(format!("its claim says that it breaks under {}, but no schedule shows this", faults.join(", ")));
     }
     out
 }
@@ -371,7 +374,7 @@ pub(super) fn walked_as_text(
     let mut out =
         format!("\n{strategy}: {} schedules drawn within {bound}, seed {seed}\n\n", grouped(walked.walks.into()));
     if found.is_empty() {
-        out.push_str("None of them breaks anything, which is no proof: there are others.\n");
+        out.push_str("None of them breaks anything. This is not a proof: there are other schedules.\n");
     }
     for (violation, drawn, minimal) in found {
         let times = walked.violations[violation];
@@ -402,8 +405,8 @@ pub(super) fn searched_as_text(
     let mut out = format!("\n{strategy} on the real {on}: {bound}\n\n");
     let how = match seed {
         Some(seed) => format!("drawn at random, seed {seed}"),
-        None if searched.complete => "every one within the bound, one of a class".to_owned(),
-        None => "fewest faults first, and not all of them: raise --runs".to_owned(),
+        None if searched.complete => "all within the bound, one schedule of each class".to_owned(),
+        None => "fewest faults first, but not all of them: raise --runs for more".to_owned(),
     };
     let runs = format!(
         "{} schedules in {} ({} runs of steps): {how}",
@@ -413,7 +416,7 @@ pub(super) fn searched_as_text(
     );
     out.push_str(&format!("{}\n", output::wrap(&runs)));
     if searched.deadlocks > 0 {
-        out.push_str(&format!("{} times every lane waited for another\n", searched.deadlocks));
+        out.push_str(&format!("{} times every lane waited for another (a deadlock)\n", searched.deadlocks));
     }
     for (violation, schedules) in &searched.violations {
         let count = grouped((*schedules).into());

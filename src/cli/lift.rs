@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::mounted::Mounted;
 use super::progress::{Counter, Spinner};
 use super::servers::{Real, ServerOptions};
-use super::{UsageError, output};
+use super::{UsageError, legend, output};
 use crate::check::{Case, Finding, findings};
 use crate::exit;
 use crate::experiment::Cell;
@@ -23,30 +23,31 @@ use crate::strategy::{Registry, Strategy};
 use crate::terms::{Profile, Violation};
 
 #[derive(Debug, Args)]
+#[command(after_help = legend::of_schedules())]
 pub(super) struct Lift {
     /// The folder of a run
     dir: PathBuf,
-    /// Only violations of this strategy
+    /// Lift only violations of this strategy
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
-    /// Only violations of this kind, e.g. duplicate
+    /// Lift only violations of this kind, e.g. duplicate
     #[arg(long, value_name = "KIND")]
     violation: Option<String>,
-    /// At most so many violations, taken in turn from each strategy and kind
+    /// Lift at most this many violations, taken in turn from each strategy and kind
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     limit: usize,
     /// How often each schedule is replayed
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
-    /// Where effects are kept: sqlite (in memory) or postgres [default: the run's]
+    /// The store of the effects: sqlite (in memory) or postgres [default: the store of the run]
     #[arg(long, value_name = "STORE", value_parser = ["sqlite", "postgres"])]
     store: Option<String>,
-    /// The lock service: embedded or etcd [default: the run's]
+    /// The lock service: embedded or etcd [default: the lock service of the run]
     #[arg(long, value_name = "SERVICE", value_parser = ["embedded", "etcd"])]
     lock: Option<String>,
     #[command(flatten)]
     servers: ServerOptions,
-    /// How many schedules are replayed at a time [default: one for each core]
+    /// How many schedules are replayed at the same time [default: one for each core]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
     /// Print one JSON document, and nothing else, on stdout
@@ -105,7 +106,7 @@ impl Lift {
         let store = self.store.as_ref().unwrap_or(&folder.meta.store);
         if !["sqlite", "postgres"].contains(&store.as_str()) {
             return Err(UsageError(format!(
-                "nothing can be replayed on '{store}': add --store sqlite or --store postgres"
+                "a schedule cannot be replayed on the store '{store}' of the run: add --store sqlite or --store postgres"
             )));
         }
         // Where the run was made elsewhere than at the server that is named, that must be asked for.
@@ -122,7 +123,7 @@ impl Lift {
             None => None,
             Some(name) => Some(Violation::from_name(name).ok_or_else(|| {
                 let known = Violation::ALL.map(Violation::name).join(", ");
-                UsageError(format!("--violation: none is named '{name}'; there are: {known}"))
+                UsageError(format!("--violation: no violation is named '{name}'; there are: {known}"))
             })?),
         };
         if let Some(name) = &self.strategy {

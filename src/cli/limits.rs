@@ -64,7 +64,7 @@ pub(super) fn require_for_replays(workers: usize) -> Result<(), UsageError> {
 fn require_files(needed: u64, who: &str, setting: &str) -> Result<(), UsageError> {
     match most() {
         Some(most) if most < needed => Err(UsageError(format!(
-            "{who} up to {needed} open files, and this process may have {most}: raise the limit with `ulimit -n {needed}`, or lower {setting}"
+            "{who} up to {needed} open files, but this process may have {most}: raise the limit with `ulimit -n {needed}`, or lower {setting}"
         ))),
         _ => Ok(()),
     }

@@ -15,6 +15,7 @@ use crate::terms::{FaultKind, StoreKind};
 
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// What to list
     #[arg(value_enum)]
     what: Listed,
     /// Print one JSON document, and nothing else, on stdout

@@ -30,7 +30,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(UsageError(format!("stdout cannot be written: {error}")).into())
+            Err(UsageError(format!("cannot write to stdout: {error}")).into())
         }
         _ => Ok(()),
     }
@@ -86,7 +86,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
         }
     }
     if !shown.schedules.shortened.is_empty() {
-        out.push_str("\nstep by step, the shortest way to the same by the same cause:\n");
+        out.push_str("\nstep by step, the shortest way to the same violation with the same cause:\n");
     }
     let mut foremost: Vec<(&str, &str)> = Vec::new();
     for (violations, Shortened { strategy, cause, command, .. }) in shown.schedules.stories() {
@@ -123,11 +123,11 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
     }
     out.push('\n');
     if summary.cells.iter().any(|cell| cell.tolerated.iter().any(|kind| cell.rates.contains_key(kind))) {
-        say(&mut out, "(in brackets: part of what the strategy promises; shown, not judged)");
+        say(&mut out, "(in brackets: the strategy does not promise to avoid this; shown, not judged)");
     }
     say(&mut out, &format!("saved:  {}", summary.dir));
     say(&mut out, &format!("more:   {}", here(&format!("oncelab report {dir} --table cost"))));
-    say(&mut out, "        or rates, waits, explored; all of it with pictures in report.html there");
+    say(&mut out, "        or rates, waits, explored; everything with pictures is in report.html in that folder");
     say(&mut out, &format!("again:  {}", here(&meta.command())));
     say(&mut out, "        a single row: the same with --strategies NAME");
     say(&mut out, &outcome(summary));
@@ -136,7 +136,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
 
 fn unmet(cell: &CellSummary) -> String {
     let expected = match &cell.expected {
-        None => "nothing that its claim rules out".to_owned(),
+        None => "no violation that its claim rules out".to_owned(),
         Some(expected) if cell.expected_by_claim => format!("{expected} (by its claim)"),
         Some(expected) => expected.to_string(),
     };

@@ -13,7 +13,7 @@ use super::explore::{Export, draw};
 use super::mounted::Mounted;
 use super::progress::Counter;
 use super::servers::Real;
-use super::{explore_output, output};
+use super::{explore_output, legend, output};
 use crate::exit;
 use crate::explore::{Bound, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleError, bound_of, tell, tell_with};
 use crate::quote::shell_path;
@@ -24,35 +24,36 @@ use crate::terms::Role;
 use crate::terms::{Entry, Violation};
 
 #[derive(Debug, Args)]
+#[command(after_help = legend::of_schedules())]
 pub(super) struct Replay {
-    /// The strategy: a name of `oncelab list strategies`
+    /// The strategy: a name from `oncelab list strategies`
     strategy: String,
     /// The schedule, e.g. "a b b a"
     schedule: String,
     #[command(flatten)]
     real: Real,
-    /// How often it is replayed
+    /// How often the schedule is replayed
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
-    /// Copies of the request, if there are more than the schedule names
+    /// How many lanes (copies of the request), if there are more than the schedule names
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     lanes: u8,
-    /// How often the client of a lane tries again
+    /// How often the client of a lane may try again
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
     retries: u8,
-    /// Distinct requests on one account; the lanes carry them in turn
+    /// How many different requests there are, all on one account; the lanes carry them in turn
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     requests: u8,
-    /// Wait until leases expire by themselves, instead of revoking them
+    /// Wait until leases expire by themselves; without this flag the lab revokes them
     #[arg(long)]
     natural_expiry: bool,
-    /// Leave the database for inspection, and say how to connect
+    /// Keep the database so that you can look at it, and say how to connect
     #[arg(long)]
     keep: bool,
     /// Draw what happened as a space-time diagram: SVG, or text if the name ends in .txt
     #[arg(long, value_name = "FILE")]
     diagram: Option<PathBuf>,
-    /// Print what happened as something else: a Mermaid sequence diagram, or a specification for PostgreSQL's isolationtester
+    /// Print what happened in another form, and nothing else
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "json")]
     export: Option<Export>,
     /// Print one JSON document, and nothing else, on stdout

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Format, UsageError, output, splice};
+use super::{Format, UsageError, legend, output, splice};
 use crate::exit;
 use crate::lab::Derived;
 use crate::quote::shell_path;
@@ -18,28 +18,31 @@ use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
 
 #[derive(Debug, Clone, Args)]
+#[command(after_help = legend::violations())]
 pub(super) struct Report {
     /// The folder of a run, or a folder of runs
     #[arg(required_unless_present = "splice")]
     dir: Option<PathBuf>,
+    /// The form of the report
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Only this table: matrix, rates, cost, waits, causes, explored or sweep
+    /// Show only this table: matrix, rates, cost, waits, causes, explored or sweep
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
-    /// With --table: only the rows of these strategies
+    /// With --table: show only the rows of these strategies
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "table")]
     strategies: Vec<String>,
-    /// Save summary, schedules and reports in the run's folder anew
+    /// Make the summary, schedules and reports in the run's folder again
     #[arg(long, conflicts_with_all = ["table", "splice"])]
     save: bool,
-    /// Bring the tables of this file up to date: each stands after a line <!-- oncelab report … -->, which makes it
+    /// Bring the tables of this file up to date. Each table stands after a line <!-- oncelab report … --> with the command
+    /// that makes the table
     #[arg(long, value_name = "FILE")]
     splice: Option<PathBuf>,
-    /// With --splice: change nothing, and fail if the file's tables are not what the results say
+    /// With --splice: change nothing, and fail if a table of the file is not what the results say
     #[arg(long, requires = "splice")]
     check: bool,
 }
@@ -106,14 +109,17 @@ fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, UsageEr
     if name == "sweep" {
         let views = sweep(shown.summary, shown.experiment);
         if views.is_empty() {
-            return Err(UsageError(format!("--table sweep: '{}' varies nothing", shown.summary.experiment)));
+            return Err(UsageError(format!(
+                "--table sweep: the experiment '{}' has no sweep",
+                shown.summary.experiment
+            )));
         }
         return Ok(views.into_iter().map(|view| (view.title, view.table)).collect());
     }
     match table(shown.summary, name) {
         Some(table) => Ok(vec![(title(name), table.without_empty_columns())]),
         None if TABLES.contains(&name) => {
-            Err(UsageError(format!("--table {name}: this run has nothing to put into it")))
+            Err(UsageError(format!("--table {name}: this run has no figures for this table")))
         }
         None => {
             let hint = did_you_mean(nearest(name, TABLES));

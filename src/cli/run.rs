@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::servers::{self, ServerOptions};
-use super::{UsageError, default_results, limits, output, place, signals};
+use super::{UsageError, default_results, legend, limits, output, place, signals};
 use crate::exit;
 use crate::experiment::{self, Experiment, Point};
 use crate::lab::Derived;
@@ -24,26 +24,27 @@ use crate::suggest::{did_you_mean, nearest};
 use crate::terms::StoreKind;
 
 #[derive(Debug, Args)]
+#[command(after_help = legend::violations())]
 pub(super) struct Run {
-    /// The experiment: a name of `oncelab list experiments`, or the path of a file [default: quick]
+    /// The experiment: a name from `oncelab list experiments`, or the path of a file [default: quick]
     experiment: Option<String>,
-    /// The seed that every decision follows from [default: drawn]
+    /// The seed; it decides the requests and their faults [default: drawn at random]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// Change a setting of the experiment, e.g. load.requests=500 or faults.lossy.store.reply_lost=0.1
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
-    /// Only these strategies, by name
+    /// Run only these strategies
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     strategies: Vec<String>,
-    /// Only these fault levels, by name
+    /// Run only these fault levels; a level says how likely each fault is
     #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
     faults: Vec<String>,
-    /// Only this point of the experiment's sweep, as axis=value,axis=value; may be given more than once
+    /// Run only this point of the experiment's sweep, as axis=value,axis=value; may be given more than once
     #[arg(long = "at", value_name = "POINT")]
     points: Vec<Point>,
-    /// Where effects are kept: sqlite, postgres, or null for measuring the lab itself [default: sqlite, or postgres if a
-    /// URL names one]
+    /// The store of the effects: sqlite, postgres, or null, which keeps nothing and measures the lab itself [default: sqlite,
+    /// or postgres if a URL names one]
     #[arg(long, value_name = "STORE", value_parser = ["sqlite", "postgres", "null"])]
     store: Option<String>,
     /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
@@ -51,13 +52,13 @@ pub(super) struct Run {
     lock: Option<String>,
     #[command(flatten)]
     servers: ServerOptions,
-    /// Skip the rows whose backend cannot be had, and say so, instead of ending the run
+    /// If a backend is unavailable, leave out its rows and say so; without this flag the run ends
     #[arg(long)]
     skip_unavailable: bool,
-    /// The folder that runs are saved in
+    /// The folder in which runs are saved
     #[arg(long, value_name = "DIR", default_value_os_t = default_results())]
     out: PathBuf,
-    /// Finish an interrupted run
+    /// Finish an interrupted run: the folder of the run
     #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "points", "store", "lock", "provision", "out"])]
     resume: Option<PathBuf>,
     /// Print one JSON document, and nothing else, on stdout
@@ -136,10 +137,9 @@ impl Run {
             for (n, name) in self.strategies.iter().enumerate() {
                 registry.get(name)?;
                 if self.strategies[..n].contains(name) {
-                    return Err(UsageError(format!(
-                        "--strategies names '{name}' twice, and each of its trials runs once"
-                    ))
-                    .into());
+                    return Err(
+                        UsageError(format!("--strategies names '{name}' twice: name each strategy once")).into()
+                    );
                 }
             }
             experiment.strategies = self.strategies.iter().map(|name| toml::Spanned::new(0..0, name.clone())).collect();

@@ -15,16 +15,17 @@ use super::urls::Urls;
 /// Where real servers are.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ServerOptions {
-    /// How servers are had that have no URL: as containers, as processes of the installed binaries, or not at all; auto takes
-    /// containers if a Docker engine answers and has the image, else processes, and says which [default: auto]
+    /// How the lab starts servers that have no URL: in containers, as processes of the installed binaries, or not at all
+    /// (embedded). auto uses containers if a Docker engine answers and has the image, else processes, and says which
+    /// [default: auto]
     #[arg(long, value_name = "HOW", value_parser = ["auto", "container", "process", "embedded"])]
     pub provision: Option<String>,
     #[command(flatten)]
     pub urls: Urls,
-    /// The image that PostgreSQL containers are started from
+    /// The image for PostgreSQL containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_POSTGRES_IMAGE", default_value = Images::POSTGRES)]
     postgres_image: String,
-    /// The image that etcd containers are started from
+    /// The image for etcd containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_ETCD_IMAGE", default_value = Images::ETCD)]
     etcd_image: String,
 }
@@ -65,7 +66,7 @@ impl ServerOptions {
 /// The real backends that schedules are replayed on.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Real {
-    /// Where effects are kept: sqlite (in memory) or postgres [default: sqlite, or postgres if a URL names one]
+    /// The store of the effects: sqlite (in memory) or postgres [default: sqlite, or postgres if a URL names one]
     #[arg(long, value_name = "STORE", default_value = "", hide_default_value = true, value_parser = one_of(["sqlite", "postgres"]))]
     pub store: String,
     /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
@@ -73,7 +74,7 @@ pub(super) struct Real {
     pub lock: String,
     #[command(flatten)]
     servers: ServerOptions,
-    /// How many schedules are replayed at a time [default: one for each core, or one on SQLite alone]
+    /// How many schedules are replayed at the same time [default: one for each core, or one on SQLite alone]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
 }
@@ -175,7 +176,7 @@ pub(super) fn check(experiment: &Experiment, wanted: &Wanted) -> Result<(), Usag
         && !experiment.backend.durable
     {
         return Err(UsageError(format!(
-            "the fault level '{}' kills servers, which find their data again only on disk: set backend.durable=true",
+            "the fault level '{}' kills servers, and a killed server needs its data on disk: set backend.durable=true",
             level.name
         )));
     }
@@ -186,7 +187,7 @@ fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageE
     let name = &level.name;
     if level.layer == Layer::Wire && wanted.store != StoreKind::Postgres {
         return Err(UsageError(format!(
-            "the fault level '{name}' has where = \"wire\", and a {} store has no wire: add --store postgres, or --set faults.{name}.where=port",
+            "the fault level '{name}' has where = \"wire\", but a {} store has no network connection: add --store postgres, or --set faults.{name}.where=port",
             wanted.store.name()
         )));
     }
@@ -209,7 +210,7 @@ fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageE
             return wrong(&format!("which needs a server: add {add}"));
         }
         if url {
-            return wrong("and the lab does that only to servers that it has started: leave the URL out");
+            return wrong("but the lab does that only to servers that it has started: leave the URL out");
         }
         if target == Target::LockLeader && fault.fault == Disturbance::Partition && members < 3 {
             return wrong("which has no peers: add --set backend.lock_members=3");

@@ -15,16 +15,16 @@ use crate::results::{LARGEST_DOCUMENT, read_text};
 
 #[derive(Debug, Args)]
 pub(super) struct TrackRecord {
-    /// How often each bug is shown
+    /// How often each bug is replayed
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
-    /// How servers are had: auto, container or process
+    /// How servers are started: auto, container or process
     #[arg(long, value_name = "HOW", value_parser = ["auto", "container", "process"])]
     provision: Option<String>,
-    /// Put the table into this file, in place of the one that stands there
+    /// Put the table into this file, in place of the table that stands there
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     splice: Option<PathBuf>,
-    /// Compare the table with the one in this file, but for the seconds
+    /// Compare the table with the table in this file, except the seconds
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
     /// Print one JSON document, and nothing else, on stdout

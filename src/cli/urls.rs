@@ -18,16 +18,16 @@ const LONGEST_URL: u64 = 8 * 1024;
 /// Servers that run already.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Urls {
-    /// The PostgreSQL database to use, as postgres://user@host:5432/database; it implies --store postgres. Only a schema of
-    /// the lab's own is touched, and dropped at the end. For the password see PGPASSFILE, or name a file or the variable
-    /// [env: ONCELAB_STORE_URL]
+    /// The PostgreSQL database to use, as postgres://user@host:5432/database; implies --store postgres. The lab touches only a
+    /// schema of its own, and drops the schema at the end. Keep the password in PGPASSFILE, in a file (--store-url-file) or
+    /// in the variable [env: ONCELAB_STORE_URL]
     #[arg(long, value_name = "URL")]
     store_url: Option<String>,
-    /// A file that holds the URL of the database, so that its password does not show in the list of processes
+    /// A file with the URL of the database, so that the list of processes does not show the password
     #[arg(long, value_name = "FILE", conflicts_with = "store_url")]
     store_url_file: Option<PathBuf>,
-    /// The endpoints of the etcd cluster to use, separated by commas, as http://user:password@host:2379; they imply --lock
-    /// etcd. Only keys under oncelab/ are touched [env: ONCELAB_LOCK_URL]
+    /// The endpoints of the etcd cluster to use, separated by commas, as http://user:password@host:2379; implies --lock etcd.
+    /// The lab touches only keys under oncelab/ [env: ONCELAB_LOCK_URL]
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     lock_url: Vec<String>,
 }
@@ -91,7 +91,7 @@ impl Urls {
     pub fn warn(&self) {
         let has_password = |url: &str| Endpoint::from(url).user().is_some_and(|(_, password)| !password.is_empty());
         let warn = |flag: &str, remedy: &str| {
-            eprintln!("warning: everybody on this machine can see the password in {flag} (ps): {remedy}");
+            eprintln!("warning: everybody on this machine can see the password in {flag} (with ps): {remedy}");
         };
         if self.store_url.as_deref().is_some_and(has_password) {
             warn("--store-url", "set ONCELAB_STORE_URL, or use --store-url-file or PGPASSFILE");
@@ -118,9 +118,12 @@ impl Urls {
             Some((scheme, _)) => {
                 let scheme: String = scheme.chars().take(20).collect();
                 let scheme = scheme.escape_debug();
-                Err(UsageError(format!("{}: the lab knows no store at {scheme}:// addresses; {write}", named.by)))
+                Err(UsageError(format!(
+                    "{}: the lab knows no store with addresses that begin with {scheme}://; {write}",
+                    named.by
+                )))
             }
-            None => Err(UsageError(format!("{}: this is no URL; {write}", named.by))),
+            None => Err(UsageError(format!("{}: this is not a URL; {write}", named.by))),
         }
     }
 
@@ -148,7 +151,7 @@ fn read(file: &Path) -> Result<String, UsageError> {
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(cannot)?;
     if !opened.metadata().map_err(cannot)?.is_file() {
-        return Err(UsageError(format!("--store-url-file {}: this is no file", file.display())));
+        return Err(UsageError(format!("--store-url-file {}: this is not a file", file.display())));
     }
     opened.take(LONGEST_URL).read_to_string(&mut text).map_err(cannot)?;
     Ok(text.trim().to_owned())

@@ -11,8 +11,8 @@ use crate::exit;
 use crate::explore::watch_for_standstill;
 use crate::strategy::Registry;
 
-/// A laboratory for exactly-once effects: which ways of "do it only once" hold under retries and message loss, and what
-/// they cost.
+/// A laboratory for exactly-once effects. It shows which ways of "do it only once" hold under retries, lost messages and
+/// crashes, and what they cost.
 #[derive(Debug, Parser)]
 #[command(name = "oncelab", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -20,31 +20,39 @@ struct Arguments {
     verb: Option<Verb>,
 }
 
-const EXIT_CODES: &str = "Without a verb: oncelab run quick.
+const EXIT_CODES: &str = "\
+Without a verb: oncelab run quick.
 
-Exit codes: 0 every expectation met; 1 a guarantee that should hold was broken, a strategy that should break did not, or in a run a strategy panicked or never ended; \
-2 the command line, an experiment, a folder, a path or a limit of the machine; 3 inconclusive; 4 a required backend is \
-unavailable; 70 a bug of the lab; 130 interrupted, finished trials saved";
+Exit codes:
+  0    every expectation was met
+  1    a guarantee that should hold was broken, or a strategy that should break
+       did not; or, in a run, a strategy panicked or never ended
+  2    what was asked for cannot be done: the command line, an experiment, a
+       folder, a path or a limit of the machine
+  3    inconclusive: the run could not have shown a violation
+  4    a required backend (a store or a lock service) is unavailable
+  70   a bug of the lab
+  130  interrupted; finished trials are saved";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run an experiment and judge it
     Run(Box<run::Run>),
-    /// Go through every schedule within a bound, and find the shortest way to break a strategy
+    /// Try every order of steps and faults within a bound, and find the shortest way to break a strategy
     Explore(Box<explore::Explore>),
-    /// Run a schedule step by step on real backends
+    /// Run a schedule (an order of steps and faults) on real backends, one step at a time
     Replay(Box<replay::Replay>),
-    /// Hold real backends against the model: one schedule of each equivalence class
+    /// Compare real backends with the model of `explore`, by one schedule of each equivalence class
     Conform(Box<conform::Conform>),
     /// Show the famous bugs on real backends, each with its command and hit rate
     TrackRecord(track_record::TrackRecord),
-    /// Turn violations of a run into schedules, replay them on real backends, and shorten them
+    /// Write the violations of a run as schedules, replay them on real backends, and shorten them
     Lift(Box<lift::Lift>),
-    /// Judge the saved histories of a run again, and hold every file of its folder against the others
+    /// Judge the saved histories of a run again, and compare the files of its folder with each other
     Check(check::Check),
-    /// Show a run as text, Markdown, HTML, CSV, LaTeX or JSON; or all runs of a folder; or bring a file's tables up to date
+    /// Show a run, or all runs of a folder; or bring the tables of a file up to date
     Report(report::Report),
-    /// Say in what two runs of an experiment differ, and ~ where nothing shows that they do
+    /// Show how two runs of an experiment differ; ~ means that no difference is shown
     Compare(compare::Compare),
     /// List strategies, experiments, backends or faults
     List(list::List),
@@ -80,15 +88,15 @@ pub fn main_with(registry: &Registry) -> ExitCode {
     limits::raise();
     watch_for_standstill(|strategy| {
         output::tell(&format!(
-            "error: strategy '{strategy}' has been at one step for ten seconds: it blocks or loops between two of its operations, and \
-             cannot be gone through; what was saved before stays"
+            "error: strategy '{strategy}' has been at one step for ten seconds: it blocks or loops between two of its operations, so \
+             its schedules cannot be tried; what was saved before stays"
         ));
         std::process::exit(exit::BROKEN.into());
     });
     let verb = arguments.verb.unwrap_or_else(|| Arguments::parse_from(["oncelab", "run"]).verb.expect("it is there"));
     // What panicked has been told on stderr, with its place.
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execute(verb, registry))).unwrap_or_else(|_| {
-        output::tell("error: this is a bug of the lab, or of a strategy of yours: please report it, with the command and what stands above");
+        output::tell("error: this is a bug of the lab, or of a strategy of yours: please report it, with the command and the text above");
         Ok(ExitCode::from(exit::INTERNAL))
     });
     done.unwrap_or_else(|error| {

@@ -45,11 +45,11 @@ const MOST_TRIALS: u64 = 100_000;
 /// Why there is no such experiment, or not as it stands.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
-    #[error("no experiment is named '{name}'{}; `oncelab list experiments` names them, and a path with a slash or .toml reads a file", did_you_mean(.suggestion.as_deref()))]
+    #[error("no experiment is named '{name}'{}; `oncelab list experiments` shows the names; write a file as a path with a slash or .toml", did_you_mean(.suggestion.as_deref()))]
     UnknownName { name: String, suggestion: Option<String> },
     #[error("{}: cannot be read: {source}", .path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{}: has more than {} KiB, which no experiment has: name the file of an experiment", .path.display(), LARGEST_SOURCE >> 10)]
+    #[error("{}: has more than {} KiB, and no experiment is so large: name the file of an experiment", .path.display(), LARGEST_SOURCE >> 10)]
     TooLarge { path: PathBuf },
     #[error("{file}:{line}:{column}: {}", printable(.what))]
     Wrong { file: String, line: usize, column: usize, what: String },
@@ -194,18 +194,15 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (WrongPlace
         let at = WrongPlace::At(name.span().start);
         registry.get(name.get_ref()).map_err(|error| (WrongPlace::At(name.span().start), error.to_string()))?;
         if experiment.strategies[..n].iter().any(|before| before.get_ref() == name.get_ref()) {
-            return Err((
-                at,
-                format!("`strategies` names '{}' twice, and each of its trials runs once", name.get_ref()),
-            ));
+            return Err((at, format!("`strategies` names '{}' twice: name each strategy once", name.get_ref())));
         }
     }
     if experiment.faults.is_empty() {
-        let what = "`faults` is empty: an experiment has at least one level, and a level without faults is `[[faults]]` with a name only";
+        let what = "`faults` is empty: an experiment needs at least one level; for a level without faults write `[[faults]]` with a name only";
         return Err((WrongPlace::Key("faults".to_owned()), what.to_owned()));
     }
     if experiment.faults.len() > MOST_LEVELS {
-        let what = format!("`faults` has {} levels, and may have {MOST_LEVELS}", experiment.faults.len());
+        let what = format!("`faults` has {} levels, but at most {MOST_LEVELS} are possible", experiment.faults.len());
         return Err((WrongPlace::Key("faults".to_owned()), what));
     }
     let levels: Vec<&str> = experiment.faults.iter().map(|level| level.name.as_str()).collect();

@@ -16,9 +16,9 @@ pub(super) fn apply(table: &mut toml::Table, setting: &str) -> Result<(), Experi
 enum NoPlace {
     #[error("write it as key=value, e.g. load.requests=500")]
     NoKey,
-    #[error("nothing is named `{0}` in that list")]
+    #[error("no entry of that list is named `{0}`")]
     NotInList(String),
-    #[error("there is nothing to set at `{0}`: what comes before it is a single value")]
+    #[error("`{0}` cannot be set: the part of the key before it names a single value")]
     SingleValue(String),
 }
 
@@ -76,7 +76,7 @@ mod tests {
         let refusal = |setting| changed(setting).unwrap_err().to_string();
         assert!(refusal("a").contains("key=value"));
         assert!(refusal("=1").contains("key=value"));
-        assert!(refusal("list.z.b=1").contains("nothing is named `z`"));
+        assert!(refusal("list.z.b=1").contains("no entry of that list is named `z`"));
         assert!(refusal("a.b=1").contains("single value"));
     }
 }

@@ -54,11 +54,13 @@ impl Axis {
             return Some(format!("`sweep`: '{name}' cannot name an axis: use letters, digits, '-', '_' and '.' only"));
         }
         if self.keys.is_empty() || self.values.is_empty() {
-            return Some(format!("`sweep` '{name}' varies nothing: give it `keys` and `values`"));
+            return Some(format!("`sweep` '{name}' changes no setting: add `keys` and `values`"));
         }
         let texts = self.texts();
         if let Some(value) = texts.iter().find(|value| !is_word(value)) {
-            return Some(format!("`sweep` '{name}': {value} is no value to vary: use numbers or single words"));
+            return Some(format!(
+                "`sweep` '{name}': {value} cannot be the value of an axis: use numbers or single words"
+            ));
         }
         if let Some(n) = (1..texts.len()).find(|n| texts[..*n].contains(&texts[*n])) {
             return Some(format!("`sweep` '{name}' has the value {} twice", texts[n]));
@@ -104,7 +106,7 @@ impl fmt::Display for Point {
 
 /// A text that is no point.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no point of a sweep: write it as axis=value,axis=value")]
+#[error("'{0}' is not a point of a sweep: write it as axis=value,axis=value")]
 pub struct MalformedPoint(String);
 
 impl FromStr for Point {
@@ -214,14 +216,14 @@ impl Experiment {
         let count = sizes.fold(1_usize, usize::saturating_mul);
         if count > MOST_POINTS {
             return Some(format!(
-                "`sweep` has {count} points, and may have {MOST_POINTS}: each is a trial of every strategy"
+                "`sweep` has {count} points, but at most {MOST_POINTS} are possible: each point is a trial of every strategy"
             ));
         }
         let longest = |axis: &Axis| axis.name.len() + axis.texts().iter().map(String::len).max().unwrap_or(0) + 2;
         let length: usize = self.sweep.iter().map(longest).sum();
         if length > LONGEST_POINT {
             return Some(format!(
-                "`sweep`: the names and values of a point have {length} letters, and may have {LONGEST_POINT}, since they name files"
+                "`sweep`: the names and values of a point have {length} letters, but at most {LONGEST_POINT} are possible, since they name files"
             ));
         }
         if self.sweep.is_empty() {
@@ -266,7 +268,7 @@ mod tests {
         assert!(refusal("\"load.accounts\"", "1, 1").contains("twice"));
         assert!(refusal("\"backend.durable\"", "true").contains("--set backend.durable=VALUE"));
         assert!(refusal("\"name\"", "\"b\"").contains("only keys of load"));
-        assert!(refusal("\"faults.m.pause_leases\"", "1.0").contains("nothing is named `m`"));
+        assert!(refusal("\"faults.m.pause_leases\"", "1.0").contains("no entry of that list is named `m`"));
         assert!(refusal("\"load.acounts\"", "1").contains("did you mean"));
     }
 

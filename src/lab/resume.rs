@@ -23,11 +23,11 @@ pub enum ResumeError {
     Open(#[from] OpenError),
     #[error(transparent)]
     NoHistories(#[from] NoHistories),
-    #[error("{}: {}; a run is finished with the experiment and the seed that it was begun with: bring the file back, or make the run again: `{command}`", .folder.display(), printable(.what))]
+    #[error("{}: {}; a run can be finished only with the experiment and the seed that it was begun with: bring the file back, or make the run again: `{command}`", .folder.display(), printable(.what))]
     Changed { folder: PathBuf, what: String, command: String },
-    #[error("{}: the run was begun elsewhere, and one table is made of one build on one machine: {}; make the run again here: `{command}`", .folder.display(), printable(.what))]
+    #[error("{}: the run was begun with another build or on another machine, and one table needs one of each: {}; make the run again here: `{command}`", .folder.display(), printable(.what))]
     Elsewhere { folder: PathBuf, what: String, command: String },
-    #[error("{}: the run was begun on other servers, and one table is made of the same: {}; resume it on those, e.g. `oncelab run --resume {} --store-url URL`, or make the run again: `{command}`", .folder.display(), printable(.what), shell_path(.folder))]
+    #[error("{}: the run was begun on other servers, and one table needs the same servers: {}; resume the run on those servers, e.g. `oncelab run --resume {} --store-url URL`, or make the run again: `{command}`", .folder.display(), printable(.what), shell_path(.folder))]
     OtherServers { folder: PathBuf, what: String, command: String },
 }
 

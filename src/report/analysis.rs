@@ -418,7 +418,7 @@ mod tests {
             ("{{ count('etcd-lock', 'duplicat') }}", "true", "no violation is named 'duplicat'"),
             ("a", "count('etcd-lok', 'duplicate') > 0", "no strategy is named 'etcd-lok'"),
             ("a", "count('etcd-lock', 'duplicate', cause='chance') > 0", "no cause is named 'chance'"),
-            ("a", "once('etcd-lock', at='loss')", "'loss' chooses no point"),
+            ("a", "once('etcd-lock', at='loss')", "'loss' does not choose a point"),
             ("a", "ratio_low('etcd-lock', 'nobody') > 1", "no strategy is named 'nobody'"),
             ("{{ per_s('etcd-lock', fault='b') }}", "true", "fault"),
             ("{{ speed('etcd-lock') }}", "true", "speed"),

@@ -74,7 +74,9 @@ impl AxisBound {
 
 /// A text that is no bound on an axis.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' chooses no point of a sweep: write axis=value, axis<value, axis<=value, axis>value or axis>=value")]
+#[error(
+    "'{text}' does not choose a point of a sweep: write axis=value, axis<value, axis<=value, axis>value or axis>=value"
+)]
 pub struct NoPoint {
     text: String,
 }

@@ -21,13 +21,13 @@ pub enum FileError {
     TooLarge { path: PathBuf, what: String },
     #[error("{}: has schema version {found}, and this oncelab reads versions {} to {}: use the version that wrote it (`oncelab` in its meta.json)", .path.display(), super::OLDEST, super::SCHEMA)]
     Schema { path: PathBuf, found: u32 },
-    #[error("{}: has schema version {found}, and a run can only be finished by the version that began it (`oncelab` in its meta.json); it can still be read and checked", .path.display())]
+    #[error("{}: has schema version {found}; only the version of oncelab that began a run can finish the run (`oncelab` in its meta.json); the run can still be read and checked", .path.display())]
     Older { path: PathBuf, found: u32 },
     #[error("{}: is not there; {}", .path.display(), again(.path))]
     Gone { path: PathBuf },
     #[error("{}: is not the folder of a run: it has no {missing}", .folder.display())]
     NoRun { folder: PathBuf, missing: &'static str },
-    #[error("{}: another oncelab{} is writing into this folder, and a folder has one writer: wait until that one ends, or stop it; `oncelab report {}` reads the folder meanwhile", .folder.display(), named(*.process), shell_path(.folder))]
+    #[error("{}: another oncelab{} is writing into this folder, and a folder has one writer: wait until the other one ends, or stop it; meanwhile `oncelab report {}` can read the folder", .folder.display(), named(*.process), shell_path(.folder))]
     Busy { folder: PathBuf, process: Option<u32> },
 }
 

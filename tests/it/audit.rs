@@ -807,7 +807,7 @@ fn an_older_folder_is_read_and_what_it_does_not_record_is_not_judged() {
     let resumed = oncelab(copy.folder.path(), &["run", "--resume", "run"]);
     assert_eq!(resumed.status.code(), Some(2));
     assert!(
-        text(&resumed.stderr).contains("only be finished by the version that began it"),
+        text(&resumed.stderr).contains("only the version of oncelab that began a run can finish the run"),
         "{}",
         text(&resumed.stderr)
     );

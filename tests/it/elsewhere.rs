@@ -74,7 +74,7 @@ fn a_store_without_a_search_on_it_is_refused() {
     let output = oncelab(folder.path(), &["explore", "check-then-act", "--store", "postgres"]);
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
-    assert!(said.contains("add --on-real, or say --store-model postgres"), "{said}");
+    assert!(said.contains("add --on-real, or use --store-model postgres instead"), "{said}");
 }
 
 #[test]

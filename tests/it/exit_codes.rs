@@ -31,7 +31,7 @@ fn a_place_that_cannot_be_written_is_its_users_to_change() {
     let output =
         command(folder.path()).args(["list", "strategies"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
     let said = expect("a full disk behind stdout", &output, &[2]);
-    assert!(said.contains("stdout cannot be written"), "{said}");
+    assert!(said.contains("cannot write to stdout"), "{said}");
 }
 
 #[test]

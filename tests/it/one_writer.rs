@@ -57,7 +57,7 @@ fn a_second_writer_is_refused_while_the_first_goes_on() {
         let said = text(&refused.stderr);
         assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {said}");
         let process = format!("process {}", first.id());
-        for part in [dir, &process, "one writer", "wait until that one ends"] {
+        for part in [dir, &process, "one writer", "wait until the other one ends"] {
             assert!(said.contains(part), "{arguments:?}: expected {part:?} in: {said}");
         }
     }

@@ -90,7 +90,7 @@ pub(super) fn hold(
     }
     if audit.disagreements.len() == before && right.history_sha256 != row.history_sha256 {
         let what = format!(
-            "was changed since the run, though nothing that is counted: its digest is {}, and its row has {}",
+            "was changed since the run, but nothing that is counted was changed: its digest is {}, and its row has {}",
             shown(&right.history_sha256),
             shown(&row.history_sha256)
         );
@@ -159,7 +159,7 @@ fn hold_columns(
     for (column, (found, right)) in differing {
         if schema < SCHEMA && is_of_violations(column) {
             let what = format!(
-                "violations of {}: schema {schema} counted them by older definitions, and today's find others",
+                "violations of {}: schema {schema} counted them by older definitions, and today's definitions give other counts",
                 row.trial
             );
             audit.not_judged.insert(what);

@@ -1,0 +1,62 @@
+//! What `--help` says of the words of the trade: the tokens of a schedule, and the violations.
+
+use crate::terms::Violation;
+
+const TOKENS: &str = "\
+Tokens of a schedule, here for lane a; a blank stands between two tokens:
+  a    the next operation runs, and its response arrives
+  a!   the request of the next operation is lost: the backend never sees it
+  a?   the backend does the operation, and the reply is lost
+  a~   the operation times out while its request is still on its way
+  a+   the request that timed out reaches the backend
+  ax   the handler (the server worker of the lane) crashes, and its client retries
+  a*   the lease of the lane's lock expires
+  a&   a request for a lock begins to wait in the queue (in replays only)
+";
+
+/// What a violation is, for somebody who meets its name.
+fn meaning(violation: Violation) -> &'static str {
+    match violation {
+        Violation::Duplicate => "the effect is in the ledger more than once",
+        Violation::Wrong => "what was done or answered is not what was asked",
+        Violation::Denied => "the client was told \"refused for good\", but the effect is there",
+        Violation::Refused => "a valid request was refused for good, and the effect is absent",
+        Violation::Lost => "the client was told success, or a last retry failed; no effect",
+        Violation::Abandoned => "the client gave up, and the effect is absent",
+        Violation::Late => "the client gave up for good, and the effect came afterwards",
+        Violation::Deviating => "two answers to one request differ",
+        Violation::Stuck => "a last retry is told \"in progress\", but nobody works on the request",
+        Violation::Overlap => "two handlers were inside the same lock at once",
+        Violation::Stale => "an older fencing token was accepted after a newer one",
+        Violation::Reverted => "a late duplicate undid the change of a newer request",
+    }
+}
+
+/// The violations, for the help of a verb that prints them.
+pub(super) fn violations() -> String {
+    let line = |violation: Violation| format!("  {:<10} {}\n", violation.name(), meaning(violation));
+    let lines: String = Violation::ALL.into_iter().map(line).collect();
+    format!(
+        "Violations (the ledger has one line for each effect; the lab sends a last retry\nwhen all faults are over):\n{lines}"
+    )
+}
+
+/// The tokens and the violations, for the help of a verb that goes through schedules.
+pub(super) fn of_schedules() -> String {
+    format!("{TOKENS}\n{}", violations())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TOKENS;
+    use crate::explore::Schedule;
+
+    #[test]
+    fn every_token_of_the_legend_is_one_of_a_schedule() {
+        let tokens: Vec<&str> = TOKENS.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(tokens.len(), 8);
+        for token in tokens {
+            assert!(token.parse::<Schedule>().is_ok(), "{token}");
+        }
+    }
+}
