@@ -36,8 +36,8 @@ fn an_experiment_that_cannot_fit_into_memory_is_refused_with_what_it_needs() {
     let refused = oncelab(folder.path(), &["run", "quick", "--set", "load.requests=4000000000"]);
     let said = text(&refused.stderr);
     let mib: u64 = said.split("at least ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
-    // Five events of a hundred bytes and more.
-    assert!(mib > (4_000_000_000 * 500) >> 20, "{said}");
+    // Five events of eighty bytes and more.
+    assert!(mib > (4_000_000_000 * 400) >> 20, "{said}");
     assert!(said.contains("this machine has") && said.contains("--set load.requests="), "{said}");
     assert!(!folder.path().join("results").exists(), "nothing is begun");
 }

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Limits, Reason, Walk, census, count_classes, execute_all, shorten, walk,
 };
+use crate::service::store::{StoreOp, StoreService};
 use crate::strategy::{Claim, Need, Registry, Strategy, async_trait};
-use crate::terms::{AccountId, Answer, Isolation, MessageId, Reply, Request, Retries, StoreKind, Violation};
-use crate::world::{Sql, World};
+use crate::terms::{
+    AccountId, Answer, Isolation, MessageId, Reply, Request, Retries, Role, StoreKind, Trouble, Violation,
+};
+use crate::world::{At, Op, ServiceKind, Sql, World};
 
 /// A strategy for a test, by its `handle`.
 macro_rules! strategy {
@@ -334,4 +337,41 @@ fn a_bound_that_is_too_large_ends_with_partial_figures() {
     let counted =
         census(strategy.as_ref(), super::bound(3, 1, 2), Flaws::default(), limits, &mut ()).expect("explorable");
     assert!(counted.out_of_memory && !counted.complete && counted.states > 0);
+}
+
+const ELSEWHERE: At<StoreService> = At::new(Role::SECOND);
+
+// The claim in one store, the effect in another: two transactions, whatever is committed first.
+strategy!(
+    ClaimsElsewhere,
+    "claims-elsewhere",
+    [Need::STORE, Need { role: Role::SECOND, service: ServiceKind::Store }],
+    |world, request| {
+        world.at(&ELSEWHERE).begin(Isolation::ReadCommitted).await?;
+        if !world.at(&ELSEWHERE).claim(request.id).await? {
+            world.at(&ELSEWHERE).rollback().await?;
+            return Err(Trouble::InProgress);
+        }
+        let answer = world.store().apply(request).await?;
+        world.at(&ELSEWHERE).commit().await?;
+        Ok(answer)
+    }
+);
+
+#[test]
+fn a_second_store_is_a_declaration_and_shares_nothing_with_the_first() {
+    let op = |op: StoreOp, role| Op { role, of: op.into() };
+    let claim = op(StoreOp::claim(MessageId(0)), Role::SECOND);
+    assert_eq!((claim.to_string(), claim.leg().name()), ("second.claim m0".to_owned(), "second"));
+    assert_eq!(claim.in_words(false), "claim K (second)");
+    for (lanes, retries, faults) in [(2, 0, 0), (2, 1, 1), (2, 0, 2)] {
+        let bound = super::bound(lanes, retries, faults);
+        let (schedules, violations) = super::by_reference(&ClaimsElsewhere, bound);
+        let counted =
+            census(&ClaimsElsewhere, bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable");
+        assert_eq!((counted.schedules, &counted.violations), (schedules.into(), &violations), "{bound:?}");
+        // Who crashes between the two has done the work, and left no claim behind.
+        let is_broken = violations.contains_key(&Violation::Duplicate);
+        assert_eq!(is_broken, faults > 0, "{bound:?}: {violations:?}");
+    }
 }
