@@ -37,7 +37,7 @@ pub(super) fn as_json(exploration: &Exploration, claim: &Claim, classes: Option<
 
 fn bound_as_json(bound: &Bound) -> Value {
     json!({
-        "lanes": bound.lanes,
+        "lanes": bound.requesting(),
         "retries": bound.retries,
         "faults": bound.faults,
         "requests": bound.requests,
@@ -162,7 +162,7 @@ pub(super) fn searched_as_json(
         "strategy": strategy,
         "store": store,
         "lock": lock,
-        "bound": { "lanes": bound.lanes, "retries": bound.retries, "faults": bound.faults, "requests": bound.requests },
+        "bound": { "lanes": bound.requesting(), "retries": bound.retries, "faults": bound.faults, "requests": bound.requests },
         "seed": seed,
         "schedules": searched.schedules,
         "runs": searched.runs,

@@ -63,7 +63,7 @@ pub(super) fn kinds(bound: &Bound) -> String {
 pub(super) fn not_tried(bound: &Bound) -> String {
     let some = |n: u8, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
     let limits = [
-        (some(bound.lanes, "lane", "lanes"), "--lanes"),
+        (some(bound.requesting(), "lane", "lanes"), "--lanes"),
         (some(bound.retries, "retry a lane", "retries a lane"), "--retries"),
         (some(bound.faults, "fault", "faults"), "--faults"),
         (some(bound.requests.max(1), "request", "requests"), "--requests"),

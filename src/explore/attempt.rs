@@ -4,8 +4,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::ReusableBoxFuture;
 
-use crate::strategy::{Strategy, by_role};
-use crate::terms::{ByRole, Reply, Request, Role};
+use crate::strategy::{Actor, Strategy, by_role};
+use crate::terms::{Answer, ByRole, LeaseId, Reply, Request, Role};
 use crate::world::{Acts, Call, HandOver, Op, Outcome, Port, ServiceKind, World};
 
 use super::standstill::{StepWatch, Stepper, steps_of};
@@ -40,6 +40,15 @@ pub(super) struct Attempt<'a> {
     needs: ByRole<Option<ServiceKind>>,
 }
 
+/// What a lane works on.
+#[derive(Clone, Copy)]
+pub(super) enum Work<'a> {
+    /// A delivery of this request.
+    Delivery(&'a Request),
+    /// A round of an actor's work beside a delivery, for this lease.
+    Beside(&'a dyn Actor, LeaseId),
+}
+
 /// The strategy at work, with a port of its own.
 async fn handle(strategy: &dyn Strategy, request: &Request) -> Reply {
     let mut port = EnginePort;
@@ -47,19 +56,25 @@ async fn handle(strategy: &dyn Strategy, request: &Request) -> Reply {
     strategy.handle(&mut world, request).await
 }
 
+/// An actor at work, with a port of its own. Its reply goes to nobody.
+async fn beside(actor: &dyn Actor, lease: LeaseId) -> Reply {
+    let mut port = EnginePort;
+    let mut world = World::new(&mut port);
+    actor.work(&mut world, lease).await.map(|()| Answer(0))
+}
+
 impl<'a> Attempt<'a> {
     /// Begins: what the strategy does first.
     ///
     /// # Errors
     /// [`ExploreError`] if it awaits anything else than its operations, or issues SQL of its own. A panic goes on to the caller.
-    pub fn begin(
-        strategy: &'a dyn Strategy,
-        request: &'a Request,
-        has_database: bool,
-    ) -> Result<(Self, Next), ExploreError> {
+    pub fn begin(strategy: &'a dyn Strategy, work: Work<'a>, has_database: bool) -> Result<(Self, Next), ExploreError> {
         steps_of(strategy.name());
         let mut attempt = Attempt {
-            future: ReusableBoxFuture::new(handle(strategy, request)),
+            future: match work {
+                Work::Delivery(request) => ReusableBoxFuture::new(handle(strategy, request)),
+                Work::Beside(actor, lease) => ReusableBoxFuture::new(beside(actor, lease)),
+            },
             has_database,
             stepper: Stepper::own(),
             needs: by_role(strategy.needs()),
@@ -72,9 +87,12 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// As [`begin`](Attempt::begin).
-    pub fn begin_another(&mut self, strategy: &'a dyn Strategy, request: &'a Request) -> Result<Next, ExploreError> {
+    pub fn begin_another(&mut self, strategy: &'a dyn Strategy, work: Work<'a>) -> Result<Next, ExploreError> {
         steps_of(strategy.name());
-        self.future.set(handle(strategy, request));
+        match work {
+            Work::Delivery(request) => self.future.set(handle(strategy, request)),
+            Work::Beside(actor, lease) => self.future.set(beside(actor, lease)),
+        }
         self.poll(strategy, None)
     }
 

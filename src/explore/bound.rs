@@ -19,6 +19,8 @@ pub struct Bound {
     /// A copy has no client: nobody hears what it comes to, and nobody sends it again. Each costs a fault. None where clients retry:
     /// there a repeated message is a lane like any other.
     pub copies: u8,
+    /// How many actors work beside the delivery of each lane with a request. Each is a lane of its own, right behind that one.
+    pub actors: u8,
     /// How often the client of a lane sends its request again.
     pub retries: u8,
     /// Faults in one schedule, in all lanes together.
@@ -108,14 +110,36 @@ impl Bound {
     /// A bound of lanes, retries and faults, of every kind but late landings, on one request and PostgreSQL.
     #[must_use]
     pub fn new(lanes: u8, retries: u8, faults: u8) -> Self {
-        Bound { lanes, copies: 0, retries, faults, requests: 1, kinds: Kinds::usual(), store: Profile::Postgres }
+        Bound {
+            lanes,
+            copies: 0,
+            actors: 0,
+            retries,
+            faults,
+            requests: 1,
+            kinds: Kinds::usual(),
+            store: Profile::Postgres,
+        }
     }
 
     /// The bound as far as it makes sense for a strategy: where clients never retry, there is one lane for each request, no retries,
     /// and every other lane is a copy that something on the way has made, as far as the faults go.
     #[must_use]
     pub fn for_strategy(self, strategy: &dyn Strategy) -> Self {
-        if self.copies > 0 || strategy.claim(self.store_kind()).retries != Retries::Never {
+        if self.copies > 0 || self.actors > 0 {
+            return self;
+        }
+        self.without_copies_for(strategy).with_actors_of(strategy)
+    }
+
+    /// With the lanes of the actors that a strategy has.
+    fn with_actors_of(self, strategy: &dyn Strategy) -> Self {
+        let actors = u8::try_from(strategy.actors().len()).unwrap_or(u8::MAX);
+        Bound { lanes: self.lanes.saturating_mul(actors.saturating_add(1)), actors, ..self }
+    }
+
+    fn without_copies_for(self, strategy: &dyn Strategy) -> Self {
+        if strategy.claim(self.store_kind()).retries != Retries::Never {
             return self;
         }
         let sent = self.lanes.min(self.requests.max(1));
@@ -130,15 +154,50 @@ impl Bound {
         if self.copies > 0 {
             return vec![whole];
         }
-        let sent = whole.lanes - whole.copies;
-        (0..=whole.copies).map(|copies| Bound { lanes: sent + copies, copies, ..whole }).collect()
+
+        let sent = whole.requesting() - whole.copies;
+        let lanes = |copies: u8| (sent + copies) * whole.stride();
+        (0..=whole.copies).map(|copies| Bound { lanes: lanes(copies), copies, ..whole }).collect()
     }
 
     /// Whether a lane has a client, who hears what becomes of it.
     #[must_use]
     #[inline]
     pub fn has_client(&self, lane: u8) -> bool {
-        lane < self.lanes - self.copies
+        lane < self.lanes - self.copies * self.stride() && !self.is_actor(lane)
+    }
+
+    /// How far a lane with a request is from the next one.
+    #[must_use]
+    #[inline]
+    pub const fn stride(&self) -> u8 {
+        1 + self.actors
+    }
+
+    /// How many lanes carry a request: those that are no actors.
+    #[must_use]
+    pub const fn requesting(&self) -> u8 {
+        self.lanes / self.stride()
+    }
+
+    /// The lane of the delivery that a lane is, or works beside.
+    #[must_use]
+    #[inline]
+    pub const fn host_of(&self, lane: u8) -> u8 {
+        if self.actors == 0 { lane } else { lane - lane % self.stride() }
+    }
+
+    /// Whether a lane is an actor.
+    #[must_use]
+    #[inline]
+    pub const fn is_actor(&self, lane: u8) -> bool {
+        self.actors > 0 && !lane.is_multiple_of(self.stride())
+    }
+
+    /// The actors beside a lane with a request.
+    #[inline]
+    pub fn actors_of(&self, host: u8) -> std::ops::Range<u8> {
+        host + 1..host + self.stride()
     }
 
     /// The kind of store that the model stands for.
@@ -154,15 +213,24 @@ impl Bound {
     #[must_use]
     #[inline]
     pub fn request_of(&self, lane: u8) -> u8 {
-        // Divisions are slow, and mostly there is one request.
-        if self.requests <= 1 { 0 } else { lane % self.requests }
+        if self.requests <= 1 { 0 } else { lane / self.stride() % self.requests }
     }
 
     /// Which delivery of its request a lane's attempt is.
     #[must_use]
     #[inline]
     pub fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
-        delivery_of(self.requests, lane, attempt)
+        // Divisions are slow, and mostly there is one request and no actor.
+        if self.requests <= 1 && self.actors == 0 {
+            return delivery_of(1, lane, attempt);
+        }
+        delivery_of(self.deliveries_apart(), lane, attempt)
+    }
+
+    /// How far a lane is from the next one that carries the same request.
+    #[inline]
+    pub(crate) fn deliveries_apart(&self) -> u8 {
+        self.requests.max(1) * self.stride()
     }
 
     /// The requests: each adds another amount to the same account.
@@ -172,13 +240,13 @@ impl Bound {
     }
 }
 
-/// Which delivery of its request a lane's attempt is, where there are so many requests.
+/// Which delivery of its request a lane's attempt is, where the lanes with one request are so far apart.
 #[inline]
-pub(crate) fn delivery_of(requests: u8, lane: u8, attempt: u8) -> Delivery {
+pub(crate) fn delivery_of(apart: u8, lane: u8, attempt: u8) -> Delivery {
     if attempt == FINAL_ATTEMPT {
         return Delivery::FINAL;
     }
-    Delivery { attempt, copy: if requests <= 1 { lane } else { lane / requests } }
+    Delivery { attempt, copy: if apart <= 1 { lane } else { lane / apart } }
 }
 
 fn request(n: u32) -> Request {
@@ -195,7 +263,7 @@ impl std::fmt::Display for Bound {
             1 => " (one a copy made on the way)".to_owned(),
             copies => format!(" ({copies} of them copies made on the way)"),
         };
-        write!(f, "{}{copies}, {retries}, {}", some(self.lanes, "lane"), some(self.faults, "fault"))?;
+        write!(f, "{}{copies}, {retries}, {}", some(self.requesting(), "lane"), some(self.faults, "fault"))?;
         if self.requests > 1 { write!(f, ", {} requests", self.requests) } else { Ok(()) }
     }
 }

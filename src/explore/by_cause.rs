@@ -57,8 +57,8 @@ pub struct ByCause {
 /// and what only the end shows needs no other lane to run to its end.
 fn searched(strategy: &dyn Strategy, bound: Bound) -> Vec<Bound> {
     let fewer = |part: Bound| {
-        let least = if part.copies > 0 { part.lanes } else { bound.requests.max(1).min(part.lanes) };
-        (least..=part.lanes).map(move |lanes| Bound { lanes, ..part })
+        let least = if part.copies > 0 { part.requesting() } else { bound.requests.max(1).min(part.requesting()) };
+        (least..=part.requesting()).map(move |lanes| Bound { lanes: lanes * part.stride(), ..part })
     };
     bound.parts(strategy).into_iter().flat_map(fewer).collect()
 }
@@ -114,7 +114,7 @@ fn in_part(
                 let is_wanted = shown.contains(why.0) && wanted.is_none_or(|wanted| wanted.contains(&why));
                 if is_wanted && !found.iter().any(|known| known.why() == why) {
                     let (schedule, faults) = (Schedule(steps.clone()), place.state.faults.into());
-                    let lanes = bound.lanes;
+                    let lanes = bound.requesting();
                     found.push(Caused { violation: why.0, cause: why.1, schedule, faults, lanes });
                 }
             }

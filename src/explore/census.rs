@@ -188,7 +188,10 @@ pub fn one_by_one(
     for part in bound.parts(strategy) {
         let mut engine = StateGraph::new(strategy, part, flaws, true)?;
         let mut first = engine.beginning()?;
-        schedules += go_on(&mut engine, &mut first, &mut Vec::new(), &mut found)?;
+        schedules += match part.actors {
+            0 => go_on(&mut engine, &mut first, &mut Vec::new(), &mut found)?,
+            _ => go_on_by_copies(&mut engine, &first, &mut Vec::new(), &mut found)?,
+        };
     }
     let mut by_kind = BTreeMap::new();
     for (violations, count) in found {
@@ -197,6 +200,26 @@ pub fn one_by_one(
         }
     }
     Ok((schedules, by_kind))
+}
+
+/// The same where a lane's actors change with it.
+fn go_on_by_copies(
+    engine: &mut StateGraph<'_>,
+    state: &State,
+    path: &mut Vec<Step>,
+    found: &mut Vec<(Violations, u64)>,
+) -> Result<u64, ExploreError> {
+    if engine.is_over(state) {
+        return go_on(engine, &mut { *state }, path, found);
+    }
+    let (mut ways, mut schedules) = (Vec::new(), 0);
+    engine.ways(state, &mut ways)?;
+    for Transition { step, to } in ways {
+        path.push(step);
+        schedules += go_on_by_copies(engine, &to, path, found)?;
+        path.pop();
+    }
+    Ok(schedules)
 }
 
 fn go_on(

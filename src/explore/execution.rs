@@ -11,15 +11,15 @@ use crate::check::{Case, Evidence, Finding, findings};
 use crate::history::{Event, What};
 use crate::service::contract::asker_of;
 use crate::strategy::Strategy;
-use crate::terms::{Balances, Entry, FaultKind, MessageId, Reply, Request, Retries, Role};
-use crate::world::{Op, Outcome};
+use crate::terms::{Balances, Entry, FaultKind, LeaseId, MessageId, Reply, Request, Retries, Role};
+use crate::world::{Acts, Op, Outcome};
 
-use super::attempt::{Attempt, Next};
+use super::attempt::{Attempt, Next, Work};
 use super::bound::{Bound, MAX_LANES};
 use super::model_environment::ModelEnvironment;
 use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect};
 use super::schedule::{Fate, Step};
-use super::{ExploreError, Flaws, Reason};
+use super::{ExploreError, Flaws, Reason, too_many_lanes};
 
 /// How long a lease lives, in the time of an execution.
 const LEASE: Duration = Duration::from_nanos(LEASE_NS);
@@ -98,6 +98,8 @@ pub struct MadeStep {
     pub waited: bool,
     /// Whether a wait came to an end because nothing else could move.
     pub gave_way: bool,
+    /// Whether its lane is an actor.
+    pub is_actor: bool,
 }
 
 /// What a step was.
@@ -193,8 +195,18 @@ impl<S: Grounds> Execution<'_, S> {
         self.events.clear();
         self.success = 0;
         self.gave_up = 0;
-        for lane in 0..self.of.bound.lanes {
-            self.begin_attempt(lane)?;
+        let bound = &self.of.bound;
+        if bound.lanes > MAX_LANES {
+            return Err(too_many_lanes(bound).into());
+        }
+        for lane in 0..bound.lanes {
+            match bound.is_actor(lane) {
+                true => {
+                    self.lanes[usize::from(lane)] = Lane::ASLEEP;
+                    self.pending[usize::from(lane)] = None;
+                }
+                false => self.begin_attempt(lane)?,
+            }
         }
         Ok(())
     }
@@ -224,6 +236,15 @@ impl<S: Grounds> Execution<'_, S> {
             fault @ (Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Crashes | Fate::Expires) => {
                 has_operation && self.faults < self.of.bound.faults && self.of.bound.kinds.contains(fault)
             }
+        }
+    }
+
+    fn rules(&mut self) -> Rules<'_, S> {
+        Rules {
+            bound: &self.of.bound,
+            environment: &mut self.backends,
+            lanes: &mut self.lanes,
+            faults: &mut self.faults,
         }
     }
 
@@ -287,6 +308,9 @@ impl<S: Grounds> Execution<'_, S> {
         }
         match effect {
             StepEffect::Made { learns } => {
+                if self.of.bound.actors > 0 {
+                    self.wake_actors(lane, learns)?;
+                }
                 let attempt = self.attempts[place].as_mut().expect("whoever made an operation is at work");
                 match attempt.go_on(self.of.strategy, learns)? {
                     Next::Asks(op) => self.pending[place] = Some(op),
@@ -317,6 +341,8 @@ impl<S: Grounds> Execution<'_, S> {
                 let (op, outcome) = (self.operation_of(step.lane), Some(self.globally(step.lane, *learns)));
                 self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
             }
+            // With an actor the delivery goes on.
+            StepEffect::Crashed if self.of.bound.is_actor(step.lane) => {}
             StepEffect::Crashed => self.note(step.lane, attempt, What::Crashed),
             StepEffect::Expired { .. } | StepEffect::Queued => {}
             StepEffect::Landed(landed) => {
@@ -329,7 +355,7 @@ impl<S: Grounds> Execution<'_, S> {
     /// The operation that a lane is about to make or has just made, as the backends know it.
     fn operation_of(&self, lane: u8) -> Op {
         let local = self.pending[usize::from(lane)].expect("whoever makes an operation was about to");
-        super::rules::globally(self.lanes[usize::from(lane)], lane, local)
+        super::rules::globally(self.lanes[usize::from(lane)], self.of.bound.host_of(lane), local)
     }
 
     fn write_down(&mut self, step: Step, effect: &StepEffect, (waited, gave_way): (bool, bool)) {
@@ -347,15 +373,49 @@ impl<S: Grounds> Execution<'_, S> {
             StepEffect::Queued => Did::Queued { op: self.operation_of(step.lane) },
             StepEffect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
         };
-        self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way });
+        let is_actor = self.of.bound.is_actor(step.lane);
+        self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way, is_actor });
     }
 
     /// What a strategy learned, by the names that the services know it by.
     fn globally(&self, lane: u8, learned: Outcome) -> Outcome {
         match learned {
-            Outcome::Ok(response) => Outcome::Ok(super::rules::globally(self.lanes[usize::from(lane)], lane, response)),
+            Outcome::Ok(response) => {
+                let host = self.of.bound.host_of(lane);
+                Outcome::Ok(super::rules::globally(self.lanes[usize::from(lane)], host, response))
+            }
             Outcome::Failed(_) | Outcome::Unknown => learned,
         }
+    }
+
+    /// A delivery that was given a lease has its actors begin their work for it.
+    #[cold]
+    fn wake_actors(&mut self, lane: u8, learned: Outcome) -> Result<(), ExploreError> {
+        let host = self.lanes[usize::from(lane)];
+        let is_lease = self.pending[usize::from(lane)].is_some_and(|op| op.acts().any(Acts::LEASES));
+        let Outcome::Ok(response) = learned else { return Ok(()) };
+        if !is_lease || host.attempt == FINAL_ATTEMPT {
+            return Ok(());
+        }
+        let lease = LeaseId(response.asked().expect("a lease was granted"));
+        for (actor, its) in self.of.strategy.actors().iter().zip(self.of.bound.actors_of(lane)) {
+            let place = usize::from(its);
+            self.lanes[place].wake(host.attempt, 0);
+            let work = Work::Beside(*actor, lease);
+            let next = match &mut self.attempts[place] {
+                Some(attempt) => attempt.begin_another(self.of.strategy, work)?,
+                none => {
+                    let (begun, next) = Attempt::begin(self.of.strategy, work, S::IS_REAL)?;
+                    *none = Some(begun);
+                    next
+                }
+            };
+            match next {
+                Next::Asks(op) => self.pending[place] = Some(op),
+                Next::Replies(reply) => self.end_attempt(its, Some(reply))?,
+            }
+        }
+        Ok(())
     }
 
     fn begin_attempt(&mut self, lane: u8) -> Result<(), ExploreError> {
@@ -365,9 +425,9 @@ impl<S: Grounds> Execution<'_, S> {
         self.note(lane, attempt, What::Arrived);
         let request = &self.of.requests[usize::from(self.of.bound.request_of(lane))];
         let next = match &mut self.attempts[place] {
-            Some(attempt) => attempt.begin_another(self.of.strategy, request)?,
+            Some(attempt) => attempt.begin_another(self.of.strategy, Work::Delivery(request))?,
             none => {
-                let (begun, next) = Attempt::begin(self.of.strategy, request, S::IS_REAL)?;
+                let (begun, next) = Attempt::begin(self.of.strategy, Work::Delivery(request), S::IS_REAL)?;
                 *none = Some(begun);
                 next
             }
@@ -383,6 +443,15 @@ impl<S: Grounds> Execution<'_, S> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
         self.pending[place] = None;
+        if self.of.bound.actors > 0 {
+            if self.of.bound.is_actor(lane) {
+                self.rules().end_attempt(lane, reply);
+                return Ok(());
+            }
+            for actor in self.of.bound.actors_of(lane) {
+                self.pending[usize::from(actor)] = None;
+            }
+        }
         let request = self.of.bound.request_of(lane);
         if let Some(reply) = reply {
             let heard = self.of.bound.has_client(lane);
@@ -398,13 +467,7 @@ impl<S: Grounds> Execution<'_, S> {
         if attempt == FINAL_ATTEMPT {
             return Ok(());
         }
-        let mut rules = Rules {
-            bound: &self.of.bound,
-            environment: &mut self.backends,
-            lanes: &mut self.lanes,
-            faults: &mut self.faults,
-        };
-        if rules.end_attempt(lane, reply) {
+        if self.rules().end_attempt(lane, reply) {
             return self.begin_attempt(lane);
         }
         let bound = &self.of.bound;
@@ -449,10 +512,11 @@ impl<S: Grounds> Execution<'_, S> {
     pub fn settle(&mut self) -> Result<Executed, ExploreError> {
         let made = std::mem::take(&mut self.made);
         let mut retried = Vec::new();
-        for lane in 0..self.of.bound.requests.min(self.of.bound.lanes) {
-            if !self.is_unresolved(lane) {
+        for request in 0..self.of.bound.requests.min(self.of.bound.requesting()) {
+            if !self.is_unresolved(request) {
                 continue;
             }
+            let lane = request * self.of.bound.stride();
             let place = usize::from(lane);
             self.steps += 1;
             self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, ..Lane::default() };
@@ -466,7 +530,7 @@ impl<S: Grounds> Execution<'_, S> {
                 What::Received { reply } => Some(reply),
                 _ => None,
             });
-            retried.extend(reply.map(|reply| (super::rules::message(lane), reply)));
+            retried.extend(reply.map(|reply| (super::rules::message(request), reply)));
             self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, flags: 1, ..Lane::default() };
         }
         Ok(Executed {

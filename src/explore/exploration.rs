@@ -111,7 +111,7 @@ pub fn unseen(claim: &Claim, has_leases: bool, explorations: &[&Exploration]) ->
 /// out by a lock: there the lease must expire, which is a fault.
 fn can_happen(fault: FaultKind, claim: &Claim, has_leases: bool, bound: &Bound) -> bool {
     let is_sent_once = claim.retries == Retries::Never;
-    let more_lanes = bound.lanes > bound.requests;
+    let more_lanes = bound.requesting() > bound.requests;
     let named = || bound.faults > 0 && Kinds::of(fault).iter().any(|fate| bound.kinds.contains(fate));
     match fault {
         FaultKind::Duplicated if is_sent_once => more_lanes && bound.faults > 0 && bound.kinds.has_repeats(),

@@ -181,7 +181,10 @@ fn mixed(number: u64) -> u64 {
 
 /// Of lanes with the same request, which are interchangeable, an earlier one moves first.
 fn begins_out_of_order(engine: &StateGraph<'_>, state: &State, step: Step) -> bool {
-    let requests = engine.bound.requests.max(1);
+    if engine.bound.is_actor(step.lane) {
+        return false;
+    }
+    let requests = engine.bound.deliveries_apart();
     let has_not_moved = |lane: u8| {
         let lane = state.lanes[usize::from(lane)];
         lane.attempt == 0 && lane.flags == 0 && engine.tree.depth(lane.node) == 0

@@ -7,6 +7,7 @@ use crate::service::AnyPast;
 use crate::service::touched::Touched;
 use crate::strategy::by_role;
 use crate::terms::ByRole;
+use crate::world::Acts;
 
 use super::schedule::Fate;
 use super::state_graph::{State, StateGraph, Transition};
@@ -16,13 +17,19 @@ use super::state_graph::{State, StateGraph, Transition};
 pub(super) struct Touch {
     services: ByRole<Touched>,
     is_fault: bool,
+    /// The lane of the delivery that it is of, or works beside.
+    host: u8,
+    /// What works beside the delivery begins or ends with it.
+    bounds_actors: bool,
 }
 
 impl Touch {
     /// Whether the order of two steps of different lanes can matter.
     pub fn conflicts_with(self, other: Touch) -> bool {
         let services = self.services.0.into_iter().zip(other.services.0);
-        services.into_iter().any(|(one, other)| one.conflicts_with(other)) || self.is_fault && other.is_fault
+        services.into_iter().any(|(one, other)| one.conflicts_with(other))
+            || self.is_fault && other.is_fault
+            || self.host == other.host && (self.bounds_actors || other.bounds_actors)
     }
 }
 
@@ -37,7 +44,8 @@ impl StateGraph<'_> {
     pub(super) fn touch(&self, state: &State, way: &Transition) -> Touch {
         let lane = state.lanes[usize::from(way.step.lane)];
         let profile = self.bound.store;
-        let mut touch = Touch { is_fault: way.step.fate.is_fault(), ..Touch::default() };
+        let mut touch =
+            Touch { is_fault: way.step.fate.is_fault(), host: self.bound.host_of(way.step.lane), ..Touch::default() };
         if way.step.fate == Fate::Lands {
             let flight = self.memo.flights(state.at.flights).iter().find(|flight| flight.lane == way.step.lane);
             let role = flight.expect("what lands was in flight").op.role;
@@ -65,6 +73,8 @@ impl StateGraph<'_> {
             Fate::RequestLost | Fate::ReplyLost | Fate::Crashes | Fate::Lands | Fate::Queues => true,
             Fate::Arrives | Fate::Expires | Fate::TimesOut => false,
         };
+        let is_host = touch.host == way.step.lane;
+        touch.bounds_actors = self.bound.actors > 0 && is_host && (is_over || op.acts().any(Acts::LEASES));
         for (role, past) in pasts.iter().filter_map(|(role, past)| Some((role, (*past)?))) {
             let mut also = Touched::NOTHING;
             if is_over || disconnects && role == op.role {

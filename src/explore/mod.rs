@@ -68,6 +68,12 @@ pub struct Flaws {
     pub no_landing: bool,
 }
 
+/// Why there are too many lanes, where a strategy has actors.
+pub(crate) fn too_many_lanes(bound: &Bound) -> Reason {
+    let what = format!("{} lanes, of which {} are actors", bound.lanes, bound.lanes - bound.requesting());
+    Reason::TooLarge { what }
+}
+
 /// A strategy cannot be explored. As small as can be, since every step could come back with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]

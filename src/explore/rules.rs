@@ -79,6 +79,20 @@ impl Lane {
         self.has(INSIDE)
     }
 
+    /// An actor's lane whose delivery has been given nothing in this attempt.
+    pub const ASLEEP: Lane = Lane { node: 0, attempt: 0, flags: ENDED, open: 0, given: [0; MAX_RANKED] };
+
+    /// An actor begins its work beside an attempt. It counts how often, so that no step leads back.
+    pub fn wake(&mut self, attempt: u8, node: u16) {
+        let flags = (self.flags & !(ASKED - 1)).saturating_add(ASKED);
+        *self = Lane { node, attempt, flags, ..Lane::default() };
+    }
+
+    /// An actor's work is over.
+    fn sleep(&mut self) {
+        *self = Lane { flags: self.flags & !(ASKED - 1) | ENDED, ..Lane::ASLEEP };
+    }
+
     fn times_given(self) -> usize {
         self.given.iter().take_while(|id| **id != 0).count()
     }
@@ -174,6 +188,9 @@ impl<S: Environment> Rules<'_, S> {
             }
             (Fate::Crashes, _) => {
                 self.environment.crash(lane);
+                if !self.bound.is_actor(lane) {
+                    self.bound.actors_of(lane).for_each(|actor| self.environment.crash(actor));
+                }
                 StepEffect::Crashed
             }
             (_, Some(local)) => {
@@ -232,6 +249,9 @@ impl<S: Environment> Rules<'_, S> {
         let (attempt, asked) = (me.attempt, me.asked());
         let acts = op.acts();
         // A request that lands late takes the last number, which nobody else has.
+        if acts.any(Acts::LEASES) && self.bound.is_actor(lane) {
+            return Err(Blocked::TooMany("has an actor that asks for a lease"));
+        }
         if acts.any(Acts::LEASES) && asked >= MAX_ASKED - 1 {
             return Err(Blocked::TooMany("asks for more than 7 leases in one delivery"));
         }
@@ -333,7 +353,7 @@ impl<S: Environment> Rules<'_, S> {
         if !op.acts().any(Acts::NAMES) {
             return op;
         }
-        globally(self.lanes[usize::from(lane)], lane, op)
+        globally(self.lanes[usize::from(lane)], self.bound.host_of(lane), op)
     }
 
     /// What the strategy learns of an outcome, in its own words: it knows ids by the order in which it got them, so that where it
@@ -383,6 +403,15 @@ impl<S: Environment> Rules<'_, S> {
     /// A lane's attempt is over: with a reply, or without one. Says whether there is another attempt.
     pub fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> bool {
         Role::in_bits(self.lanes[usize::from(lane)].open).for_each(|role| self.disconnect(lane, role));
+        if self.bound.is_actor(lane) {
+            self.lanes[usize::from(lane)].sleep();
+            return false;
+        }
+        // What works beside it goes with it.
+        for actor in self.bound.actors_of(lane) {
+            Role::in_bits(self.lanes[usize::from(actor)].open).for_each(|role| self.disconnect(actor, role));
+            self.lanes[usize::from(actor)] = Lane::ASLEEP;
+        }
         end_lane(self.bound, &mut self.lanes[usize::from(lane)], reply)
     }
 }

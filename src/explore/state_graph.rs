@@ -5,12 +5,13 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
+use crate::service::contract::MAX_ASKED;
 use crate::strategy::Strategy;
 use crate::terms::{Reply, Retries, Violation};
-use crate::world::{Acts, Op};
+use crate::world::{Acts, Op, Outcome};
 
 use super::attempt::Next;
-use super::bound::Bound;
+use super::bound::{Bound, MAX_LANES};
 use super::execution::Executor;
 use super::memo::{Cursor, Memo, MemoPlace};
 use super::observations::Sight;
@@ -18,7 +19,7 @@ use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, end_l
 use super::schedule::{Fate, Step};
 use super::strategy_tree::{MAX_DEPTH, StrategyTree};
 use super::violations::{Violations, Why};
-use super::{ExploreError, Flaws, Reason};
+use super::{ExploreError, Flaws, Reason, too_many_lanes};
 
 /// Everything that the rest of a schedule can depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,14 +78,14 @@ struct PlainStep {
 /// The plain steps that were made most recently, by a hash of their keys: going through schedules one after the other
 /// makes the same few steps again and again.
 const RECENT: usize = 1 << 10;
-type Recent = Vec<((u64, u64), PlainStep)>;
+type Recent = Box<[((u64, u64), PlainStep); RECENT]>;
 
 /// Where a step is among the recent ones.
 #[inline]
 fn recent_place(key: (u64, u64)) -> usize {
     // Fibonacci hashing: the upper bits of a product with 2^64 divided by the golden ratio.
     let mixed = (key.0 ^ key.1.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 54) as usize
+    (mixed >> 54) as usize % RECENT
 }
 
 impl Hash for MemoPlace {
@@ -100,9 +101,10 @@ fn lasting() -> Violations {
 }
 
 /// Whether what comes of an operation, when it is made, depends on its own lane and the services alone: not on who is inside a
-/// critical section, nor on whose timers nobody keeps running any more.
-fn is_plain(op: Op) -> bool {
-    !op.acts().any(Acts::ENTERS.and(Acts::QUEUES))
+/// critical section, nor on whose timers nobody keeps running any more; and whether it changes nothing about other lanes.
+fn is_plain(bound: &Bound, op: Op) -> bool {
+    let acts = op.acts();
+    !acts.any(Acts::ENTERS.and(Acts::QUEUES)) && (bound.actors == 0 || !acts.any(Acts::LEASES))
 }
 
 /// Where a lane and the services stand, and what the lane's operation meets.
@@ -117,6 +119,9 @@ impl<'s> StateGraph<'s> {
     /// # Errors
     /// [`ExploreError`] if the strategy cannot be explored.
     pub fn new(strategy: &'s dyn Strategy, bound: Bound, flaws: Flaws, tokens: bool) -> Result<Self, ExploreError> {
+        if bound.lanes > MAX_LANES {
+            return Err(too_many_lanes(&bound).into());
+        }
         Ok(StateGraph {
             bound,
             tree: StrategyTree::new(strategy, bound.all_requests())?,
@@ -125,7 +130,7 @@ impl<'s> StateGraph<'s> {
             verdicts: FxHashMap::default(),
             visible: FxHashMap::default(),
             plain_steps: FxHashMap::default(),
-            recent: vec![((u64::MAX, u64::MAX), PlainStep::default()); RECENT],
+            recent: Box::new([((u64::MAX, u64::MAX), PlainStep::default()); RECENT]),
             judged: FxHashMap::default(),
         })
     }
@@ -137,7 +142,10 @@ impl<'s> StateGraph<'s> {
     pub fn beginning(&mut self) -> Result<State, ExploreError> {
         let mut state = State { lanes: Lanes::default(), at: MemoPlace::default(), faults: self.bound.copies };
         for lane in 0..self.bound.lanes {
-            self.begin_attempt(&mut state, lane);
+            match self.bound.is_actor(lane) {
+                true => state.lanes[usize::from(lane)] = Lane::ASLEEP,
+                false => self.begin_attempt(&mut state, lane),
+            }
         }
         Ok(state)
     }
@@ -155,10 +163,30 @@ impl<'s> StateGraph<'s> {
             let depth = if lane.is_ended() { 0 } else { self.tree.depth(lane.node) };
             u32::from(attempts) * u32::from(MAX_DEPTH + 1) + u32::from(depth)
         };
-        let lanes: u32 = state.lanes[..usize::from(self.bound.lanes)].iter().map(of).sum();
+        let lanes = &state.lanes[..usize::from(self.bound.lanes)];
+        let lanes: u32 = match self.bound.actors {
+            0 => lanes.iter().map(of).sum(),
+            _ => (0..self.bound.lanes).map(|lane| self.potential_beside(state, lane)).sum(),
+        };
         // As many requests are in flight as there were faults, at the most.
         let flights = u32::try_from(self.memo.flights(state.at.flights).len()).unwrap_or(0);
         lanes + 2 * u32::from(state.faults) - flights
+    }
+
+    /// The same of one lane, where there are actors: what works beside an attempt counts for less than the next attempt.
+    #[cold]
+    fn potential_beside(&self, state: &State, lane: u8) -> u32 {
+        let (its, host) = (state.lanes[usize::from(lane)], state.lanes[usize::from(self.bound.host_of(lane))]);
+        let attempts = if host.is_ended() { self.bound.retries + 1 } else { host.attempt };
+        let depth = if its.is_ended() { MAX_DEPTH } else { self.tree.depth(its.node) };
+        let one = u32::from(MAX_DEPTH) + 2;
+        let whole = one * u32::from(MAX_ASKED + 1);
+        match (self.bound.is_actor(lane), its.asked()) {
+            (false, _) if its.is_ended() => u32::from(attempts) * whole,
+            (false, _) => u32::from(attempts) * whole + u32::from(depth),
+            (true, 0) => u32::from(attempts) * whole,
+            (true, woken) => u32::from(attempts) * whole + u32::from(woken - 1) * one + 1 + u32::from(depth),
+        }
     }
 
     /// Every step that can be made from a state, in the order of lanes and fates.
@@ -236,8 +264,9 @@ impl<'s> StateGraph<'s> {
         if may_be_plain {
             // What was made before is known without asking what it was.
             let key = plain_key(state, step);
-            let (recent, made) = self.recent[recent_place(key)];
-            if recent == key {
+            let (recent, made) = &self.recent[recent_place(key)];
+            if *recent == key {
+                let made = *made;
                 return Ok(self.make_plain(state, step, &made));
             }
             if let Some(made) = self.plain_steps.get(&key).copied() {
@@ -250,7 +279,7 @@ impl<'s> StateGraph<'s> {
 
     fn make_otherwise(&mut self, state: &mut State, step: Step, may_be_plain: bool) -> Result<bool, ExploreError> {
         let pending = self.pending_op(state, step.lane);
-        if may_be_plain && pending.is_some_and(is_plain) {
+        if may_be_plain && pending.is_some_and(|op| is_plain(&self.bound, op)) {
             if step.fate.is_fault() && (state.faults >= self.bound.faults || !self.bound.kinds.contains(step.fate)) {
                 return Ok(false);
             }
@@ -323,6 +352,9 @@ impl<'s> StateGraph<'s> {
     fn follow(&mut self, mut to: State, lane: u8, effect: StepEffect) -> Result<State, ExploreError> {
         match effect {
             StepEffect::Made { learns } => {
+                if self.bound.actors > 0 {
+                    self.wake_actors(&mut to, lane, learns);
+                }
                 let node = self.tree.child(to.lanes[usize::from(lane)].node, learns)?;
                 to.lanes[usize::from(lane)].node = node;
                 if let Next::Replies(reply) = self.tree.next(node) {
@@ -335,7 +367,27 @@ impl<'s> StateGraph<'s> {
         Ok(to)
     }
 
+    /// A delivery that was given a lease has its actors begin their work for it.
+    #[cold]
+    fn wake_actors(&mut self, state: &mut State, lane: u8, learned: Outcome) {
+        let host = state.lanes[usize::from(lane)];
+        let is_lease = self.tree.op(host.node).is_some_and(|op| op.acts().any(Acts::LEASES));
+        let Outcome::Ok(response) = learned else { return };
+        if !is_lease || host.attempt == FINAL_ATTEMPT {
+            return;
+        }
+        let number = response.asked().and_then(|id| u8::try_from(id - 1).ok()).unwrap_or(0);
+        for (n, actor) in (0..).zip(self.bound.actors_of(lane)) {
+            let root = self.tree.actor_root(n, number);
+            state.lanes[usize::from(actor)].wake(host.attempt, root);
+            if let Next::Replies(reply) = self.tree.next(root) {
+                self.end_attempt(state, actor, Some(reply));
+            }
+        }
+    }
+
     /// Puts a lane at the root of its request. A strategy may have its reply there already.
+    #[inline]
     fn begin_attempt(&mut self, state: &mut State, lane: u8) {
         let root = u16::from(self.bound.request_of(lane));
         state.lanes[usize::from(lane)].node = root;
@@ -344,7 +396,11 @@ impl<'s> StateGraph<'s> {
         }
     }
 
+    #[inline]
     fn end_attempt(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) {
+        if self.bound.actors > 0 && self.end_with_actors(state, lane, reply) {
+            return;
+        }
         let request = self.bound.request_of(lane);
         let of = message(request);
         let is_final = state.lanes[usize::from(lane)].attempt == FINAL_ATTEMPT;
@@ -384,6 +440,21 @@ impl<'s> StateGraph<'s> {
         }
     }
 
+    /// What works beside a lane goes with its attempt. Says whether the lane itself is an actor, whose work is over.
+    #[cold]
+    fn end_with_actors(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) -> bool {
+        let is_actor = self.bound.is_actor(lane);
+        let over = if is_actor { lane..lane + 1 } else { self.bound.actors_of(lane) };
+        for actor in over {
+            let (_, to) = self.rules(state, |rules| rules.end_attempt(actor, reply));
+            *state = to;
+            if !is_actor {
+                state.lanes[usize::from(actor)] = Lane::ASLEEP;
+            }
+        }
+        is_actor
+    }
+
     /// The verdict on a schedule that is over.
     ///
     /// # Errors
@@ -405,8 +476,9 @@ impl<'s> StateGraph<'s> {
     /// As [`new`](StateGraph::new).
     fn settle(&mut self, state: &State) -> Result<u32, ExploreError> {
         let mut end = *state;
-        for lane in 0..self.bound.requests.min(self.bound.lanes) {
-            let gave_up = self.memo.seen(end.at.seen).has_given_up(lane);
+        for request in 0..self.bound.requests.min(self.bound.requesting()) {
+            let lane = request * self.bound.stride();
+            let gave_up = self.memo.seen(end.at.seen).has_given_up(request);
             if !gave_up || self.executor.retries == Retries::Never {
                 continue;
             }

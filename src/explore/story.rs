@@ -148,7 +148,9 @@ pub fn bound_of(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> R
         let faults = faults.saturating_add(copies).max(bound.faults);
         return Ok(Bound { lanes: sent + copies, copies, faults, retries: 0, kinds, ..bound });
     }
-    Ok(Bound { lanes: bound.lanes.max(named), faults: faults.max(bound.faults), kinds, ..bound })
+    let bound = bound.for_strategy(strategy);
+    let lanes = bound.lanes.max(named.div_ceil(bound.stride()) * bound.stride());
+    Ok(Bound { lanes, faults: faults.max(bound.faults), kinds, ..bound })
 }
 
 /// The last step in words. What it shows that was not there before is found by the checks, on everything up to it.
@@ -193,6 +195,7 @@ pub(crate) fn in_words(several: bool, made: &MadeStep, shows: Vec<Violation>, ra
         (Some(Ok(answer)), _) => Some(format!("its client is told {}", answer.0)),
         (Some(Err(trouble)), true) => Some(format!("its client is told '{}', and gives up", trouble_in_words(trouble))),
         (Some(Err(trouble)), false) => Some(format!("its client is told '{}', and retries", trouble_in_words(trouble))),
+        _ if made.is_actor => None,
         (None, true) if matches!(made.did, Did::Crashed { .. }) => Some("its client gives up".to_owned()),
         (None, false) if matches!(made.did, Did::Crashed { .. }) => Some("its client retries".to_owned()),
         _ => None,

@@ -4,11 +4,12 @@
 //! The tree grows where an exploration comes to. For each new node the strategy is run twice from its beginning, with the
 //! outcomes that lead there, and must make the same operations as before: a strategy that does not is rejected.
 
+use crate::service::contract::MAX_ASKED;
 use crate::strategy::Strategy;
-use crate::terms::Request;
+use crate::terms::{LeaseId, Request};
 use crate::world::{Op, Outcome};
 
-use super::attempt::{Attempt, Next, guarded};
+use super::attempt::{Attempt, Next, Work, guarded};
 use super::{ExploreError, Reason, in_words};
 
 /// A place in the tree. The first ones are the roots: one for each request.
@@ -40,12 +41,30 @@ impl<'s> StrategyTree<'s> {
     /// [`ExploreError`] if it is nondeterministic, awaits anything else than its operations, or panics.
     pub fn new(strategy: &'s dyn Strategy, requests: Vec<Request>) -> Result<Self, ExploreError> {
         let mut tree = StrategyTree { strategy, requests, nodes: Vec::new() };
-        for request in 0..tree.requests.len() {
-            let next = tree.run(request, &[], &[])?;
-            let own = NodeId::try_from(request).expect("there are few requests");
+        let leases = strategy.actors().len() * usize::from(MAX_ASKED);
+        for root in 0..tree.requests.len() + leases {
+            let next = tree.run(root, &[], &[])?;
+            let own = NodeId::try_from(root).expect("there are few requests and actors");
             tree.nodes.push(TreeNode { next, parent: own, learned: None, depth: 0, children: Vec::new() });
         }
         Ok(tree)
+    }
+
+    /// What is begun at a root.
+    fn work(&self, root: usize) -> Work<'_> {
+        match root.checked_sub(self.requests.len()) {
+            None => Work::Delivery(&self.requests[root]),
+            Some(place) => {
+                let (actor, number) = (place / usize::from(MAX_ASKED), place % usize::from(MAX_ASKED));
+                Work::Beside(self.strategy.actors()[actor], LeaseId(i64::try_from(number).unwrap_or(0) + 1))
+            }
+        }
+    }
+
+    /// The root of an actor's work for the lease that its delivery asked for as its so many-th.
+    pub fn actor_root(&self, actor: u8, number: u8) -> NodeId {
+        let place = self.requests.len() + usize::from(actor) * usize::from(MAX_ASKED) + usize::from(number);
+        NodeId::try_from(place).unwrap_or(NodeId::MAX)
     }
 
     /// What the strategy does next at a node.
@@ -124,7 +143,7 @@ impl<'s> StrategyTree<'s> {
     }
 
     fn run_once(&self, request: usize, ops: &[Op], outcomes: &[Outcome]) -> Result<Next, ExploreError> {
-        let (mut attempt, mut next) = Attempt::begin(self.strategy, &self.requests[request], false)?;
+        let (mut attempt, mut next) = Attempt::begin(self.strategy, self.work(request), false)?;
         for (n, (op, outcome)) in ops.iter().zip(outcomes).enumerate() {
             if next != Next::Asks(*op) {
                 let before = n.checked_sub(1).map(|before| ops[before]);

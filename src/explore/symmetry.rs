@@ -11,6 +11,9 @@ fn lane_number(place: usize) -> u8 {
 impl StateGraph<'_> {
     /// The same state with identical lanes in one order, and the new place of each lane.
     pub fn canonical(&mut self, state: &State) -> (State, [u8; MAX_LANES as usize]) {
+        if self.bound.actors > 0 {
+            return self.canonical_with_actors(state);
+        }
         let lanes = usize::from(self.bound.lanes);
         let requests = usize::from(self.bound.requests.max(1));
         // The old lane at each new place. Lanes with different requests keep apart.
@@ -40,6 +43,23 @@ impl StateGraph<'_> {
             }
         }
         best
+    }
+
+    /// The same where lanes have actors, which go where their lanes go.
+    fn canonical_with_actors(&mut self, state: &State) -> (State, [u8; MAX_LANES as usize]) {
+        let (stride, apart) = (self.bound.stride(), usize::from(self.bound.requests.max(1)));
+        let bits =
+            |host: u8| (host..host + stride).map(|lane| state.lanes[usize::from(lane)].bits()).collect::<Vec<_>>();
+        let mut hosts: Vec<u8> = (0..self.bound.lanes).step_by(stride.into()).collect();
+        for request in 0..apart {
+            let mut of: Vec<u8> = hosts.iter().copied().skip(request).step_by(apart).collect();
+            of.sort_by_key(|host| (!self.bound.has_client(*host), bits(*host)));
+            hosts.iter_mut().skip(request).step_by(apart).zip(of).for_each(|(place, host)| *place = host);
+        }
+        let mut order = [0, 1, 2, 3, 4, 5];
+        let lanes = hosts.iter().flat_map(|host| *host..*host + stride);
+        order.iter_mut().zip(lanes).for_each(|(place, lane)| *place = lane);
+        self.reordered(state, order)
     }
 
     fn reordered(&mut self, state: &State, order: [u8; MAX_LANES as usize]) -> (State, [u8; MAX_LANES as usize]) {

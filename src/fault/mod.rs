@@ -1,6 +1,7 @@
 //! Faults: their kinds, the level that an experiment asks for, the plan that decides each one, and the port that does it.
 
 mod alarm;
+mod beside;
 mod dice;
 mod disturber;
 mod level;

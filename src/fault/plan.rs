@@ -92,6 +92,12 @@ impl Plan {
         Plan { dice: Dice::new(seed), level, lease, quiet }
     }
 
+    /// How long a lease lives.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
     /// Decides what the network does to a delivery on its way between client and handler.
     #[must_use]
     pub fn delivery(&self, message: MessageId, delivery: Delivery) -> Decision {

@@ -10,10 +10,12 @@ use tokio_util::task::TaskTracker;
 
 use super::Outage;
 use super::alarm::Alarm;
+use super::beside::Beside;
 use super::plan::{MessageFate, Mishap, Plan, When};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::service::{Backend, BackendError, Connection, Timeouts};
-use crate::terms::{ByRole, Delivery, Failure, FaultKind, Layer, MessageId, Role};
+use crate::strategy::Actor;
+use crate::terms::{ByRole, Delivery, Failure, FaultKind, Layer, LeaseId, MessageId, Role};
 use crate::wire::WireFault;
 use crate::world::{Acts, Call, Op, OpKind, Outcome, Port};
 
@@ -84,6 +86,12 @@ pub struct FaultyPort {
     handler: u16,
     links: ByRole<Link>,
     at_hand: AtHand,
+    /// What works beside each delivery.
+    actors: &'static [&'static dyn Actor],
+    /// What works beside the delivery at hand.
+    beside: Vec<Beside>,
+    /// It is an actor's own: what happens to handlers happens to its delivery's port.
+    is_actors: bool,
 }
 
 /// The delivery that a port is carrying operations for.
@@ -107,7 +115,31 @@ impl FaultyPort {
             handler,
             links: ByRole::new(|_| Link::CLOSED),
             at_hand,
+            actors: &[],
+            beside: Vec::new(),
+            is_actors: false,
         }
+    }
+
+    /// The same with what works beside each delivery.
+    #[must_use]
+    pub fn with_actors(self, actors: &'static [&'static dyn Actor]) -> Self {
+        FaultyPort { actors, ..self }
+    }
+
+    /// The actors begin their work for a lease that the delivery was given. Those of an earlier one are done.
+    fn begin_actors(&mut self, lease: LeaseId) {
+        let AtHand { message, delivery, .. } = self.at_hand;
+        // Three times in the life of a lease, as etcd's own client does.
+        let every = self.around.plan.lease() / 3;
+        let begin = |actor: &&'static dyn Actor| {
+            let recorder = self.around.recorders.recorder(SHORT);
+            let mut port = FaultyPort::new(Arc::clone(&self.around), self.handler, recorder);
+            port.at_hand = AtHand { message, delivery, ..port.at_hand };
+            port.is_actors = true;
+            Beside::start(*actor, port, lease, every)
+        };
+        self.beside = self.actors.iter().map(begin).collect();
     }
 
     /// What the handler waits for beside its strategy.
@@ -124,6 +156,7 @@ impl FaultyPort {
 
     /// Ends the delivery. A transaction that was left open ends with its connection.
     pub fn end(&mut self) {
+        self.beside.clear();
         for link in self.links.0.iter_mut().filter(|link| link.in_transaction) {
             link.cut();
         }
@@ -131,6 +164,7 @@ impl FaultyPort {
 
     /// Drops every connection, as a crash does.
     pub fn disconnect(&mut self) {
+        self.beside.clear();
         self.links.0.iter_mut().for_each(Link::cut);
     }
 
@@ -149,7 +183,10 @@ impl FaultyPort {
         let kind = op.kind();
         let nth = self.at_hand.made[kind.place()];
         self.at_hand.made[kind.place()] = nth.saturating_add(1);
-        let verdict = self.around.plan.operation(self.at_hand.message, self.at_hand.delivery, kind, nth);
+        let mut verdict = self.around.plan.operation(self.at_hand.message, self.at_hand.delivery, kind, nth);
+        if self.is_actors {
+            verdict.mishap = None;
+        }
 
         if let Some(Mishap::Crash { when: When::Before }) = verdict.mishap {
             self.crash().await;
@@ -173,6 +210,12 @@ impl FaultyPort {
         let took_us = took_us(self.recorder.clock().now_ns() - at_ns);
         let delayed = verdict.delay.is_some();
         self.note_at(at_ns, What::Called { op, outcome: Some(outcome), fault, delayed, took_us });
+        if let Outcome::Ok(response) = outcome
+            && !self.actors.is_empty()
+            && op.acts().any(Acts::LEASES)
+        {
+            response.asked().into_iter().for_each(|lease| self.begin_actors(LeaseId(lease)));
+        }
 
         match verdict.mishap {
             Some(Mishap::Pause { when: When::After, lasting }) => self.pause(lasting).await,
@@ -358,6 +401,7 @@ impl FaultyPort {
         for session in self.links.0.iter_mut().filter_map(|link| link.session.as_mut()) {
             session.stand_still(still);
         }
+        self.beside.iter().for_each(|beside| beside.stand_still(still));
     }
 
     async fn crash(&mut self) {

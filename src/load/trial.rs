@@ -128,7 +128,8 @@ async fn drive(
     let mut handlers = JoinSet::new();
     let inboxes = (0..setting.load.handlers.get()).map(|number| {
         let (inbox, parcels) = unbounded_channel();
-        let port = FaultyPort::new(Arc::clone(around), number, recorders.recorder(LONG));
+        let port = FaultyPort::new(Arc::clone(around), number, recorders.recorder(LONG))
+            .with_actors(setting.strategy.actors());
         let restart = Duration::from_millis(setting.backend.restart_ms.into());
         let (strategy, outside) = (Arc::clone(&setting.strategy), Arc::clone(&setting.outside));
         let handler = Handler { number, strategy, port, restart, outside };

@@ -28,7 +28,8 @@ const CONTRADICTION: i64 = 255;
 /// The environment of real backends.
 pub(crate) struct Gate {
     drivers: ByRole<Option<Box<dyn ReplayDriver>>>,
-    requests: u8,
+    /// How far lanes with one request are apart.
+    apart: u8,
     /// How many replays there were.
     number: u32,
     /// Whether every replay begins with empty tables.
@@ -62,10 +63,10 @@ struct AskedThing {
 
 impl Gate {
     /// A gate before these services.
-    pub fn new(drivers: ByRole<Option<Box<dyn ReplayDriver>>>, requests: u8, always_resets: bool) -> Self {
+    pub fn new(drivers: ByRole<Option<Box<dyn ReplayDriver>>>, apart: u8, always_resets: bool) -> Self {
         Gate {
             drivers,
-            requests: requests.max(1),
+            apart: apart.max(1),
             number: 0,
             always_resets,
             flights: Vec::new(),
@@ -163,7 +164,7 @@ impl Gate {
     }
 
     fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
-        crate::explore::delivery_of(self.requests, lane, attempt)
+        crate::explore::delivery_of(self.apart, lane, attempt)
     }
 
     /// Keeps the first trouble.

@@ -91,7 +91,7 @@ impl Testbed {
 
     /// A gate before connections of its own, to be used and dropped on this thread, which must not be one of an asynchronous
     /// runtime's.
-    pub(crate) fn gate(&self, needs: &[Need], requests: u8, always_resets: bool) -> Result<Gate, BackendError> {
+    pub(crate) fn gate(&self, needs: &[Need], apart: u8, always_resets: bool) -> Result<Gate, BackendError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = Rc::new(runtime.map_err(|error| BackendError {
             backend: "replay",
@@ -102,7 +102,7 @@ impl Testbed {
         for need in needs {
             drivers[need.role] = Some(self.driver(need.service, Rc::clone(&runtime))?);
         }
-        Ok(Gate::new(drivers, requests, always_resets))
+        Ok(Gate::new(drivers, apart, always_resets))
     }
 
     /// A driver of a service, with connections of its own.

@@ -3,6 +3,7 @@
 //! Invariant: no strategy knows which driver runs it, and no driver names a strategy.
 
 mod act_then_mark;
+mod actor;
 mod at_least_once;
 mod at_most_once;
 mod check_then_act;
@@ -15,6 +16,7 @@ mod etcd_lock;
 mod etcd_lock_fenced;
 mod etcd_lock_fenced_marker;
 mod etcd_lock_fenced_transaction;
+mod etcd_lock_kept_alive;
 mod etcd_lock_lease_id;
 mod etcd_lock_marker;
 mod etcd_lock_overwrite;
@@ -23,6 +25,7 @@ mod name;
 mod need;
 mod registry;
 
+pub use actor::Actor;
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY};
 pub use name::{LONGEST_NAME, name_fault};
 pub use need::{Need, by_role};
@@ -53,6 +56,11 @@ pub trait Strategy: Send + Sync {
     /// The services that it needs, and in which roles. It can ask no others.
     fn needs(&self) -> &'static [Need] {
         &[Need::STORE]
+    }
+
+    /// What works beside each of its deliveries.
+    fn actors(&self) -> &'static [&'static dyn Actor] {
+        &[]
     }
 
     /// Whether it needs a lock service.

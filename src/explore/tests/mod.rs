@@ -1,5 +1,6 @@
 //! The engines against each other, against closed forms, and against strategies made for it.
 
+mod actors;
 mod causes;
 mod claims;
 mod engines;

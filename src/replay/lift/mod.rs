@@ -61,6 +61,8 @@ pub enum LiftError {
         "its client had given up while the delivery was still on its way or at work, and a schedule's clients wait"
     )]
     ClientGaveUp,
+    #[error("the strategy has actors, and a history does not say which operations are theirs")]
+    HasActors,
     #[error("the message has no operation")]
     NoOperation,
     /// The model does not do what the history says, whichever operation goes first.
@@ -95,6 +97,9 @@ struct Lifting<'l> {
 
 impl Lifting<'_> {
     fn lift(&self) -> Result<Lifted, LiftError> {
+        if !self.strategy.actors().is_empty() {
+            return Err(LiftError::HasActors);
+        }
         if self.case.evidence.retries == Retries::Never && self.outlives_its_client() {
             return Err(LiftError::ClientGaveUp);
         }

@@ -11,7 +11,9 @@ pub fn to_mermaid(story: &Story) -> String {
     let last = story.roles.last().map_or("", |role| role.name());
     let all = format!("{},{last}", lane_name(0));
     let mut lines = vec![format!("title {}", escape(&title(story)))];
-    lines.extend((0..story.bound.lanes).map(|lane| format!("participant {} as {}", lane_name(lane), lane_title(lane))));
+    lines.extend(
+        (0..story.bound.lanes).map(|lane| format!("participant {} as {}", lane_name(lane), lane_title(story, lane))),
+    );
     lines.extend(story.roles.iter().map(|role| match (role.name(), role.title()) {
         (name, title) if name == title => format!("participant {name}"),
         (name, title) => format!("participant {name} as {title}"),

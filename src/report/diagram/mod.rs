@@ -104,6 +104,7 @@ fn title(story: &Story) -> String {
 }
 
 /// What a lane's life line is called.
-fn lane_title(lane: u8) -> String {
-    format!("lane {}", lane_name(lane))
+fn lane_title(story: &Story, lane: u8) -> String {
+    let host = story.bound.host_of(lane);
+    if host == lane { format!("lane {}", lane_name(lane)) } else { format!("beside {}", lane_name(host)) }
 }

@@ -52,7 +52,7 @@ pub fn to_svg(story: &Story) -> String {
         drawing.row(&row);
     }
     let height = drawing.y + 16;
-    let lives = (0..story.bound.lanes).map(|lane| (lane_x(lane), lane_title(lane)));
+    let lives = (0..story.bound.lanes).map(|lane| (lane_x(lane), lane_title(story, lane)));
     let backends = services.into_iter().map(|(role, x)| (x, role.title().to_owned()));
     let mut heads = String::new();
     for (x, name) in lives.chain(backends) {

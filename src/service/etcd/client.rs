@@ -3,6 +3,8 @@
 use super::EtcdService;
 use super::op::LockOp;
 use crate::service::contract::{Asked, Carries, CarriesAll};
+#[cfg(doc)]
+use crate::terms::Failure;
 use crate::terms::{AccountId, LeaseId, LockKey, Role, Token, Trouble};
 
 /// A lock that is held, as far as its holder knows.
@@ -48,6 +50,10 @@ impl<'w, C: Carries<'w, EtcdService>> LockClient<'w, C> {
     operation! {
         /// Ends a lease, and deletes the keys attached to it.
         revoke(lease: LeaseId) -> (), LockOp::Revoke(lease)
+    }
+    operation! {
+        /// Lets a lease live as long again as when it was granted. Fails with [`Failure::LeaseExpired`] if it is gone.
+        keep_alive(lease: LeaseId) -> (), LockOp::KeepAlive(lease)
     }
 }
 

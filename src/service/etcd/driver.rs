@@ -344,6 +344,11 @@ impl EtcdSession {
                 self.client().await?.lease_revoke(lease.0).await?;
                 Ok(LockResponse::Done)
             }
+            LockOp::KeepAlive(lease) => {
+                // The client asks once, and looks at the answer, before it gives the stream for more.
+                self.client().await?.lease_keep_alive(lease.0).await?;
+                Ok(LockResponse::Done)
+            }
         }
     }
 }
@@ -369,6 +374,11 @@ fn judge(error: &etcd_client::Error) -> Result<Outcome, BackendError> {
     // The lock service's errors lose their code on the way through etcd's Go client, so the text decides first.
     let status = match error {
         etcd_client::Error::GRpcStatus(status) => status,
+        etcd_client::Error::LeaseKeepAliveError(what) if what == "lease not found" => {
+            return Ok(Outcome::Failed(Failure::LeaseExpired));
+        }
+        // The stream ended before its first answer.
+        etcd_client::Error::LeaseKeepAliveError(_) | etcd_client::Error::WatchError(_) => return Ok(Outcome::Unknown),
         etcd_client::Error::TransportError(_) | etcd_client::Error::IoError(_) => return Ok(unsent_or_unknown(error)),
         other => return Err(trouble(other.to_string(), "check the endpoints of the lock service")),
     };

@@ -17,6 +17,8 @@ pub enum LockOp {
     Release(AccountId, LeaseId),
     /// Ends a lease, and deletes the keys attached to it.
     Revoke(LeaseId),
+    /// Lets a lease live as long again as when it was granted.
+    KeepAlive(LeaseId),
 }
 
 const GRANT_LEASE: Kind = Kind { number: 14, name: "grant-lease", acts: Acts::LEASES };
@@ -24,8 +26,10 @@ const ACQUIRE: Kind = Kind { number: 15, name: "acquire", acts: Acts::ENTERS.and
 const RELEASE: Kind = Kind { number: 16, name: "release", acts: Acts::LEAVES.and(Acts::NAMES) };
 const REVOKE: Kind = Kind { number: 17, name: "revoke", acts: Acts::NAMES };
 
+const KEEP_ALIVE: Kind = Kind { number: 19, name: "keep-alive", acts: Acts::READS.and(Acts::NAMES) };
+
 /// The kinds of operations.
-pub(super) const KINDS: &[Kind] = &[GRANT_LEASE, ACQUIRE, RELEASE, REVOKE];
+pub(super) const KINDS: &[Kind] = &[GRANT_LEASE, ACQUIRE, RELEASE, REVOKE, KEEP_ALIVE];
 
 /// The queues of the locks, by account.
 pub(super) const QUEUE: &str = "queue";
@@ -64,7 +68,7 @@ impl LockOp {
     pub const fn key(self) -> Option<LockKey> {
         match self {
             LockOp::Acquire(account, lease) | LockOp::Release(account, lease) => Some(LockKey { account, lease }),
-            LockOp::GrantLease | LockOp::Revoke(_) => None,
+            LockOp::GrantLease | LockOp::Revoke(_) | LockOp::KeepAlive(_) => None,
         }
     }
 
@@ -73,7 +77,7 @@ impl LockOp {
     pub fn account(self) -> Option<AccountId> {
         match self {
             LockOp::Acquire(account, _) | LockOp::Release(account, _) => Some(account),
-            LockOp::GrantLease | LockOp::Revoke(_) => None,
+            LockOp::GrantLease | LockOp::Revoke(_) | LockOp::KeepAlive(_) => None,
         }
     }
 }
@@ -86,6 +90,7 @@ impl Operation for LockOp {
             LockOp::Acquire(..) => &ACQUIRE,
             LockOp::Release(..) => &RELEASE,
             LockOp::Revoke(_) => &REVOKE,
+            LockOp::KeepAlive(_) => &KEEP_ALIVE,
         }
     }
 
@@ -95,6 +100,8 @@ impl Operation for LockOp {
             LockOp::Acquire(account, lease) => (vec![lease_item(lease), EVERY_QUEUE], vec![queue_item(account)]),
             LockOp::Release(account, _) => (vec![EVERY_QUEUE], vec![queue_item(account)]),
             LockOp::Revoke(lease) => (vec![], vec![lease_item(lease), EVERY_QUEUE]),
+            // In a model that has no clock nothing lives longer for it.
+            LockOp::KeepAlive(lease) => (vec![lease_item(lease)], vec![]),
         };
         Footprint { reads, writes }
     }
@@ -105,6 +112,7 @@ impl Operation for LockOp {
             LockOp::Acquire(..) => "acquire",
             LockOp::Release(..) => "release",
             LockOp::Revoke(_) => "revoke the lease",
+            LockOp::KeepAlive(_) => "keep the lease alive",
         }
         .to_owned()
     }
@@ -120,6 +128,7 @@ impl Operation for LockOp {
             "acquire" => key().map(LockOp::acquire),
             "release" => key().map(LockOp::release),
             "revoke" => lease(rest).map(LockOp::Revoke),
+            "keep-alive" => lease(rest).map(LockOp::KeepAlive),
             _ => None,
         }
     }
@@ -133,6 +142,7 @@ impl HasIds for LockOp {
             LockOp::Acquire(account, lease) => LockOp::Acquire(account.map_ids(ids), lease.map_ids(ids)),
             LockOp::Release(account, lease) => LockOp::Release(account.map_ids(ids), lease.map_ids(ids)),
             LockOp::Revoke(lease) => LockOp::Revoke(lease.map_ids(ids)),
+            LockOp::KeepAlive(lease) => LockOp::KeepAlive(lease.map_ids(ids)),
         }
     }
 }
@@ -145,7 +155,7 @@ impl fmt::Display for LockOp {
             LockOp::Acquire(account, lease) | LockOp::Release(account, lease) => {
                 write!(f, "{name} {}", LockKey { account, lease })
             }
-            LockOp::Revoke(lease) => write!(f, "{name} {:x}", lease.0),
+            LockOp::Revoke(lease) | LockOp::KeepAlive(lease) => write!(f, "{name} {:x}", lease.0),
         }
     }
 }

@@ -43,6 +43,7 @@ impl Model for LockService {
                 Ok(DONE)
             }
             LockOp::Revoke(lease) => Ok(if self.revoke(lease).is_ok() { DONE } else { EXPIRED }),
+            LockOp::KeepAlive(lease) => Ok(if self.is_alive(lease) { DONE } else { EXPIRED }),
         }
     }
 
@@ -80,7 +81,7 @@ impl Model for LockService {
             LockOp::Acquire(account, lease) => {
                 self.leases_ahead(&lock_name(account), lease).into_iter().map(|lease| Timer(lease.0)).collect()
             }
-            LockOp::GrantLease | LockOp::Release(..) | LockOp::Revoke(_) => Vec::new(),
+            LockOp::GrantLease | LockOp::Release(..) | LockOp::Revoke(_) | LockOp::KeepAlive(_) => Vec::new(),
         }
     }
 
