@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails in an `unwrap` fails where it should")]
 #![allow(clippy::cast_precision_loss, reason = "small counts and times")]
 
+mod actors;
 mod audit;
 mod backends;
 mod bad_input;
