@@ -2,6 +2,7 @@
 //! that can be cut.
 
 mod acts;
+mod any_driver;
 mod any_model;
 mod any_op;
 mod backends;
@@ -16,6 +17,7 @@ pub mod modelled;
 mod password;
 pub mod provision;
 pub(crate) mod proxied;
+pub(crate) mod reachable;
 pub(crate) mod replayed;
 mod servers;
 mod settings;
