@@ -7,6 +7,8 @@ mod any_model;
 mod any_op;
 mod backends;
 pub mod contract;
+#[cfg(test)]
+pub mod counter;
 mod endpoint;
 pub mod etcd;
 mod footprint;
