@@ -14,27 +14,9 @@ Tokens of a schedule, here for lane a; a blank stands between two tokens:
   a&   a request for a lock begins to wait in the queue (in replays only)
 ";
 
-/// What a violation is, for somebody who meets its name.
-fn meaning(violation: Violation) -> &'static str {
-    match violation {
-        Violation::Duplicate => "the effect is in the ledger more than once",
-        Violation::Wrong => "what was done or answered is not what was asked",
-        Violation::Denied => "the client was told \"refused for good\", but the effect is there",
-        Violation::Refused => "a valid request was refused for good, and the effect is absent",
-        Violation::Lost => "the client was told success, or a last retry failed; no effect",
-        Violation::Abandoned => "the client gave up, and the effect is absent",
-        Violation::Late => "the client gave up for good, and the effect came afterwards",
-        Violation::Deviating => "two answers to one request differ",
-        Violation::Stuck => "a last retry is told \"in progress\", but nobody works on the request",
-        Violation::Overlap => "two handlers were inside the same lock at once",
-        Violation::Stale => "an older fencing token was accepted after a newer one",
-        Violation::Reverted => "a late duplicate undid the change of a newer request",
-    }
-}
-
 /// The violations, for the help of a verb that prints them.
 pub(super) fn violations() -> String {
-    let line = |violation: Violation| format!("  {:<10} {}\n", violation.name(), meaning(violation));
+    let line = |violation: Violation| format!("  {:<10} {}\n", violation.name(), violation.description());
     let lines: String = Violation::ALL.into_iter().map(line).collect();
     format!(
         "Violations (the ledger has one line for each effect; the lab sends a last retry\nwhen all faults are over):\n{lines}"

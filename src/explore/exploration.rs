@@ -113,22 +113,15 @@ fn can_happen(fault: FaultKind, claim: &Claim, has_leases: bool, bound: &Bound) 
     let is_sent_once = claim.retries == Retries::Never;
     let more_lanes = bound.requesting() > bound.requests;
     let named = || bound.faults > 0 && Kinds::of(fault).iter().any(|fate| bound.kinds.contains(fate));
-    match fault {
-        FaultKind::Duplicated if is_sent_once => more_lanes && bound.faults > 0 && bound.kinds.has_repeats(),
-        FaultKind::Delayed | FaultKind::Pause if is_sent_once => false,
-        FaultKind::Duplicated | FaultKind::Delayed => more_lanes,
-        FaultKind::Pause => {
-            if has_leases {
-                named()
-            } else {
-                more_lanes
-            }
-        }
-        FaultKind::ServerPaused | FaultKind::ServerKilled | FaultKind::Partition => false,
-        FaultKind::RequestLost
-        | FaultKind::ReplyLost
-        | FaultKind::LateLanding
-        | FaultKind::Cancel
-        | FaultKind::Crash => named(),
+    if fault.is_done_to_a_server() {
+        return false;
     }
+    if fault == FaultKind::Duplicated && is_sent_once {
+        return more_lanes && bound.faults > 0 && bound.kinds.has_repeats();
+    }
+    if ![FaultKind::Duplicated, FaultKind::Delayed, FaultKind::Pause].contains(&fault) {
+        return named();
+    }
+    let waits_for_a_lease = fault == FaultKind::Pause && has_leases;
+    !is_sent_once && if waits_for_a_lease { named() } else { more_lanes }
 }

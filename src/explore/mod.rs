@@ -29,7 +29,7 @@ pub(crate) mod story;
 mod strategy_tree;
 mod symmetry;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod traces;
 mod violations;
 

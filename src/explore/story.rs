@@ -238,20 +238,7 @@ fn outcome_in_words(op: Op, outcome: Outcome) -> String {
 /// What it means that a schedule shows a violation, in a few words.
 #[must_use]
 pub fn meaning(violation: Violation) -> &'static str {
-    match violation {
-        Violation::Duplicate => "X is in the ledger twice",
-        Violation::Wrong => "what was done or answered is not what was asked for",
-        Violation::Denied => "the client was told that it is refused for good, and X is in the ledger",
-        Violation::Refused => "a valid request is refused for good, and X is not in the ledger",
-        Violation::Lost => "told success, or retried without faults, and X is not in the ledger",
-        Violation::Abandoned => "the client has given up, and X was never applied",
-        Violation::Late => "X is applied after the client has given up for good",
-        Violation::Deviating => "two answers to the same request differ",
-        Violation::Stuck => "a fault-free retry is refused for good",
-        Violation::Overlap => "two are inside the critical section",
-        Violation::Stale => "X is accepted under an older token than the last",
-        Violation::Reverted => "an older request undoes a newer one",
-    }
+    violation.meaning()
 }
 
 impl Story {

@@ -46,15 +46,49 @@ impl<'de> Deserialize<'de> for Probability {
     }
 }
 
-/// What can happen to a message on one leg. At most one of the first four does; a delay comes on top.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MessageFaults {
-    pub request_lost: Probability,
-    pub reply_lost: Probability,
-    pub late_landing: Probability,
-    pub duplicated: Probability,
-    pub delayed: Probability,
+/// Makes a set of probabilities: a field for each kind of fault. Whatever else asks for them asks by kind.
+macro_rules! probabilities {
+    ($(#[$doc:meta])* $of:ident { $($field:ident: $kind:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $of { $(pub $field: Probability),* }
+
+        impl $of {
+            /// How likely this fault is. What happens to something else does not happen here.
+            #[must_use]
+            pub fn probability(&self, fault: FaultKind) -> Probability {
+                let own = [$((FaultKind::$kind, self.$field)),*];
+                own.into_iter().find(|(kind, _)| *kind == fault).map_or_else(Probability::default, |(_, its)| its)
+            }
+
+            /// The sum of those of which at most one happens. A delay comes on top.
+            fn sum(&self) -> f64 {
+                let own = [$((FaultKind::$kind, self.$field)),*];
+                own.into_iter().filter(|(kind, _)| *kind != FaultKind::Delayed).map(|(_, its)| its.get()).sum()
+            }
+        }
+    };
+}
+
+probabilities! {
+    /// What can happen to a message on one leg. At most one of them does; a delay comes on top.
+    MessageFaults {
+        request_lost: RequestLost,
+        reply_lost: ReplyLost,
+        late_landing: LateLanding,
+        duplicated: Duplicated,
+        delayed: Delayed,
+    }
+}
+
+probabilities! {
+    /// What can happen to a handler at each of its operations. At most one does.
+    HandlerFaults {
+        pause: Pause,
+        cancel: Cancel,
+        crash: Crash,
+    }
 }
 
 impl MessageFaults {
@@ -62,53 +96,6 @@ impl MessageFaults {
     #[must_use]
     pub fn are_none(&self) -> bool {
         *self == MessageFaults::default()
-    }
-
-    /// How likely this fault is. What happens to handlers and backends does not happen to messages.
-    #[must_use]
-    pub fn probability(&self, fault: FaultKind) -> Probability {
-        match fault {
-            FaultKind::RequestLost => self.request_lost,
-            FaultKind::ReplyLost => self.reply_lost,
-            FaultKind::LateLanding => self.late_landing,
-            FaultKind::Duplicated => self.duplicated,
-            FaultKind::Delayed => self.delayed,
-            FaultKind::Pause
-            | FaultKind::Cancel
-            | FaultKind::Crash
-            | FaultKind::ServerPaused
-            | FaultKind::ServerKilled
-            | FaultKind::Partition => Probability::default(),
-        }
-    }
-}
-
-/// What can happen to a handler at each of its operations. At most one does.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HandlerFaults {
-    pub pause: Probability,
-    pub cancel: Probability,
-    pub crash: Probability,
-}
-
-impl HandlerFaults {
-    /// How likely this fault is. What happens to messages and backends does not happen to handlers.
-    #[must_use]
-    pub fn probability(&self, fault: FaultKind) -> Probability {
-        match fault {
-            FaultKind::Pause => self.pause,
-            FaultKind::Cancel => self.cancel,
-            FaultKind::Crash => self.crash,
-            FaultKind::RequestLost
-            | FaultKind::ReplyLost
-            | FaultKind::LateLanding
-            | FaultKind::Duplicated
-            | FaultKind::Delayed
-            | FaultKind::ServerPaused
-            | FaultKind::ServerKilled
-            | FaultKind::Partition => Probability::default(),
-        }
     }
 }
 
@@ -300,15 +287,14 @@ impl Level {
         let own = Leg::ALL.map(|leg| (leg.name(), self.on(leg)));
         let exceptions = self.for_ops.iter().filter_map(|e| e.message.as_ref()).map(|message| ("for.message", message));
         for (key, m) in own.into_iter().chain(exceptions) {
-            let sum: f64 =
-                [m.request_lost, m.reply_lost, m.late_landing, m.duplicated].map(Probability::get).iter().sum();
+            let sum = m.sum();
             if sum > 1.0 {
                 return Err(InvalidLevel::Sum { level: self.name.clone(), key, sum });
             }
         }
         let exceptions = self.for_ops.iter().filter_map(|e| e.handler.as_ref()).map(|handler| ("for.handler", handler));
         for (key, h) in std::iter::once(("handler", &self.handler)).chain(exceptions) {
-            let sum: f64 = [h.pause, h.cancel, h.crash].map(Probability::get).iter().sum();
+            let sum = h.sum();
             if sum > 1.0 {
                 return Err(InvalidLevel::Sum { level: self.name.clone(), key, sum });
             }

@@ -70,6 +70,21 @@ impl MessageFate {
             MessageFate::Duplicated => Some(FaultKind::Duplicated),
         }
     }
+
+    /// Whether the message comes to the other side.
+    #[must_use]
+    pub fn arrives(self) -> bool {
+        match self {
+            MessageFate::RequestLost => false,
+            MessageFate::Arrives | MessageFate::ReplyLost | MessageFate::Late(_) | MessageFate::Duplicated => true,
+        }
+    }
+
+    /// How long after its sender's time-out the message lands, if it does so that late.
+    #[must_use]
+    pub fn late(self) -> Option<Duration> {
+        if let MessageFate::Late(after) = self { Some(after) } else { None }
+    }
 }
 
 /// Decides what happens to each message and each operation of a trial.

@@ -8,6 +8,8 @@ mod judged;
 mod resume;
 mod runner;
 mod schedules;
+#[cfg(test)]
+mod tests;
 
 pub use audit::{Audit, Disagreement, Place, Remedy, audit, differences};
 pub use both::{Both, explore_both};

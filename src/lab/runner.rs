@@ -12,7 +12,7 @@ use crate::experiment::{Experiment, ExperimentError, Point, TrialPlan, matrix, s
 use crate::load::Outside;
 use crate::load::Patience;
 use crate::load::watched;
-use crate::load::{Setting, TrialError, TrialRecord};
+use crate::load::{Setting, TrialError, TrialRecord, backends_of};
 use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
 use crate::service::{BackendError, Backends};
 use crate::strategy::{Registry, UnknownStrategy};
@@ -108,12 +108,12 @@ fn setting(
     registry: &Registry,
     backends: &Backends,
     run: &str,
-) -> Result<Setting, UnknownStrategy> {
+) -> Result<Setting, RunError> {
     let strategy = registry.get(&trial.cell.strategy)?;
     let level = experiment.faults.iter().find(|level| level.name == trial.cell.level);
     let prefix = format!("{run}/{}", trial.id());
     Ok(Setting {
-        lock: strategy.needs_lock_service().then(|| backends.lock(prefix)),
+        backends: backends_of(strategy.as_ref(), backends, &prefix)?,
         strategy,
         level: level.cloned().expect("the matrix is made of the experiment's levels"),
         seed: trial.seed,
@@ -135,7 +135,7 @@ fn save(
     backends: &Backends,
     record: &TrialRecord,
 ) -> Result<TrialRow, FileError> {
-    let lock = setting.lock.is_some().then(|| backends.lock_name().to_owned());
+    let lock = setting.strategy.needs_lock_service().then(|| backends.lock_name().to_owned());
     let header = Header {
         schema: SCHEMA,
         trial: trial.id(),

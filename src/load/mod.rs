@@ -18,6 +18,6 @@ pub use memory::{DoesNotFit, MemoryError, require_memory};
 pub use outside::Outside;
 pub use patience::Patience;
 pub use pulse::{AtWork, Pulse};
-pub use setting::{Finished, Resolution, Setting, TrialRecord};
+pub use setting::{Finished, Resolution, Setting, TrialRecord, backends_of};
 pub use trial::{requests, run_trial};
 pub(crate) use watched::watched;

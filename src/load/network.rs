@@ -66,11 +66,10 @@ impl Network {
         let what = What::Sent { fault, delayed: verdict.delay.is_some() };
         recorder.record(Event { at_ns: recorder.clock().now_ns(), message: request.id, delivery, handler, what });
 
-        let late = match fate {
-            MessageFate::RequestLost => return fate,
-            MessageFate::Late(after) => Some(self.client_timeout + after),
-            MessageFate::Arrives | MessageFate::ReplyLost | MessageFate::Duplicated => None,
-        };
+        if !fate.arrives() {
+            return fate;
+        }
+        let late = fate.late().map(|after| self.client_timeout + after);
         let parcel = Parcel {
             request: *request,
             delivery,

@@ -7,9 +7,9 @@ use super::outside::Outside;
 use crate::experiment::LoadSettings;
 use crate::fault::Level;
 use crate::history::Event;
-use crate::service::{Backend, BackendSettings, Servers, Store, Usage};
+use crate::service::{Backend, BackendError, BackendSettings, Backends, Servers, Store, Usage};
 use crate::strategy::Strategy;
-use crate::terms::{Balances, Disturbed, Entry, MessageId, Request, StoreKind};
+use crate::terms::{Balances, ByRole, Disturbed, Entry, MessageId, Request, StoreKind};
 
 /// Everything that a trial is made of.
 pub struct Setting {
@@ -19,15 +19,32 @@ pub struct Setting {
     pub load: LoadSettings,
     pub backend: BackendSettings,
     pub store_kind: StoreKind,
+    /// The store that keeps the effects.
     pub store: Arc<dyn Store>,
-    /// None if the strategy needs none.
-    pub lock: Option<Arc<dyn Backend>>,
+    /// The services that the strategy needs, each in its role; none in the others.
+    pub backends: ByRole<Option<Arc<dyn Backend>>>,
     /// How long a lease lives on the wall clock.
     pub lease: Duration,
     /// The servers that the level's disturbances are done to. Whoever has started them keeps them, and not a trial, which may not end.
     pub servers: Weak<Servers>,
     /// Where the trial is watched from.
     pub outside: Arc<Outside>,
+}
+
+/// The services that a strategy needs, each in its role. The names of what they make begin with this prefix.
+///
+/// # Errors
+/// [`BackendError`] if one of them cannot be had in its role.
+pub fn backends_of(
+    strategy: &dyn Strategy,
+    backends: &Backends,
+    prefix: &str,
+) -> Result<ByRole<Option<Arc<dyn Backend>>>, BackendError> {
+    let mut needed = ByRole::default();
+    for need in strategy.needs() {
+        needed[need.role] = Some(need.service.backend(backends, need.role, prefix)?);
+    }
+    Ok(needed)
 }
 
 /// How a request ended for its client.

@@ -21,7 +21,7 @@ use crate::experiment::{LoadSettings, Rate};
 use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Outage, Plan, Question, Surroundings};
 use crate::history::{self, LONG, Recorders};
 use crate::service::{Backend, Wired};
-use crate::terms::{AccountId, ByRole, ClientId, Effect, Layer, Leg, MessageId, Request, Retries, Role};
+use crate::terms::{AccountId, ByRole, ClientId, Effect, Layer, Leg, MessageId, Request, Retries};
 
 /// Runs a trial to its end: load, settling, and the reading of the ledger.
 ///
@@ -101,9 +101,7 @@ fn surroundings(setting: &Setting, recorders: Recorders) -> Surroundings {
         Layer::Port => backend,
         Layer::Wire => Arc::new(Wired(backend)),
     };
-    let mut backends = ByRole::default();
-    backends[Role::STORE] = Some(reached(setting.store.clone()));
-    backends[Role::LOCK] = setting.lock.clone().map(reached);
+    let backends = ByRole(setting.backends.clone().0.map(|backend| backend.map(reached)));
     Surroundings {
         plan: Plan::new(setting.seed, setting.level.clone(), setting.lease),
         limits: setting.backend.limits(),

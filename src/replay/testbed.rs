@@ -3,16 +3,11 @@
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::runtime::Runtime;
-
 use super::gate::Gate;
 use crate::explore::Flaws;
 use crate::service::etcd::model as lock_service;
-use crate::service::etcd::replayed::ReplayedEtcd;
-use crate::service::replayed::ReplayDriver;
-use crate::service::store::postgres::replayed::ReplayedPostgres;
-use crate::service::store::sqlite::replayed::ReplayedSqlite;
-use crate::service::{BackendError, BackendSettings, Backends, Endpoint, ServiceKind, Wanted};
+use crate::service::reachable::ReplaySite;
+use crate::service::{BackendError, BackendSettings, Backends, Wanted};
 use crate::strategy::Need;
 use crate::terms::{ByRole, Profile, StoreKind};
 
@@ -22,16 +17,19 @@ const LEASE_TTL_S: u8 = 120;
 /// How long it lives where expiry is waited for: as short as a lock service makes it.
 const SHORT_TTL_S: u8 = 2;
 
+fn lease_ttl_s(natural_expiry: bool) -> u8 {
+    if natural_expiry { SHORT_TTL_S } else { LEASE_TTL_S }
+}
+
 /// The backends, for as long as this lives.
 pub struct Testbed {
     backends: Backends,
     store: StoreKind,
     store_url: Option<String>,
-    lock_endpoints: Vec<Endpoint>,
     prefix: String,
     natural_expiry: bool,
-    /// How many gates there were.
-    gates: AtomicUsize,
+    /// How many drivers there were.
+    drivers: AtomicUsize,
 }
 
 impl Testbed {
@@ -41,7 +39,7 @@ impl Testbed {
     /// # Errors
     /// [`BackendError`] if one of them cannot be had.
     pub async fn start(wanted: &Wanted, natural_expiry: bool) -> Result<Self, BackendError> {
-        let ttl = if natural_expiry { SHORT_TTL_S } else { LEASE_TTL_S };
+        let ttl = lease_ttl_s(natural_expiry);
         let settings = BackendSettings {
             durable: false,
             lease_ttl_s: std::num::NonZeroU8::new(ttl).unwrap_or(std::num::NonZeroU8::MIN),
@@ -52,10 +50,9 @@ impl Testbed {
         Ok(Testbed {
             store: wanted.store,
             store_url,
-            lock_endpoints: backends.lock_endpoints().to_vec(),
             prefix: format!("oncelab/{:x}-{:08x}", std::process::id(), rand::random::<u32>()),
             natural_expiry,
-            gates: AtomicUsize::new(0),
+            drivers: AtomicUsize::new(0),
             backends,
         })
     }
@@ -100,27 +97,16 @@ impl Testbed {
         })?);
         let mut drivers = ByRole::default();
         for need in needs {
-            drivers[need.role] = Some(self.driver(need.service, Rc::clone(&runtime))?);
+            let site = ReplaySite {
+                backends: &self.backends,
+                store_url: self.store_url.as_deref(),
+                runtime: Rc::clone(&runtime),
+                prefix: format!("{}/{}", self.prefix, self.drivers.fetch_add(1, Ordering::Relaxed)),
+                lease_ttl_s: lease_ttl_s(self.natural_expiry),
+                natural_expiry: self.natural_expiry,
+            };
+            drivers[need.role] = Some(need.service.driver(site)?);
         }
         Ok(Gate::new(drivers, apart, always_resets))
-    }
-
-    /// A driver of a service, with connections of its own.
-    fn driver(&self, service: ServiceKind, runtime: Rc<Runtime>) -> Result<Box<dyn ReplayDriver>, BackendError> {
-        Ok(match (service, self.store) {
-            (ServiceKind::Store, StoreKind::Postgres) => {
-                let url = self.store_url.as_deref().expect("a server that was started or named has a URL");
-                Box::new(ReplayedPostgres::new(runtime, url)?)
-            }
-            (ServiceKind::Store, StoreKind::Sqlite) => Box::new(ReplayedSqlite::new()?),
-            (ServiceKind::Store, StoreKind::Null) => unreachable!("nothing is replayed where nothing is kept"),
-            (ServiceKind::Etcd, _) => {
-                let number = self.gates.fetch_add(1, Ordering::Relaxed);
-                let ttl_s = if self.natural_expiry { SHORT_TTL_S } else { LEASE_TTL_S };
-                let prefix = format!("{}/{number}", self.prefix);
-                let endpoints = self.lock_endpoints.clone();
-                Box::new(ReplayedEtcd::new(runtime, endpoints, prefix, ttl_s.into(), self.natural_expiry)?)
-            }
-        })
     }
 }

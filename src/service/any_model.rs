@@ -8,28 +8,28 @@ use super::touched::Touched;
 use crate::terms::{Balances, Entry, Profile, Session};
 
 macro_rules! any_model {
-    ($($name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
+    ($($(#[$at:meta])* $name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
         /// The state of one of the services.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub enum AnyModel { $($name(<super::$folder::$service as Modelled>::Model)),* }
+        pub enum AnyModel { $($(#[$at])* $name(<super::$folder::$service as Modelled>::Model)),* }
 
         /// What a lane has done with a service.
         #[derive(Debug, Clone, Copy)]
-        pub enum AnyPast { $($name(<super::$folder::$service as Modelled>::Past)),* }
+        pub enum AnyPast { $($(#[$at])* $name(<super::$folder::$service as Modelled>::Past)),* }
 
         impl ServiceKind {
             /// The service before anything happened.
             #[must_use]
             pub fn model(self, settings: &ModelSettings) -> AnyModel {
                 match self {
-                    $(ServiceKind::$name => AnyModel::$name(<super::$folder::$service as Modelled>::model(settings))),*
+                    $($(#[$at])* ServiceKind::$name => AnyModel::$name(<super::$folder::$service as Modelled>::model(settings))),*
                 }
             }
 
             /// What a lane has done with it that has done nothing.
             #[must_use]
             pub fn past(self) -> AnyPast {
-                match self { $(ServiceKind::$name => AnyPast::$name(Default::default())),* }
+                match self { $($(#[$at])* ServiceKind::$name => AnyPast::$name(Default::default())),* }
             }
         }
 
@@ -40,7 +40,7 @@ macro_rules! any_model {
             #[inline(always)]
             fn call(&mut self, on: Session, op: AnyOp, by: Asker, ledger: &mut Vec<Entry>) -> Called<Response> {
                 match (self, op) {
-                    $((AnyModel::$name(model), AnyOp::$name(op)) => {
+                    $($(#[$at])* (AnyModel::$name(model), AnyOp::$name(op)) => {
                         Ok(model.call(on, op, by, ledger)?.map(Response::$name))
                     })*
                     #[allow(unreachable_patterns)]
@@ -48,33 +48,33 @@ macro_rules! any_model {
                 }
             }
 
-            fn begin_again(&mut self) { match self { $(AnyModel::$name(model) => model.begin_again()),* } }
+            fn begin_again(&mut self) { match self { $($(#[$at])* AnyModel::$name(model) => model.begin_again()),* } }
 
-            fn cut(&mut self, on: Session) { match self { $(AnyModel::$name(model) => model.cut(on)),* } }
+            fn cut(&mut self, on: Session) { match self { $($(#[$at])* AnyModel::$name(model) => model.cut(on)),* } }
 
             fn victim(&mut self, on: Session) -> Outcome {
-                match self { $(AnyModel::$name(model) => model.victim(on).map(Response::$name)),* }
+                match self { $($(#[$at])* AnyModel::$name(model) => model.victim(on).map(Response::$name)),* }
             }
 
-            fn has_names(&self) -> bool { match self { $(AnyModel::$name(model) => model.has_names()),* } }
+            fn has_names(&self) -> bool { match self { $($(#[$at])* AnyModel::$name(model) => model.has_names()),* } }
 
             fn rename(&mut self, sessions: &dyn Fn(Session) -> Session, ids: &mut impl Ids) {
-                match self { $(AnyModel::$name(model) => model.rename(sessions, ids)),* }
+                match self { $($(#[$at])* AnyModel::$name(model) => model.rename(sessions, ids)),* }
             }
 
             fn without_ranks(self) -> Self {
-                match self { $(AnyModel::$name(model) => AnyModel::$name(model.without_ranks())),* }
+                match self { $($(#[$at])* AnyModel::$name(model) => AnyModel::$name(model.without_ranks())),* }
             }
 
             fn timer(&self, of: Holder) -> Option<Timer> {
-                match self { $(AnyModel::$name(model) => model.timer(of)),* }
+                match self { $($(#[$at])* AnyModel::$name(model) => model.timer(of)),* }
             }
 
-            fn fire(&mut self, timer: Timer) { match self { $(AnyModel::$name(model) => model.fire(timer)),* } }
+            fn fire(&mut self, timer: Timer) { match self { $($(#[$at])* AnyModel::$name(model) => model.fire(timer)),* } }
 
             fn timers_ahead(&self, op: AnyOp) -> Vec<Timer> {
                 match (self, op) {
-                    $((AnyModel::$name(model), AnyOp::$name(op)) => model.timers_ahead(op),)*
+                    $($(#[$at])* (AnyModel::$name(model), AnyOp::$name(op)) => model.timers_ahead(op),)*
                     #[allow(unreachable_patterns)]
                     (_, op) => sent_to_another(op),
                 }
@@ -82,17 +82,17 @@ macro_rules! any_model {
 
             fn queue(&mut self, on: Session, op: AnyOp) -> bool {
                 match (self, op) {
-                    $((AnyModel::$name(model), AnyOp::$name(op)) => model.queue(on, op),)*
+                    $($(#[$at])* (AnyModel::$name(model), AnyOp::$name(op)) => model.queue(on, op),)*
                     #[allow(unreachable_patterns)]
                     (_, op) => sent_to_another(op),
                 }
             }
 
             fn take_turn(&mut self, on: Session) -> Called<Response> {
-                match self { $(AnyModel::$name(model) => Ok(model.take_turn(on)?.map(Response::$name))),* }
+                match self { $($(#[$at])* AnyModel::$name(model) => Ok(model.take_turn(on)?.map(Response::$name))),* }
             }
 
-            fn balances(&self) -> Balances { match self { $(AnyModel::$name(model) => model.balances()),* } }
+            fn balances(&self) -> Balances { match self { $($(#[$at])* AnyModel::$name(model) => model.balances()),* } }
         }
 
         impl AnyPast {
@@ -100,7 +100,7 @@ macro_rules! any_model {
             #[must_use]
             pub fn follow(self, op: AnyOp, outcome: Outcome) -> Self {
                 match (self, op) {
-                    $((AnyPast::$name(past), AnyOp::$name(op)) => {
+                    $($(#[$at])* (AnyPast::$name(past), AnyOp::$name(op)) => {
                         AnyPast::$name(past.follow(op, outcome.map(|response| {
                             response.try_into().unwrap_or_else(super::contract::another)
                         })))
@@ -114,7 +114,7 @@ macro_rules! any_model {
             #[must_use]
             pub fn touch(self, op: AnyOp, profile: Profile) -> Touched {
                 match (self, op) {
-                    $((AnyPast::$name(past), AnyOp::$name(op)) => past.touch(op, profile),)*
+                    $($(#[$at])* (AnyPast::$name(past), AnyOp::$name(op)) => past.touch(op, profile),)*
                     #[allow(unreachable_patterns)]
                     (_, op) => sent_to_another(op),
                 }
@@ -124,30 +124,30 @@ macro_rules! any_model {
             #[must_use]
             pub fn unmade(op: AnyOp) -> Touched {
                 match op {
-                    $(AnyOp::$name(op) => <super::$folder::$service as Modelled>::Past::unmade(op)),*
+                    $($(#[$at])* AnyOp::$name(op) => <super::$folder::$service as Modelled>::Past::unmade(op)),*
                 }
             }
 
             /// What the end of the connection touches.
             #[must_use]
             pub fn cut(self, profile: Profile) -> Touched {
-                match self { $(AnyPast::$name(past) => past.cut(profile)),* }
+                match self { $($(#[$at])* AnyPast::$name(past) => past.cut(profile)),* }
             }
 
             /// What the end of the attempt touches, besides that of its connections.
             #[must_use]
-            pub fn over(self) -> Touched { match self { $(AnyPast::$name(past) => past.over()),* } }
+            pub fn over(self) -> Touched { match self { $($(#[$at])* AnyPast::$name(past) => past.over()),* } }
 
             /// What a timer touches that runs out.
             #[must_use]
             pub fn expiry(self) -> Touched {
-                match self { $(AnyPast::$name(_) => <super::$folder::$service as Modelled>::Past::expiry()),* }
+                match self { $($(#[$at])* AnyPast::$name(_) => <super::$folder::$service as Modelled>::Past::expiry()),* }
             }
 
             /// What a request touches that lands late.
             #[must_use]
             pub fn later(self) -> Touched {
-                match self { $(AnyPast::$name(_) => <super::$folder::$service as Modelled>::Past::later()),* }
+                match self { $($(#[$at])* AnyPast::$name(_) => <super::$folder::$service as Modelled>::Past::later()),* }
             }
         }
     };

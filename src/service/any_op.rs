@@ -8,50 +8,53 @@ use super::{Acts, Footprint, HasIds, IdKind, Ids, Kind, OpKind, Sql, first_id};
 use crate::terms::{Isolation, Request, Role};
 
 macro_rules! any_op {
-    ($($name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
+    ($($(#[$at:meta])* $name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
         /// The service that can play a role, by name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum ServiceKind { $($name),* }
+        pub enum ServiceKind { $($(#[$at])* $name),* }
 
         /// An operation of one of the services.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum AnyOp { $($name(<super::$folder::$service as Service>::Op)),* }
+        pub enum AnyOp { $($(#[$at])* $name(<super::$folder::$service as Service>::Op)),* }
 
         /// What came back from an operation that was done.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Response { $($name(<super::$folder::$service as Service>::Response)),* }
+        pub enum Response { $($(#[$at])* $name(<super::$folder::$service as Service>::Response)),* }
 
         /// The usual role of each service, and its kinds of operations.
-        pub(super) const SERVICES: &[(Role, &[Kind])] = &[$(($role, <super::$folder::$service as Service>::KINDS)),*];
+        pub(super) const SERVICES: &[(Role, &[Kind])] = &[$($(#[$at])* ($role, <super::$folder::$service as Service>::KINDS)),*];
 
         impl ServiceKind {
             /// Every service.
-            pub const ALL: &'static [ServiceKind] = &[$(ServiceKind::$name),*];
+            pub const ALL: &'static [ServiceKind] = &[$($(#[$at])* ServiceKind::$name),*];
 
             /// Its name.
             #[must_use]
             pub fn name(self) -> &'static str {
-                match self { $(ServiceKind::$name => <super::$folder::$service as Service>::NAME),* }
+                match self { $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Service>::NAME),* }
             }
 
             /// The role that it usually has.
             #[must_use]
             pub fn usual_role(self) -> Role {
-                match self { $(ServiceKind::$name => $role),* }
+                match self { $($(#[$at])* ServiceKind::$name => $role),* }
             }
         }
 
         $(
+            $(#[$at])*
             impl From<<super::$folder::$service as Service>::Op> for AnyOp {
                 #[inline]
                 fn from(op: <super::$folder::$service as Service>::Op) -> Self { AnyOp::$name(op) }
             }
 
+            $(#[$at])*
             impl From<<super::$folder::$service as Service>::Response> for Response {
                 #[inline]
                 fn from(response: <super::$folder::$service as Service>::Response) -> Self { Response::$name(response) }
             }
 
+            $(#[$at])*
             impl TryFrom<AnyOp> for <super::$folder::$service as Service>::Op {
                 type Error = AnyOp;
                 #[inline]
@@ -60,6 +63,7 @@ macro_rules! any_op {
                 }
             }
 
+            $(#[$at])*
             impl TryFrom<Response> for <super::$folder::$service as Service>::Response {
                 type Error = Response;
                 #[inline]
@@ -73,51 +77,55 @@ macro_rules! any_op {
             /// The service whose operation it is.
             #[must_use]
             pub fn service(self) -> ServiceKind {
-                match self { $(AnyOp::$name(_) => ServiceKind::$name),* }
+                match self { $($(#[$at])* AnyOp::$name(_) => ServiceKind::$name),* }
             }
 
             /// An operation from its line. No two services have kinds of the same name.
             #[must_use]
             pub fn parse(text: &str, delivered: &Request) -> Option<Self> {
                 let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
-                None$(.or_else(|| {
-                    <super::$folder::$service as Service>::Op::parse(kind, rest, delivered).map(AnyOp::$name)
-                }))*
+                $(
+                    $(#[$at])*
+                    if let Some(op) = <super::$folder::$service as Service>::Op::parse(kind, rest, delivered) {
+                        return Some(AnyOp::$name(op));
+                    }
+                )*
+                None
             }
 
             /// Its kind, asked of the service in this role.
             #[must_use]
             #[inline]
             pub fn kind_in(self, role: Role) -> OpKind {
-                OpKind::new(role, match self { $(AnyOp::$name(op) => op.kind()),* })
+                OpKind::new(role, match self { $($(#[$at])* AnyOp::$name(op) => op.kind()),* })
             }
 
             /// What it is.
             #[must_use]
             #[inline]
-            pub fn acts(self) -> Acts { match self { $(AnyOp::$name(op) => op.acts()),* } }
+            pub fn acts(self) -> Acts { match self { $($(#[$at])* AnyOp::$name(op) => op.acts()),* } }
 
             /// What it reads and writes.
             #[must_use]
-            pub fn footprint(self) -> Footprint { match self { $(AnyOp::$name(op) => op.footprint()),* } }
+            pub fn footprint(self) -> Footprint { match self { $($(#[$at])* AnyOp::$name(op) => op.footprint()),* } }
 
             /// It in the notation of the strategies' steps. `several` says whether there are several requests to be told apart.
             #[must_use]
             pub fn in_words(self, several: bool) -> String {
-                match self { $(AnyOp::$name(op) => op.in_words(several)),* }
+                match self { $($(#[$at])* AnyOp::$name(op) => op.in_words(several)),* }
             }
 
             /// The isolation level of the transaction that it begins.
             #[must_use]
-            pub fn isolation(self) -> Option<Isolation> { match self { $(AnyOp::$name(op) => op.isolation()),* } }
+            pub fn isolation(self) -> Option<Isolation> { match self { $($(#[$at])* AnyOp::$name(op) => op.isolation()),* } }
 
             /// The balance that it sets an account to, whatever the balance is by now.
             #[must_use]
-            pub fn overwrites_with(self) -> Option<i64> { match self { $(AnyOp::$name(op) => op.overwrites_with()),* } }
+            pub fn overwrites_with(self) -> Option<i64> { match self { $($(#[$at])* AnyOp::$name(op) => op.overwrites_with()),* } }
 
             /// The statement of a strategy's own that it is.
             #[must_use]
-            pub fn own_sql(self) -> Option<Sql> { match self { $(AnyOp::$name(op) => op.own_sql()),* } }
+            pub fn own_sql(self) -> Option<Sql> { match self { $($(#[$at])* AnyOp::$name(op) => op.own_sql()),* } }
         }
 
         impl Response {
@@ -125,6 +133,7 @@ macro_rules! any_op {
             #[must_use]
             pub fn parse(text: &str, kind: OpKind) -> Option<Self> {
                 $(
+                    $(#[$at])*
                     if <super::$folder::$service as Service>::KINDS.iter().any(|its| its.number == kind.number()) {
                         let response = <super::$folder::$service as Service>::Response::parse(text, kind.in_usual_role().name());
                         return response.map(Response::$name);
@@ -137,7 +146,7 @@ macro_rules! any_op {
             #[must_use]
             pub fn in_words(self, to: AnyOp) -> String {
                 match (self, to) {
-                    $((Response::$name(response), AnyOp::$name(op)) => response.in_words(op),)*
+                    $($(#[$at])* (Response::$name(response), AnyOp::$name(op)) => response.in_words(op),)*
                     #[allow(unreachable_patterns)]
                     (response, _) => response.to_string(),
                 }
@@ -158,14 +167,14 @@ macro_rules! any_op {
             /// Whether it says that its operation has changed nothing.
             #[must_use]
             pub fn changes_nothing(self) -> bool {
-                match self { $(Response::$name(response) => response.changes_nothing()),* }
+                match self { $($(#[$at])* Response::$name(response) => response.changes_nothing()),* }
             }
 
             /// Whether another response is of the same form: values may differ.
             #[must_use]
             pub fn is_like(self, other: Response) -> bool {
                 match (self, other) {
-                    $((Response::$name(one), Response::$name(other)) => one.is_like(other),)*
+                    $($(#[$at])* (Response::$name(one), Response::$name(other)) => one.is_like(other),)*
                     #[allow(unreachable_patterns)]
                     _ => false,
                 }
@@ -175,27 +184,27 @@ macro_rules! any_op {
         impl HasIds for AnyOp {
             #[inline]
             fn map_ids(self, ids: &mut impl Ids) -> Self {
-                match self { $(AnyOp::$name(op) => AnyOp::$name(op.map_ids(ids))),* }
+                match self { $($(#[$at])* AnyOp::$name(op) => AnyOp::$name(op.map_ids(ids))),* }
             }
         }
 
         impl HasIds for Response {
             #[inline]
             fn map_ids(self, ids: &mut impl Ids) -> Self {
-                match self { $(Response::$name(response) => Response::$name(response.map_ids(ids))),* }
+                match self { $($(#[$at])* Response::$name(response) => Response::$name(response.map_ids(ids))),* }
             }
         }
 
         impl fmt::Display for AnyOp {
             /// Prints the operation on one short line, e.g. `apply m7 +10 to 3 token 42`.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self { $(AnyOp::$name(op) => op.fmt(f)),* }
+                match self { $($(#[$at])* AnyOp::$name(op) => op.fmt(f)),* }
             }
         }
 
         impl fmt::Display for Response {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self { $(Response::$name(response) => response.fmt(f)),* }
+                match self { $($(#[$at])* Response::$name(response) => response.fmt(f)),* }
             }
         }
     };

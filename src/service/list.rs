@@ -1,11 +1,14 @@
 //! The list of services: to add one is to add a folder and a line here.
 
-/// Hands the list of services to a macro: its name, its folder and type, what a strategy calls it, and its usual role.
+/// Hands the list of services to a macro: its name, its folder and type, what a strategy calls it, and its usual role. A line may have
+/// attributes, which go to whatever is made of the line.
 macro_rules! for_each_service {
     ($callback:ident) => {
         $callback! {
             Store, store::StoreService, store() as Role::STORE;
             Etcd, etcd::EtcdService, lock() as Role::LOCK;
+            #[cfg(test)]
+            Counter, counter::CounterService, counter() as Role::SECOND;
         }
     };
 }

@@ -2,10 +2,13 @@
 //! that can be cut.
 
 mod acts;
+mod any_driver;
 mod any_model;
 mod any_op;
 mod backends;
 pub mod contract;
+#[cfg(test)]
+pub mod counter;
 mod endpoint;
 pub mod etcd;
 mod footprint;
@@ -16,6 +19,7 @@ pub mod modelled;
 mod password;
 pub mod provision;
 pub(crate) mod proxied;
+pub(crate) mod reachable;
 pub(crate) mod replayed;
 mod servers;
 mod settings;

@@ -1,105 +1,75 @@
 //! The kinds of faults, by the names that they have in experiments, claims and reports.
 
-/// Something done to an operation, a delivery, a handler or a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FaultKind {
+/// Makes the kinds of faults out of their list. A row says: the name in experiments and files; whether it is done to a server; whether
+/// it may come of what is done to a server; and what it is, in one sentence.
+macro_rules! fault_kinds {
+    ($($(#[$doc:meta])* $kind:ident $name:literal $to_a_server:literal $of_a_server:literal $is:literal;)*) => {
+        /// Something done to an operation, a delivery, a handler or a backend.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FaultKind { $($(#[$doc])* $kind),* }
+
+        impl FaultKind {
+            /// Every kind, in the order of the declaration.
+            pub const ALL: [FaultKind; [$($name),*].len()] = [$(FaultKind::$kind),*];
+
+            /// The name of this kind in experiments and files.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(FaultKind::$kind => $name),* }
+            }
+
+            /// Whether it is done to a server, and not to a message or a handler.
+            #[must_use]
+            pub fn is_done_to_a_server(self) -> bool {
+                match self { $(FaultKind::$kind => $to_a_server),* }
+            }
+
+            /// Whether a server that is killed, stands still or is cut off may do the same to a message or a handler, on any leg: who
+            /// waits for the server lets others wait. No server repeats a message, and none ends a handler.
+            #[must_use]
+            pub fn may_come_of_a_server(self) -> bool {
+                match self { $(FaultKind::$kind => $of_a_server),* }
+            }
+
+            /// What it is, in one sentence.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self { $(FaultKind::$kind => $is),* }
+            }
+        }
+    };
+}
+
+fault_kinds! {
     /// The message never reaches the other side.
-    RequestLost,
+    RequestLost "request_lost" false true "the message never reaches the other side";
     /// The other side did it, and nobody heard.
-    ReplyLost,
+    ReplyLost "reply_lost" false true "the other side did it, and nobody heard";
     /// Timed out while the request is still in flight; it lands later.
-    LateLanding,
+    LateLanding "late_landing" false true "timed out while the request is in flight; it lands later";
     /// Something on the way (a proxy, a mesh, a driver) repeats the message by itself.
-    Duplicated,
+    Duplicated "duplicated" false false "a proxy, mesh or driver on the way repeats the message by itself";
     /// The message takes longer, which also reorders it.
-    Delayed,
+    Delayed "delayed" false true "the message takes longer, and is overtaken";
     /// The handler stands still for longer than its lease lives.
-    Pause,
+    Pause "pause" false true "the handler stands still for longer than its lease lives";
     /// The handler's future is dropped in the middle of an operation.
-    Cancel,
+    Cancel "cancel" false false "the handler's future is dropped in the middle of an operation";
     /// The handler crashes between two operations, and its connections with it.
-    Crash,
+    Crash "crash" false false "the handler dies between two operations, its connections with it";
     /// A backend stands still.
-    ServerPaused,
+    ServerPaused "server_paused" true true "a backend stands still, and goes on as if nothing had been";
     /// A backend is killed, and started again on the same data.
-    ServerKilled,
+    ServerKilled "server_killed" true true "a backend is killed, and started again on the same data";
     /// Nothing gets through between a backend and its clients, or its peers.
-    Partition,
+    Partition "partition" true true "nothing gets through between a backend and its clients, or its peers";
 }
 
 impl FaultKind {
-    /// Every kind, in the order of the declaration.
-    pub const ALL: [FaultKind; 11] = [
-        FaultKind::RequestLost,
-        FaultKind::ReplyLost,
-        FaultKind::LateLanding,
-        FaultKind::Duplicated,
-        FaultKind::Delayed,
-        FaultKind::Pause,
-        FaultKind::Cancel,
-        FaultKind::Crash,
-        FaultKind::ServerPaused,
-        FaultKind::ServerKilled,
-        FaultKind::Partition,
-    ];
-
-    /// The name of this kind in experiments and files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            FaultKind::RequestLost => "request_lost",
-            FaultKind::ReplyLost => "reply_lost",
-            FaultKind::LateLanding => "late_landing",
-            FaultKind::Duplicated => "duplicated",
-            FaultKind::Delayed => "delayed",
-            FaultKind::Pause => "pause",
-            FaultKind::Cancel => "cancel",
-            FaultKind::Crash => "crash",
-            FaultKind::ServerPaused => "server_paused",
-            FaultKind::ServerKilled => "server_killed",
-            FaultKind::Partition => "partition",
-        }
-    }
-
     /// The kind with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<FaultKind> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Whether a server that is killed, stands still or is cut off may do the same to a message or a handler, on any leg: who waits
-    /// for the server lets others wait. No server repeats a message, and none ends a handler.
-    #[must_use]
-    pub fn may_come_of_a_server(self) -> bool {
-        match self {
-            FaultKind::RequestLost
-            | FaultKind::ReplyLost
-            | FaultKind::LateLanding
-            | FaultKind::Delayed
-            | FaultKind::Pause
-            | FaultKind::ServerPaused
-            | FaultKind::ServerKilled
-            | FaultKind::Partition => true,
-            FaultKind::Duplicated | FaultKind::Cancel | FaultKind::Crash => false,
-        }
-    }
-
-    /// What it is, in one sentence.
-    #[must_use]
-    pub fn description(self) -> &'static str {
-        match self {
-            FaultKind::RequestLost => "the message never reaches the other side",
-            FaultKind::ReplyLost => "the other side did it, and nobody heard",
-            FaultKind::LateLanding => "timed out while the request is in flight; it lands later",
-            FaultKind::Duplicated => "a proxy, mesh or driver on the way repeats the message by itself",
-            FaultKind::Delayed => "the message takes longer, and is overtaken",
-            FaultKind::Pause => "the handler stands still for longer than its lease lives",
-            FaultKind::Cancel => "the handler's future is dropped in the middle of an operation",
-            FaultKind::Crash => "the handler dies between two operations, its connections with it",
-            FaultKind::ServerPaused => "a backend stands still, and goes on as if nothing had been",
-            FaultKind::ServerKilled => "a backend is killed, and started again on the same data",
-            FaultKind::Partition => "nothing gets through between a backend and its clients, or its peers",
-        }
     }
 }
 

@@ -1,88 +1,99 @@
-//! The twelve ways in which a guarantee can be broken, and the causes that the history can show.
+//! The ways in which a guarantee can be broken, and the causes that the history can show.
 
-/// A broken guarantee, counted per message id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Violation {
+/// Makes the kinds of violations out of their list. A row says: the name in experiments, files and tables; whether it lasts; what it is,
+/// for somebody who meets the name; and what it means that a schedule shows it.
+macro_rules! violations {
+    ($($(#[$doc:meta])* $kind:ident $name:literal $lasts:literal $is:literal $in_schedule:literal;)*) => {
+        /// A broken guarantee, counted per message id.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Violation { $($(#[$doc])* $kind),* }
+
+        impl Violation {
+            /// Every kind, in the order of the declaration and of every report.
+            pub const ALL: [Violation; [$($name),*].len()] = [$(Violation::$kind),*];
+
+            /// The name of this kind in experiments, files and tables.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Violation::$kind => $name),* }
+            }
+
+            /// Whether it stays once it is there, whatever comes. What does not is judged when everything has settled: an effect may
+            /// still come, and so may the entry that an answer is of.
+            #[must_use]
+            pub fn lasts(self) -> bool {
+                match self { $(Violation::$kind => $lasts),* }
+            }
+
+            /// What it is, for somebody who meets its name.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self { $(Violation::$kind => $is),* }
+            }
+
+            /// What it means that a schedule shows it, in a few words.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Violation::$kind => $in_schedule),* }
+            }
+        }
+    };
+}
+
+violations! {
     /// The ledger holds the effect more than once.
-    Duplicate,
+    Duplicate "duplicate" true
+        "the effect is in the ledger more than once"
+        "X is in the ledger twice";
     /// What was done is not what was asked for: another account or amount, balances that do not chain, or an answer that no
     /// entry of the message gave.
-    Wrong,
+    Wrong "wrong" false
+        "what was done or answered is not what was asked"
+        "what was done or answered is not what was asked for";
     /// The client was told that it is refused for good, and the ledger holds the effect.
-    Denied,
+    Denied "denied" true
+        "the client was told \"refused for good\", but the effect is there"
+        "the client was told that it is refused for good, and X is in the ledger";
     /// A valid request was refused for good, and its effect is absent.
-    Refused,
+    Refused "refused" false
+        "a valid request was refused for good, and the effect is absent"
+        "a valid request is refused for good, and X is not in the ledger";
     /// The client was told success and the ledger does not hold the effect, or a fault-free retry after everything has
     /// settled still cannot get it applied.
-    Lost,
+    Lost "lost" false
+        "the client was told success, or a last retry failed; no effect"
+        "told success, or retried without faults, and X is not in the ledger";
     /// The client gave up, and the effect is absent. Allowed only for strategies that claim at-most-once.
-    Abandoned,
+    Abandoned "abandoned" false
+        "the client gave up, and the effect is absent"
+        "the client has given up, and X was never applied";
     /// The effect was applied after the client had given up for good.
-    Late,
+    Late "late" true
+        "the client gave up for good, and the effect came afterwards"
+        "X is applied after the client has given up for good";
     /// Two answers to the same message id differ.
-    Deviating,
+    Deviating "deviating" true
+        "two answers to one request differ"
+        "two answers to the same request differ";
     /// A marker or claim stays unfinished, so that a fault-free retry is refused for good.
-    Stuck,
+    Stuck "stuck" false
+        "a last retry is told \"in progress\", but nobody works on the request"
+        "a fault-free retry is refused for good";
     /// Two handlers inside the critical section at once.
-    Overlap,
+    Overlap "overlap" true
+        "two handlers were inside the same lock at once"
+        "two are inside the critical section";
     /// An effect accepted under a fencing token lower than one already used.
-    Stale,
+    Stale "stale" true
+        "an older fencing token was accepted after a newer one"
+        "X is accepted under an older token than the last";
     /// A late duplicate undid a newer request's state.
-    Reverted,
+    Reverted "reverted" true
+        "a late duplicate undid the change of a newer request"
+        "an older request undoes a newer one";
 }
 
 impl Violation {
-    /// Every kind, in the order of the declaration and of every report.
-    pub const ALL: [Violation; 12] = [
-        Violation::Duplicate,
-        Violation::Wrong,
-        Violation::Denied,
-        Violation::Refused,
-        Violation::Lost,
-        Violation::Abandoned,
-        Violation::Late,
-        Violation::Deviating,
-        Violation::Stuck,
-        Violation::Overlap,
-        Violation::Stale,
-        Violation::Reverted,
-    ];
-
-    /// The name of this kind in experiments, files and tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Violation::Duplicate => "duplicate",
-            Violation::Wrong => "wrong",
-            Violation::Denied => "denied",
-            Violation::Refused => "refused",
-            Violation::Lost => "lost",
-            Violation::Abandoned => "abandoned",
-            Violation::Late => "late",
-            Violation::Deviating => "deviating",
-            Violation::Stuck => "stuck",
-            Violation::Overlap => "overlap",
-            Violation::Stale => "stale",
-            Violation::Reverted => "reverted",
-        }
-    }
-
-    /// Whether it stays once it is there, whatever comes. What does not is judged when everything has settled: an effect may still
-    /// come, and so may the entry that an answer is of.
-    #[must_use]
-    pub fn lasts(self) -> bool {
-        match self {
-            Violation::Duplicate
-            | Violation::Denied
-            | Violation::Late
-            | Violation::Deviating
-            | Violation::Overlap
-            | Violation::Stale
-            | Violation::Reverted => true,
-            Violation::Wrong | Violation::Refused | Violation::Lost | Violation::Abandoned | Violation::Stuck => false,
-        }
-    }
-
     /// The kind with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Violation> {

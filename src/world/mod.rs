@@ -57,8 +57,9 @@ impl<S: Service> At<S> {
 }
 
 macro_rules! usual_roles {
-    ($($name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
+    ($($(#[$at:meta])* $name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
         impl World<'_> {$(
+            $(#[$at])*
             /// The service in its usual role.
             #[inline]
             pub fn $client(&mut self) -> <crate::service::$folder::$service as Service>::Client<'_, Self> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
-use oncelab::load::{Outside, Setting, TrialError, TrialRecord, run_trial};
+use oncelab::load::{Outside, Setting, TrialError, TrialRecord, backends_of, run_trial};
 use oncelab::service::etcd::model::LockModelFlaw;
 use oncelab::service::{
     BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
@@ -101,7 +101,7 @@ impl Trial {
         let backends = Backends::new(StoreKind::Sqlite, store, server, &settings);
         let retries = strategy.claim(StoreKind::Sqlite).retries;
         let setting = Setting {
-            lock: strategy.needs_lock_service().then(|| backends.lock("test".to_owned())),
+            backends: backends_of(strategy.as_ref(), &backends, "test").unwrap(),
             strategy,
             level: self.level.clone(),
             seed: self.seed,

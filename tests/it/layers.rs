@@ -307,7 +307,10 @@ fn definitions(modules: &BTreeMap<String, String>) -> BTreeMap<String, Vec<Strin
             let [what, rest] = words[..] else { continue };
             if ["struct", "enum", "trait"].contains(&what) || what == "type" && !indented {
                 let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-                found.entry(name.to_owned()).or_default().push(module.clone());
+                // Where the name is a macro's parameter, it stands where the macro is called.
+                if !name.is_empty() {
+                    found.entry(name.to_owned()).or_default().push(module.clone());
+                }
             }
         }
     }

@@ -11,12 +11,12 @@ mod traces;
 use std::collections::BTreeMap;
 
 use super::execution::{Execution, Executor};
-use super::{Bound, Flaws, Kinds, Step, reference};
+use super::{Bound, Flaws, Kinds, Schedule, Step, reference};
 use crate::strategy::Strategy;
 use crate::terms::Violation;
 
 /// What the reference engine finds: the number of schedules, and how many show each violation.
-fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violation, u128>) {
+pub(crate) fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violation, u128>) {
     let mut violations: BTreeMap<Violation, u128> = BTreeMap::new();
     let mut judge = |execution: &mut Execution<'_>, _: &[Step]| {
         let mut kinds: Vec<Violation> = execution.settle()?.findings().iter().map(|found| found.violation).collect();
@@ -37,6 +37,18 @@ fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violati
 }
 
 /// A bound with late landings.
-fn bound(lanes: u8, retries: u8, faults: u8) -> Bound {
+pub(crate) fn bound(lanes: u8, retries: u8, faults: u8) -> Bound {
     Bound { kinds: Kinds::all(), ..Bound::new(lanes, retries, faults) }
+}
+
+/// Every schedule of a strategy within a bound of one part, in the order of the reference engine.
+pub(crate) fn every_schedule(strategy: &dyn Strategy, bound: Bound) -> Vec<Schedule> {
+    let mut all = Vec::new();
+    let mut keep = |_: &mut Execution<'_>, steps: &[Step]| {
+        all.push(Schedule(steps.to_vec()));
+        Ok(())
+    };
+    let executor = Executor::new(strategy, bound, Flaws::default());
+    reference::every_schedule(&executor, &mut keep, false).expect("it can be explored");
+    all
 }

@@ -1,0 +1,32 @@
+//! A driver or a backend of one of the services.
+
+use std::sync::Arc;
+
+use super::any_op::ServiceKind;
+use super::list::for_each_service;
+use super::reachable::{Reachable, ReplaySite};
+use super::replayed::ReplayDriver;
+use super::{Backend, BackendError, Backends};
+use crate::terms::Role;
+
+macro_rules! any_driver {
+    ($($(#[$at:meta])* $name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
+        impl ServiceKind {
+            /// A driver for replays, with connections of its own.
+            pub(crate) fn driver(self, site: ReplaySite<'_>) -> Result<Box<dyn ReplayDriver>, BackendError> {
+                match self { $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::driver(site)),* }
+            }
+
+            /// The backend of a trial, in this role. The names of its things begin with this prefix.
+            ///
+            /// # Errors
+            /// [`BackendError`] if the service cannot be had in this role.
+            pub fn backend(self, backends: &Backends, role: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
+                match self {
+                    $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::backend(backends, role, prefix)),*
+                }
+            }
+        }
+    };
+}
+for_each_service!(any_driver);

@@ -1,0 +1,44 @@
+//! How a service is reached: through a driver in replays, and through a backend under load. Each service makes its own, out of what a
+//! run has started, so that neither replays nor trials name a service.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::contract::Service;
+use super::replayed::ReplayDriver;
+use super::{Backend, BackendError, Backends};
+use crate::terms::Role;
+
+/// Where a driver of a replay finds what it needs.
+pub(crate) struct ReplaySite<'s> {
+    /// What was started.
+    pub backends: &'s Backends,
+    /// Where the store is, if it is a server. May hold a password: it goes nowhere but to the driver.
+    pub store_url: Option<&'s str>,
+    /// What the driver waits with.
+    pub runtime: Rc<Runtime>,
+    /// What the names of the driver's own things begin with: those of no other driver do.
+    pub prefix: String,
+    /// How long a lease lives that nobody ends.
+    pub lease_ttl_s: u8,
+    /// Leases expire by themselves instead of being revoked.
+    pub natural_expiry: bool,
+}
+
+/// A service that can be reached.
+pub(crate) trait Reachable: Service {
+    /// A driver for replays, with connections of its own. The testbed asks once for each role of each gate.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the service cannot be had.
+    fn driver(site: ReplaySite<'_>) -> Result<Box<dyn ReplayDriver>, BackendError>;
+
+    /// The backend of a trial, in this role. The names of its things begin with this prefix. The runner asks once for each role of
+    /// each trial.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the service cannot be had in this role.
+    fn backend(backends: &Backends, role: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError>;
+}
