@@ -1,5 +1,6 @@
 //! Where the backends of a run come from: in the process, at a URL, or started for the run as processes or containers.
 
+#[cfg_attr(not(feature = "containers"), path = "no_containers.rs")]
 mod container;
 mod etcd_cluster;
 mod folder;

@@ -3,26 +3,34 @@
 mod argument;
 mod client;
 mod independence;
+#[cfg(feature = "lab")]
 mod ledger;
 pub mod model;
+#[cfg(feature = "lab")]
 mod null;
 mod op;
 mod operations;
+#[cfg(feature = "lab")]
 pub(crate) mod postgres;
 pub(super) mod program;
 mod response;
 mod service;
+#[cfg(feature = "lab")]
 pub(crate) mod sqlite;
 
 pub use client::StoreClient;
 pub use independence::StorePast;
-pub use ledger::Scope;
-pub use null::NullStore;
 pub use op::{Does, StoreOp};
-pub use postgres::{PostgresOverseer, PostgresStore};
 pub use response::{StoreOutcome, StoreResponse};
 pub use service::StoreService;
-pub use sqlite::{Immediate, ImmediateConnection, SqliteStore, StoreFlaw};
+
+#[cfg(feature = "lab")]
+pub use {
+    ledger::Scope,
+    null::NullStore,
+    postgres::{PostgresOverseer, PostgresStore},
+    sqlite::{Immediate, ImmediateConnection, SqliteStore, StoreFlaw},
+};
 
 use super::modelled::{ModelSettings, Modelled};
 
