@@ -15,15 +15,18 @@ mod plan;
 mod port;
 
 #[cfg(feature = "lab")]
-pub use alarm::Alarm;
-#[cfg(feature = "lab")]
-pub use dice::{Dice, Question};
-#[cfg(feature = "lab")]
-pub use disturber::Disturber;
+pub(crate) use {
+    dice::{Dice, Question},
+    plan::MessageFate,
+};
+
+// Open to the tests and the benches, which are crates of their own.
 pub use level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
 #[cfg(feature = "lab")]
-pub use outage::Outage;
-#[cfg(feature = "lab")]
-pub use plan::{Decision, MessageFate, Mishap, Plan, When};
-#[cfg(feature = "lab")]
-pub use port::{Downfall, FaultyPort, Surroundings};
+pub use {
+    alarm::Alarm,
+    disturber::Disturber,
+    outage::Outage,
+    plan::Plan,
+    port::{FaultyPort, Surroundings},
+};

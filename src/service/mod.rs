@@ -52,12 +52,14 @@ pub use {
     backends::{Backends, LockKind, Wanted},
     driver::{Backend, BackendError, Connection, Pending, Store, Usage, Way},
     endpoint::Endpoint,
-    etcd::{EmbeddedLockServer, EmbeddedOptions, EtcdBackend, EtcdOptions, EtcdOverseer, Probed},
-    replayed::Kept,
+    etcd::driver::{EtcdBackend, EtcdOptions},
+    etcd::embedded::{EmbeddedLockServer, EmbeddedOptions},
     servers::Servers,
-    settings::{BackendSettings, ClockSpeed, ElectionMs, Members, Timeouts},
-    store::{
-        Immediate, ImmediateConnection, NullStore, PostgresOverseer, PostgresStore, Scope, SqliteStore, StoreFlaw,
-    },
+    settings::{BackendSettings, ClockSpeed, Timeouts},
+    store::null::NullStore,
+    store::postgres::PostgresStore,
+    store::sqlite::{SqliteStore, StoreFlaw},
     wired::Wired,
 };
+#[cfg(feature = "lab")]
+pub(crate) use {replayed::Kept, store::ledger::Scope};

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::{BackendError, Pending};
 pub(crate) use folder::{temporary_folder, what_lets_files_be_opened};
-pub use relay::Relay;
+pub(crate) use relay::Relay;
 
 /// How servers are had for which no URL is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

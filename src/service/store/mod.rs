@@ -4,10 +4,10 @@ mod argument;
 mod client;
 mod independence;
 #[cfg(feature = "lab")]
-mod ledger;
+pub(super) mod ledger;
 pub mod model;
 #[cfg(feature = "lab")]
-mod null;
+pub(super) mod null;
 mod op;
 mod operations;
 #[cfg(feature = "lab")]
@@ -19,18 +19,10 @@ mod service;
 pub(crate) mod sqlite;
 
 pub use client::StoreClient;
-pub use independence::StorePast;
+use independence::StorePast;
 pub use op::{Does, StoreOp};
 pub use response::{StoreOutcome, StoreResponse};
 pub use service::StoreService;
-
-#[cfg(feature = "lab")]
-pub use {
-    ledger::Scope,
-    null::NullStore,
-    postgres::{PostgresOverseer, PostgresStore},
-    sqlite::{Immediate, ImmediateConnection, SqliteStore, StoreFlaw},
-};
 
 use super::modelled::{ModelSettings, Modelled};
 
