@@ -1,6 +1,35 @@
 //! Checks: one kind of violation per file, each a pure function over history and ledger; and the verdict.
 //!
 //! Invariant: no I/O, no clock, no randomness. The same code judges a run, a saved history and an explored schedule.
+//!
+//! An effect that stands in the ledger twice is one finding:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use oncelab::check::{Case, Evidence, findings};
+//! use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Request, Retries, Violation};
+//!
+//! let effect = Effect { account: AccountId(0), amount: 10 };
+//! let request = Request { id: MessageId(0), client: ClientId(0), sequence: 0, effect };
+//! let entry = |number, balance, attempt| {
+//!     let by = Delivery { attempt, copy: 0 };
+//!     Entry { number, message: request.id, account: effect.account, amount: 10, balance, token: None, by }
+//! };
+//! let requests = [request];
+//! let ledger = [entry(1, 10, 0), entry(2, 20, 1)];
+//! let case = Case::new(Evidence {
+//!     requests: &requests,
+//!     events: &[],
+//!     ledger: &ledger,
+//!     balances: None,
+//!     disturbed: &[],
+//!     retries: Retries::UntilAcknowledged,
+//!     lease: Duration::from_secs(2),
+//! });
+//! let found = findings(&case);
+//! assert_eq!(found.iter().map(|finding| finding.violation).collect::<Vec<_>>(), [Violation::Duplicate]);
+//! ```
 
 mod abandoned;
 mod case;
@@ -24,6 +53,7 @@ mod verdict;
 mod work;
 mod wrong;
 
+pub use crate::history::{Event, What};
 pub use case::{Case, Evidence};
 pub use fired::{Faults, Fired, Made};
 pub use tally::Tally;

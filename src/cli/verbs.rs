@@ -64,6 +64,7 @@ enum Verb {
 ///
 /// # Errors
 /// What the command line has against them.
+#[doc(hidden)]
 pub fn accepts(words: &[&str]) -> Result<(), clap::Error> {
     Arguments::try_parse_from(words).map(drop)
 }

@@ -10,11 +10,18 @@ mod overrides;
 mod question;
 mod sweep;
 
-pub use analysis::{Analysis, Sentence, sentence_fault};
-pub use by_claim::ExpectedBy;
-pub use expectation::{Expectation, Written};
-pub use file::{ExperimentError, LARGEST_EXPERIMENT, NameFault, builtin_names, load, parse};
-pub use matrix::{Cell, TrialPlan, matrix, strategies};
+pub(crate) use analysis::sentence_fault;
+pub(crate) use by_claim::ExpectedBy;
+pub(crate) use expectation::Expectation;
+pub(crate) use file::LARGEST_EXPERIMENT;
 pub(crate) use question::DOUBLINGS;
-pub use question::{Experiment, LoadSettings, Rate, Reference};
-pub use sweep::{Axis, Point, UnknownPoint};
+pub(crate) use question::Reference;
+pub(crate) use sweep::{Axis, UnknownPoint};
+
+// Open to the tests and the benches, which are crates of their own.
+pub use analysis::{Analysis, Sentence};
+pub use expectation::Written;
+pub use file::{ExperimentError, builtin_names, load, parse};
+pub use matrix::{Cell, TrialPlan, matrix, strategies};
+pub use question::{Experiment, LoadSettings, Rate};
+pub use sweep::Point;

@@ -4,6 +4,26 @@
 //! and check each other: the reference executes each of them with the strategy's own futures, and the census knows the
 //! strategy as an automaton over the responses to its operations, which lets it merge states, count exactly and find
 //! shortest ways. Whatever either of them finds is judged by [`check`](crate::check), as a load run is.
+//!
+//! An exploration, and the story of the shortest schedule that it found:
+//!
+//! ```
+//! use oncelab::explore::{Bound, Exploration, Limits, tell};
+//! use oncelab::strategy::Registry;
+//!
+//! let strategy = Registry::default().get("check-then-act")?;
+//! // One delivery with one retry, and one fault.
+//! let bound = Bound::new(1, 1, 1);
+//! let explored = Exploration::new(&*strategy, bound, Limits::default(), &mut ())?;
+//! let shortest = &explored.minimal[0];
+//! assert_eq!((shortest.violation.name(), shortest.schedule.to_string().as_str()), ("duplicate", "a a? a a"));
+//!
+//! let story = tell(&*strategy, bound, &shortest.schedule)?;
+//! let told = story.lines.iter().map(|line| format!("{} {}: {}", line.step, line.did, line.learned));
+//! let lines = ["a read K: nothing there", "a? apply X: done, and the reply lost", "a read K: nothing there", "a apply X: balance 20"];
+//! assert_eq!(told.take(4).collect::<Vec<_>>(), lines);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod attempt;
 mod bound;
@@ -33,7 +53,7 @@ pub(crate) mod tests;
 mod traces;
 mod violations;
 
-pub use crate::service::contract::lane_name;
+pub(crate) use crate::service::contract::lane_name;
 pub(crate) use attempt::guarded;
 pub(crate) use bound::delivery_of;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};

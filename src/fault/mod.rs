@@ -1,18 +1,34 @@
 //! Faults: their kinds, the level that an experiment asks for, the plan that decides each one, and the port that does it.
 
+#[cfg(feature = "lab")]
 mod alarm;
+#[cfg(feature = "lab")]
 mod beside;
+#[cfg(feature = "lab")]
 mod dice;
+#[cfg(feature = "lab")]
 mod disturber;
 mod level;
+#[cfg(feature = "lab")]
 mod outage;
+#[cfg(feature = "lab")]
 mod plan;
+#[cfg(feature = "lab")]
 mod port;
 
-pub use alarm::Alarm;
-pub use dice::{Dice, Question};
-pub use disturber::Disturber;
+#[cfg(feature = "lab")]
+pub(crate) use {
+    dice::{Dice, Question},
+    plan::MessageFate,
+};
+
+// Open to the tests and the benches, which are crates of their own.
 pub use level::{ForOps, HandlerFaults, InvalidLevel, Level, MessageFaults, Millis, OpName, Probability};
-pub use outage::Outage;
-pub use plan::{Decision, MessageFate, Mishap, Plan, When};
-pub use port::{Downfall, FaultyPort, Surroundings};
+#[cfg(feature = "lab")]
+pub use {
+    alarm::Alarm,
+    disturber::Disturber,
+    outage::Outage,
+    plan::Plan,
+    port::{FaultyPort, Surroundings},
+};

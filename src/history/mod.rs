@@ -3,5 +3,8 @@
 mod event;
 mod recorder;
 
+pub(crate) use recorder::{Clock, Recorder, Recorders, SHORT};
+
+// Open to the tests and the benches, which are crates of their own.
 pub use event::{Event, What};
-pub use recorder::{Clock, Collector, LONG, Recorder, Recorders, SHORT, begin};
+pub use recorder::{LONG, begin};

@@ -11,9 +11,12 @@ mod schedules;
 #[cfg(test)]
 mod tests;
 
-pub use audit::{Audit, Disagreement, Place, Remedy, audit, differences};
-pub use both::{Both, explore_both};
-pub use derived::Derived;
-pub use judged::judged;
-pub use resume::{ResumeError, Resumed};
+pub(crate) use audit::{Audit, Disagreement, Place, Remedy, differences};
+pub(crate) use both::{Both, explore_both};
+pub(crate) use derived::Derived;
+pub(crate) use judged::judged;
+pub(crate) use resume::{ResumeError, Resumed};
+
+// Open to the tests and the benches, which are crates of their own.
+pub use audit::audit;
 pub use runner::{Ending, RunError, RunWatch, lock_prefix, run};

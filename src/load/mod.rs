@@ -13,11 +13,14 @@ mod settle;
 mod trial;
 mod watched;
 
-pub use error::TrialError;
-pub use memory::{DoesNotFit, MemoryError, require_memory};
-pub use outside::Outside;
-pub use patience::Patience;
-pub use pulse::{AtWork, Pulse};
-pub use setting::{Finished, Resolution, Setting, TrialRecord, backends_of};
-pub use trial::{requests, run_trial};
+pub(crate) use patience::Patience;
+pub(crate) use setting::{Finished, Resolution};
+pub(crate) use trial::requests;
 pub(crate) use watched::watched;
+
+// Open to the tests and the benches, which are crates of their own.
+pub use error::TrialError;
+pub use memory::{MemoryError, require_memory};
+pub use outside::Outside;
+pub use setting::{Setting, TrialRecord, backends_of};
+pub use trial::run_trial;

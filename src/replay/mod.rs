@@ -15,10 +15,15 @@ mod with_model;
 mod without_model;
 mod workers;
 
-pub use crate::service::Kept;
+pub(crate) use crate::service::Kept;
+pub(crate) use lift::{LiftError, Lifted, Shortener, lift};
+pub(crate) use search::Searched;
+pub(crate) use with_model::{Divergence, Replayed};
+pub(crate) use workers::ToldReplay;
+
+// Open to the tests and the benches, which are crates of their own.
 pub use conform::{ConformError, Conformance, Conformed, conform};
-pub use lift::{LiftError, Lifted, Shortener, lift};
-pub use search::{How, Searched, search};
+pub use search::{How, search};
 pub use testbed::Testbed;
-pub use with_model::{Divergence, ReplayError, Replayed};
-pub use workers::{ReplayWork, ToldReplay, replay_all, replay_and_tell};
+pub use with_model::ReplayError;
+pub use workers::{ReplayWork, replay_all, replay_and_tell};

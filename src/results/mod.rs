@@ -16,16 +16,24 @@ mod summary;
 mod text;
 mod writer;
 
-pub use course::{Course, OutageSpan};
-pub use files::{FileError, Files};
+pub(crate) use course::OutageSpan;
 pub(crate) use files::{LARGEST_DOCUMENT, read_text};
-pub use folder::{NoHistories, OpenError, RunFolder, runs_below};
-pub use history_file::{Digest, Header, Recorded, SavedTrial, read_history, write_history};
-pub use meta::Meta;
+pub(crate) use folder::NoHistories;
+pub(crate) use history_file::{Digest, Header, Recorded, write_history};
+pub(crate) use row::LatencyMs;
 pub(crate) use row::columns;
-pub use row::{LatencyMs, TrialRow};
-pub use schedules::{Breaking, Explored, Schedules, Shortened};
-pub use summary::{CellSummary, Cost, Spread, Summary, ViolationRate};
+pub(crate) use schedules::{Breaking, Explored, Shortened};
+pub(crate) use summary::{CellSummary, Spread, ViolationRate};
+
+// Open to the tests and the benches, which are crates of their own.
+pub use course::Course;
+pub use files::{FileError, Files};
+pub use folder::{OpenError, RunFolder, runs_below};
+pub use history_file::{SavedTrial, read_history};
+pub use meta::Meta;
+pub use row::TrialRow;
+pub use schedules::Schedules;
+pub use summary::Summary;
 
 /// The version of everything below a run folder. A reader refuses a version that it does not know, by name.
 pub const SCHEMA: u32 = 3;

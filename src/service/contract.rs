@@ -65,7 +65,7 @@ pub trait Returned: Copy + Eq + Hash + Debug + Display + HasIds + Send + 'static
     fn is_like(self, other: Self) -> bool;
 }
 
-/// One service: a folder, and a line in the [list](super::list).
+/// One service: a folder, and a line in the list (`list.rs`).
 pub trait Service: Sized + 'static {
     /// Its name in reasons and errors.
     const NAME: &'static str;

@@ -78,7 +78,10 @@ impl Endpoint {
         let uri: Option<tonic::transport::Uri> = self.url.parse().ok();
         let parts = uri.and_then(|uri| Some(Address::Port(uri.host()?.to_owned(), uri.port_u16().unwrap_or(2379))));
         parts.ok_or_else(|| {
-            super::etcd::trouble(format!("'{self}' is no endpoint"), "endpoints look like http://127.0.0.1:2379")
+            super::etcd::driver::trouble(
+                format!("'{self}' is no endpoint"),
+                "endpoints look like http://127.0.0.1:2379",
+            )
         })
     }
 }

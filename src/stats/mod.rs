@@ -7,9 +7,14 @@ mod rate;
 mod spells;
 mod spread;
 
-pub use bootstrap::{Interval, median_interval_95, ratio_interval_95};
-pub use compare::{differs_by_more, holm, mann_whitney, smallest_p};
+pub(crate) use bootstrap::{Interval, ratio_interval_95};
+pub(crate) use compare::{differs_by_more, holm, smallest_p};
+pub(crate) use rate::upper_bound_95;
+pub(crate) use spells::without_spells;
+pub(crate) use spread::mad;
+
+// Open to the tests and the benches, which are crates of their own.
+pub use bootstrap::median_interval_95;
 pub use fisher::fisher_exact;
-pub use rate::{upper_bound_95, wilson_95};
-pub use spells::without_spells;
-pub use spread::{mad, median};
+pub use rate::wilson_95;
+pub use spread::median;

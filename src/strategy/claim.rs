@@ -36,6 +36,30 @@ pub const BETWEEN_EFFECT_AND_MARK: &[FaultKind] = &[
 ];
 
 /// What a strategy promises on one kind of store.
+///
+/// A strategy that never retries may lose a request, and must not repeat its effect:
+///
+/// ```
+/// use oncelab::strategy::{Break, Claim};
+/// use oncelab::terms::{FaultKind, Leg, Retries, Violation};
+///
+/// let claim = Claim {
+///     promise: "at most once",
+///     retries: Retries::Never,
+///     rules_out: &[Violation::Wrong, Violation::Lost],
+///     tolerates: &[Violation::Abandoned],
+///     breaks: &[Break {
+///         faults: &[FaultKind::Duplicated],
+///         legs: &[Leg::Client],
+///         shows: &[Violation::Duplicate],
+///         because: "the copy is taken for another request",
+///     }],
+/// };
+/// assert!(claim.counts(Violation::Duplicate) && !claim.counts(Violation::Abandoned));
+/// // A lost reply alone does not break it.
+/// assert_eq!(claim.breaks_under(|fault, _| fault == FaultKind::ReplyLost).count(), 0);
+/// assert_eq!(claim.breaks_under(|fault, leg| fault == FaultKind::Duplicated && leg == Leg::Client).count(), 1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// The promise in words.

@@ -28,7 +28,8 @@ mod registry;
 pub use actor::Actor;
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY};
 pub use name::{LONGEST_NAME, name_fault};
-pub use need::{Need, by_role};
+pub use need::Need;
+pub(crate) use need::by_role;
 pub use registry::{Registry, UnknownStrategy};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
@@ -42,6 +43,40 @@ use crate::world::World;
 /// A handler calls [`handle`](Strategy::handle) once per delivery and tells the client what it returns. Deliveries of
 /// the same request may be handled one after the other or at once, by the same handler or by several, and any of them
 /// may be dropped in the middle: the client then retries as far as [`Claim::retries`] lets it.
+///
+/// A strategy that acts on every delivery, and so breaks as soon as there are two:
+/// ```
+/// use oncelab::explore::{Bound, Exploration, Limits};
+/// use oncelab::strategy::{Claim, Strategy, async_trait};
+/// use oncelab::terms::{Reply, Request, Retries, StoreKind, Violation};
+/// use oncelab::world::World;
+///
+/// struct JustAct;
+///
+/// #[async_trait]
+/// impl Strategy for JustAct {
+///     fn name(&self) -> &'static str {
+///         "just-act"
+///     }
+///
+///     fn steps(&self) -> &'static str {
+///         "[X]"
+///     }
+///
+///     fn claim(&self, _: StoreKind) -> Claim {
+///         Claim { promise: "nothing", retries: Retries::UntilAcknowledged, rules_out: &[], tolerates: &[], breaks: &[] }
+///     }
+///
+///     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+///         world.store().apply(request).await
+///     }
+/// }
+///
+/// let explored = |lanes| Exploration::new(&JustAct, Bound::new(lanes, 0, 0), Limits::default(), &mut ());
+/// assert!(!explored(1)?.shows(Violation::Duplicate));
+/// assert!(explored(2)?.shows(Violation::Duplicate));
+/// # Ok::<(), oncelab::explore::ExploreError>(())
+/// ```
 #[async_trait::async_trait]
 pub trait Strategy: Send + Sync {
     /// The name in experiments, tables and commands, e.g. `dedup-table`: letters, digits, `-` and `_`, as [`name_fault`] has it.

@@ -4,6 +4,47 @@ use crate::terms::{ByRole, Role};
 use crate::world::ServiceKind;
 
 /// A service that a strategy needs.
+///
+/// A strategy with two stores names a need for each:
+///
+/// ```
+/// # use oncelab::explore::{Bound, Exploration, Limits};
+/// # use oncelab::strategy::{Claim, Need, Strategy, async_trait};
+/// # use oncelab::terms::{Reply, Request, Retries, Role, StoreKind, Violation};
+/// # use oncelab::world::{At, ServiceKind, World};
+/// use oncelab::service::store::StoreService;
+///
+/// const SECOND: At<StoreService> = At::new(Role::SECOND);
+/// # struct MarkElsewhere;
+/// # #[async_trait]
+/// # impl Strategy for MarkElsewhere {
+/// #     fn name(&self) -> &'static str {
+/// #         "mark-elsewhere"
+/// #     }
+/// #     fn steps(&self) -> &'static str {
+/// #         "[read K (second)] [X] [write K (second)]"
+/// #     }
+/// #     fn claim(&self, _: StoreKind) -> Claim {
+/// #         Claim { promise: "nothing", retries: Retries::UntilAcknowledged, rules_out: &[], tolerates: &[], breaks: &[] }
+/// #     }
+/// fn needs(&self) -> &'static [Need] {
+///     &[Need::STORE, Need { role: Role::SECOND, service: ServiceKind::Store }]
+/// }
+///
+/// async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+///     if let Some(answer) = world.at(&SECOND).read_mark(request.id).await? {
+///         return Ok(answer);
+///     }
+///     let answer = world.store().apply(request).await?;
+///     world.at(&SECOND).write_mark(request.id, answer).await?;
+///     Ok(answer)
+/// }
+/// # }
+/// # let explored = |bound| Exploration::new(&MarkElsewhere, bound, Limits::default(), &mut ());
+/// # assert!(!explored(Bound::new(1, 1, 0))?.shows(Violation::Duplicate));
+/// # assert!(explored(Bound::new(1, 1, 1))?.shows(Violation::Duplicate));
+/// # Ok::<(), oncelab::explore::ExploreError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
     pub role: Role,

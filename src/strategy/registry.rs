@@ -53,6 +53,34 @@ impl Registry {
 
     /// Adds a strategy at the end.
     ///
+    /// ```
+    /// # use oncelab::strategy::{Claim, Registry, Strategy, async_trait};
+    /// # use oncelab::terms::{Reply, Request, Retries, StoreKind};
+    /// # use oncelab::world::World;
+    /// # struct JustAct;
+    /// # #[async_trait]
+    /// # impl Strategy for JustAct {
+    /// #     fn name(&self) -> &'static str {
+    /// #         "just-act"
+    /// #     }
+    /// #     fn steps(&self) -> &'static str {
+    /// #         "[X]"
+    /// #     }
+    /// #     fn claim(&self, _: StoreKind) -> Claim {
+    /// #         Claim { promise: "nothing", retries: Retries::UntilAcknowledged, rules_out: &[], tolerates: &[], breaks: &[] }
+    /// #     }
+    /// #     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+    /// #         world.store().apply(request).await
+    /// #     }
+    /// # }
+    /// // The lab's own strategies, and one more.
+    /// let mut registry = Registry::default();
+    /// registry.register(JustAct);
+    /// assert!(registry.get("just-act").is_ok());
+    /// let unknown = registry.get("just-atc").err().expect("there is no such strategy");
+    /// assert_eq!(unknown.suggestion.as_deref(), Some("just-act"));
+    /// ```
+    ///
     /// # Panics
     /// If the name is none by [`name_fault`], or if a strategy of this name is there already: two would be told apart nowhere.
     pub fn register(&mut self, strategy: impl Strategy + 'static) {

@@ -69,6 +69,22 @@ impl Failure {
 }
 
 /// Why a handler has no answer for its client.
+///
+/// The trouble of an operation goes on to the client with `?`. A strategy may also look at it:
+///
+/// ```
+/// use oncelab::terms::{Failure, Trouble};
+///
+/// /// Whether the operation may have been done all the same.
+/// fn may_be_done(trouble: Trouble) -> bool {
+///     match trouble {
+///         Trouble::Unknown => true,
+///         Trouble::Failed(_) | Trouble::InProgress | Trouble::Refused => false,
+///     }
+/// }
+/// assert!(may_be_done(Trouble::Unknown));
+/// assert!(!may_be_done(Trouble::Failed(Failure::Deadlock)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trouble {
     /// An operation was certainly not done.

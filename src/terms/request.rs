@@ -22,6 +22,18 @@ pub struct Effect {
 }
 
 /// What a client wants done once.
+///
+/// ```
+/// use oncelab::terms::{AccountId, ClientId, Effect, MessageId, Request};
+///
+/// // "Add 10 to account 3, once": the first request of client 0.
+/// let effect = Effect { account: AccountId(3), amount: 10 };
+/// let request = Request { id: MessageId(7), client: ClientId(0), sequence: 0, effect };
+/// // A retry is the same request, down to its id. A new request has another id.
+/// let retry = request;
+/// let next = Request { id: MessageId(8), sequence: 1, ..request };
+/// assert!(retry == request && next.id != request.id);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Request {
     pub id: MessageId,
@@ -35,6 +47,22 @@ pub struct Request {
 ///
 /// A second application gives another balance, so two answers that differ betray it even to a client that never sees
 /// the ledger.
+///
+/// ```
+/// use oncelab::terms::{Answer, Reply, Trouble};
+///
+/// // What a client does about a reply.
+/// fn next(reply: Reply) -> String {
+///     match reply {
+///         Ok(Answer(balance)) => format!("done, the balance is {balance}"),
+///         Err(trouble) if trouble.is_final() => "give up".to_owned(),
+///         Err(trouble) => format!("retry ({trouble})"),
+///     }
+/// }
+/// assert_eq!(next(Ok(Answer(10))), "done, the balance is 10");
+/// assert_eq!(next(Err(Trouble::Unknown)), "retry (unknown)");
+/// assert_eq!(next(Err(Trouble::Refused)), "give up");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Answer(pub i64);
 

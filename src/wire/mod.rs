@@ -8,8 +8,10 @@ mod proxy;
 #[cfg(test)]
 mod tests;
 
-pub use address::Address;
 pub(crate) use address::{Incoming, Listener, Outgoing, SOCKET};
+
+// Open to the tests and the benches, which are crates of their own.
+pub use address::Address;
 pub use connection::Landing;
 pub use proxy::Wire;
 

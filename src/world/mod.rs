@@ -21,6 +21,41 @@ use crate::service::for_each_service;
 use crate::terms::{OutcomeOf, Role};
 
 /// Everything outside a strategy: the services that it needs, and nothing else. No clock, no randomness, no tasks.
+///
+/// A strategy that holds a lock while it acts, and shows the lock's token to the store:
+///
+/// ```
+/// # use oncelab::explore::{Bound, Exploration, Limits};
+/// # use oncelab::strategy::{Claim, Need, Strategy, async_trait};
+/// # use oncelab::terms::{Reply, Request, Retries, StoreKind, Violation};
+/// # use oncelab::world::World;
+/// # struct Fenced;
+/// # #[async_trait]
+/// # impl Strategy for Fenced {
+/// #     fn name(&self) -> &'static str {
+/// #         "fenced"
+/// #     }
+/// #     fn steps(&self) -> &'static str {
+/// #         "[grant lease] [acquire] [X with token] [release] [revoke]"
+/// #     }
+/// #     fn claim(&self, _: StoreKind) -> Claim {
+/// #         Claim { promise: "nothing", retries: Retries::UntilAcknowledged, rules_out: &[], tolerates: &[], breaks: &[] }
+/// #     }
+/// #     fn needs(&self) -> &'static [Need] {
+/// #         &[Need::STORE, Need::LOCK]
+/// #     }
+/// async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+///     let lock = world.lock().enter(request.effect.account).await?;
+///     let answer = world.store().apply_fenced(request, lock.token).await;
+///     world.lock().leave(lock).await;
+///     answer
+/// }
+/// # }
+/// # // The lock keeps two deliveries apart. It does not make the second one see the first.
+/// # let explored = Exploration::new(&Fenced, Bound::new(2, 0, 0), Limits::default(), &mut ())?;
+/// # assert!(explored.shows(Violation::Duplicate) && !explored.shows(Violation::Overlap));
+/// # Ok::<(), oncelab::explore::ExploreError>(())
+/// ```
 pub struct World<'p> {
     port: &'p mut dyn Port,
 }

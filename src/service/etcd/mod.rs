@@ -1,22 +1,22 @@
 //! etcd as a lock service, and the embedded server that speaks as it does.
 
 mod client;
+#[cfg(feature = "lab")]
 pub(super) mod driver;
-mod embedded;
+#[cfg(feature = "lab")]
+pub(super) mod embedded;
 mod independence;
 pub mod model;
 mod op;
-mod overseer;
+#[cfg(feature = "lab")]
+pub(super) mod overseer;
+#[cfg(feature = "lab")]
 pub(crate) mod replayed;
 mod service;
 
 pub use client::{Lock, LockClient};
-pub(super) use driver::trouble;
-pub use driver::{EtcdBackend, EtcdOptions, Probed};
-pub use embedded::{EmbeddedLockServer, EmbeddedOptions};
-pub use independence::LockPast;
+use independence::LockPast;
 pub use op::{LockOp, LockOutcome, LockResponse};
-pub use overseer::EtcdOverseer;
 pub use service::EtcdService;
 
 use std::sync::Arc;

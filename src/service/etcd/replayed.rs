@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::{EtcdBackend, EtcdOptions, EtcdOverseer, LockOp};
+use super::driver::{EtcdBackend, EtcdOptions};
+use super::op::LockOp;
+use super::overseer::EtcdOverseer;
 use crate::service::proxied::{has_met, no_proxy, stuck};
 use crate::service::replayed::{Ran, ReplayDriver};
 use crate::service::{AnyOp, Backend, BackendError, Connection, Endpoint, Outcome, Way, own};

@@ -70,6 +70,7 @@ pub(super) fn watch_folder(folder: &Path) {
 }
 
 /// Has every container with this label removed when the lab has ended.
+#[cfg(feature = "containers")]
 pub(super) fn watch_label(label: &str) {
     tell(&format!("label {label}\n"));
 }

@@ -1,5 +1,6 @@
 //! Where the backends of a run come from: in the process, at a URL, or started for the run as processes or containers.
 
+#[cfg_attr(not(feature = "containers"), path = "no_containers.rs")]
 mod container;
 mod etcd_cluster;
 mod folder;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use super::{BackendError, Pending};
 pub(crate) use folder::{temporary_folder, what_lets_files_be_opened};
-pub use relay::Relay;
+pub(crate) use relay::Relay;
 
 /// How servers are had for which no URL is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

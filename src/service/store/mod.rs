@@ -3,26 +3,26 @@
 mod argument;
 mod client;
 mod independence;
-mod ledger;
+#[cfg(feature = "lab")]
+pub(super) mod ledger;
 pub mod model;
-mod null;
+#[cfg(feature = "lab")]
+pub(super) mod null;
 mod op;
 mod operations;
+#[cfg(feature = "lab")]
 pub(crate) mod postgres;
 pub(super) mod program;
 mod response;
 mod service;
+#[cfg(feature = "lab")]
 pub(crate) mod sqlite;
 
 pub use client::StoreClient;
-pub use independence::StorePast;
-pub use ledger::Scope;
-pub use null::NullStore;
+use independence::StorePast;
 pub use op::{Does, StoreOp};
-pub use postgres::{PostgresOverseer, PostgresStore};
 pub use response::{StoreOutcome, StoreResponse};
 pub use service::StoreService;
-pub use sqlite::{Immediate, ImmediateConnection, SqliteStore, StoreFlaw};
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! The store: the lab's tables with their locks, constraints and isolation levels, as a pure state machine.
 //!
 //! It is handed operations and answers what the database would. An operation that would have to wait for another
-//! transaction changes nothing and says for whom it waits ([`Waits`]): a driver does not send it before it can go. Effects
-//! that are committed are appended to the caller's ledger, which the model itself never reads.
+//! transaction changes nothing and says for whom it waits ([`Waits`](crate::service::modelled::Waits)): a driver does not
+//! send it before it can go. Effects that are committed are appended to the caller's ledger, which the model itself never reads.
 //!
 //! Source: PostgreSQL 15, chapter 13 "Concurrency Control" and `INSERT … ON CONFLICT`; for SERIALIZABLE, D. Ports and K.
 //! Grittner, "Serializable Snapshot Isolation in PostgreSQL" (VLDB 2012) and `predicate.c`. SQLite: "Isolation In SQLite".

@@ -50,7 +50,7 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// The statement behind [`Op::ClaimAndApply`](crate::service::Op::ClaimAndApply), for whoever measures it without the lab.
+    /// The statement behind `claim_and_apply`, for whoever measures it without the lab.
     /// Its parameters: amount, account, message, token, attempt, copy.
     #[must_use]
     pub fn claim_and_apply() -> &'static str {
