@@ -42,7 +42,7 @@ pub(super) struct Attempt<'a> {
 
 /// What a lane works on.
 #[derive(Clone, Copy)]
-pub(super) enum Work<'a> {
+pub(super) enum LaneWork<'a> {
     /// A delivery of this request.
     Delivery(&'a Request),
     /// A round of an actor's work beside a delivery, for this lease.
@@ -68,12 +68,16 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// [`ExploreError`] if it awaits anything else than its operations, or issues SQL of its own. A panic goes on to the caller.
-    pub fn begin(strategy: &'a dyn Strategy, work: Work<'a>, has_database: bool) -> Result<(Self, Next), ExploreError> {
+    pub fn begin(
+        strategy: &'a dyn Strategy,
+        work: LaneWork<'a>,
+        has_database: bool,
+    ) -> Result<(Self, Next), ExploreError> {
         steps_of(strategy.name());
         let mut attempt = Attempt {
             future: match work {
-                Work::Delivery(request) => ReusableBoxFuture::new(handle(strategy, request)),
-                Work::Beside(actor, lease) => ReusableBoxFuture::new(beside(actor, lease)),
+                LaneWork::Delivery(request) => ReusableBoxFuture::new(handle(strategy, request)),
+                LaneWork::Beside(actor, lease) => ReusableBoxFuture::new(beside(actor, lease)),
             },
             has_database,
             stepper: Stepper::own(),
@@ -87,11 +91,11 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// As [`begin`](Attempt::begin).
-    pub fn begin_another(&mut self, strategy: &'a dyn Strategy, work: Work<'a>) -> Result<Next, ExploreError> {
+    pub fn begin_another(&mut self, strategy: &'a dyn Strategy, work: LaneWork<'a>) -> Result<Next, ExploreError> {
         steps_of(strategy.name());
         match work {
-            Work::Delivery(request) => self.future.set(handle(strategy, request)),
-            Work::Beside(actor, lease) => self.future.set(beside(actor, lease)),
+            LaneWork::Delivery(request) => self.future.set(handle(strategy, request)),
+            LaneWork::Beside(actor, lease) => self.future.set(beside(actor, lease)),
         }
         self.poll(strategy, None)
     }

@@ -1,20 +1,22 @@
 //! One schedule from beginning to end: the strategy's own futures, the model behind them, and the history that is judged.
 
+mod actors;
+mod executed;
 mod grounds;
 mod modelled;
 
+pub use executed::Executed;
 pub(crate) use grounds::Grounds;
 
 use std::time::Duration;
 
-use crate::check::{Case, Evidence, Finding, findings};
 use crate::history::{Event, What};
 use crate::service::contract::asker_of;
 use crate::strategy::Strategy;
-use crate::terms::{Balances, Entry, FaultKind, LeaseId, MessageId, Reply, Request, Retries, Role};
-use crate::world::{Acts, Op, Outcome};
+use crate::terms::{FaultKind, Reply, Request, Retries, Role};
+use crate::world::{Op, Outcome};
 
-use super::attempt::{Attempt, Next, Work};
+use super::attempt::{Attempt, LaneWork, Next};
 use super::bound::{Bound, MAX_LANES};
 use super::model_environment::ModelEnvironment;
 use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect};
@@ -146,38 +148,6 @@ pub(crate) struct Execution<'e, S = ModelEnvironment> {
     /// The requests, as bits, whose clients have an answer.
     success: u8,
     gave_up: u8,
-}
-
-/// A schedule that has come to its end.
-#[derive(Debug, Clone)]
-pub struct Executed {
-    pub requests: Vec<Request>,
-    pub events: Vec<Event>,
-    pub ledger: Vec<Entry>,
-    /// The accounts' balances in the end; none before the end.
-    pub balances: Option<Balances>,
-    pub retries: Retries,
-    /// The steps, without those of the fault-free retry.
-    pub made: Vec<MadeStep>,
-    /// The fault-free retry of each request that had no answer.
-    pub retried: Vec<(MessageId, Reply)>,
-}
-
-impl Executed {
-    /// Every violation, as `src/check` finds it.
-    #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
-        let evidence = Evidence {
-            requests: &self.requests,
-            events: &self.events,
-            ledger: &self.ledger,
-            balances: self.balances.as_deref(),
-            disturbed: &[],
-            retries: self.retries,
-            lease: LEASE,
-        };
-        findings(&Case::new(evidence))
-    }
 }
 
 impl<S: Grounds> Execution<'_, S> {
@@ -388,36 +358,6 @@ impl<S: Grounds> Execution<'_, S> {
         }
     }
 
-    /// A delivery that was given a lease has its actors begin their work for it.
-    #[cold]
-    fn wake_actors(&mut self, lane: u8, learned: Outcome) -> Result<(), ExploreError> {
-        let host = self.lanes[usize::from(lane)];
-        let is_lease = self.pending[usize::from(lane)].is_some_and(|op| op.acts().any(Acts::LEASES));
-        let Outcome::Ok(response) = learned else { return Ok(()) };
-        if !is_lease || host.attempt == FINAL_ATTEMPT {
-            return Ok(());
-        }
-        let lease = LeaseId(response.asked().expect("a lease was granted"));
-        for (actor, its) in self.of.strategy.actors().iter().zip(self.of.bound.actors_of(lane)) {
-            let place = usize::from(its);
-            self.lanes[place].wake(host.attempt, 0);
-            let work = Work::Beside(*actor, lease);
-            let next = match &mut self.attempts[place] {
-                Some(attempt) => attempt.begin_another(self.of.strategy, work)?,
-                none => {
-                    let (begun, next) = Attempt::begin(self.of.strategy, work, S::IS_REAL)?;
-                    *none = Some(begun);
-                    next
-                }
-            };
-            match next {
-                Next::Asks(op) => self.pending[place] = Some(op),
-                Next::Replies(reply) => self.end_attempt(its, Some(reply))?,
-            }
-        }
-        Ok(())
-    }
-
     fn begin_attempt(&mut self, lane: u8) -> Result<(), ExploreError> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
@@ -425,9 +365,9 @@ impl<S: Grounds> Execution<'_, S> {
         self.note(lane, attempt, What::Arrived);
         let request = &self.of.requests[usize::from(self.of.bound.request_of(lane))];
         let next = match &mut self.attempts[place] {
-            Some(attempt) => attempt.begin_another(self.of.strategy, Work::Delivery(request))?,
+            Some(attempt) => attempt.begin_another(self.of.strategy, LaneWork::Delivery(request))?,
             none => {
-                let (begun, next) = Attempt::begin(self.of.strategy, Work::Delivery(request), S::IS_REAL)?;
+                let (begun, next) = Attempt::begin(self.of.strategy, LaneWork::Delivery(request), S::IS_REAL)?;
                 *none = Some(begun);
                 next
             }

@@ -5,10 +5,9 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
-use crate::service::contract::MAX_ASKED;
 use crate::strategy::Strategy;
 use crate::terms::{Reply, Retries, Violation};
-use crate::world::{Acts, Op, Outcome};
+use crate::world::{Acts, Op};
 
 use super::attempt::Next;
 use super::bound::{Bound, MAX_LANES};
@@ -173,22 +172,6 @@ impl<'s> StateGraph<'s> {
         lanes + 2 * u32::from(state.faults) - flights
     }
 
-    /// The same of one lane, where there are actors: what works beside an attempt counts for less than the next attempt.
-    #[cold]
-    fn potential_beside(&self, state: &State, lane: u8) -> u32 {
-        let (its, host) = (state.lanes[usize::from(lane)], state.lanes[usize::from(self.bound.host_of(lane))]);
-        let attempts = if host.is_ended() { self.bound.retries + 1 } else { host.attempt };
-        let depth = if its.is_ended() { MAX_DEPTH } else { self.tree.depth(its.node) };
-        let one = u32::from(MAX_DEPTH) + 2;
-        let whole = one * u32::from(MAX_ASKED + 1);
-        match (self.bound.is_actor(lane), its.asked()) {
-            (false, _) if its.is_ended() => u32::from(attempts) * whole,
-            (false, _) => u32::from(attempts) * whole + u32::from(depth),
-            (true, 0) => u32::from(attempts) * whole,
-            (true, woken) => u32::from(attempts) * whole + u32::from(woken - 1) * one + 1 + u32::from(depth),
-        }
-    }
-
     /// Every step that can be made from a state, in the order of lanes and fates.
     ///
     /// # Errors
@@ -338,7 +321,7 @@ impl<'s> StateGraph<'s> {
     }
 
     #[inline]
-    fn rules<T>(&mut self, state: &State, make: impl FnOnce(&mut Rules<'_, Cursor<'_>>) -> T) -> (T, State) {
+    pub(super) fn rules<T>(&mut self, state: &State, make: impl FnOnce(&mut Rules<'_, Cursor<'_>>) -> T) -> (T, State) {
         let mut to = *state;
         let mut cursor = Cursor { memo: &mut self.memo, at: state.at };
         let mut rules =
@@ -367,25 +350,6 @@ impl<'s> StateGraph<'s> {
         Ok(to)
     }
 
-    /// A delivery that was given a lease has its actors begin their work for it.
-    #[cold]
-    fn wake_actors(&mut self, state: &mut State, lane: u8, learned: Outcome) {
-        let host = state.lanes[usize::from(lane)];
-        let is_lease = self.tree.op(host.node).is_some_and(|op| op.acts().any(Acts::LEASES));
-        let Outcome::Ok(response) = learned else { return };
-        if !is_lease || host.attempt == FINAL_ATTEMPT {
-            return;
-        }
-        let number = response.asked().and_then(|id| u8::try_from(id - 1).ok()).unwrap_or(0);
-        for (n, actor) in (0..).zip(self.bound.actors_of(lane)) {
-            let root = self.tree.actor_root(n, number);
-            state.lanes[usize::from(actor)].wake(host.attempt, root);
-            if let Next::Replies(reply) = self.tree.next(root) {
-                self.end_attempt(state, actor, Some(reply));
-            }
-        }
-    }
-
     /// Puts a lane at the root of its request. A strategy may have its reply there already.
     #[inline]
     fn begin_attempt(&mut self, state: &mut State, lane: u8) {
@@ -397,7 +361,7 @@ impl<'s> StateGraph<'s> {
     }
 
     #[inline]
-    fn end_attempt(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) {
+    pub(super) fn end_attempt(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) {
         if self.bound.actors > 0 && self.end_with_actors(state, lane, reply) {
             return;
         }
@@ -438,21 +402,6 @@ impl<'s> StateGraph<'s> {
         if is_over && !refused && !self.memo.seen(state.at.seen).is_answered(request) {
             state.at.seen = self.memo.see(state.at.seen, Sight::GaveUp { message: of });
         }
-    }
-
-    /// What works beside a lane goes with its attempt. Says whether the lane itself is an actor, whose work is over.
-    #[cold]
-    fn end_with_actors(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) -> bool {
-        let is_actor = self.bound.is_actor(lane);
-        let over = if is_actor { lane..lane + 1 } else { self.bound.actors_of(lane) };
-        for actor in over {
-            let (_, to) = self.rules(state, |rules| rules.end_attempt(actor, reply));
-            *state = to;
-            if !is_actor {
-                state.lanes[usize::from(actor)] = Lane::ASLEEP;
-            }
-        }
-        is_actor
     }
 
     /// The verdict on a schedule that is over.

@@ -9,7 +9,7 @@ use crate::strategy::Strategy;
 use crate::terms::{LeaseId, Request};
 use crate::world::{Op, Outcome};
 
-use super::attempt::{Attempt, Next, Work, guarded};
+use super::attempt::{Attempt, LaneWork, Next, guarded};
 use super::{ExploreError, Reason, in_words};
 
 /// A place in the tree. The first ones are the roots: one for each request.
@@ -51,12 +51,12 @@ impl<'s> StrategyTree<'s> {
     }
 
     /// What is begun at a root.
-    fn work(&self, root: usize) -> Work<'_> {
+    fn work(&self, root: usize) -> LaneWork<'_> {
         match root.checked_sub(self.requests.len()) {
-            None => Work::Delivery(&self.requests[root]),
+            None => LaneWork::Delivery(&self.requests[root]),
             Some(place) => {
                 let (actor, number) = (place / usize::from(MAX_ASKED), place % usize::from(MAX_ASKED));
-                Work::Beside(self.strategy.actors()[actor], LeaseId(i64::try_from(number).unwrap_or(0) + 1))
+                LaneWork::Beside(self.strategy.actors()[actor], LeaseId(i64::try_from(number).unwrap_or(0) + 1))
             }
         }
     }

@@ -3,13 +3,13 @@
 use super::{EtcdShape, Source, Started};
 use crate::service::BackendError;
 
-/// What the words of [`NoContainers`] and of the errors have in common.
+/// What the words of [`BuiltWithout`] and of the errors have in common.
 const WITHOUT: &str = "this build of the lab has no containers (the cargo feature `containers`)";
 
 /// Why there are no containers to be had.
 #[derive(Debug, thiserror::Error)]
 #[error("{WITHOUT}")]
-pub(super) struct NoContainers;
+pub(super) struct BuiltWithout;
 
 fn no_containers(backend: &'static str) -> BackendError {
     BackendError {
@@ -30,8 +30,8 @@ pub(super) async fn etcd(_: &Source, _: &EtcdShape) -> Result<Started, BackendEr
 }
 
 /// Whether containers can be had: they cannot.
-pub(super) async fn has_image(_: &str) -> Result<(), NoContainers> {
-    Err(NoContainers)
+pub(super) async fn has_image(_: &str) -> Result<(), BuiltWithout> {
+    Err(BuiltWithout)
 }
 
 /// There is nothing to remove that this build could have started.

@@ -1,0 +1,38 @@
+//! What an execution leaves behind.
+
+use super::{LEASE, MadeStep};
+use crate::check::{Case, Evidence, Finding, findings};
+use crate::history::Event;
+use crate::terms::{Balances, Entry, MessageId, Reply, Request, Retries};
+
+/// A schedule that has come to its end.
+#[derive(Debug, Clone)]
+pub struct Executed {
+    pub requests: Vec<Request>,
+    pub events: Vec<Event>,
+    pub ledger: Vec<Entry>,
+    /// The accounts' balances in the end; none before the end.
+    pub balances: Option<Balances>,
+    pub retries: Retries,
+    /// The steps, without those of the fault-free retry.
+    pub made: Vec<MadeStep>,
+    /// The fault-free retry of each request that had no answer.
+    pub retried: Vec<(MessageId, Reply)>,
+}
+
+impl Executed {
+    /// Every violation, as `src/check` finds it.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let evidence = Evidence {
+            requests: &self.requests,
+            events: &self.events,
+            ledger: &self.ledger,
+            balances: self.balances.as_deref(),
+            disturbed: &[],
+            retries: self.retries,
+            lease: LEASE,
+        };
+        findings(&Case::new(evidence))
+    }
+}
