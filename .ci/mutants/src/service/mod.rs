@@ -13,7 +13,6 @@ mod footprint;
 mod ids;
 #[path = "../../../../src/service/kind.rs"]
 mod kind;
-#[path = "../../../../src/service/list.rs"]
 mod list;
 #[path = "../../../../src/service/sql.rs"]
 mod sql;
