@@ -28,6 +28,16 @@ fn the_example_joins_and_its_bug_is_found() {
 }
 
 #[test]
+fn a_program_explores_its_own_strategy_without_the_command_line() {
+    let example = Path::new(env!("CARGO_BIN_EXE_oncelab")).parent().unwrap().join("examples/models_alone");
+    let printed = text(&Command::new(&example).output().unwrap().stdout);
+    // Nothing goes wrong without faults. With one, the claim is made, its reply is lost, and nobody ever acts.
+    assert!(printed.contains("0 faults: 30 schedules, 0 broken promises"), "{printed}");
+    assert!(printed.contains("stuck, by the schedule a? "), "{printed}");
+    assert!(printed.contains("a? claim K      done, and the reply lost"), "{printed}");
+}
+
+#[test]
 fn a_strategy_that_panics_ends_the_trial_with_its_name_and_message() {
     let error = Trial::new("careless", "").run_with(Arc::new(Careless)).err().unwrap().to_string();
     assert!(error.contains("'careless'") && error.contains("message 7 is unlucky"), "{error}");

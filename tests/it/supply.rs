@@ -222,6 +222,43 @@ fn every_direct_dependency_says_why_it_is_there() {
     assert_eq!(explained, direct.iter().map(String::as_str).collect());
 }
 
+/// Which of the package's dependencies each feature switches on, by the name of the dependency; nothing for those that are always there.
+fn feature_of_each(manifest: &toml::Table) -> BTreeMap<String, String> {
+    let is_optional = |value: &toml::Value| value.get("optional").and_then(toml::Value::as_bool) == Some(true);
+    let dependencies = manifest["dependencies"].as_table().unwrap().iter();
+    dependencies
+        .map(|(name, value)| {
+            let switches = |parts: &toml::Value| {
+                parts.as_array().unwrap().iter().any(|part| part.as_str() == Some(&format!("dep:{name}")))
+            };
+            let mut features = manifest["features"].as_table().unwrap().iter().filter(|(_, parts)| switches(parts));
+            let feature = features.next().map(|(feature, _)| format!("`{feature}`")).unwrap_or_default();
+            assert_eq!(
+                is_optional(value),
+                !feature.is_empty(),
+                "{name} is optional and belongs to a feature, or neither"
+            );
+            assert_eq!(features.next(), None, "{name} belongs to one feature");
+            (name.clone(), feature)
+        })
+        .collect()
+}
+
+#[test]
+fn the_document_names_the_feature_of_each_dependency() {
+    let document = read("docs/dependencies.md").text;
+    let (_, lab) = document.split_once("## The lab").unwrap();
+    let (lab, _) = lab.split_once("## The tests").unwrap();
+    let rows = lab.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let named: BTreeMap<String, String> =
+        rows.map(|(name, rest)| (name.to_owned(), rest.split('|').next().unwrap().trim().to_owned())).collect();
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml").text).unwrap();
+    let features = feature_of_each(&manifest);
+    assert_eq!(named, features);
+    // A ninth needs a reason: the authors of strategies build it too.
+    assert_eq!(features.values().filter(|feature| feature.is_empty()).count(), 8);
+}
+
 // The parts of protoc's answer that say what a protocol is (google/protobuf/descriptor.proto).
 
 #[derive(Clone, PartialEq, Message)]
