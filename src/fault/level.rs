@@ -55,6 +55,16 @@ macro_rules! probabilities {
         pub struct $of { $(pub $field: Probability),* }
 
         impl $of {
+            /// The kinds of faults that it has probabilities for.
+            #[cfg(test)]
+            pub(crate) const KINDS: &[FaultKind] = &[$(FaultKind::$kind),*];
+
+            /// Each of them, as likely as this.
+            #[cfg(test)]
+            pub(crate) fn all_at(probability: Probability) -> Self {
+                $of { $($field: probability),* }
+            }
+
             /// How likely this fault is. What happens to something else does not happen here.
             #[must_use]
             pub fn probability(&self, fault: FaultKind) -> Probability {

@@ -6,6 +6,8 @@ use crate::world::World;
 
 pub(super) struct EtcdLockFencedTransaction;
 
+const ALL_BUT_OVERLAP: [Violation; Violation::ALL.len() - 1] = Violation::all_but(&[Violation::Overlap]);
+
 #[async_trait::async_trait]
 impl Strategy for EtcdLockFencedTransaction {
     fn name(&self) -> &'static str {
@@ -20,19 +22,7 @@ impl Strategy for EtcdLockFencedTransaction {
         Claim {
             promise: "exactly once; unavailable when the lock service is",
             retries: Retries::UntilAcknowledged,
-            rules_out: &[
-                Violation::Wrong,
-                Violation::Denied,
-                Violation::Refused,
-                Violation::Duplicate,
-                Violation::Lost,
-                Violation::Abandoned,
-                Violation::Late,
-                Violation::Deviating,
-                Violation::Stuck,
-                Violation::Stale,
-                Violation::Reverted,
-            ],
+            rules_out: &ALL_BUT_OVERLAP,
             // A holder past its lease believes that it is still inside; its transaction fails all the same.
             tolerates: &[Violation::Overlap],
             breaks: &[],

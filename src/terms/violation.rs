@@ -99,6 +99,29 @@ impl Violation {
     pub fn from_name(name: &str) -> Option<Violation> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
+
+    /// Every kind but these, which are so many as are missing: for a claim that speaks of every kind.
+    ///
+    /// # Panics
+    /// If they are more or fewer.
+    #[must_use]
+    pub const fn all_but<const N: usize>(left_out: &[Violation]) -> [Violation; N] {
+        assert!(N + left_out.len() == Violation::ALL.len());
+        let (mut all, mut at, mut n) = ([Violation::ALL[0]; N], 0, 0);
+        while n < Violation::ALL.len() {
+            let (mut is_left_out, mut other) = (false, 0);
+            while other < left_out.len() {
+                is_left_out |= left_out[other] as u8 == Violation::ALL[n] as u8;
+                other += 1;
+            }
+            if !is_left_out {
+                all[at] = Violation::ALL[n];
+                at += 1;
+            }
+            n += 1;
+        }
+        all
+    }
 }
 
 impl std::fmt::Display for Violation {
@@ -232,6 +255,13 @@ mod tests {
             assert_eq!(format!("{cause:>40}|"), format!("{:>40}|", cause.name()));
         }
         assert_eq!((Violation::from_name("none"), Cause::from_name("none")), (None, None));
+    }
+
+    #[test]
+    fn all_but_some_are_the_others() {
+        const OTHERS: [Violation; Violation::ALL.len() - 2] = Violation::all_but(&[Violation::Wrong, Violation::Late]);
+        let others = Violation::ALL.into_iter().filter(|kind| ![Violation::Wrong, Violation::Late].contains(kind));
+        assert_eq!(others.collect::<Vec<_>>(), OTHERS);
     }
 
     #[test]

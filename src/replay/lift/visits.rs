@@ -1,7 +1,7 @@
 //! What each delivery of a message did, and which of them is whose retry.
 
 use crate::check::Case;
-use crate::explore::Fate;
+use crate::explore::{Fate, Kinds};
 use crate::history::{Event, What};
 use crate::terms::{Delivery, FaultKind, Leg, MessageId};
 use crate::world::{Acts, Op, OpKind, Outcome};
@@ -141,7 +141,7 @@ impl Visit {
 fn ways(kind: OpKind, outcome: Option<Outcome>, fault: Option<FaultKind>, has_effect: bool) -> Vec<Vec<Fate>> {
     let one = |fate: Fate| vec![fate];
     match (fault, outcome) {
-        (Some(FaultKind::RequestLost), _) => vec![one(Fate::RequestLost)],
+        (Some(fault), _) if is_request_lost(fault) => vec![one(Fate::RequestLost)],
         (Some(FaultKind::LateLanding), _) => vec![one(Fate::TimesOut)],
         // The reply that was lost may have said that it was not done. Nobody knows either what becomes of an operation that is
         // given up.
@@ -158,6 +158,11 @@ fn ways(kind: OpKind, outcome: Option<Outcome>, fault: Option<FaultKind>, has_ef
     }
 }
 
+/// Whether a request that met this fault never came to the other side: in a schedule it is lost.
+fn is_request_lost(fault: FaultKind) -> bool {
+    Kinds::of(fault).contains(Fate::RequestLost)
+}
+
 /// Whether an operation may have changed something in the store.
 fn may_leave_trace(op: Op, outcome: Option<Outcome>, fault: Option<FaultKind>) -> bool {
     let bound = op.acts().any(Acts::BOUNDS);
@@ -166,7 +171,7 @@ fn may_leave_trace(op: Op, outcome: Option<Outcome>, fault: Option<FaultKind>) -
         Some(Outcome::Ok(response)) => response.changes_nothing(),
         Some(Outcome::Unknown) | None => false,
     };
-    let was_lost = fault == Some(FaultKind::RequestLost);
+    let was_lost = fault.is_some_and(is_request_lost);
     op.leg() == Leg::STORE && !bound && !op.footprint().writes.is_empty() && !changed_nothing && !was_lost
 }
 
