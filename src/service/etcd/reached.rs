@@ -1,0 +1,27 @@
+//! How etcd is reached, under load and in replays.
+
+use std::sync::Arc;
+
+use super::{EtcdService, replayed};
+use crate::service::reachable::{Reachable, ReplaySite};
+use crate::service::replayed::ReplayDriver;
+use crate::service::{Backend, BackendError, Backends};
+use crate::terms::Role;
+
+impl Reachable for EtcdService {
+    fn driver(site: ReplaySite<'_>) -> Result<Box<dyn ReplayDriver>, BackendError> {
+        let endpoints = site.backends.lock_endpoints().to_vec();
+        let driver = replayed::ReplayedEtcd::new(
+            site.runtime,
+            endpoints,
+            site.prefix,
+            site.lease_ttl_s.into(),
+            site.natural_expiry,
+        )?;
+        Ok(Box::new(driver))
+    }
+
+    fn backend(backends: &Backends, _: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
+        Ok(backends.lock(prefix.to_owned()))
+    }
+}

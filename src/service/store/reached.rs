@@ -1,0 +1,33 @@
+//! How a store is reached, under load and in replays.
+
+use std::sync::Arc;
+
+use super::{StoreService, postgres, sqlite};
+use crate::service::reachable::{Reachable, ReplaySite};
+use crate::service::replayed::ReplayDriver;
+use crate::service::{Backend, BackendError, Backends};
+use crate::terms::{Role, StoreKind};
+
+impl Reachable for StoreService {
+    fn driver(site: ReplaySite<'_>) -> Result<Box<dyn ReplayDriver>, BackendError> {
+        Ok(match site.backends.store_kind() {
+            StoreKind::Postgres => {
+                let url = site.store_url.expect("a server that was started or named has a URL");
+                Box::new(postgres::replayed::ReplayedPostgres::new(site.runtime, url)?)
+            }
+            StoreKind::Sqlite => Box::new(sqlite::replayed::ReplayedSqlite::new()?),
+            StoreKind::Null => unreachable!("nothing is replayed where nothing is kept"),
+        })
+    }
+
+    fn backend(backends: &Backends, role: Role, _: &str) -> Result<Arc<dyn Backend>, BackendError> {
+        if role == Role::STORE {
+            return Ok(backends.store());
+        }
+        Err(BackendError {
+            backend: role.name(),
+            what: "a run has one store, and it is in the role 'store'".to_owned(),
+            remedy: Some("explore or replay a strategy with two stores".to_owned()),
+        })
+    }
+}
