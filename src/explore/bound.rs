@@ -129,7 +129,7 @@ impl Bound {
         if self.copies > 0 || self.actors > 0 {
             return self;
         }
-        self.without_copies_for(strategy).with_actors_of(strategy)
+        self.with_copies_for(strategy).with_actors_of(strategy)
     }
 
     /// With the lanes of the actors that a strategy has.
@@ -138,7 +138,8 @@ impl Bound {
         Bound { lanes: self.lanes.saturating_mul(actors.saturating_add(1)), actors, ..self }
     }
 
-    fn without_copies_for(self, strategy: &dyn Strategy) -> Self {
+    /// With the copies that something on the way makes, for a strategy whose clients never retry.
+    fn with_copies_for(self, strategy: &dyn Strategy) -> Self {
         if strategy.claim(self.store_kind()).retries != Retries::Never {
             return self;
         }

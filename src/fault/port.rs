@@ -1,5 +1,6 @@
 //! The port of a load run: the fault plan in front of the real backends.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Outage;
 use super::alarm::Alarm;
-use super::beside::Beside;
+use super::beside::{ActorPanic, Beside};
 use super::plan::{MessageFate, Mishap, Plan, When};
 use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::service::{Backend, BackendError, Connection, Timeouts};
@@ -90,6 +91,7 @@ pub struct FaultyPort {
     actors: &'static [&'static dyn Actor],
     /// What works beside the delivery at hand.
     beside: Vec<Beside>,
+    panicked: ActorPanic,
     /// It is an actor's own: what happens to handlers happens to its delivery's port.
     is_actors: bool,
 }
@@ -117,6 +119,7 @@ impl FaultyPort {
             at_hand,
             actors: &[],
             beside: Vec::new(),
+            panicked: ActorPanic::default(),
             is_actors: false,
         }
     }
@@ -137,7 +140,7 @@ impl FaultyPort {
             let mut port = FaultyPort::new(Arc::clone(&self.around), self.handler, recorder);
             port.at_hand = AtHand { message, delivery, ..port.at_hand };
             port.is_actors = true;
-            Beside::start(*actor, port, lease, every)
+            Beside::start(*actor, port, lease, every, self.panicked.clone())
         };
         self.beside = self.actors.iter().map(begin).collect();
     }
@@ -160,6 +163,11 @@ impl FaultyPort {
         for link in self.links.0.iter_mut().filter(|link| link.in_transaction) {
             link.cut();
         }
+    }
+
+    /// What an actor beside a delivery panicked with, if one did since it was asked last.
+    pub(crate) fn take_panic(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.panicked.take()
     }
 
     /// Drops every connection, as a crash does.

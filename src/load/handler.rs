@@ -66,6 +66,9 @@ impl Handler {
         };
         self.port.end();
         drop(working);
+        if let Some(panic) = self.port.take_panic() {
+            return Err(Panic(panic));
+        }
         if end == Err(FaultKind::Crash) {
             tokio::time::sleep(self.restart).await;
         }

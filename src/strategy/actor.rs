@@ -16,7 +16,7 @@ pub trait Actor: Send + Sync {
     /// there is one round.
     ///
     /// # Errors
-    /// Why it could not do its work. A round that fails for certain is the last one.
+    /// Why it could not do its work. A round that fails for certain is the last one, unless the service was out of reach.
     async fn work(&self, world: &mut World<'_>, lease: LeaseId) -> Result<(), Trouble>;
 }
 

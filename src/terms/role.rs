@@ -4,8 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(u8);
 
-/// Every role with its name, by number.
-const NAMES: [&str; 3] = ["store", "lock", "second"];
+/// Every role by number: its name, and what its service is called in sentences and diagrams.
+const NAMES: [(&str, &str); 3] = [("store", "store"), ("lock", "lock service"), ("second", "second service")];
 
 // Sets of roles are sets of 8 bits; each role stands at its number.
 const _: () = {
@@ -45,17 +45,13 @@ impl Role {
     /// Its name in experiments and files.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        NAMES[self.number()]
+        NAMES[self.number()].0
     }
 
     /// What its service is called in sentences and diagrams.
     #[must_use]
     pub const fn title(self) -> &'static str {
-        match self {
-            Role::STORE => "store",
-            Role::LOCK => "lock service",
-            _ => "second store",
-        }
+        NAMES[self.number()].1
     }
 
     /// The role with this name.

@@ -1,8 +1,15 @@
 //! Actors at work beside deliveries, under load and in replays.
 
+use std::collections::BTreeSet;
 use std::io::Read;
+use std::sync::Arc;
 
-use crate::common::{oncelab, small_run_of, text};
+use oncelab::history::What;
+use oncelab::strategy::{Actor, Claim, Need, Registry, Strategy, async_trait};
+use oncelab::terms::{LeaseId, Reply, Request, StoreKind, Trouble};
+use oncelab::world::World;
+
+use crate::common::{Trial, oncelab, small_run_of, text};
 
 const KEPT: &str = "etcd-lock-kept-alive";
 
@@ -39,4 +46,86 @@ fn a_schedule_with_a_keeper_is_replayed_and_told() {
     assert_eq!(replayed.status.code(), Some(0), "{said}{}", text(&replayed.stderr));
     assert!(said.contains("b   keep the lease alive") && said.contains("refused: lease expired"), "{said}");
     assert!(said.contains("10 of 10"), "{said}");
+}
+
+#[test]
+fn an_actor_ends_with_its_delivery_and_meets_none_of_the_faults_of_handlers() {
+    // Handlers crash, and are cancelled, where a keeper keeps a lease alive: that is none of the handler's operations.
+    let faults = "handler = { pause = 0.02, crash = 0.02 }\npause_leases = 0.9\n[[for]]\nops = [\"keep-alive\"]\n\
+                  handler = { crash = 1.0 }";
+    let (record, _) = Trial::new(KEPT, faults).run();
+    let (mut over, mut rounds, mut after) = (BTreeSet::new(), 0, 0);
+    let mut crashes_of_keepers = 0;
+    let mut last_was_keeper = BTreeSet::new();
+    for event in &record.events {
+        let delivery = (event.message, event.delivery);
+        match event.what {
+            What::Called { op, .. } => {
+                let is_keeper = op.kind().name() == "keep-alive";
+                rounds += u32::from(is_keeper);
+                after += u32::from(is_keeper && over.contains(&delivery));
+                match is_keeper {
+                    true => last_was_keeper.insert(delivery),
+                    false => last_was_keeper.remove(&delivery),
+                };
+            }
+            What::Crashed => {
+                crashes_of_keepers += u32::from(last_was_keeper.contains(&delivery));
+                over.insert(delivery);
+            }
+            What::Answered { .. } | What::Cancelled => {
+                over.insert(delivery);
+            }
+            _ => {}
+        }
+    }
+    assert!(rounds > 0, "nothing was kept alive");
+    assert_eq!(after, 0, "of {rounds} rounds");
+    assert!(crashes_of_keepers * 4 < rounds, "{crashes_of_keepers} crashes after {rounds} rounds");
+}
+
+struct Clumsy;
+
+#[async_trait]
+impl Actor for Clumsy {
+    fn name(&self) -> &'static str {
+        "clumsy"
+    }
+
+    async fn work(&self, _: &mut World<'_>, _: LeaseId) -> Result<(), Trouble> {
+        panic!("an actor that stumbles");
+    }
+}
+
+/// As etcd-lock-kept-alive, with another actor.
+struct Stumbles(Arc<dyn Strategy>);
+
+#[async_trait]
+impl Strategy for Stumbles {
+    fn name(&self) -> &'static str {
+        "stumbles"
+    }
+    fn steps(&self) -> &'static str {
+        self.0.steps()
+    }
+    fn claim(&self, store: StoreKind) -> Claim {
+        self.0.claim(store)
+    }
+    fn needs(&self) -> &'static [Need] {
+        self.0.needs()
+    }
+    fn actors(&self) -> &'static [&'static dyn Actor] {
+        &[&Clumsy]
+    }
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        self.0.handle(world, request).await
+    }
+}
+
+#[test]
+fn an_actor_that_panics_fails_its_trial() {
+    let stumbles = Arc::new(Stumbles(Registry::default().get(KEPT).unwrap()));
+    let trial = Trial::new("stumbles", "handler = { pause = 0.05 }\npause_leases = 0.9");
+    let error = trial.run_with(stumbles).err().expect("its actor panics").to_string();
+    assert!(error.contains("an actor that stumbles"), "{error}");
 }
