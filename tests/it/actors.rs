@@ -1,6 +1,6 @@
 //! Actors at work beside deliveries, under load and in replays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -49,14 +49,15 @@ fn a_schedule_with_a_keeper_is_replayed_and_told() {
 }
 
 #[test]
-fn an_actor_ends_with_its_delivery_and_meets_none_of_the_faults_of_handlers() {
+fn an_actor_stands_still_and_ends_with_its_delivery_and_meets_none_of_the_faults_of_handlers() {
     // Handlers crash, and are cancelled, where a keeper keeps a lease alive: that is none of the handler's operations.
-    let faults = "handler = { pause = 0.02, crash = 0.02 }\npause_leases = 0.9\n[[for]]\nops = [\"keep-alive\"]\n\
+    let faults = "handler = { pause = 0.02, crash = 0.02 }\npause_leases = 1.5\n[[for]]\nops = [\"keep-alive\"]\n\
                   handler = { crash = 1.0 }";
     let (record, _) = Trial::new(KEPT, faults).run();
     let (mut over, mut rounds, mut after) = (BTreeSet::new(), 0, 0);
     let mut crashes_of_keepers = 0;
     let mut last_was_keeper = BTreeSet::new();
+    let (mut pauses, mut while_paused) = (BTreeMap::new(), 0);
     for event in &record.events {
         let delivery = (event.message, event.delivery);
         match event.what {
@@ -64,6 +65,9 @@ fn an_actor_ends_with_its_delivery_and_meets_none_of_the_faults_of_handlers() {
                 let is_keeper = op.kind().name() == "keep-alive";
                 rounds += u32::from(is_keeper);
                 after += u32::from(is_keeper && over.contains(&delivery));
+                // What was under way when the pause began may still be noted.
+                let in_pause = |(from, until): &(u64, u64)| (from + 5_000_000..*until).contains(&event.at_ns);
+                while_paused += u32::from(is_keeper && pauses.get(&delivery).is_some_and(in_pause));
                 match is_keeper {
                     true => last_was_keeper.insert(delivery),
                     false => last_was_keeper.remove(&delivery),
@@ -73,6 +77,9 @@ fn an_actor_ends_with_its_delivery_and_meets_none_of_the_faults_of_handlers() {
                 crashes_of_keepers += u32::from(last_was_keeper.contains(&delivery));
                 over.insert(delivery);
             }
+            What::Paused { for_us } => {
+                pauses.insert(delivery, (event.at_ns, event.at_ns + u64::from(for_us) * 1_000));
+            }
             What::Answered { .. } | What::Cancelled => {
                 over.insert(delivery);
             }
@@ -80,7 +87,8 @@ fn an_actor_ends_with_its_delivery_and_meets_none_of_the_faults_of_handlers() {
         }
     }
     assert!(rounds > 0, "nothing was kept alive");
-    assert_eq!(after, 0, "of {rounds} rounds");
+    assert!(!pauses.is_empty());
+    assert_eq!((after, while_paused), (0, 0), "of {rounds} rounds");
     assert!(crashes_of_keepers * 4 < rounds, "{crashes_of_keepers} crashes after {rounds} rounds");
 }
 
