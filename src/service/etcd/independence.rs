@@ -12,10 +12,14 @@ use crate::terms::{OutcomeOf, Profile};
 /// Every lock's queue.
 const QUEUES: u64 = 0b1111;
 
+/// Whether leases live, for those who ask about a lease beside its owner. What ends a lease *reads* this and what asks *writes* it:
+/// so the two conflict, and two ends of different leases do not.
+const LIVES: u64 = 1 << 4;
+
 fn bit(item: &Item) -> u64 {
     match item.which {
         Whose::Account(account) if item.place == QUEUE => 1 << (account.0 % 4),
-        // A lease is its lane's own.
+        // But for those who ask beside it, a lease is its lane's own.
         Whose::Account(_) | Whose::Message(_) | Whose::Asked(_) | Whose::Any => 0,
     }
 }
@@ -57,7 +61,13 @@ impl Past for LockPast {
         let touched = Touched { reads: bits(&footprint.reads), writes: bits(&footprint.writes) };
         // What ends a lease takes its keys out of every queue.
         let ends_lease = footprint.writes.contains(&EVERY_QUEUE);
-        if ends_lease && self.may_hold_key { touched.and(Touched::writes(QUEUES)) } else { touched }
+        let queues = if ends_lease && self.may_hold_key { Touched::writes(QUEUES) } else { Touched::NOTHING };
+        let lives = match op {
+            LockOp::KeepAlive(_) => Touched::writes(LIVES),
+            LockOp::Revoke(_) => Touched::reads(LIVES),
+            LockOp::GrantLease | LockOp::Acquire(..) | LockOp::Release(..) => Touched::NOTHING,
+        };
+        touched.and(queues).and(lives)
     }
 
     /// Whoever asks to leave has left.
@@ -68,8 +78,12 @@ impl Past for LockPast {
         if leaves { Touched::writes(queue) } else { Touched::NOTHING }
     }
 
+    fn later() -> Touched {
+        LockPast::expiry()
+    }
+
     fn expiry() -> Touched {
-        Touched::writes(QUEUES)
+        Touched { reads: LIVES, writes: QUEUES }
     }
 
     /// Nobody keeps its lease alive any more.
