@@ -1,4 +1,4 @@
-//! stuck: a marker or claim stays unfinished, so that a fault-free retry is refused for good.
+//! stuck: a marker or claim stays unfinished: the fault-free retry is told that somebody is at work, and nobody is.
 
 use super::{Case, Finding, cause};
 use crate::terms::{MessageId, Trouble, Violation};

@@ -75,10 +75,10 @@ violations! {
     Deviating "deviating" true
         "two answers to one request differ"
         "two answers to the same request differ";
-    /// A marker or claim stays unfinished, so that a fault-free retry is refused for good.
+    /// A marker or claim stays unfinished, so that a fault-free retry is told to wait, for good.
     Stuck "stuck" false
         "a last retry is told \"in progress\", but nobody works on the request"
-        "a fault-free retry is refused for good";
+        "a fault-free retry is told \"in progress\", and nobody works on the request";
     /// Two handlers inside the critical section at once.
     Overlap "overlap" true
         "two handlers were inside the same lock at once"
