@@ -52,7 +52,7 @@ pub(super) struct Conform {
     json: bool,
 }
 
-fn has_own_sql(error: &ExploreError) -> bool {
+fn is_left_out(error: &ExploreError) -> bool {
     matches!(error.reason(), Reason::OwnSql { .. })
 }
 
@@ -114,7 +114,7 @@ impl Conform {
                     break;
                 }
                 // Where all are wanted, those that no model knows are left out.
-                Err(ConformError::Explore(error)) if self.strategies.is_empty() && has_own_sql(&error) => {
+                Err(ConformError::Explore(error)) if self.strategies.is_empty() && is_left_out(&error) => {
                     output::tell(&format!("skipped: {error}"));
                 }
                 Err(error) => return Err(error.into()),

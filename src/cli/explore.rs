@@ -264,7 +264,7 @@ impl Explore {
             let row = explore_both(strategy, bound, self.limits(), &mut watch);
             watch.finish();
             let row = match row {
-                Err(error) if matches!(error.reason(), Reason::OwnSql { .. }) => {
+                Err(error) if matches!(error.reason(), Reason::OwnSql { .. } | Reason::NotOnStore { .. }) => {
                     output::tell(&format!("skipped: {error}"));
                     continue;
                 }

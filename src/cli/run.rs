@@ -1,5 +1,6 @@
 //! `oncelab run`: runs an experiment, judges it, saves it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use super::servers::{self, ServerOptions};
 use super::{UsageError, default_results, legend, limits, output, place, signals};
 use crate::exit;
 use crate::experiment::{self, Experiment, Point};
+use crate::explore;
 use crate::lab::Derived;
 use crate::lab::{self, Ending};
 use crate::lab::{ResumeError, Resumed};
@@ -103,15 +105,11 @@ impl Run {
         let mut experiment = experiment::load(source, &self.settings, registry, unknown_name)?;
         self.select(&mut experiment, registry)?;
         require_room(&experiment, registry)?;
-        let trials = experiment::strategies(&experiment, registry).len()
-            * experiment.faults.len()
-            * experiment.points().len()
-            * usize::from(experiment.repeats.get());
         let store = self.servers.urls.store(self.store.as_deref(), StoreKind::Sqlite.name())?;
         let lock = self.servers.urls.lock(self.lock.as_deref(), LockKind::Embedded.name())?;
         self.servers.urls.warn();
         let provision = self.servers.provision.clone().unwrap_or_else(|| Provision::default().name().to_owned());
-        let meta = Meta {
+        let mut meta = Meta {
             experiment: experiment.name.clone(),
             source: source.to_owned(),
             seed: self.seed.unwrap_or_else(rand::random),
@@ -119,12 +117,18 @@ impl Run {
             only_strategies: self.strategies.clone(),
             only_faults: self.faults.clone(),
             only_points: self.points.clone(),
-            trials_planned: trials,
             store,
             lock,
             provision,
             ..Meta::of_this_machine()
         };
+        let strategies = experiment::strategies(&experiment, registry);
+        meta.skipped = not_on(meta.store_kind(), &strategies, registry);
+        if meta.skipped.len() == strategies.len() {
+            let reasons: Vec<String> = meta.skipped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+            return Err(UsageError(format!("no strategy is left to run: {}", reasons.join("; "))).into());
+        }
+        meta.trials_planned = (strategies.len() - meta.skipped.len()) * trials_of_each(&experiment);
         let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         servers::check(&experiment, &wanted)?;
         experiment.derive_expectations(registry, meta.store_kind())?;
@@ -170,6 +174,20 @@ impl Run {
     }
 }
 
+/// How many trials a strategy has in an experiment.
+fn trials_of_each(experiment: &Experiment) -> usize {
+    experiment.faults.len() * experiment.points().len() * usize::from(experiment.repeats.get())
+}
+
+/// The strategies that do not run on a kind of store, each with the reason.
+fn not_on(store: StoreKind, strategies: &[String], registry: &Registry) -> BTreeMap<String, String> {
+    let refused = |name: &String| {
+        let error = explore::require_store(registry.get(name).ok()?.as_ref(), store).err()?;
+        Some((name.clone(), error.to_string()))
+    };
+    strategies.iter().filter_map(refused).collect()
+}
+
 /// That the machine has the memory and the open files that an experiment takes.
 fn require_room(experiment: &Experiment, registry: &Registry) -> anyhow::Result<()> {
     load::require_memory(experiment, registry)?;
@@ -211,11 +229,9 @@ async fn run_to_the_end(
             // Without the lock service there are still the strategies that need none; without the store there are none.
             let is_lock = error.backend == "etcd";
             let skipped = strategies.iter().filter(|name| !is_lock || needing_lock(name));
-            folder.meta.skipped = skipped.map(|name| (name.clone(), error.to_string())).collect();
-            let trials_each = folder.experiment.faults.len()
-                * folder.experiment.points().len()
-                * usize::from(folder.experiment.repeats.get());
-            folder.meta.trials_planned = (strategies.len() - folder.meta.skipped.len()) * trials_each;
+            folder.meta.skipped.extend(skipped.map(|name| (name.clone(), error.to_string())));
+            folder.meta.trials_planned =
+                (strategies.len() - folder.meta.skipped.len()) * trials_of_each(&folder.experiment);
             wanted.needs_lock = false;
             match start(&wanted, folder, &stop).await {
                 Some(Ok(backends)) if is_lock => backends,

@@ -21,7 +21,7 @@ use super::bound::{Bound, MAX_LANES};
 use super::model_environment::ModelEnvironment;
 use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect};
 use super::schedule::{Fate, Step};
-use super::{ExploreError, Flaws, Reason, too_many_lanes};
+use super::{ExploreError, Flaws, Reason, require_store, too_many_lanes};
 
 /// How long a lease lives, in the time of an execution.
 const LEASE: Duration = Duration::from_nanos(LEASE_NS);
@@ -169,6 +169,7 @@ impl<S: Grounds> Execution<'_, S> {
         if bound.lanes > MAX_LANES {
             return Err(too_many_lanes(bound).into());
         }
+        require_store(self.of.strategy, bound.store_kind())?;
         for lane in 0..bound.lanes {
             match bound.is_actor(lane) {
                 true => {

@@ -76,6 +76,8 @@ pub use violations::{Violations, Why};
 
 use crate::service::etcd::model as lock_service;
 use crate::service::store::model as store;
+use crate::strategy::Strategy;
+use crate::terms::StoreKind;
 use crate::world::Op;
 
 /// Deliberate mistakes in the model, for tests that must catch them.
@@ -87,6 +89,15 @@ pub struct Flaws {
     pub no_expiry: bool,
     /// What lands late changes nothing.
     pub no_landing: bool,
+}
+
+/// That a strategy runs on a kind of store.
+///
+/// # Errors
+/// [`Reason::NotOnStore`] if it does not.
+pub fn require_store(strategy: &dyn Strategy, store: StoreKind) -> Result<(), ExploreError> {
+    let refused = || Reason::NotOnStore { strategy: strategy.name(), store }.into();
+    strategy.runs_on(store).then_some(()).ok_or_else(refused)
 }
 
 /// Why there are too many lanes, where a strategy has actors.
@@ -142,6 +153,9 @@ pub enum Reason {
         "'{strategy}' makes `{op}` in the role '{role}', which its `needs` do not give to that service; name it there"
     )]
     NotNeeded { strategy: &'static str, op: String, role: &'static str },
+    /// The store that is modelled has not what it asks for.
+    #[error("'{strategy}' does not run on {}: it asks for what that store has not; take another store", .store.name())]
+    NotOnStore { strategy: &'static str, store: StoreKind },
     /// It has more states than the engine can number.
     #[error("bound too large: {what}; lower --lanes, --retries or --faults")]
     TooLarge { what: String },

@@ -18,7 +18,7 @@ use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, end_l
 use super::schedule::{Fate, Step};
 use super::strategy_tree::{MAX_DEPTH, StrategyTree};
 use super::violations::{Violations, Why};
-use super::{ExploreError, Flaws, Reason, too_many_lanes};
+use super::{ExploreError, Flaws, Reason, require_store, too_many_lanes};
 
 /// Everything that the rest of a schedule can depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +121,7 @@ impl<'s> StateGraph<'s> {
         if bound.lanes > MAX_LANES {
             return Err(too_many_lanes(&bound).into());
         }
+        require_store(strategy, bound.store_kind())?;
         Ok(StateGraph {
             bound,
             tree: StrategyTree::new(strategy, bound.all_requests())?,

@@ -2,6 +2,9 @@
 
 use crate::terms::{FaultKind, Leg, Retries, Violation};
 
+/// The faults that last so long that clients give up, and go on to their next requests.
+pub const GIVING_UP: &[FaultKind] = &[FaultKind::ServerPaused, FaultKind::ServerKilled, FaultKind::Partition];
+
 /// A way to break a strategy: any of these faults, on any of these legs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Break {

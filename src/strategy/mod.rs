@@ -26,7 +26,7 @@ mod need;
 mod registry;
 
 pub use actor::Actor;
-pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY};
+pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, GIVING_UP, REDELIVERY};
 pub use name::{LONGEST_NAME, name_fault};
 pub use need::Need;
 pub(crate) use need::by_role;
@@ -98,12 +98,19 @@ pub trait Strategy: Send + Sync {
         &[]
     }
 
+    /// Whether it can run on this kind of store. It cannot where it asks for what the store has not, e.g. locks of rows: there its
+    /// row is left out, and the report says why.
+    fn runs_on(&self, _store: StoreKind) -> bool {
+        true
+    }
+
     /// Whether it needs a lock service.
     fn needs_lock_service(&self) -> bool {
         self.needs().iter().any(|need| need.role == Role::LOCK)
     }
 
-    /// Whether it is there to show one thing, and runs only where an experiment or a command names it.
+    /// Whether it runs only where an experiment or a command names it: most strategies do, so that an experiment which names none
+    /// stays short.
     fn belongs_to_a_scenario(&self) -> bool {
         false
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Strategy, name_fault};
+use crate::terms::StoreKind;
 
 /// No strategy has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +108,11 @@ impl Registry {
     /// The strategies in order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Strategy>> {
         self.strategies.iter()
+    }
+
+    /// The strategies in order that run on a kind of store.
+    pub fn on(&self, store: StoreKind) -> impl Iterator<Item = &Arc<dyn Strategy>> {
+        self.iter().filter(move |strategy| strategy.runs_on(store))
     }
 
     /// Their names in order.

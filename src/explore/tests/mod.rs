@@ -13,7 +13,13 @@ use std::collections::BTreeMap;
 use super::execution::{Execution, Executor};
 use super::{Bound, Flaws, Kinds, Schedule, Step, reference};
 use crate::strategy::Strategy;
-use crate::terms::Violation;
+use crate::terms::{Profile, StoreKind, Violation};
+
+/// The models of the stores that a strategy runs on.
+pub(crate) fn models_for(strategy: &dyn Strategy) -> Vec<Profile> {
+    let stores = [(StoreKind::Sqlite, Profile::Sqlite), (StoreKind::Postgres, Profile::Postgres)];
+    stores.into_iter().filter(|(store, _)| strategy.runs_on(*store)).map(|(_, model)| model).collect()
+}
 
 /// What the reference engine finds: the number of schedules, and how many show each violation.
 pub(crate) fn by_reference(strategy: &dyn Strategy, bound: Bound) -> (u64, BTreeMap<Violation, u128>) {
