@@ -131,12 +131,26 @@ pub(super) fn of_denial(case: &Case<'_>, entry: &Entry, refused_at_ns: u64) -> C
 
 /// Why a message is not applied, or not finished, although somebody was at work on it.
 pub(super) fn of_unfinished(case: &Case<'_>, message: MessageId) -> Cause {
+    if is_out_of_order(case, message) {
+        return Cause::OutOfOrder;
+    }
     let mut events = case.events_of(message);
     if events.any(|event| matches!(event.what, What::Cancelled | What::Crashed)) {
         return Cause::CrashBetweenStores;
     }
     let is_unheard = |event: &Event| matches!(event.what, What::Called { outcome: None | Some(Outcome::Unknown), .. });
     if case.events_of(message).any(is_unheard) { Cause::RetryAfterLostReply } else { Cause::Unexplained }
+}
+
+/// Whether a delivery of the message was told that a newer request of its client had been done before.
+pub(super) fn is_out_of_order(case: &Case<'_>, message: MessageId) -> bool {
+    let is_older = |event: &Event| match event.what {
+        What::Called { op, outcome: Some(Outcome::Ok(response)), .. } => {
+            op.acts().any(Acts::ORDERS) && response.changes_nothing()
+        }
+        _ => false,
+    };
+    !case.is_applied(message) && case.events_of(message).any(is_older)
 }
 
 /// Why an effect was applied under conditions that had passed.

@@ -1,6 +1,6 @@
 //! refused: a valid request was refused for good, and its effect is absent.
 
-use super::{Case, Finding};
+use super::{Case, Finding, cause};
 use crate::history::{Event, What};
 use crate::terms::{Cause, MessageId, Violation};
 use crate::world::Outcome;
@@ -32,7 +32,13 @@ fn why(case: &Case<'_>, message: MessageId, refused_at_ns: u64) -> Cause {
         | What::GaveUp => false,
     };
     let before = case.events_of(message).take_while(|event| event.at_ns <= refused_at_ns);
-    if before.into_iter().any(is_trouble) { Cause::FaultRemembered } else { Cause::Unexplained }
+    if cause::is_out_of_order(case, message) {
+        Cause::OutOfOrder
+    } else if before.into_iter().any(is_trouble) {
+        Cause::FaultRemembered
+    } else {
+        Cause::Unexplained
+    }
 }
 
 #[cfg(test)]

@@ -252,7 +252,7 @@ pub(crate) fn delivery_of(apart: u8, lane: u8, attempt: u8) -> Delivery {
 
 fn request(n: u32) -> Request {
     let amount = if n == 0 { 10 } else { 10 + i32::try_from(n).unwrap_or(0) };
-    Request { id: MessageId(n), client: ClientId(n), sequence: 0, effect: Effect { account: AccountId(0), amount } }
+    Request { id: MessageId(n), client: ClientId(0), sequence: n, effect: Effect { account: AccountId(0), amount } }
 }
 
 impl std::fmt::Display for Bound {

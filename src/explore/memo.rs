@@ -276,7 +276,7 @@ impl Memo {
                 let (lane, attempt, number) = asker_of(id);
                 asked_id(to(lane), attempt, number)
             }
-            IdKind::Ranked | IdKind::Message | IdKind::Account => id,
+            IdKind::Ranked | IdKind::Message | IdKind::Account | IdKind::Client => id,
         };
         let services = self.permute_one(0, at.services, code, |memo| {
             let lanes = memo.bound.lanes;

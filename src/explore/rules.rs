@@ -24,11 +24,16 @@ pub(crate) struct Lane {
     /// The flags below, and from [`ASKED`] on how many things were asked for in this attempt that bear an id, whether or not the
     /// strategy heard of it.
     pub flags: u8,
-    /// The roles of the services with which a transaction is open, as bits.
+    /// The roles of the services with which a transaction is open, as bits; from [`HELD`] on those whose connections hold something.
     pub open: u8,
     /// The ranked ids that the strategy was given in this attempt.
     pub given: [u8; MAX_RANKED],
 }
+
+/// How far the bits of connections that hold something are from those of open transactions.
+const HELD: u8 = 4;
+
+const _: () = assert!(Role::ALL.len() <= HELD as usize);
 
 /// The client has its answer, or has stopped trying.
 const ENDED: u8 = 1;
@@ -64,9 +69,23 @@ impl Lane {
         self.has(ENDED)
     }
 
-    /// Whether a transaction is open on one of its connections.
+    /// Whether the end of one of its connections changes something: a transaction is open on it, or it holds something.
     pub fn is_in_transaction(self) -> bool {
         self.open != 0
+    }
+
+    /// Whether that is so for its connection to the service in a role.
+    fn is_open(self, role: Role) -> bool {
+        (self.open | self.open >> HELD) & role.bit() != 0
+    }
+
+    fn close(&mut self, role: Role) {
+        self.open &= !(role.bit() | role.bit() << HELD);
+    }
+
+    /// The roles of the services for which that is so.
+    fn open_roles(self) -> impl Iterator<Item = Role> {
+        Role::in_bits(self.open | self.open >> HELD)
     }
 
     /// How many things its attempt has asked for.
@@ -267,8 +286,12 @@ impl<S: Environment> Rules<'_, S> {
             me.flags += ASKED;
         } else if acts.any(Acts::BEGINS) && matches!(outcome, Outcome::Ok(_)) {
             me.open |= op.role.bit();
+        } else if acts.any(Acts::HOLDS) && matches!(outcome, Outcome::Ok(_)) {
+            me.open |= op.role.bit() << HELD;
         } else if acts.any(Acts::ENDS) {
             me.open &= !op.role.bit();
+        } else if acts.any(Acts::FREES) {
+            me.open &= !(op.role.bit() << HELD);
         }
         Ok(outcome)
     }
@@ -306,9 +329,9 @@ impl<S: Environment> Rules<'_, S> {
             |number: u8| self.environment.flights().iter().any(|flight| flight.session == Session(FLIGHTS + number));
         let number = (0..).find(|number| !taken(*number)).expect("there are fewer flights than sessions");
         let session = Session(FLIGHTS + number);
-        if self.lanes[usize::from(lane)].open & op.role.bit() != 0 {
+        if self.lanes[usize::from(lane)].is_open(op.role) {
             self.environment.move_session(op.role, Session(lane), session);
-            self.lanes[usize::from(lane)].open &= !op.role.bit();
+            self.lanes[usize::from(lane)].close(op.role);
         }
         let attempt = self.lanes[usize::from(lane)].attempt;
         self.environment.add_flight(Flight { lane, attempt, op, session });
@@ -341,9 +364,9 @@ impl<S: Environment> Rules<'_, S> {
     }
 
     fn disconnect(&mut self, lane: u8, role: Role) {
-        if self.lanes[usize::from(lane)].open & role.bit() != 0 {
+        if self.lanes[usize::from(lane)].is_open(role) {
             self.environment.cut(role, Session(lane));
-            self.lanes[usize::from(lane)].open &= !role.bit();
+            self.lanes[usize::from(lane)].close(role);
         }
     }
 
@@ -372,7 +395,7 @@ impl<S: Environment> Rules<'_, S> {
         }
         let (me, mut too_many) = (&mut self.lanes[usize::from(lane)], None);
         let local = response.map_ids(&mut |kind, id| match kind {
-            IdKind::Message | IdKind::Account => id,
+            IdKind::Message | IdKind::Account | IdKind::Client => id,
             IdKind::Asked => i64::from(asker_of(id).2) + 1,
             IdKind::Ranked => {
                 let place = me.times_given();
@@ -402,14 +425,14 @@ impl<S: Environment> Rules<'_, S> {
 
     /// A lane's attempt is over: with a reply, or without one. Says whether there is another attempt.
     pub fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> bool {
-        Role::in_bits(self.lanes[usize::from(lane)].open).for_each(|role| self.disconnect(lane, role));
+        self.lanes[usize::from(lane)].open_roles().for_each(|role| self.disconnect(lane, role));
         if self.bound.is_actor(lane) {
             self.lanes[usize::from(lane)].sleep();
             return false;
         }
         // What works beside it goes with it.
         for actor in self.bound.actors_of(lane) {
-            Role::in_bits(self.lanes[usize::from(actor)].open).for_each(|role| self.disconnect(actor, role));
+            self.lanes[usize::from(actor)].open_roles().for_each(|role| self.disconnect(actor, role));
             self.lanes[usize::from(actor)] = Lane::ASLEEP;
         }
         end_lane(self.bound, &mut self.lanes[usize::from(lane)], reply)
@@ -438,7 +461,7 @@ pub(crate) fn message(request: u8) -> MessageId {
 pub(crate) fn globally<T: HasIds>(me: Lane, lane: u8, local: T) -> T {
     let place = |id: i64| usize::try_from(id - 1).unwrap_or(0);
     local.map_ids(&mut |kind, id| match kind {
-        IdKind::Message | IdKind::Account => id,
+        IdKind::Message | IdKind::Account | IdKind::Client => id,
         IdKind::Asked => asked_id(lane, me.attempt, u8::try_from(id - 1).unwrap_or(0)),
         IdKind::Ranked => me.given.get(place(id)).copied().unwrap_or(0).max(1).into(),
     })

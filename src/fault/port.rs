@@ -328,8 +328,8 @@ impl FaultyPort {
             Ok(Ok(outcome)) => {
                 self.around.outages[role].is_over();
                 let acts = op.acts();
-                let begins = acts.any(Acts::BEGINS) && matches!(outcome, Outcome::Ok(_));
-                let in_transaction = begins || in_transaction && !acts.any(Acts::ENDS);
+                let begins = acts.any(Acts::BEGINS.and(Acts::HOLDS)) && matches!(outcome, Outcome::Ok(_));
+                let in_transaction = begins || in_transaction && !acts.any(Acts::ENDS.and(Acts::FREES));
                 self.links[role] = Link { session: Some(session), in_transaction };
                 outcome
             }

@@ -194,6 +194,8 @@ impl Gate {
             IdKind::Message => (i64::from(self.base()) + id) & i64::from(u32::MAX),
             IdKind::Account if id < i64::from(ACCOUNTS) => i64::from(self.first_account()) + id,
             IdKind::Account => u32::MAX.into(),
+            // A client has a message at the least, so that there are no more clients than messages; and a number has 16 bits.
+            IdKind::Client => (i64::from(self.base()) + id) & i64::from(u16::MAX),
             // One that was never granted is known to nobody.
             IdKind::Asked => self.asked(id).map_or(i64::MAX - id, |asked| asked.real),
             IdKind::Ranked => {
@@ -229,7 +231,7 @@ impl Gate {
                 self.remarks.push(format!("revision {id}"));
                 self.number_of(id)
             }
-            IdKind::Asked | IdKind::Message | IdKind::Account => id,
+            IdKind::Asked | IdKind::Message | IdKind::Account | IdKind::Client => id,
         }))
     }
 

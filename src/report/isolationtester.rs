@@ -265,7 +265,7 @@ impl<'s> Test<'s> {
              # A test for PostgreSQL's isolation tester, which reads it from its standard input. It makes tables in the schema\n\
              # that the user's search_path begins with, and removes them. The ledger holds each X once if nothing is broken.\n\n\
              setup\n{{\n{setup}}}\n\nteardown\n{{\n  {};\n}}\n",
-            literal::DROP
+            literal::drop_tables()
         );
         for connection in self.connections.iter().filter(|connection| !connection.steps.is_empty()) {
             out.push_str(&format!("\n# attempt {}\nsession \"{}\"\n", connection.attempt + 1, connection.name));

@@ -2,7 +2,7 @@
 
 /// What an operation is, as a set of the acts below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Acts(u16);
+pub struct Acts(u32);
 
 impl Acts {
     /// None of them.
@@ -35,6 +35,14 @@ impl Acts {
     pub const NAMES: Acts = Acts(1 << 13);
     /// It may have to wait in a queue for what others hold.
     pub const QUEUES: Acts = Acts(1 << 12);
+
+    /// It compares the number of a request with that of the client's last one: it changes nothing if a newer one was done before.
+    pub const ORDERS: Acts = Acts(1 << 14);
+
+    /// It takes something that its connection holds, transaction or not, and that is free when the connection ends: a session's lock.
+    pub const HOLDS: Acts = Acts(1 << 15);
+    /// It gives back what the connection holds.
+    pub const FREES: Acts = Acts(1 << 16);
 
     /// It ends a transaction, in one way or the other.
     pub const ENDS: Acts = Acts::COMMITS.and(Acts::UNDOES);

@@ -1,6 +1,6 @@
 //! What operations read and write.
 
-use crate::terms::{AccountId, MessageId};
+use crate::terms::{AccountId, ClientId, MessageId};
 
 /// Whose things in a place are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -9,6 +9,8 @@ pub enum Whose {
     Message(MessageId),
     /// What belongs to one account.
     Account(AccountId),
+    /// What belongs to one client.
+    Client(ClientId),
     /// What was asked for and bears this id, e.g. a lease.
     Asked(i64),
     /// Whatever there is.

@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroI64, NonZeroU8};
 
-use crate::terms::{AccountId, LeaseId, LockKey, MessageId, Token};
+use crate::terms::{AccountId, ClientId, LeaseId, LockKey, MessageId, Token};
 
 /// What sort of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub enum IdKind {
     Ranked,
     Message,
     Account,
+    Client,
 }
 
 /// Gives ids other names.
@@ -51,6 +52,13 @@ impl HasIds for AccountId {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {
         AccountId(small(ids.id(IdKind::Account, self.0.into())))
+    }
+}
+
+impl HasIds for ClientId {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        ClientId(small(ids.id(IdKind::Client, self.0.into())))
     }
 }
 

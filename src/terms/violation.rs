@@ -171,13 +171,15 @@ pub enum Cause {
     UnknownTakenForFailure,
     /// A fault had passed, and the strategy still refuses because of it.
     FaultRemembered,
+    /// A newer request of the same client had been done before.
+    OutOfOrder,
     /// The history shows none of these.
     Unexplained,
 }
 
 impl Cause {
     /// Every cause, in the order of the declaration.
-    pub const ALL: [Cause; 20] = [
+    pub const ALL: [Cause; 21] = [
         Cause::CheckThenActRace,
         Cause::RetryAfterLostReply,
         Cause::Redelivery,
@@ -197,6 +199,7 @@ impl Cause {
         Cause::OtherAnswer,
         Cause::UnknownTakenForFailure,
         Cause::FaultRemembered,
+        Cause::OutOfOrder,
         Cause::Unexplained,
     ];
 
@@ -223,6 +226,7 @@ impl Cause {
             Cause::OtherAnswer => "an answer that no effect gave",
             Cause::UnknownTakenForFailure => "an unknown outcome taken for a failure",
             Cause::FaultRemembered => "a fault that had passed is remembered",
+            Cause::OutOfOrder => "out of order",
             Cause::Unexplained => "unexplained",
         }
     }

@@ -1,5 +1,6 @@
 //! What each strategy claims, and what breaks it, held against what is found.
 
+use super::models_for;
 use crate::explore::{Bound, Exploration, Flaws, Kinds, Limits, Schedule, shortest, tell, unseen};
 use crate::strategy::{Registry, Strategy};
 use crate::terms::{FaultKind, Profile, Violation};
@@ -16,7 +17,7 @@ fn both(strategy: &dyn Strategy, store: Profile) -> [Exploration; 2] {
 #[test]
 fn every_strategy_keeps_its_promises_and_breaks_as_it_says() {
     for strategy in Registry::default().iter() {
-        for store in [Profile::Sqlite, Profile::Postgres] {
+        for store in models_for(strategy.as_ref()) {
             let explorations = both(strategy.as_ref(), store);
             let claim = strategy.claim(explorations[0].bound.store_kind());
             for exploration in &explorations {
@@ -53,7 +54,7 @@ fn only(fault: FaultKind, store: Profile, requests: u8) -> Bound {
 #[test]
 fn each_fault_that_is_said_to_break_a_strategy_breaks_it_alone() {
     for strategy in Registry::default().iter() {
-        for store in [Profile::Sqlite, Profile::Postgres] {
+        for store in models_for(strategy.as_ref()) {
             let claim = strategy.claim(only(FaultKind::Crash, store, 1).store_kind());
             for b in claim.breaks {
                 for fault in b.faults {

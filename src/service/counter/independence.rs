@@ -14,7 +14,7 @@ pub struct CounterPast;
 fn bits(items: &[Item]) -> u64 {
     let bit = |item: &Item| match item.which {
         Whose::Account(account) if item.place == COUNTERS => 1 << (account.0 % 64),
-        Whose::Account(_) | Whose::Message(_) | Whose::Asked(_) | Whose::Any => u64::MAX,
+        Whose::Account(_) | Whose::Message(_) | Whose::Client(_) | Whose::Asked(_) | Whose::Any => u64::MAX,
     };
     items.iter().map(bit).fold(0, |a, b| a | b)
 }

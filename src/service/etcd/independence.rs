@@ -20,7 +20,7 @@ fn bit(item: &Item) -> u64 {
     match item.which {
         Whose::Account(account) if item.place == QUEUE => 1 << (account.0 % 4),
         // But for those who ask beside it, a lease is its lane's own.
-        Whose::Account(_) | Whose::Message(_) | Whose::Asked(_) | Whose::Any => 0,
+        Whose::Account(_) | Whose::Message(_) | Whose::Client(_) | Whose::Asked(_) | Whose::Any => 0,
     }
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroI64;
 
 use super::op::StoreOp;
 use crate::service::{IdKind, Sql};
-use crate::terms::{AccountId, Answer, Effect, Isolation, LeaseId, MessageId, Request, Token};
+use crate::terms::{AccountId, Answer, ClientId, Effect, Isolation, LeaseId, MessageId, Request, Token};
 
 /// One word of an operation's line, behind the kind's name: a field with what stands before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub(super) enum Word {
     Token,
     /// `lease 7f`
     Lease,
+    /// `of client 3`
+    Client,
+    /// `number 42`
+    Sequence,
     /// `READ COMMITTED`
     Isolation,
     /// `m7 with 5: SELECT 1`
@@ -61,6 +65,8 @@ argument! {
     Answer: Answer, |answer, into| into.value = answer.0;
     Token: Token, |token, into| into.value = token.0.get();
     LeaseId: Lease, |lease, into| into.value = lease.0;
+    ClientId: Client, |client, into| into.text = u16::try_from(client.0).unwrap_or(u16::MAX);
+    u32: Sequence, |sequence, into| into.value = sequence.into();
     Isolation: Isolation, |isolation, into| into.value = isolation as i64;
     Sql: Sql, |sql, into| {
         sql.request.put(into);
@@ -86,7 +92,13 @@ impl Word {
     pub const fn has_account(self) -> bool {
         match self {
             Word::Request | Word::Account | Word::Sql => true,
-            Word::Message | Word::Answer | Word::Token | Word::Lease | Word::Isolation => false,
+            Word::Message
+            | Word::Answer
+            | Word::Token
+            | Word::Lease
+            | Word::Client
+            | Word::Sequence
+            | Word::Isolation => false,
         }
     }
 
@@ -94,8 +106,19 @@ impl Word {
     pub const fn has_message(self) -> bool {
         match self {
             Word::Message | Word::Request | Word::Sql => true,
-            Word::Account | Word::Answer | Word::Token | Word::Lease | Word::Isolation => false,
+            Word::Account
+            | Word::Answer
+            | Word::Token
+            | Word::Lease
+            | Word::Client
+            | Word::Sequence
+            | Word::Isolation => false,
         }
+    }
+
+    /// Whether the operation is about a client.
+    pub const fn has_client(self) -> bool {
+        matches!(self, Word::Client)
     }
 
     /// What sort of id the value is, if it is one.
@@ -103,7 +126,14 @@ impl Word {
         match self {
             Word::Token => Some(IdKind::Ranked),
             Word::Lease => Some(IdKind::Asked),
-            Word::Message | Word::Request | Word::Account | Word::Answer | Word::Isolation | Word::Sql => None,
+            Word::Message
+            | Word::Request
+            | Word::Account
+            | Word::Answer
+            | Word::Client
+            | Word::Sequence
+            | Word::Isolation
+            | Word::Sql => None,
         }
     }
 
@@ -117,6 +147,8 @@ impl Word {
             Word::Answer => write!(f, " = {value}"),
             Word::Token => write!(f, " token {value}"),
             Word::Lease => write!(f, " lease {value:x}"),
+            Word::Client => write!(f, " of client {}", of.client().0),
+            Word::Sequence => write!(f, " number {value}"),
             Word::Isolation => write!(f, " {}", of.level()),
             Word::Sql => write!(f, " m{message} with {value}: {}", of.own().text()),
         }
@@ -145,11 +177,20 @@ impl Word {
                 Sql::new(crate::service::lasting(statement), &about, value.parse().ok()?).put(into);
                 return Some("");
             }
-            Word::Answer | Word::Token | Word::Lease => {
+            Word::Client => {
+                let (number, rest) = rest.strip_prefix("client ")?.split_once(' ').unwrap_or((&rest[7..], ""));
+                if word != "of" {
+                    return None;
+                }
+                ClientId(number.parse().ok()?).put(into);
+                return Some(rest);
+            }
+            Word::Answer | Word::Token | Word::Lease | Word::Sequence => {
                 let (value, rest) = rest.split_once(' ').unwrap_or((rest, ""));
                 match (self, word) {
                     (Word::Answer, "=") => Answer(value.parse().ok()?).put(into),
                     (Word::Token, "token") => Token(value.parse::<NonZeroI64>().ok()?).put(into),
+                    (Word::Sequence, "number") => value.parse::<u32>().ok()?.put(into),
                     (Word::Lease, "lease") => LeaseId(i64::from_str_radix(value, 16).ok()?).put(into),
                     _ => return None,
                 }

@@ -7,7 +7,7 @@ use crate::service::Sql;
 use crate::service::contract::{Asked, Carries};
 #[cfg(doc)]
 use crate::terms::Failure;
-use crate::terms::{AccountId, Answer, Isolation, LeaseId, MessageId, Request, Role, Token};
+use crate::terms::{AccountId, Answer, ClientId, Isolation, LeaseId, MessageId, Request, Role, Token};
 
 /// A store, as a strategy asks it.
 pub struct StoreClient<'w, C> {

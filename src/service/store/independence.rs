@@ -1,8 +1,8 @@
 //! What a step touches of a store. It depends only on what the step's own lane has done before, so that it stays the same when
 //! others change places.
 
-use super::program::StoreTable;
-use super::{StoreOp, StoreResponse};
+use super::program::{ADVISORY, Act, Advisory, StoreTable};
+use super::{Does, StoreOp, StoreResponse};
 use crate::service::contract::Operation;
 use crate::service::modelled::Past;
 use crate::service::touched::Touched;
@@ -19,15 +19,20 @@ const WATCH: u64 = 1 << 31;
 /// The tables that have a row for each message, then those that have one for each account.
 const BY_MESSAGE: [StoreTable; 3] = [StoreTable::Mark, StoreTable::Claim, StoreTable::StoredAnswer];
 const BY_ACCOUNT: [StoreTable; 3] = [StoreTable::Account, StoreTable::Fence, StoreTable::Owner];
+/// Then those that have one for each client.
+const BY_CLIENT: [StoreTable; 2] = [StoreTable::Sequence, StoreTable::LastAnswer];
 
 fn bit(item: &Item) -> u64 {
     if *item == Item::ANYTHING {
         return EVERYTHING;
     }
-    let place = |tables: [StoreTable; 3]| (0..).zip(tables).find(|(_, table)| table.columns().table == item.place);
+    let is_there = |(_, table): &(u32, &StoreTable)| table.columns().table == item.place;
+    let place = |tables: &'static [StoreTable]| (0..).zip(tables).find(is_there);
     match item.which {
-        Whose::Message(id) => place(BY_MESSAGE).map_or(0, |(table, _): (u32, _)| 1 << (6 * table + id.0.min(5))),
-        Whose::Account(id) => place(BY_ACCOUNT).map_or(0, |(table, _): (u32, _)| 1 << (18 + 4 * table + id.0 % 4)),
+        Whose::Message(id) if item.place == ADVISORY => 1 << (36 + id.0.min(5)),
+        Whose::Message(id) => place(&BY_MESSAGE).map_or(0, |(table, _)| 1 << (6 * table + id.0.min(5))),
+        Whose::Client(id) => place(&BY_CLIENT).map_or(0, |(table, _)| 1 << (32 + 2 * table + id.0 % 2)),
+        Whose::Account(id) => place(&BY_ACCOUNT).map_or(0, |(table, _)| 1 << (18 + 4 * table + id.0 % 4)),
         // The ledger's order is the account's.
         Whose::Asked(_) | Whose::Any => 0,
     }
@@ -37,6 +42,12 @@ fn bits(items: &[Item]) -> u64 {
     items.iter().map(bit).fold(0, |a, b| a | b)
 }
 
+/// What an operation does to a lock that guards no row, if that is what it does.
+fn advisory(op: StoreOp) -> Option<Advisory> {
+    let Does::Rows(program) = op.does() else { return None };
+    program.acts.iter().find_map(|act| if let Act::Advisory(how) = act { Some(*how) } else { None })
+}
+
 /// What a lane has done in its present attempt, as far as its next step depends on it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StorePast {
@@ -44,6 +55,8 @@ pub struct StorePast {
     transaction: Option<Isolation>,
     /// What has been written in it.
     written: u64,
+    /// The locks that the connection holds, whatever becomes of the transaction.
+    held: u64,
 }
 
 impl Past for StorePast {
@@ -53,13 +66,19 @@ impl Past for StorePast {
     fn follow(mut self, op: StoreOp, outcome: OutcomeOf<StoreResponse>) -> Self {
         let is_unknown = outcome == OutcomeOf::Unknown;
         if let Some(isolation) = op.isolation().filter(|_| !is_unknown) {
-            self = StorePast { transaction: Some(isolation), written: 0 };
+            self = StorePast { transaction: Some(isolation), written: 0, ..self };
         } else if op.acts().any(Acts::ENDS) {
             self.transaction = None;
         }
-        self.written |= bits(&op.footprint().writes);
+        let writes = bits(&op.footprint().writes);
+        self.written |= writes;
+        match advisory(op) {
+            Some(Advisory::ForSession) => self.held |= writes,
+            Some(Advisory::Release) => self.held &= !writes,
+            Some(Advisory::ForTransaction) | None => {}
+        }
         if is_unknown {
-            self.transaction = None;
+            (self.transaction, self.held) = (None, 0);
         }
         self
     }
@@ -83,13 +102,13 @@ impl Past for StorePast {
     }
 
     fn cut(self, profile: Profile) -> Touched {
-        let Some(isolation) = self.transaction else { return Touched::NOTHING };
+        let Some(isolation) = self.transaction else { return Touched::writes(self.held) };
         let watch = match (profile, isolation) {
             (Profile::Sqlite, _) => WRITER,
             (Profile::Postgres, Isolation::Serializable) => WATCH,
             (Profile::Postgres, Isolation::ReadCommitted | Isolation::RepeatableRead) => 0,
         };
-        Touched::writes(self.written | watch)
+        Touched::writes(self.written | self.held | watch)
     }
 }
 

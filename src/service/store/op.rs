@@ -4,9 +4,10 @@ use std::fmt;
 
 use super::argument::{ISOLATIONS, OpArgument, Word};
 use super::operations::for_each_operation;
-use super::program::Act::{AddAmount, Append, Insert, InsertBalance, Read, SetBalance};
-use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Nothing};
-use super::program::StoreTable::{Account, Claim, Fence, Mark, Owner, StoredAnswer};
+use super::program::Act::{AddAmount, Advisory, Append, Insert, InsertBalance, Lock, Read, SetBalance};
+use super::program::Advisory::{ForSession, ForTransaction, Release};
+use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Nothing, Raise, Replace};
+use super::program::StoreTable::{Account, Claim, Fence, LastAnswer, Mark, Owner, Sequence, StoredAnswer};
 use super::program::{self, Gives, Program};
 use crate::service::contract::{Operation, asker_of, lane_name};
 use crate::service::{Acts, Footprint, HasIds, IdKind, Ids, Item, Kind, Sql};
@@ -21,6 +22,7 @@ struct OpRow {
     does: Does,
     has_message: bool,
     has_account: bool,
+    has_client: bool,
     /// What sort of id the value is, if it is one.
     value_is: Option<IdKind>,
 }
@@ -44,10 +46,11 @@ const fn rows(acts: &'static [Act], gives: Gives) -> Does {
 use program::Act;
 
 const fn row(mut kind: Kind, says: &'static str, words: &'static [Word], does: Does) -> OpRow {
-    let (mut has_message, mut has_account, mut value_is, mut n) = (false, false, None, 0);
+    let (mut has_message, mut has_account, mut has_client, mut value_is, mut n) = (false, false, false, None, 0);
     while n < words.len() {
         has_message |= words[n].has_message();
         has_account |= words[n].has_account();
+        has_client |= words[n].has_client();
         if let Some(kind) = words[n].id_kind() {
             value_is = Some(kind);
         }
@@ -56,7 +59,7 @@ const fn row(mut kind: Kind, says: &'static str, words: &'static [Word], does: D
     if value_is.is_some() {
         kind.acts = kind.acts.and(Acts::NAMES);
     }
-    OpRow { kind, says, words, does, has_message, has_account, value_is }
+    OpRow { kind, says, words, does, has_message, has_account, has_client, value_is }
 }
 
 macro_rules! operations {
@@ -113,7 +116,7 @@ for_each_operation!(operations);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StoreOp {
     statement: Statement,
-    /// The number of the text of a statement of the strategy's own.
+    /// The number of the text of a statement of the strategy's own, or the number of a client.
     pub(super) text: u16,
     pub(super) message: u32,
     pub(super) account: u32,
@@ -169,6 +172,12 @@ impl StoreOp {
     #[inline]
     pub fn account(self) -> Option<AccountId> {
         self.row().has_account.then_some(AccountId(self.account))
+    }
+
+    /// The client that it is about; some number if it is about none.
+    #[must_use]
+    pub const fn client(self) -> ClientId {
+        ClientId(self.text as u32)
     }
 
     /// What it brings along, e.g. an answer or a token.
@@ -238,7 +247,9 @@ impl Operation for StoreOp {
                 let (lane, attempt, _) = asker_of(self.value);
                 format!("lease {}{}", lane_name(lane), attempt + 1)
             }
-            (_, Some(IdKind::Ranked | IdKind::Message | IdKind::Account) | None) => self.value.to_string(),
+            (_, Some(IdKind::Ranked | IdKind::Message | IdKind::Account | IdKind::Client) | None) => {
+                self.value.to_string()
+            }
         };
         self.row().says.replace('#', &number).replace('$', &value)
     }
@@ -277,10 +288,13 @@ impl HasIds for StoreOp {
         if row.has_account {
             self.account = AccountId(self.account).map_ids(ids).0;
         }
+        if row.has_client {
+            self.text = u16::try_from(self.client().map_ids(ids).0).unwrap_or(u16::MAX);
+        }
         match row.value_is {
             Some(IdKind::Asked) => self.value = LeaseId(self.value).map_ids(ids).0,
             Some(IdKind::Ranked) => self.value = self.token().map_or(0, |token| token.map_ids(ids).0.get()),
-            Some(IdKind::Message | IdKind::Account) | None => {}
+            Some(IdKind::Message | IdKind::Account | IdKind::Client) | None => {}
         }
         self
     }

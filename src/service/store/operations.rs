@@ -77,6 +77,47 @@ macro_rules! for_each_operation {
             13 "check-token" [] "check token $"
             CheckToken check_token(account: AccountId, token: Token) -> ()
             = rows(&[Insert(Fence, KeepHigher)], Gives::DoneOr(Failure::StaleToken));
+
+            /// Locks the row of an account until the transaction ends (SELECT … FOR UPDATE), and gives the balance. Whoever changes or
+            /// locks the row waits for that.
+            20 "lock-row" [READS] "lock the account"
+            LockRow lock_row(account: AccountId) -> Answer = rows(&[Lock(Account)], Gives::Balance);
+
+            /// Takes the lock that has the message's id for a name until the transaction ends (`pg_advisory_xact_lock`). It guards
+            /// nothing but whoever takes it too.
+            21 "advisory-lock" [READS] "lock K#"
+            AdvisoryLock advisory_lock(id: MessageId) -> () = rows(&[Advisory(ForTransaction)], Gives::Done);
+
+            /// The same lock, until it is released or the connection ends (`pg_advisory_lock`).
+            22 "session-lock" [READS, HOLDS] "lock K# for the session"
+            SessionLock session_lock(id: MessageId) -> () = rows(&[Advisory(ForSession)], Gives::Done);
+
+            /// Releases a lock of the session's.
+            23 "session-unlock" [READS, FREES] "unlock K#"
+            SessionUnlock session_unlock(id: MessageId) -> () = rows(&[Advisory(Release)], Gives::Done);
+
+            /// Remembers a number as the client's last one; true if it is higher than the one that was there.
+            24 "advance" [ORDERS] "advance to $"
+            Advance advance(client: ClientId, sequence: u32) -> bool = rows(&[Insert(Sequence, Raise)], Gives::Claimed);
+
+            /// The number of the client's last request, if there was one.
+            25 "read-sequence" [READS] "read the last number"
+            ReadSequence read_sequence(client: ClientId) -> Option<Answer> = rows(&[Read(Sequence)], Gives::Found);
+
+            /// Keeps an answer as the one to the client's last request.
+            26 "keep-answer" [MARKS] "keep R#"
+            KeepAnswer keep_answer(id: MessageId, client: ClientId, answer: Answer) -> ()
+            = rows(&[Insert(LastAnswer, Replace)], Gives::Done);
+
+            /// The answer to the client's last request, if one is kept.
+            27 "read-last-answer" [READS, LOOKS] "read R#"
+            ReadLastAnswer read_last_answer(id: MessageId, client: ClientId) -> Option<Answer>
+            = rows(&[Read(LastAnswer)], Gives::Found);
+
+            /// `[X]`, if its number is higher than that of every request of the client that was done before: nothing if not.
+            28 "apply-newer" [APPLIES, ORDERS] "apply X# if it is newer"
+            ApplyNewer apply_newer(request: &Request, client: ClientId, sequence: u32) -> Option<Answer>
+            = rows(&[Insert(Sequence, Raise), AddAmount, Append], Gives::Applied);
         }
     };
 }

@@ -4,7 +4,7 @@
 use super::op::StoreOp;
 use super::response::StoreResponse;
 use crate::service::{Footprint, Item, Whose};
-use crate::terms::{AccountId, Answer, Delivery, Failure, MessageId, OutcomeOf};
+use crate::terms::{AccountId, Answer, Delivery, Failure, OutcomeOf};
 
 /// A table of the lab's that strategies use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub enum StoreTable {
     StoredAnswer,
     Fence,
     Owner,
+    /// The number of the last request that each client got done.
+    Sequence,
+    /// The answer to it.
+    LastAnswer,
 }
 
 /// What a statement needs to know of a table.
@@ -33,6 +37,39 @@ pub struct Columns {
 }
 
 impl StoreTable {
+    /// Every table, in the order of their declaration.
+    pub const ALL: [StoreTable; 8] = [
+        StoreTable::Account,
+        StoreTable::Mark,
+        StoreTable::Claim,
+        StoreTable::StoredAnswer,
+        StoreTable::Fence,
+        StoreTable::Owner,
+        StoreTable::Sequence,
+        StoreTable::LastAnswer,
+    ];
+
+    /// What makes it, in a dialect whose whole numbers are of this type. With `keyless`, which is a mistake on purpose, nothing
+    /// prevents a second row with one key.
+    #[must_use]
+    pub fn definition(self, number: &str, keyless: bool) -> Vec<String> {
+        let Columns { table, key, value, has_several, .. } = self.columns();
+        let value = value.map(|value| format!(", {value} {number} NOT NULL")).unwrap_or_default();
+        let is_key = if has_several || keyless { "NOT NULL" } else { "PRIMARY KEY" };
+        let index = has_several.then(|| format!("CREATE INDEX {table}_by_{key} ON {table} ({key})"));
+        std::iter::once(format!("CREATE TABLE {table} ({key} {number} {is_key}{value})")).chain(index).collect()
+    }
+
+    /// The names of all tables that hold something besides balances and the ledger.
+    pub fn kept() -> impl Iterator<Item = &'static str> {
+        StoreTable::ALL.into_iter().filter(|table| *table != StoreTable::Account).map(|table| table.columns().table)
+    }
+
+    /// The names of all tables, the ledger's too.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        StoreTable::ALL.into_iter().map(|table| table.columns().table).chain([LEDGER])
+    }
+
     /// Its names.
     #[must_use]
     pub const fn columns(self) -> Columns {
@@ -43,14 +80,20 @@ impl StoreTable {
             StoreTable::StoredAnswer => ("answer", "message", Parameter::Message, Some("answer"), true, "answered"),
             StoreTable::Fence => ("fence", "account", Parameter::Account, Some("token"), false, "fenced"),
             StoreTable::Owner => ("owner", "account", Parameter::Account, Some("lease"), false, "owned"),
+            StoreTable::Sequence => ("sequence", "client", Parameter::Client, Some("number"), false, "newer"),
+            StoreTable::LastAnswer => ("last_answer", "client", Parameter::Client, Some("answer"), false, "kept"),
         };
         Columns { table, key, key_is, value, has_several, changed }
     }
 
-    /// The rows of a message or of an account in it.
-    fn item(self, message: MessageId, account: AccountId) -> Item {
+    /// The rows in it that an operation is about.
+    fn item(self, of: StoreOp) -> Item {
         let Columns { table, key_is, .. } = self.columns();
-        let which = if key_is == Parameter::Account { Whose::Account(account) } else { Whose::Message(message) };
+        let which = match key_is {
+            Parameter::Account => Whose::Account(AccountId(of.account)),
+            Parameter::Client => Whose::Client(of.client()),
+            _ => Whose::Message(of.message()),
+        };
         Item { place: table, which }
     }
 }
@@ -66,6 +109,10 @@ pub enum OnConflict {
     KeepHigher,
     /// The value stays. Another one than it is refused.
     KeepFirst,
+    /// The value is replaced, unless it is as high as the new one, or higher.
+    Raise,
+    /// The value is replaced.
+    Replace,
 }
 
 impl OnConflict {
@@ -75,7 +122,20 @@ impl OnConflict {
         match self {
             OnConflict::KeepHigher => Some("<="),
             OnConflict::KeepFirst => Some("="),
-            OnConflict::Another | OnConflict::Nothing => None,
+            OnConflict::Raise => Some("<"),
+            OnConflict::Another | OnConflict::Nothing | OnConflict::Replace => None,
+        }
+    }
+
+    /// Whether a new value takes the place of the one that is there.
+    #[must_use]
+    pub const fn accepts(self, there: i64, new: i64) -> bool {
+        match self {
+            OnConflict::KeepHigher => there <= new,
+            OnConflict::KeepFirst => there == new,
+            OnConflict::Raise => there < new,
+            OnConflict::Another | OnConflict::Replace => true,
+            OnConflict::Nothing => false,
         }
     }
 }
@@ -87,6 +147,9 @@ impl Columns {
         let Columns { table, key, value, .. } = self;
         match (conflict, conflict.compares(), value) {
             (OnConflict::Another, ..) => String::new(),
+            (OnConflict::Replace, _, Some(value)) => {
+                format!(" ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}")
+            }
             (_, Some(compares), Some(value)) => {
                 let set = format!(" ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}");
                 if blindly { set } else { format!("{set} WHERE {table}.{value} {compares} excluded.{value}") }
@@ -111,6 +174,21 @@ pub enum Act {
     Append,
     /// Inserts the key with the new balance.
     InsertBalance(StoreTable),
+    /// Reads the value of the row with the key, and locks the row until the transaction ends (SELECT … FOR UPDATE).
+    Lock(StoreTable),
+    /// Takes or releases the lock that has the message's id for a name, and guards no row.
+    Advisory(Advisory),
+}
+
+/// What is done to a lock that guards no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advisory {
+    /// It is taken until the transaction ends.
+    ForTransaction,
+    /// It is taken until it is released, or its connection ends.
+    ForSession,
+    /// It is released.
+    Release,
 }
 
 /// How a statement answers.
@@ -188,7 +266,12 @@ pub enum Parameter {
     /// The delivery that applies the effect.
     Attempt,
     Copy,
+    /// Who sent the request.
+    Client,
 }
+
+/// Where the locks are that guard no row.
+pub const ADVISORY: &str = "advisory lock";
 
 /// The ledger.
 pub const LEDGER: &str = "ledger";
@@ -206,6 +289,7 @@ impl StoreOp {
             Parameter::Token => self.token().map(|token| token.0.get()),
             Parameter::Attempt => Some(by.attempt.into()),
             Parameter::Copy => Some(by.copy.into()),
+            Parameter::Client => Some(self.client().0.into()),
         }
     }
 }
@@ -213,14 +297,15 @@ impl StoreOp {
 /// What a program reads and writes.
 #[must_use]
 pub(super) fn footprint(program: &Program, op: StoreOp) -> Footprint {
-    let (message, account) = (op.message(), AccountId(op.account));
     let mut footprint = Footprint::default();
     for act in program.acts {
         match act {
-            Act::Read(table) => footprint.reads.push(table.item(message, account)),
-            Act::Insert(table, _) | Act::InsertBalance(table) => footprint.writes.push(table.item(message, account)),
-            Act::AddAmount | Act::SetBalance => footprint.writes.push(StoreTable::Account.item(message, account)),
-            Act::Append => footprint.writes.push(Item { place: LEDGER, which: Whose::Message(message) }),
+            Act::Read(table) => footprint.reads.push(table.item(op)),
+            Act::Insert(table, _) | Act::InsertBalance(table) => footprint.writes.push(table.item(op)),
+            Act::AddAmount | Act::SetBalance => footprint.writes.push(StoreTable::Account.item(op)),
+            Act::Append => footprint.writes.push(Item { place: LEDGER, which: Whose::Message(op.message()) }),
+            Act::Lock(table) => footprint.writes.push(table.item(op)),
+            Act::Advisory(_) => footprint.writes.push(Item { place: ADVISORY, which: Whose::Message(op.message()) }),
         }
     }
     footprint

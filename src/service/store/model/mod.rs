@@ -10,6 +10,7 @@
 //! What is left out: time-outs, and a statement that waits with half of its work done. A statement is done at once or not
 //! at all, as it is where every transaction takes its locks in the same order.
 
+mod advisory;
 mod rows;
 mod serializable;
 mod statements;
@@ -18,6 +19,7 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
+use advisory::AdvisoryLock;
 use rows::{Insertion, Note, Row};
 use serializable::Serializable;
 use transaction::Transaction;
@@ -41,21 +43,31 @@ pub enum StoreModelFlaw {
     ReadsUncommitted,
 }
 
-/// The place among the tables that have a value for each account.
+/// The place among the tables that have a value for each account or each client.
 fn value_place(table: StoreTable) -> Option<usize> {
     match table {
         StoreTable::Fence => Some(0),
         StoreTable::Owner => Some(1),
+        StoreTable::Sequence => Some(2),
+        StoreTable::LastAnswer => Some(3),
         StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => None,
     }
 }
+
+/// How many tables there are that have a value for each account or each client.
+const VALUES: usize = 4;
 
 /// The place among the tables that have any number of values for each message.
 fn note_place(table: StoreTable) -> Option<usize> {
     match table {
         StoreTable::Mark => Some(0),
         StoreTable::StoredAnswer => Some(1),
-        StoreTable::Account | StoreTable::Claim | StoreTable::Fence | StoreTable::Owner => None,
+        StoreTable::Account
+        | StoreTable::Claim
+        | StoreTable::Fence
+        | StoreTable::Owner
+        | StoreTable::Sequence
+        | StoreTable::LastAnswer => None,
     }
 }
 
@@ -68,9 +80,11 @@ pub struct Tables {
     /// so that a store is small where a strategy keeps to the account of its request.
     accounts: (u8, u8),
     balances: Vec<Row<i64>>,
-    /// The value that each account has in a table of such values, by the place of the table ([`value_place`]).
-    values: [Vec<Row<Option<i64>>>; 2],
+    /// The value that each account or client has in a table of such values, by the place of the table ([`value_place`]).
+    values: [Vec<Row<Option<i64>>>; VALUES],
     claims: Vec<(MessageId, Insertion)>,
+    /// The locks that guard no row, by name: who holds each, and whether it goes with the holder's transaction.
+    advisory: Vec<AdvisoryLock>,
     /// By the place of the table ([`note_place`]), and in the order in which they were inserted, which is the order in which they
     /// are found.
     notes: [Vec<Note>; 2],
@@ -91,6 +105,7 @@ impl Tables {
             balances: vec![Row::new(0); count],
             values: std::array::from_fn(|_| vec![Row::new(None); count]),
             claims: Vec::new(),
+            advisory: Vec::new(),
             notes: [const { Vec::new() }; 2],
             open: Vec::new(),
             serializable: Serializable::default(),
@@ -163,6 +178,7 @@ impl Model for Tables {
             rows.truncate(count);
             rows.iter_mut().for_each(|row| *row = Row::new(None));
         }
+        self.advisory.clear();
         self.claims.clear();
         self.notes.iter_mut().for_each(Vec::clear);
         self.open.clear();
@@ -174,6 +190,7 @@ impl Model for Tables {
             self.undo(on);
             self.open.remove(at);
         }
+        self.advisory.retain(|lock| lock.holder != on);
     }
 
     /// The transaction is the victim of a deadlock: it is undone, and fails whatever comes next.
@@ -186,7 +203,9 @@ impl Model for Tables {
 
     fn has_names(&self) -> bool {
         let owners = &self.values[value_place(StoreTable::Owner).unwrap_or(0)];
-        !self.open.is_empty() || owners.iter().any(|row| row.committed.is_some() || row.changed.is_some())
+        !self.open.is_empty()
+            || !self.advisory.is_empty()
+            || owners.iter().any(|row| row.committed.is_some() || row.changed.is_some())
     }
 
     fn rename(&mut self, sessions: &dyn Fn(Session) -> Session, ids: &mut impl Ids) {
@@ -199,6 +218,7 @@ impl Model for Tables {
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.rename(&sessions));
         self.notes.iter_mut().flatten().for_each(|note| note.insertion.rename(&sessions));
         self.serializable.rename(&sessions);
+        self.advisory.iter_mut().for_each(|lock| lock.holder = sessions(lock.holder));
         for row in &mut self.values[value_place(StoreTable::Owner).unwrap_or(0)] {
             row.committed = row.committed.map(|lease| ids.id(IdKind::Asked, lease));
             row.changed = row.changed.map(|changed| changed.map(|lease| ids.id(IdKind::Asked, lease)));

@@ -3,7 +3,7 @@
 use super::{StoreModelFlaw, Tables, note_place, value_place};
 use super::{rows::Insertion, rows::Note, rows::Row};
 use crate::service::modelled::{Called, Waits};
-use crate::service::store::program::{Act, OnConflict, Program, StoreTable};
+use crate::service::store::program::{Act, OnConflict, Parameter, Program, StoreTable};
 use crate::service::store::{StoreOp, StoreOutcome, StoreResponse};
 use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Session, Sessions};
 
@@ -91,6 +91,11 @@ impl Tables {
                 Act::AddAmount => row = Some(Some(self.set_balance(maker, op, false)?)),
                 Act::SetBalance => row = Some(Some(self.set_balance(maker, op, true)?)),
                 Act::Append => self.append(maker, op, row.flatten(), ledger),
+                Act::Lock(table) => row = Some(self.lock(maker, op, table)?),
+                Act::Advisory(how) => {
+                    self.advise(maker.session, maker.at.is_some(), op.message(), how)?;
+                    row = Some(None);
+                }
                 Act::InsertBalance(table) => self.note(maker, table, op.message(), row.flatten().unwrap_or(0))?,
             }
         }
@@ -109,14 +114,14 @@ impl Tables {
                     }
                 }
                 Act::Insert(table, _) => {
-                    if let Some(rows) = value_place(table).map(|at| &self.values[at]) {
-                        holders = holders.and(rows[place].held_by_other(maker.session));
+                    if let Some(row) = value_place(table).and_then(|at| self.values[at].get(key_of(table, op))) {
+                        holders = holders.and(row.held_by_other(maker.session));
                     }
                 }
-                Act::AddAmount | Act::SetBalance => {
+                Act::AddAmount | Act::SetBalance | Act::Lock(_) => {
                     holders = holders.and(self.balances[place].held_by_other(maker.session));
                 }
-                Act::Read(_) | Act::Append | Act::InsertBalance(_) => {}
+                Act::Read(_) | Act::Append | Act::InsertBalance(_) | Act::Advisory(_) => {}
             }
         }
         if holders.is_empty() || self.has_flaw(StoreModelFlaw::NoRowLocks) {
@@ -137,7 +142,8 @@ impl Tables {
         }
         let place = op.effect().account.0 as usize;
         if let Some(at) = value_place(table) {
-            return Ok(self.values[at][place].current(maker.session));
+            let row = self.values[at].get(key_of(table, op));
+            return Ok(row.and_then(|row| row.current(maker.session)));
         }
         let row = &self.balances[place];
         let snapshot = maker.at.and_then(|at| self.open[at].snapshot.as_ref());
@@ -192,16 +198,15 @@ impl Tables {
         conflict: OnConflict,
     ) -> Result<bool, Halt> {
         let blindly = table == StoreTable::Fence && self.has_flaw(StoreModelFlaw::NoTokenComparison);
-        let (place, value) = (op.effect().account.0 as usize, op.value());
+        let (place, value) = (key_of(table, op), op.value());
+        let rows = &mut self.values[at];
+        if rows.len() <= place {
+            rows.resize(place + 1, Row::new(None));
+        }
         check_snapshot(maker, &self.values[at][place])?;
         let row = &mut self.values[at][place];
-        let accepts = |there: i64| match conflict {
-            OnConflict::KeepHigher => there <= value,
-            OnConflict::KeepFirst => there == value,
-            OnConflict::Another => true,
-            OnConflict::Nothing => false,
-        };
-        let accepted = blindly || row.current(maker.session).is_none_or(accepts);
+        let current = row.current(maker.session);
+        let accepted = blindly || current.is_none_or(|there| conflict.accepts(there, value));
         if maker.at.is_some() {
             // PostgreSQL locks the row that is in the way, also if it then leaves it as it is.
             row.locked = Some(maker.session);
@@ -224,6 +229,17 @@ impl Tables {
         let snapshots = self.snapshots();
         change(&mut self.balances[place], maker, balance, snapshots);
         Ok(balance)
+    }
+
+    /// Locks an account's row, and gives its balance as it is by now.
+    fn lock(&mut self, maker: Maker, op: StoreOp, table: StoreTable) -> Result<Option<i64>, Halt> {
+        self.reads(maker, table)?;
+        let row = &mut self.balances[op.effect().account.0 as usize];
+        check_snapshot(maker, row)?;
+        if maker.at.is_some() {
+            row.locked = Some(maker.session);
+        }
+        Ok(Some(row.current(maker.session)))
     }
 
     fn append(&mut self, maker: Maker, op: StoreOp, balance: Option<i64>, ledger: &mut Vec<Entry>) {
@@ -258,6 +274,12 @@ impl Tables {
     fn writes(&mut self, maker: Maker, table: StoreTable) -> Result<(), Halt> {
         self.serializable.writes(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
+}
+
+/// The number of the account or the client whose row in a table an operation is about.
+fn key_of(table: StoreTable, op: StoreOp) -> usize {
+    let is_client = table.columns().key_is == Parameter::Client;
+    if is_client { op.client().0 as usize } else { op.effect().account.0 as usize }
 }
 
 /// Whether the snapshot, if there is one, lets a row be changed: it must not be older.

@@ -55,6 +55,7 @@ impl Tables {
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.commit(session, snapshots));
         self.notes.iter_mut().flatten().for_each(|note| note.insertion.commit(session, snapshots));
         self.serializable.committed(session);
+        self.release_with_transaction(session);
         for mut entry in ended.entries.drain(..) {
             entry.number = ledger.len() as u64 + 1;
             ledger.push(entry);
@@ -88,6 +89,7 @@ impl Tables {
         let claims = self.claims.iter_mut().map(|(_, insertion)| insertion);
         notes.chain(claims).for_each(|insertion| insertion.forget_snapshot(session));
         self.serializable.forget(session);
+        self.release_with_transaction(session);
     }
 
     /// The transactions that look at a snapshot.

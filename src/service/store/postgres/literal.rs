@@ -9,12 +9,14 @@ pub(crate) const LEDGER: &str = statements::LEDGER;
 /// What ends a transaction in vain: what a server does when its client has gone.
 pub(crate) const ROLLBACK: &str = statements::ROLLBACK;
 /// What removes the tables again.
-pub(crate) const DROP: &str = statements::DROP;
+pub(crate) fn drop_tables() -> String {
+    statements::drop_tables()
+}
 
 /// Makes the tables and opens accounts 0 to `accounts`, each with a balance of 0.
 pub(crate) fn setup(accounts: u32) -> Vec<String> {
     let fill = with_values(statements::FILL, &[accounts.to_string()]);
-    statements::TABLES.into_iter().map(str::to_owned).chain([fill]).collect()
+    statements::tables().into_iter().chain([fill]).collect()
 }
 
 /// What a connection to PostgreSQL sends for an operation of a store.

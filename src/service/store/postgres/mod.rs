@@ -120,8 +120,8 @@ impl PostgresStore {
     async fn make_tables(&self) -> Result<(), BackendError> {
         let mut connection = open(&self.options).await?;
         preflight::stand(&mut connection, &self.schema, self.keeper_pid).await?;
-        for statement in statements::TABLES {
-            run(&mut connection, statement).await?;
+        for statement in statements::tables() {
+            run(&mut connection, &statement).await?;
         }
         Ok(())
     }
@@ -195,9 +195,8 @@ impl PostgresStore {
     async fn empty(&self, accounts: u32) -> Result<(), BackendError> {
         let mut connection = open(&self.options).await?;
         // Connections of the last trial are closed, but their server processes may not have noticed yet.
-        for statement in [statements::END_OTHERS, statements::EMPTY] {
-            run(&mut connection, statement).await?;
-        }
+        run(&mut connection, statements::END_OTHERS).await?;
+        run(&mut connection, &statements::empty()).await?;
         let fill = sqlx::query(statements::FILL).bind(i64::from(accounts)).execute(&mut connection);
         fill.await.map(drop).map_err(|error| broken(&error))
     }
@@ -220,7 +219,8 @@ impl PostgresStore {
 
     async fn read_usage(&self) -> Result<Usage, BackendError> {
         let mut connection = open(&self.options).await?;
-        let sizes = sqlx::query_as::<_, (i64, i64)>(statements::USAGE).fetch_one(&mut connection).await;
+        let sizes =
+            sqlx::query_as::<_, (i64, i64)>(sqlx::AssertSqlSafe(statements::usage())).fetch_one(&mut connection).await;
         let (kept, logged) = sizes.map_err(|error| broken(&error))?;
         Ok(Usage { kept_bytes: Some(kept.unsigned_abs()), logged_bytes: Some(logged.unsigned_abs()) })
     }

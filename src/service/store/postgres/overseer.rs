@@ -71,7 +71,7 @@ impl PostgresOverseer {
     /// # Errors
     /// [`BackendError`] if the server is gone.
     pub async fn begin_again(&mut self, first: u32, accounts: u32) -> Result<(), BackendError> {
-        run(&mut self.connection, statements::EMPTY).await?;
+        run(&mut self.connection, &statements::empty()).await?;
         let open = sqlx::query(statements::OPEN_ACCOUNTS).bind(i64::from(first)).bind(i64::from(first + accounts));
         self.connection.execute(open).await.map(drop).map_err(|error| broken(&error))
     }

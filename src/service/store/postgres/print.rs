@@ -1,6 +1,6 @@
 //! Prints statements for PostgreSQL: each is one statement, in one round trip.
 
-use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Program, StoreTable};
+use crate::service::store::program::{Act, Advisory, Columns, OnConflict, Parameter, Program, StoreTable};
 
 /// A statement's text, and its parameters in the order of their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
     let (mut parts, mut last, mut before) = (Vec::new(), String::new(), None);
     for act in program.acts {
         let columns = match act {
-            Act::Read(table) | Act::Insert(table, _) | Act::InsertBalance(table) => table.columns(),
-            Act::AddAmount | Act::SetBalance | Act::Append => StoreTable::Account.columns(),
+            Act::Read(table) | Act::Insert(table, _) | Act::InsertBalance(table) | Act::Lock(table) => table.columns(),
+            Act::AddAmount | Act::SetBalance | Act::Append | Act::Advisory(_) => StoreTable::Account.columns(),
         };
         let text = printer.act(*act, columns, before);
         if *act == Act::Append || program.acts.len() == 1 {
@@ -34,7 +34,7 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
         let returning = match act {
             Act::Insert(..) => format!(" RETURNING {}", columns.key),
             Act::AddAmount | Act::SetBalance => " RETURNING balance".to_owned(),
-            Act::Read(_) | Act::Append | Act::InsertBalance(_) => String::new(),
+            Act::Read(_) | Act::Append | Act::InsertBalance(_) | Act::Lock(_) | Act::Advisory(_) => String::new(),
         };
         parts.push(format!("{} AS ({text}{returning})", columns.changed));
         before = Some(columns);
@@ -68,6 +68,19 @@ impl Printer {
                 let limit = if has_several { " LIMIT 1" } else { "" };
                 let value = value.unwrap_or(key);
                 format!("SELECT {value} FROM {table} WHERE {key} = {}{limit}", self.number(key_is))
+            }
+            Act::Lock(_) => {
+                let value = value.unwrap_or(key);
+                format!("SELECT {value} FROM {table} WHERE {key} = {} FOR UPDATE", self.number(key_is))
+            }
+            // The locks are the whole database's: each schema has names of its own.
+            Act::Advisory(how) => {
+                let name = format!("hashtextextended(current_schema(), {})", self.number(Parameter::Message));
+                match how {
+                    Advisory::ForTransaction => format!("SELECT pg_advisory_xact_lock({name})"),
+                    Advisory::ForSession => format!("SELECT pg_advisory_lock({name})"),
+                    Advisory::Release => format!("SELECT pg_advisory_unlock({name})"),
+                }
             }
             Act::Insert(_, conflict) => {
                 let own = self.number(key_is);

@@ -3,29 +3,23 @@
 use std::sync::LazyLock;
 
 use super::print::{PrintedStatement, printed};
-use crate::service::store::program::Parameter;
+use crate::service::store::program::{Parameter, StoreTable};
 use crate::service::store::{Does, StoreOp};
 use crate::terms::{Delivery, Isolation};
 
-/// The tables, in the schema of the run.
-pub(super) const TABLES: [&str; 9] = [
-    "CREATE TABLE account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)",
-    "CREATE TABLE ledger (number BIGSERIAL PRIMARY KEY, message BIGINT NOT NULL, account BIGINT NOT NULL, amount INT NOT NULL,
-     balance BIGINT NOT NULL, token BIGINT, attempt SMALLINT NOT NULL, copy SMALLINT NOT NULL)",
-    "CREATE TABLE mark (message BIGINT NOT NULL, answer BIGINT NOT NULL)",
-    "CREATE INDEX ON mark (message)",
-    "CREATE TABLE claim (message BIGINT PRIMARY KEY)",
-    "CREATE TABLE answer (message BIGINT NOT NULL, answer BIGINT NOT NULL)",
-    "CREATE INDEX ON answer (message)",
-    "CREATE TABLE fence (account BIGINT PRIMARY KEY, token BIGINT NOT NULL)",
-    "CREATE TABLE owner (account BIGINT PRIMARY KEY, lease BIGINT NOT NULL)",
-];
+/// What makes the tables, in the schema of the run.
+pub(super) fn tables() -> Vec<String> {
+    let ledger = "CREATE TABLE ledger (number BIGSERIAL PRIMARY KEY, message BIGINT NOT NULL, account BIGINT NOT NULL, amount INT NOT NULL, \
+         balance BIGINT NOT NULL, token BIGINT, attempt SMALLINT NOT NULL, copy SMALLINT NOT NULL)";
+    let tables = StoreTable::ALL.into_iter().flat_map(|table| table.definition("BIGINT", false));
+    tables.chain([ledger.to_owned()]).collect()
+}
 
 /// What is kept besides accounts and ledger, and how far the log reaches, in bytes.
-pub(super) const USAGE: &str = "SELECT
-     (pg_total_relation_size('mark') + pg_total_relation_size('claim') + pg_total_relation_size('answer')
-      + pg_total_relation_size('fence') + pg_total_relation_size('owner'))::bigint,
-     (pg_current_wal_insert_lsn() - '0/0')::bigint";
+pub(super) fn usage() -> String {
+    let sizes: Vec<String> = StoreTable::kept().map(|table| format!("pg_total_relation_size('{table}')")).collect();
+    format!("SELECT ({})::bigint, (pg_current_wal_insert_lsn() - '0/0')::bigint", sizes.join(" + "))
+}
 
 /// Each limit of connections that binds this user: what it is a limit of, of which one, its value, and how many more it leaves. No
 /// limit of a role or a database binds a superuser, nor does what is reserved for one. Of a stranger's connection no more can be seen
@@ -54,10 +48,15 @@ pub(super) const ORPHANS: &str = "SELECT nspname::text FROM pg_namespace
      WHERE nspname ~ '^oncelab_[0-9a-f]+_[0-9a-f]{8}$' AND pg_has_role(nspowner, 'USAGE')
      AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name IN (nspname, nspname || '_keeper'))";
 
-pub(super) const EMPTY: &str = "TRUNCATE account, ledger, mark, claim, answer, fence, owner RESTART IDENTITY";
+/// Empties the tables.
+pub(super) fn empty() -> String {
+    format!("TRUNCATE {} RESTART IDENTITY", StoreTable::names().collect::<Vec<_>>().join(", "))
+}
 
-/// Undoes [`TABLES`].
-pub(super) const DROP: &str = "DROP TABLE account, ledger, mark, claim, answer, fence, owner";
+/// Undoes [`tables`].
+pub(super) fn drop_tables() -> String {
+    format!("DROP TABLE {}", StoreTable::names().collect::<Vec<_>>().join(", "))
+}
 
 /// The number of accounts.
 pub(super) const FILL: &str = "INSERT INTO account SELECT id, 0 FROM generate_series(0::bigint, $1 - 1) id";
@@ -147,9 +146,12 @@ pub(super) fn statement(op: StoreOp, by: Delivery) -> (&'static str, Vec<Argumen
         Parameter::Amount => Argument::Int(op.effect().amount),
         Parameter::Attempt => Argument::Smallint(by.attempt.into()),
         Parameter::Copy => Argument::Smallint(by.copy.into()),
-        Parameter::Message | Parameter::Account | Parameter::Value | Parameter::Balance | Parameter::Token => {
-            Argument::Bigint(op.value_of(*parameter, by))
-        }
+        Parameter::Message
+        | Parameter::Account
+        | Parameter::Value
+        | Parameter::Balance
+        | Parameter::Token
+        | Parameter::Client => Argument::Bigint(op.value_of(*parameter, by)),
     };
     (text, parameters.iter().map(argument).collect())
 }

@@ -62,7 +62,7 @@ impl ImmediateConnection {
     /// # Errors
     /// [`BackendError`] if they cannot be made.
     pub fn make_tables(&self) -> Result<(), BackendError> {
-        statements::TABLES.iter().try_for_each(|table| self.run(table))
+        statements::tables(false).iter().try_for_each(|table| self.run(table))
     }
 
     /// Empties every table, and opens so many accounts from this one on, each with a balance of 0.
@@ -70,7 +70,7 @@ impl ImmediateConnection {
     /// # Errors
     /// [`BackendError`] if another connection is writing.
     pub fn begin_again(&self, first: u32, accounts: u32) -> Result<(), BackendError> {
-        self.run(statements::EMPTY)?;
+        self.run(&statements::EMPTY)?;
         let fill = self.connection.execute(statements::FILL, [first, first + accounts]);
         fill.map(drop).map_err(|error| broken(&error))
     }

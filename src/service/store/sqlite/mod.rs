@@ -88,11 +88,7 @@ impl SqliteStore {
     }
 
     async fn make_tables(&self, mut connection: SqliteConnection, accounts: u32) -> Result<(), sqlx::Error> {
-        let tables = statements::TABLES.iter().map(|table| match self.flaw {
-            Some(StoreFlaw::NoUniqueConstraint) => table.replace("PRIMARY KEY)", "NOT NULL)"),
-            _ => (*table).to_owned(),
-        });
-        for table in tables {
+        for table in statements::tables(self.flaw == Some(StoreFlaw::NoUniqueConstraint)) {
             // Every text is the lab's own.
             sqlx::query(sqlx::AssertSqlSafe(table)).execute(&mut connection).await?;
         }
@@ -102,7 +98,8 @@ impl SqliteStore {
 
     async fn read_usage(&self) -> Result<Usage, BackendError> {
         let (mut connection, _) = self.open().await?;
-        let kept = sqlx::query_scalar::<_, i64>(statements::USAGE).fetch_one(&mut connection).await;
+        let kept =
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(statements::usage())).fetch_one(&mut connection).await;
         let kept = kept.map_err(|error| broken(&error))?;
         Ok(Usage { kept_bytes: Some(kept.unsigned_abs()), logged_bytes: None })
     }
