@@ -25,6 +25,7 @@ mod etcd_lock_twice;
 mod name;
 mod need;
 mod registry;
+mod row_lock;
 
 pub use actor::Actor;
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, GIVING_UP, REDELIVERY};
