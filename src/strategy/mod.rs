@@ -4,6 +4,7 @@
 
 mod act_then_mark;
 mod actor;
+mod advisory_lock;
 mod at_least_once;
 mod at_most_once;
 mod check_then_act;

@@ -43,6 +43,7 @@ impl Default for Registry {
         registry.register(super::etcd_lock_kept_alive::EtcdLockKeptAlive);
         registry.register(super::check_then_act_serializable::CheckThenActSerializable);
         registry.register(super::row_lock::RowLock);
+        registry.register(super::advisory_lock::AdvisoryLock);
         registry
     }
 }
