@@ -27,6 +27,7 @@ mod name;
 mod need;
 mod registry;
 mod row_lock;
+mod session_advisory_lock;
 
 pub use actor::Actor;
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, GIVING_UP, REDELIVERY};

@@ -44,6 +44,7 @@ impl Default for Registry {
         registry.register(super::check_then_act_serializable::CheckThenActSerializable);
         registry.register(super::row_lock::RowLock);
         registry.register(super::advisory_lock::AdvisoryLock);
+        registry.register(super::session_advisory_lock::SessionAdvisoryLock);
         registry
     }
 }
