@@ -27,6 +27,7 @@ mod name;
 mod need;
 mod registry;
 mod row_lock;
+mod sequence_number;
 mod session_advisory_lock;
 
 pub use actor::Actor;

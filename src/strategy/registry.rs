@@ -45,6 +45,7 @@ impl Default for Registry {
         registry.register(super::row_lock::RowLock);
         registry.register(super::advisory_lock::AdvisoryLock);
         registry.register(super::session_advisory_lock::SessionAdvisoryLock);
+        registry.register(super::sequence_number::SequenceNumber);
         registry
     }
 }
