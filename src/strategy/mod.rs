@@ -23,6 +23,7 @@ mod etcd_lock_lease_id;
 mod etcd_lock_marker;
 mod etcd_lock_overwrite;
 mod etcd_lock_twice;
+mod high_water_mark;
 mod name;
 mod need;
 mod registry;

@@ -46,6 +46,7 @@ impl Default for Registry {
         registry.register(super::advisory_lock::AdvisoryLock);
         registry.register(super::session_advisory_lock::SessionAdvisoryLock);
         registry.register(super::sequence_number::SequenceNumber);
+        registry.register(super::high_water_mark::HighWaterMark);
         registry
     }
 }
