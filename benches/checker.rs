@@ -11,7 +11,7 @@ use oncelab::service::etcd::{LockOp, LockResponse};
 use oncelab::service::store::{StoreOp, StoreResponse};
 use oncelab::terms::{
     AccountId, Answer, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId, Request, Retries,
-    Token,
+    Shape, Token,
 };
 use oncelab::world::{Outcome, Response};
 
@@ -107,6 +107,7 @@ impl History {
             balances: Some(&self.balances),
             disturbed: &[],
             retries: Retries::UntilAcknowledged,
+            shape: Shape::Account,
             lease: Duration::from_secs(2),
         }
     }

@@ -7,7 +7,7 @@ use super::overlap;
 use super::tally::Counted;
 use super::told::Told;
 use crate::history::Event;
-use crate::terms::{AccountId, Disturbed, Entry, MessageId, Request, Retries};
+use crate::terms::{AccountId, Disturbed, Entry, MessageId, Request, Retries, Shape};
 
 /// What was recorded of a trial.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,8 @@ pub struct Evidence<'a> {
     pub disturbed: &'a [Disturbed],
     /// What clients of the strategy do without an answer.
     pub retries: Retries,
+    /// The shape of the strategy's effects.
+    pub shape: Shape,
     /// How long a lease lives.
     pub lease: Duration,
 }

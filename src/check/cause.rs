@@ -125,14 +125,15 @@ pub(super) fn of_denial(case: &Case<'_>, entry: &Entry, refused_at_ns: u64) -> C
     } else if span.unheard {
         Cause::RetryAfterLostReply
     } else {
-        Cause::Unexplained
+        // The request was done and answered, and another delivery of it was refused.
+        Cause::Redelivery
     }
 }
 
 /// Why a message is not applied, or not finished, although somebody was at work on it.
 pub(super) fn of_unfinished(case: &Case<'_>, message: MessageId) -> Cause {
-    if is_out_of_order(case, message) {
-        return Cause::OutOfOrder;
+    if let Some(cause) = of_standing_back(case, message) {
+        return cause;
     }
     let mut events = case.events_of(message);
     if events.any(|event| matches!(event.what, What::Cancelled | What::Crashed)) {
@@ -142,15 +143,19 @@ pub(super) fn of_unfinished(case: &Case<'_>, message: MessageId) -> Cause {
     if case.events_of(message).any(is_unheard) { Cause::RetryAfterLostReply } else { Cause::Unexplained }
 }
 
-/// Whether a delivery of the message was told that a newer request of its client had been done before.
-pub(super) fn is_out_of_order(case: &Case<'_>, message: MessageId) -> bool {
-    let is_older = |event: &Event| match event.what {
-        What::Called { op, outcome: Some(Outcome::Ok(response)), .. } => {
-            op.acts().any(Acts::ORDERS) && response.changes_nothing()
+/// Why a message was not applied although the store was asked to and nothing went wrong: the store compared it with what had been done
+/// before.
+pub(super) fn of_standing_back(case: &Case<'_>, message: MessageId) -> Option<Cause> {
+    if case.is_applied(message) {
+        return None;
+    }
+    case.events_of(message).find_map(|event| match event.what {
+        What::Called { op, outcome: Some(Outcome::Ok(response)), .. } if response.changes_nothing() => {
+            let of = [(Acts::ORDERS, Cause::OutOfOrder), (Acts::CONDITIONS, Cause::Precondition)];
+            of.into_iter().find(|(acts, _)| op.acts().any(*acts)).map(|(_, cause)| cause)
         }
-        _ => false,
-    };
-    !case.is_applied(message) && case.events_of(message).any(is_older)
+        _ => None,
+    })
 }
 
 /// Why an effect was applied under conditions that had passed.

@@ -39,7 +39,11 @@ fn why(case: &Case<'_>, message: MessageId) -> Cause {
     let mut entries = case.entries_of(message);
     match (entries.next(), entries.next()) {
         (Some(first), Some(second)) => cause::of_second_application(case, first, second),
-        _ => cause::of_unfinished(case, message),
+        (Some(_), None) => match cause::of_unfinished(case, message) {
+            Cause::Unexplained => Cause::Redelivery,
+            cause => cause,
+        },
+        (None, _) => cause::of_unfinished(case, message),
     }
 }
 

@@ -1,10 +1,14 @@
 //! duplicate: the ledger holds the effect more than once.
 
 use super::{Case, Finding, cause};
-use crate::terms::Violation;
+use crate::terms::{Shape, Violation};
 
-/// One finding per message whose effect is in the ledger more than once.
+/// One finding per message whose effect is in the ledger more than once. To set the same value once more is no second effect: what it
+/// undoes is [`Violation::Reverted`].
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    if case.evidence.shape == Shape::Register {
+        return Vec::new();
+    }
     let twice = case.messages().filter_map(|message| {
         let mut entries = case.entries_of(message);
         let times = entries.len();

@@ -8,7 +8,7 @@
 //! use std::time::Duration;
 //!
 //! use oncelab::check::{Case, Evidence, findings};
-//! use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Request, Retries, Violation};
+//! use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Request, Retries, Shape, Violation};
 //!
 //! let effect = Effect { account: AccountId(0), amount: 10 };
 //! let request = Request { id: MessageId(0), client: ClientId(0), sequence: 0, effect };
@@ -25,6 +25,7 @@
 //!     balances: None,
 //!     disturbed: &[],
 //!     retries: Retries::UntilAcknowledged,
+//!     shape: Shape::Account,
 //!     lease: Duration::from_secs(2),
 //! });
 //! let found = findings(&case);

@@ -32,13 +32,8 @@ fn why(case: &Case<'_>, message: MessageId, refused_at_ns: u64) -> Cause {
         | What::GaveUp => false,
     };
     let before = case.events_of(message).take_while(|event| event.at_ns <= refused_at_ns);
-    if cause::is_out_of_order(case, message) {
-        Cause::OutOfOrder
-    } else if before.into_iter().any(is_trouble) {
-        Cause::FaultRemembered
-    } else {
-        Cause::Unexplained
-    }
+    cause::of_standing_back(case, message)
+        .unwrap_or_else(|| if before.into_iter().any(is_trouble) { Cause::FaultRemembered } else { Cause::Unexplained })
 }
 
 #[cfg(test)]

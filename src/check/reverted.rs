@@ -20,7 +20,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
             continue;
         };
         let undid_another = first.account == entry.account
-            && before.is_some_and(|before| before.message != entry.message && before.number > first.number);
+            && before.is_some_and(|before| before.message != entry.message && before.number > first.number)
+            && before.is_some_and(|before| before.balance != entry.balance);
         if undid_another && entry.balance == first.balance {
             findings.push(Finding {
                 violation: Violation::Reverted,

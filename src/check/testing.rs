@@ -8,7 +8,7 @@ use crate::history::{Event, What};
 use crate::service::store::{StoreOp, StoreResponse};
 use crate::terms::{
     AccountId, Answer, Cause, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId, Reply,
-    Request, Retries, Token, Violation,
+    Request, Retries, Shape, Token, Violation,
 };
 use crate::world::{Op, Outcome, Response};
 
@@ -27,6 +27,7 @@ pub(crate) struct Story {
     ledger: Vec<Entry>,
     balances: Option<Vec<(AccountId, i64)>>,
     pub(crate) retries: Retries,
+    pub(crate) shape: Shape,
 }
 
 impl Story {
@@ -38,6 +39,7 @@ impl Story {
             ledger: Vec::new(),
             balances: None,
             retries: Retries::UntilAcknowledged,
+            shape: Shape::Account,
         }
     }
 
@@ -116,6 +118,7 @@ impl Story {
             balances: self.balances.as_deref(),
             disturbed: &[],
             retries: self.retries,
+            shape: self.shape,
             lease: Duration::from_micros(LEASE_US),
         }
     }

@@ -4,13 +4,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Case, Finding};
 use crate::history::What;
-use crate::terms::{AccountId, Cause, Entry, MessageId, Violation};
+use crate::terms::{AccountId, Cause, Entry, MessageId, Shape, Violation};
 
 /// One finding per message whose effect, answer or balance is not what it should be.
 ///
 /// An entry has the account and the amount of its request. The balances of an account's entries chain: each is the one before it
 /// plus the entry's amount. The account's last balance is the chain's end. An answer is the balance of one of the message's entries.
-/// Where there is no entry at all, an answer is judged by [`Violation::Lost`].
+/// Where there is no entry at all, an answer is judged by [`Violation::Lost`]. An entry that sets a value has the value that was asked
+/// for, or none; one that changes no account has no balance.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut chains = Chains::default();
@@ -64,6 +65,11 @@ impl<'a> Chains<'a> {
     /// Whether an entry goes on from the last balance of its account.
     fn follow(&mut self, case: &Case<'_>, entry: &'a Entry) -> Option<Finding> {
         let before = self.last.insert(entry.account, entry).map_or(0, |last| last.balance);
+        match case.evidence.shape {
+            Shape::Account => {}
+            Shape::Entry => return None,
+            Shape::Register => return not_as_set(entry),
+        }
         // Amounts and balances are whatever the store holds: no sum of them may overflow.
         let chains = entry.balance.checked_sub(before) == Some(entry.amount);
         let base = entry.balance.checked_sub(entry.amount);
@@ -86,6 +92,17 @@ impl<'a> Chains<'a> {
     }
 }
 
+/// An entry of a value that is neither the one that was asked for nor none.
+fn not_as_set(entry: &Entry) -> Option<Finding> {
+    (entry.balance != entry.amount && entry.balance != 0).then(|| {
+        let detail = format!(
+            "entry {} sets {} of key {}, and {} was asked for",
+            entry.number, entry.balance, entry.account.0, entry.amount
+        );
+        finding(entry.message, Cause::BrokenChain, detail)
+    })
+}
+
 /// Whether an operation made this entry that sets a balance to what it had read plus the amount: its chain may break, and what
 /// is lost by that is [`Violation::Lost`].
 fn is_overwrite(case: &Case<'_>, entry: &Entry) -> bool {
@@ -102,7 +119,9 @@ fn is_overwrite(case: &Case<'_>, entry: &Entry) -> bool {
 /// The accounts' last balances against the ends of their chains, where they were recorded. Whoever is at fault for one that
 /// differs is not known: the message of the account's last entry is named, or else one that asks for the account.
 fn against_balances(case: &Case<'_>, chains: &Chains<'_>) -> Vec<Finding> {
-    let Some(balances) = case.evidence.balances else { return Vec::new() };
+    let Some(balances) = case.evidence.balances.filter(|_| case.evidence.shape != Shape::Entry) else {
+        return Vec::new();
+    };
     let recorded: FxHashMap<AccountId, i64> = balances.iter().copied().collect();
     let asked = |account: AccountId| case.evidence.requests.iter().find(|request| request.effect.account == account);
     let differ = |account: AccountId, balance: Option<i64>| {

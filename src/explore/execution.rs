@@ -480,6 +480,7 @@ impl<S: Grounds> Execution<'_, S> {
             balances: Some(self.backends.balances()),
             ledger: self.backends.take_ledger(),
             retries: self.of.retries,
+            shape: self.of.strategy.shape(),
             made,
             retried,
         })

@@ -156,6 +156,7 @@ fn save(
         balances: Some(&record.balances),
         disturbed: &record.disturbed,
         retries: setting.strategy.claim(setting.store_kind).retries,
+        shape: setting.strategy.shape(),
         lease: setting.lease,
     };
     let (row, course) = judged(&header, trial.repeat, history_sha256, &setting.load, record, evidence);

@@ -18,7 +18,7 @@ use crate::service::{
 };
 use crate::strategy::{Claim, Need, Strategy};
 use crate::terms::{
-    AccountId, Delivery, FaultKind, Leg, MessageId, Profile, Reply, Request, Retries, Role, StoreKind, Violation,
+    AccountId, Delivery, FaultKind, Leg, MessageId, Profile, Reply, Request, Retries, Role, Shape, StoreKind, Violation,
 };
 use crate::world::{AnyOp, Op, OpKind, World};
 
@@ -198,6 +198,7 @@ fn faults_on_the_way_to_the_new_service_fire_and_are_counted_on_its_leg() {
         balances: Some(&record.balances),
         disturbed: &record.disturbed,
         retries: Retries::UntilAcknowledged,
+        shape: Shape::Account,
         lease: std::time::Duration::from_secs(1),
     });
     let tally = Tally::new(&case, &findings(&case));

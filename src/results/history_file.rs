@@ -20,7 +20,7 @@ use crate::experiment::Point;
 use crate::history::Event;
 use crate::load::Finished;
 use crate::service::Usage;
-use crate::terms::{AccountId, Balances, Disturbed, Entry, Request, Retries};
+use crate::terms::{AccountId, Balances, Disturbed, Entry, Request, Retries, Shape};
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
 const COMPRESSION: i32 = 3;
@@ -97,9 +97,9 @@ impl SavedTrial {
         Counts::of(&recorded, self.balances.as_deref())
     }
 
-    /// What the trial leaves to be judged, by what clients of its strategy do without an answer.
+    /// What the trial leaves to be judged, by what clients of its strategy do without an answer, and by the shape of its effects.
     #[must_use]
-    pub fn evidence(&self, retries: Retries) -> Evidence<'_> {
+    pub fn evidence(&self, retries: Retries, shape: Shape) -> Evidence<'_> {
         Evidence {
             requests: &self.requests,
             events: &self.events,
@@ -107,6 +107,7 @@ impl SavedTrial {
             balances: self.balances.as_deref(),
             disturbed: &self.disturbed,
             retries,
+            shape,
             lease: Duration::from_micros(self.header.lease_us),
         }
     }

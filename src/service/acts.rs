@@ -39,6 +39,8 @@ impl Acts {
     /// It compares the number of a request with that of the client's last one: it changes nothing if a newer one was done before.
     pub const ORDERS: Acts = Acts(1 << 14);
 
+    /// It changes nothing if the version that it names is not the one that is there (If-Match).
+    pub const CONDITIONS: Acts = Acts(1 << 17);
     /// It takes something that its connection holds, transaction or not, and that is free when the connection ends: a session's lock.
     pub const HOLDS: Acts = Acts(1 << 15);
     /// It gives back what the connection holds.

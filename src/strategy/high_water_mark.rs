@@ -1,7 +1,7 @@
 //! high-water-mark: a request is applied if its number is higher than every one before it.
 
-use super::{Break, Claim, GIVING_UP, Strategy};
-use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Violation};
+use super::{Break, Claim, GIVING_UP, REDELIVERY, Strategy};
+use crate::terms::{Leg, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
 pub(super) struct HighWaterMark;
@@ -37,7 +37,7 @@ impl Strategy for HighWaterMark {
                     because: "the client gave up and went on: its newer request was done, and the older one is dropped",
                 },
                 Break {
-                    faults: &[FaultKind::ReplyLost, FaultKind::LateLanding],
+                    faults: REDELIVERY,
                     legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Wrong],
                     because: "no answer is kept: a retry is told a balance that others have changed since",

@@ -12,8 +12,10 @@ mod check_then_act_serializable;
 mod check_then_act_transaction;
 mod claim;
 mod claim_then_act;
+mod conditional_put;
 mod dedup_table;
 mod dedup_table_statement;
+mod delete_matching;
 mod etcd_lock;
 mod etcd_lock_fenced;
 mod etcd_lock_fenced_marker;
@@ -26,6 +28,8 @@ mod etcd_lock_twice;
 mod high_water_mark;
 mod name;
 mod need;
+mod post;
+mod put;
 mod registry;
 mod row_lock;
 mod sequence_number;
@@ -41,7 +45,7 @@ pub use registry::{Registry, UnknownStrategy};
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
 
-use crate::terms::{Answer, Reply, Request, Role, StoreKind, Trouble};
+use crate::terms::{Answer, Reply, Request, Role, Shape, StoreKind, Trouble};
 use crate::world::World;
 
 /// An algorithm that turns deliveries of a request into its effect.
@@ -102,6 +106,11 @@ pub trait Strategy: Send + Sync {
     /// What works beside each of its deliveries.
     fn actors(&self) -> &'static [&'static dyn Actor] {
         &[]
+    }
+
+    /// The shape of its effects.
+    fn shape(&self) -> Shape {
+        Shape::Account
     }
 
     /// Whether it can run on this kind of store. It cannot where it asks for what the store has not, e.g. locks of rows: there its

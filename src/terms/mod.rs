@@ -10,6 +10,7 @@ mod outcome;
 mod request;
 mod role;
 mod session;
+mod shape;
 mod store_kind;
 mod violation;
 
@@ -24,5 +25,6 @@ pub use outcome::{Failure, OutcomeOf, Trouble};
 pub use request::{AccountId, Answer, ClientId, Delivery, Effect, MessageId, Reply, Request};
 pub use role::{ByRole, Role};
 pub use session::{Session, Sessions};
+pub use shape::Shape;
 pub use store_kind::{Isolation, Profile, Retries, StoreKind};
 pub use violation::{Cause, Violation};

@@ -173,13 +173,15 @@ pub enum Cause {
     FaultRemembered,
     /// A newer request of the same client had been done before.
     OutOfOrder,
+    /// The request names a version that was not the one that was there.
+    Precondition,
     /// The history shows none of these.
     Unexplained,
 }
 
 impl Cause {
     /// Every cause, in the order of the declaration.
-    pub const ALL: [Cause; 21] = [
+    pub const ALL: [Cause; 22] = [
         Cause::CheckThenActRace,
         Cause::RetryAfterLostReply,
         Cause::Redelivery,
@@ -200,6 +202,7 @@ impl Cause {
         Cause::UnknownTakenForFailure,
         Cause::FaultRemembered,
         Cause::OutOfOrder,
+        Cause::Precondition,
         Cause::Unexplained,
     ];
 
@@ -227,6 +230,7 @@ impl Cause {
             Cause::UnknownTakenForFailure => "an unknown outcome taken for a failure",
             Cause::FaultRemembered => "a fault that had passed is remembered",
             Cause::OutOfOrder => "out of order",
+            Cause::Precondition => "a precondition that did not hold",
             Cause::Unexplained => "unexplained",
         }
     }

@@ -100,6 +100,7 @@ impl Trial {
         let store = Arc::new(SqliteStore::with_flaw(self.store_flaw).unwrap());
         let backends = Backends::new(StoreKind::Sqlite, store, server, &settings);
         let retries = strategy.claim(StoreKind::Sqlite).retries;
+        let shape = strategy.shape();
         let setting = Setting {
             backends: backends_of(strategy.as_ref(), &backends, "test").unwrap(),
             strategy,
@@ -121,6 +122,7 @@ impl Trial {
             balances: Some(&record.balances),
             disturbed: &record.disturbed,
             retries,
+            shape,
             lease: setting.lease,
         });
         let tally = Tally::new(&case, &findings(&case));

@@ -3,7 +3,7 @@
 use super::{LEASE, MadeStep};
 use crate::check::{Case, Evidence, Finding, findings};
 use crate::history::Event;
-use crate::terms::{Balances, Entry, MessageId, Reply, Request, Retries};
+use crate::terms::{Balances, Entry, MessageId, Reply, Request, Retries, Shape};
 
 /// A schedule that has come to its end.
 #[derive(Debug, Clone)]
@@ -14,6 +14,7 @@ pub struct Executed {
     /// The accounts' balances in the end; none before the end.
     pub balances: Option<Balances>,
     pub retries: Retries,
+    pub shape: Shape,
     /// The steps, without those of the fault-free retry.
     pub made: Vec<MadeStep>,
     /// The fault-free retry of each request that had no answer.
@@ -31,6 +32,7 @@ impl Executed {
             balances: self.balances.as_deref(),
             disturbed: &[],
             retries: self.retries,
+            shape: self.shape,
             lease: LEASE,
         };
         findings(&Case::new(evidence))

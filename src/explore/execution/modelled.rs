@@ -118,6 +118,7 @@ impl Execution<'_> {
             ledger: self.backends.ledger.clone(),
             balances: None,
             retries: self.of.retries,
+            shape: self.of.strategy.shape(),
             made: self.made.clone(),
             retried: Vec::new(),
         }

@@ -46,7 +46,7 @@ fn every_strategy_keeps_its_promises_and_breaks_as_it_says() {
 fn only(fault: FaultKind, store: Profile, requests: u8) -> Bound {
     let lanes = match fault {
         FaultKind::RequestLost | FaultKind::ReplyLost | FaultKind::LateLanding => requests,
-        _ => 2,
+        _ => requests + 1,
     };
     Bound { requests, kinds: Kinds::of(fault), store, ..Bound::new(lanes, 1, 1) }
 }

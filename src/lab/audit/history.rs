@@ -62,6 +62,7 @@ pub(super) fn hold(
         balances: has_balances.then_some(record.balances.as_slice()),
         disturbed: &record.disturbed,
         retries: planned.retries,
+        shape: planned.shape,
         lease: Duration::from_micros(header.lease_us),
     };
     let (right, course) = judged(&header, planned.plan.repeat, digest, &planned.load, &record, evidence);

@@ -18,7 +18,7 @@ const WATCH: u64 = 1 << 31;
 
 /// The tables that have a row for each message, then those that have one for each account.
 const BY_MESSAGE: [StoreTable; 3] = [StoreTable::Mark, StoreTable::Claim, StoreTable::StoredAnswer];
-const BY_ACCOUNT: [StoreTable; 3] = [StoreTable::Account, StoreTable::Fence, StoreTable::Owner];
+const BY_ACCOUNT: [StoreTable; 4] = [StoreTable::Account, StoreTable::Fence, StoreTable::Owner, StoreTable::Version];
 /// Then those that have one for each client.
 const BY_CLIENT: [StoreTable; 2] = [StoreTable::Sequence, StoreTable::LastAnswer];
 
@@ -32,7 +32,7 @@ fn bit(item: &Item) -> u64 {
         Whose::Message(id) if item.place == ADVISORY => 1 << (36 + id.0.min(5)),
         Whose::Message(id) => place(&BY_MESSAGE).map_or(0, |(table, _)| 1 << (6 * table + id.0.min(5))),
         Whose::Client(id) => place(&BY_CLIENT).map_or(0, |(table, _)| 1 << (32 + 2 * table + id.0 % 2)),
-        Whose::Account(id) => place(&BY_ACCOUNT).map_or(0, |(table, _)| 1 << (18 + 4 * table + id.0 % 4)),
+        Whose::Account(id) => place(&BY_ACCOUNT).map_or(0, |(table, _)| 1 << (18 + 3 * table + id.0 % 3)),
         // The ledger's order is the account's.
         Whose::Asked(_) | Whose::Any => 0,
     }

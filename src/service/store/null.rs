@@ -52,7 +52,9 @@ impl Connection for NullSession {
             Does::Begin | Does::Commit | Does::Rollback => StoreResponse::Done,
             Does::Own => StoreResponse::Found(None),
             Does::Rows(program) => match program.gives {
-                _ if program.acts.contains(&Act::Append) => StoreResponse::Applied(self.apply(op, by).map(Answer)),
+                _ if program.acts.iter().any(|act| matches!(act, Act::Append | Act::Record)) => {
+                    StoreResponse::Applied(self.apply(op, by).map(Answer))
+                }
                 Gives::Claimed => StoreResponse::Claimed(true),
                 Gives::Found => StoreResponse::Found(None),
                 Gives::Balance => StoreResponse::Found(Some(Answer(0))),

@@ -4,10 +4,12 @@ use std::fmt;
 
 use super::argument::{ISOLATIONS, OpArgument, Word};
 use super::operations::for_each_operation;
-use super::program::Act::{AddAmount, Advisory, Append, Insert, InsertBalance, Lock, Read, SetBalance};
+use super::program::Act::{
+    AddAmount, Advisory, Append, Clear, Insert, InsertBalance, Lock, PutAmount, Read, Record, SetBalance,
+};
 use super::program::Advisory::{ForSession, ForTransaction, Release};
-use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Nothing, Raise, Replace};
-use super::program::StoreTable::{Account, Claim, Fence, LastAnswer, Mark, Owner, Sequence, StoredAnswer};
+use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Next, Nothing, Raise, Replace};
+use super::program::StoreTable::{Account, Claim, Fence, LastAnswer, Mark, Owner, Sequence, StoredAnswer, Version};
 use super::program::{self, Gives, Program};
 use crate::service::contract::{Operation, asker_of, lane_name};
 use crate::service::{Acts, Footprint, HasIds, IdKind, Ids, Item, Kind, Sql};

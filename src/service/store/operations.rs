@@ -96,6 +96,23 @@ macro_rules! for_each_operation {
             23 "session-unlock" [READS, FREES] "unlock K#"
             SessionUnlock session_unlock(id: MessageId) -> () = rows(&[Advisory(Release)], Gives::Done);
 
+            /// `[PUT X]`: sets the account to the amount, whatever it is by now, and appends to the ledger. Gives the new value.
+            29 "put" [APPLIES] "put X#"
+            Put put(request: &Request) -> Answer = rows(&[PutAmount, Append], Gives::Applied);
+
+            /// `[PUT X]`, if the account was set so many times before, one less than this: nothing if not.
+            30 "put-if" [APPLIES, CONDITIONS] "put X# as version $"
+            PutIf put_if(request: &Request, version: u32) -> Option<Answer>
+            = rows(&[Insert(Version, Next), PutAmount, Append], Gives::Applied);
+
+            /// `[DELETE]`: sets the account to 0, whatever it is by now, and appends to the ledger.
+            31 "delete" [APPLIES] "delete X#"
+            Delete delete(request: &Request) -> Answer = rows(&[Clear, Append], Gives::Applied);
+
+            /// `[POST X]`: appends to the ledger, and changes no account.
+            32 "create" [APPLIES] "create X#"
+            Create create(request: &Request) -> Answer = rows(&[Record], Gives::Applied);
+
             /// Remembers a number as the client's last one; true if it is higher than the one that was there.
             24 "advance" [ORDERS] "advance to $"
             Advance advance(client: ClientId, sequence: u32) -> bool = rows(&[Insert(Sequence, Raise)], Gives::Claimed);

@@ -19,6 +19,8 @@ pub enum StoreTable {
     Sequence,
     /// The answer to it.
     LastAnswer,
+    /// How often each account was set.
+    Version,
 }
 
 /// What a statement needs to know of a table.
@@ -38,7 +40,7 @@ pub struct Columns {
 
 impl StoreTable {
     /// Every table, in the order of their declaration.
-    pub const ALL: [StoreTable; 8] = [
+    pub const ALL: [StoreTable; 9] = [
         StoreTable::Account,
         StoreTable::Mark,
         StoreTable::Claim,
@@ -47,6 +49,7 @@ impl StoreTable {
         StoreTable::Owner,
         StoreTable::Sequence,
         StoreTable::LastAnswer,
+        StoreTable::Version,
     ];
 
     /// What makes it, in a dialect whose whole numbers are of this type. With `keyless`, which is a mistake on purpose, nothing
@@ -82,6 +85,7 @@ impl StoreTable {
             StoreTable::Owner => ("owner", "account", Parameter::Account, Some("lease"), false, "owned"),
             StoreTable::Sequence => ("sequence", "client", Parameter::Client, Some("number"), false, "newer"),
             StoreTable::LastAnswer => ("last_answer", "client", Parameter::Client, Some("answer"), false, "kept"),
+            StoreTable::Version => ("version", "account", Parameter::Account, Some("number"), false, "matched"),
         };
         Columns { table, key, key_is, value, has_several, changed }
     }
@@ -113,6 +117,8 @@ pub enum OnConflict {
     Raise,
     /// The value is replaced.
     Replace,
+    /// The value is replaced, if the new one is the next after it. Nothing is inserted but the first.
+    Next,
 }
 
 impl OnConflict {
@@ -123,6 +129,7 @@ impl OnConflict {
             OnConflict::KeepHigher => Some("<="),
             OnConflict::KeepFirst => Some("="),
             OnConflict::Raise => Some("<"),
+            OnConflict::Next => Some("+ 1 ="),
             OnConflict::Another | OnConflict::Nothing | OnConflict::Replace => None,
         }
     }
@@ -134,6 +141,7 @@ impl OnConflict {
             OnConflict::KeepHigher => there <= new,
             OnConflict::KeepFirst => there == new,
             OnConflict::Raise => there < new,
+            OnConflict::Next => there + 1 == new,
             OnConflict::Another | OnConflict::Replace => true,
             OnConflict::Nothing => false,
         }
@@ -170,8 +178,14 @@ pub enum Act {
     AddAmount,
     /// Sets the account's balance, whatever it is by now.
     SetBalance,
+    /// Sets the account's balance to the amount.
+    PutAmount,
+    /// Sets the account's balance to 0.
+    Clear,
     /// Appends to the ledger.
     Append,
+    /// Appends to the ledger, where no account is changed: the balance is 0.
+    Record,
     /// Inserts the key with the new balance.
     InsertBalance(StoreTable),
     /// Reads the value of the row with the key, and locks the row until the transaction ends (SELECT … FOR UPDATE).
@@ -302,8 +316,12 @@ pub(super) fn footprint(program: &Program, op: StoreOp) -> Footprint {
         match act {
             Act::Read(table) => footprint.reads.push(table.item(op)),
             Act::Insert(table, _) | Act::InsertBalance(table) => footprint.writes.push(table.item(op)),
-            Act::AddAmount | Act::SetBalance => footprint.writes.push(StoreTable::Account.item(op)),
-            Act::Append => footprint.writes.push(Item { place: LEDGER, which: Whose::Message(op.message()) }),
+            Act::AddAmount | Act::SetBalance | Act::PutAmount | Act::Clear => {
+                footprint.writes.push(StoreTable::Account.item(op))
+            }
+            Act::Append | Act::Record => {
+                footprint.writes.push(Item { place: LEDGER, which: Whose::Message(op.message()) })
+            }
             Act::Lock(table) => footprint.writes.push(table.item(op)),
             Act::Advisory(_) => footprint.writes.push(Item { place: ADVISORY, which: Whose::Message(op.message()) }),
         }

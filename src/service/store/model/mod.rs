@@ -50,12 +50,13 @@ fn value_place(table: StoreTable) -> Option<usize> {
         StoreTable::Owner => Some(1),
         StoreTable::Sequence => Some(2),
         StoreTable::LastAnswer => Some(3),
+        StoreTable::Version => Some(4),
         StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => None,
     }
 }
 
 /// How many tables there are that have a value for each account or each client.
-const VALUES: usize = 4;
+const VALUES: usize = 5;
 
 /// The place among the tables that have any number of values for each message.
 fn note_place(table: StoreTable) -> Option<usize> {
@@ -67,7 +68,8 @@ fn note_place(table: StoreTable) -> Option<usize> {
         | StoreTable::Fence
         | StoreTable::Owner
         | StoreTable::Sequence
-        | StoreTable::LastAnswer => None,
+        | StoreTable::LastAnswer
+        | StoreTable::Version => None,
     }
 }
 

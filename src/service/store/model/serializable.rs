@@ -23,8 +23,8 @@ pub(super) struct Serializable {
 struct Watched {
     /// Its connection; once it has committed, a name that no connection has.
     name: Session,
-    reads: u8,
-    writes: u8,
+    reads: u16,
+    writes: u16,
     conflicts_in: Sessions,
     conflicts_out: Sessions,
     /// It must fail at its next step.
@@ -186,6 +186,6 @@ impl Watched {
     }
 }
 
-fn bit(table: StoreTable) -> u8 {
+fn bit(table: StoreTable) -> u16 {
     1 << (table as u8)
 }

@@ -88,8 +88,14 @@ impl Tables {
                     }
                     row = Some(None);
                 }
-                Act::AddAmount => row = Some(Some(self.set_balance(maker, op, false)?)),
-                Act::SetBalance => row = Some(Some(self.set_balance(maker, op, true)?)),
+                Act::AddAmount => row = Some(Some(self.set_balance(maker, op, |before| add(before, op))?)),
+                Act::SetBalance => row = Some(Some(self.set_balance(maker, op, |_| op.balance())?)),
+                Act::PutAmount => row = Some(Some(self.set_balance(maker, op, |_| op.effect().amount.into())?)),
+                Act::Clear => row = Some(Some(self.set_balance(maker, op, |_| 0)?)),
+                Act::Record => {
+                    self.append(maker, op, None, ledger);
+                    row = Some(Some(0));
+                }
                 Act::Append => self.append(maker, op, row.flatten(), ledger),
                 Act::Lock(table) => row = Some(self.lock(maker, op, table)?),
                 Act::Advisory(how) => {
@@ -118,10 +124,10 @@ impl Tables {
                         holders = holders.and(row.held_by_other(maker.session));
                     }
                 }
-                Act::AddAmount | Act::SetBalance | Act::Lock(_) => {
+                Act::AddAmount | Act::SetBalance | Act::PutAmount | Act::Clear | Act::Lock(_) => {
                     holders = holders.and(self.balances[place].held_by_other(maker.session));
                 }
-                Act::Read(_) | Act::Append | Act::InsertBalance(_) | Act::Advisory(_) => {}
+                Act::Read(_) | Act::Append | Act::Record | Act::InsertBalance(_) | Act::Advisory(_) => {}
             }
         }
         if holders.is_empty() || self.has_flaw(StoreModelFlaw::NoRowLocks) {
@@ -206,7 +212,8 @@ impl Tables {
         check_snapshot(maker, &self.values[at][place])?;
         let row = &mut self.values[at][place];
         let current = row.current(maker.session);
-        let accepted = blindly || current.is_none_or(|there| conflict.accepts(there, value));
+        let is_there = |there: i64| conflict.accepts(there, value);
+        let accepted = blindly || current.map_or(conflict != OnConflict::Next || value == 1, is_there);
         if maker.at.is_some() {
             // PostgreSQL locks the row that is in the way, also if it then leaves it as it is.
             row.locked = Some(maker.session);
@@ -219,12 +226,12 @@ impl Tables {
         Ok(accepted)
     }
 
-    /// Adds to a balance, whatever it is by now, or sets it. Gives the new one.
-    fn set_balance(&mut self, maker: Maker, op: StoreOp, sets: bool) -> Result<i64, Halt> {
+    /// Makes another balance of the one that there is by now. Gives the new one.
+    fn set_balance(&mut self, maker: Maker, op: StoreOp, make: impl FnOnce(i64) -> i64) -> Result<i64, Halt> {
         let place = op.effect().account.0 as usize;
         check_snapshot(maker, &self.balances[place])?;
         let before = self.balances[place].current(maker.session);
-        let balance = if sets { op.balance() } else { before.saturating_add(op.effect().amount.into()) };
+        let balance = make(before);
         self.writes(maker, StoreTable::Account)?;
         let snapshots = self.snapshots();
         change(&mut self.balances[place], maker, balance, snapshots);
@@ -274,6 +281,10 @@ impl Tables {
     fn writes(&mut self, maker: Maker, table: StoreTable) -> Result<(), Halt> {
         self.serializable.writes(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
+}
+
+fn add(balance: i64, op: StoreOp) -> i64 {
+    balance.saturating_add(op.effect().amount.into())
 }
 
 /// The number of the account or the client whose row in a table an operation is about.

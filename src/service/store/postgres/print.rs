@@ -16,7 +16,7 @@ const OF_AN_EFFECT: [Parameter; 6] =
 /// Prints a program. What comes before the last act is named with WITH; the ledger is last, since it gives the balance.
 pub(super) fn printed(program: &Program) -> PrintedStatement {
     let mut printer = Printer { parameters: Vec::new(), is_fenced: false };
-    if program.acts.contains(&Act::Append) {
+    if program.acts.iter().any(|act| matches!(act, Act::Append | Act::Record)) {
         printer.parameters.extend(OF_AN_EFFECT);
         printer.is_fenced = program.acts.contains(&Act::Insert(StoreTable::Fence, OnConflict::KeepHigher));
     }
@@ -24,7 +24,13 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
     for act in program.acts {
         let columns = match act {
             Act::Read(table) | Act::Insert(table, _) | Act::InsertBalance(table) | Act::Lock(table) => table.columns(),
-            Act::AddAmount | Act::SetBalance | Act::Append | Act::Advisory(_) => StoreTable::Account.columns(),
+            Act::AddAmount
+            | Act::SetBalance
+            | Act::PutAmount
+            | Act::Clear
+            | Act::Append
+            | Act::Record
+            | Act::Advisory(_) => StoreTable::Account.columns(),
         };
         let text = printer.act(*act, columns, before);
         if *act == Act::Append || program.acts.len() == 1 {
@@ -33,8 +39,10 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
         }
         let returning = match act {
             Act::Insert(..) => format!(" RETURNING {}", columns.key),
-            Act::AddAmount | Act::SetBalance => " RETURNING balance".to_owned(),
-            Act::Read(_) | Act::Append | Act::InsertBalance(_) | Act::Lock(_) | Act::Advisory(_) => String::new(),
+            Act::AddAmount | Act::SetBalance | Act::PutAmount | Act::Clear => " RETURNING balance".to_owned(),
+            Act::Read(_) | Act::Append | Act::Record | Act::InsertBalance(_) | Act::Lock(_) | Act::Advisory(_) => {
+                String::new()
+            }
         };
         parts.push(format!("{} AS ({text}{returning})", columns.changed));
         before = Some(columns);
@@ -88,11 +96,21 @@ impl Printer {
                     Some(value) => (format!("{key}, {value}"), format!("{own}, {}", self.number(Parameter::Value))),
                     None => (key.to_owned(), own),
                 };
-                format!("INSERT INTO {table} ({columns}) VALUES ({values}){}", of_table.on_conflict(conflict, false))
+                let new = match conflict {
+                    OnConflict::Next => {
+                        let (own, value) = (self.number(key_is), self.number(Parameter::Value));
+                        let is_there = format!("EXISTS (SELECT FROM {table} WHERE {key} = {own})");
+                        format!("SELECT {values} WHERE {value}::bigint = 1 OR {is_there}")
+                    }
+                    _ => format!("VALUES ({values})"),
+                };
+                format!("INSERT INTO {table} ({columns}) {new}{}", of_table.on_conflict(conflict, false))
             }
-            Act::AddAmount | Act::SetBalance => {
+            Act::AddAmount | Act::SetBalance | Act::PutAmount | Act::Clear => {
                 let balance = match act {
                     Act::SetBalance => self.number(Parameter::Balance),
+                    Act::PutAmount => self.number(Parameter::Amount),
+                    Act::Clear => "0".to_owned(),
                     _ => format!("balance + {}", self.number(Parameter::Amount)),
                 };
                 let account = self.number(Parameter::Account);
@@ -107,6 +125,9 @@ impl Printer {
             }
             Act::Append => "INSERT INTO ledger (message, account, amount, balance, token, attempt, copy) \
                             SELECT $3, $2, $1, balance, $4, $5, $6 FROM changed RETURNING balance"
+                .to_owned(),
+            Act::Record => "INSERT INTO ledger (message, account, amount, balance, token, attempt, copy) \
+                            VALUES ($3, $2, $1, 0, $4, $5, $6) RETURNING balance"
                 .to_owned(),
             Act::InsertBalance(_) => {
                 let (own, value) = (self.number(key_is), value.unwrap_or("balance"));

@@ -41,14 +41,21 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
             let is_blind = !compares_tokens && table == StoreTable::Fence;
             let of_table = table.columns();
             let Columns { table, key, key_is, value, .. } = of_table;
-            let (columns, values, told) = match value {
+            let (columns, values, mut told) = match value {
                 Some(value) => (format!("{key}, {value}"), "?, ?", vec![key_is, Parameter::Value]),
                 None => (key.to_owned(), "?", vec![key_is]),
+            };
+            let new = match conflict {
+                OnConflict::Next => {
+                    told.extend([Parameter::Value, key_is]);
+                    format!("SELECT {values} WHERE ? = 1 OR EXISTS (SELECT 1 FROM {table} WHERE {key} = ?)")
+                }
+                _ => format!("VALUES ({values})"),
             };
             let on_conflict = of_table.on_conflict(conflict, is_blind);
             let tells = is_last && conflict != OnConflict::Another;
             let returning = if tells { format!(" RETURNING {}", value.unwrap_or(key)) } else { String::new() };
-            (format!("INSERT INTO {table} ({columns}) VALUES ({values}){on_conflict}{returning}"), told)
+            (format!("INSERT INTO {table} ({columns}) {new}{on_conflict}{returning}"), told)
         }
         Act::AddAmount => (
             format!("UPDATE account SET balance = balance + ? WHERE id = ?{condition}"),
@@ -57,6 +64,24 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
         Act::SetBalance => (
             format!("UPDATE account SET balance = ? WHERE id = ?{condition}"),
             vec![Parameter::Balance, Parameter::Account],
+        ),
+        Act::PutAmount => (
+            format!("UPDATE account SET balance = ? WHERE id = ?{condition}"),
+            vec![Parameter::Amount, Parameter::Account],
+        ),
+        Act::Clear => (format!("UPDATE account SET balance = 0 WHERE id = ?{condition}"), vec![Parameter::Account]),
+        Act::Record => (
+            "INSERT INTO ledger (message, account, amount, balance, token, attempt, copy) \
+             VALUES (?, ?, ?, 0, ?, ?, ?) RETURNING balance"
+                .to_owned(),
+            vec![
+                Parameter::Message,
+                Parameter::Account,
+                Parameter::Amount,
+                Parameter::Token,
+                Parameter::Attempt,
+                Parameter::Copy,
+            ],
         ),
         Act::Append => (
             "INSERT INTO ledger (message, account, amount, balance, token, attempt, copy) \
