@@ -24,6 +24,8 @@ struct Span {
     /// An operation on the store ended when the lease of the delivery's lock had run out.
     past_lease: bool,
     granted_ns: Option<u64>,
+    /// It asked for the effect in a step that takes the message id for a time, and does nothing if somebody has it.
+    took_with_effect: bool,
     /// How many operations it made that apply an effect for certain.
     applications: u8,
 }
@@ -37,7 +39,10 @@ impl Span {
                 What::Sent { fault, .. } => span.landed_late |= fault == Some(FaultKind::LateLanding),
                 What::Arrived => span.arrived_ns = Some(event.at_ns),
                 What::Called { op, outcome, .. } => span.call(event, &op, outcome, lease_ns),
-                What::Landed { op, .. } => span.landed_late |= op.acts().may_apply(),
+                What::Landed { op, .. } => {
+                    span.landed_late |= op.acts().may_apply();
+                    span.took_with_effect |= takes_with_effect(&op);
+                }
                 What::Answered { heard, .. } => span.unheard |= !heard,
                 What::Cancelled | What::Crashed => span.broke_off = true,
                 What::Repeated { .. } | What::Paused { .. } | What::Received { .. } | What::TimedOut | What::GaveUp => {
@@ -49,6 +54,13 @@ impl Span {
 
     fn call(&mut self, event: &Event, op: &Op, outcome: Option<Outcome>, lease_ns: u64) {
         let (acts, is_ok) = (op.acts(), matches!(outcome, Some(Outcome::Ok(_))));
+        if let Some(Outcome::Ok(response)) = outcome
+            && acts.any(Acts::TAKES)
+            && !response.changes_nothing()
+        {
+            self.granted_ns = Some(event.at_ns);
+        }
+        self.took_with_effect |= takes_with_effect(op);
         if acts.any(Acts::LEASES) && is_ok {
             self.granted_ns = Some(event.at_ns);
             return;
@@ -82,6 +94,11 @@ impl Span {
     }
 }
 
+/// Whether an operation takes a message id for a time, and applies the effect if it could.
+fn takes_with_effect(op: &Op) -> bool {
+    op.acts().any(Acts::TAKES) && op.acts().any(Acts::APPLIES)
+}
+
 /// Why an effect that had been applied by the first entry was applied again by the second.
 pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Entry) -> Cause {
     let one = Span::of(case, first.message, first.by);
@@ -96,7 +113,10 @@ pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Ent
         return if one.landed_late { Cause::LateLanding } else { Cause::Redelivery };
     }
     let two = Span::of(case, second.message, second.by);
-    if one.landed_late || two.landed_late {
+    if two.took_with_effect {
+        // The id was remembered together with the first effect: whatever came between, it was forgotten before the second.
+        Cause::WindowExpired
+    } else if one.landed_late || two.landed_late {
         Cause::LateLanding
     } else if one.past_lease || two.past_lease {
         Cause::ZombiePastLease

@@ -352,7 +352,7 @@ fn note(strategy: &dyn Strategy, row: &Both, claim: &Claim) -> String {
             say("not every schedule within the bound was tried: lower --lanes, --retries or --faults, or raise --memory".to_owned());
         }
     }
-    for unseen in unseen(claim, strategy.needs_lock_service(), &explorations) {
+    for unseen in unseen(claim, strategy.has_timers(), &explorations) {
         let faults: Vec<&str> = unseen.faults.iter().map(|fault| fault.name()).collect();
         say(format!("its claim says that it breaks under {}, but no schedule shows this", faults.join(", ")));
     }

@@ -33,6 +33,8 @@ pub(crate) trait Environment {
     fn timer(&mut self, of: Holder) -> Option<(Role, Timer)>;
     /// A timer runs out.
     fn fire(&mut self, role: Role, timer: Timer);
+    /// Everything has settled, and every timer has run out that nobody waits for.
+    fn settle(&mut self);
     /// Queues for what others hold; false, and nothing has changed, if it would not have to wait.
     fn queue(&mut self, _on: Session, _op: Op) -> bool {
         false

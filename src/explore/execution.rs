@@ -453,6 +453,9 @@ impl<S: Grounds> Execution<'_, S> {
     pub fn settle(&mut self) -> Result<Executed, ExploreError> {
         let made = std::mem::take(&mut self.made);
         let mut retried = Vec::new();
+        if (0..self.of.bound.requests).any(|request| self.is_unresolved(request)) {
+            self.backends.settle();
+        }
         for request in 0..self.of.bound.requests.min(self.of.bound.requesting()) {
             if !self.is_unresolved(request) {
                 continue;

@@ -59,7 +59,7 @@ impl StateGraph<'_> {
             Fate::Expires => {
                 // Whatever has a timer may have been the one.
                 let every = pasts.iter().filter_map(|(role, past)| Some((role, (*past)?)));
-                every.for_each(|(role, past)| touch.services[role] = past.expiry());
+                every.for_each(|(role, past)| touch.services[role] = past.expiry(op.of));
             }
             Fate::Crashes => {}
             Fate::RequestLost | Fate::TimesOut => touch.services[op.role] = AnyPast::unmade(op.of),

@@ -48,6 +48,7 @@ enum CallKind {
     Victim,
     MoveTo(Session),
     Fire(Timer),
+    Settle,
 }
 
 /// What a call leads to: from the state of one service, or from a combination of states.
@@ -246,6 +247,10 @@ impl Memo {
                 after.fire(timer);
                 Ok(NOTHING_HEARD)
             }
+            CallKind::Settle => {
+                after.settle();
+                Ok(NOTHING_HEARD)
+            }
         };
         let after = if self.tokens { after } else { after.without_ranks() };
         let next = if outcome.is_ok() { number(&mut self.states, after) } else { state };
@@ -393,6 +398,17 @@ impl Environment for Cursor<'_> {
     fn fire(&mut self, role: Role, timer: Timer) {
         if !self.memo.flaws.no_expiry {
             self.make(role, Session(0), CallKind::Fire(timer));
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.memo.flaws.no_expiry {
+            return;
+        }
+        for role in Role::ALL {
+            if self.memo.services[self.at.services as usize][role] != NO_SERVICE {
+                self.make(role, Session(0), CallKind::Settle);
+            }
         }
     }
 

@@ -103,6 +103,12 @@ impl Environment for ModelEnvironment {
         }
     }
 
+    fn settle(&mut self) {
+        if !self.flaws.no_expiry {
+            self.models.0.iter_mut().flatten().for_each(Model::settle);
+        }
+    }
+
     fn queue(&mut self, on: Session, op: Op) -> bool {
         self.of(op.role).queue(on, op.of)
     }

@@ -197,9 +197,11 @@ impl<S: Environment> Rules<'_, S> {
             (_, None) => return Err(Blocked::Disabled),
             (Fate::Expires, _) => {
                 let me = self.lanes[usize::from(lane)];
-                let holder = Holder { lane, attempt: me.attempt, session: Session(lane) };
-                // A strategy that was told of nothing has nothing that it could lose.
-                let timer = if me.has(LEASED) { self.environment.timer(holder) } else { None };
+                let message = message(self.bound.request_of(lane));
+                let holder = Holder { lane, attempt: me.attempt, session: Session(lane), message };
+                // A strategy that was told of nothing has nothing that it could lose, but what is in its way may go.
+                let meets_one = me.has(LEASED) || pending.is_some_and(|op| op.acts().any(Acts::TAKES));
+                let timer = if meets_one { self.environment.timer(holder) } else { None };
                 let (role, timer) = timer.ok_or(Blocked::Disabled)?;
                 self.environment.time_passes(false);
                 self.environment.fire(role, timer);
@@ -390,7 +392,7 @@ impl<S: Environment> Rules<'_, S> {
             }
             self.lanes[usize::from(lane)].set(INSIDE, true);
         }
-        if acts.any(Acts::LEASES) {
+        if acts.any(Acts::LEASES) || acts.any(Acts::TAKES) && !response.changes_nothing() {
             self.lanes[usize::from(lane)].set(LEASED, true);
         }
         let (me, mut too_many) = (&mut self.lanes[usize::from(lane)], None);

@@ -11,6 +11,7 @@ use crate::world::{Acts, Op};
 
 use super::attempt::Next;
 use super::bound::{Bound, MAX_LANES};
+use super::environment::Environment;
 use super::execution::Executor;
 use super::memo::{Cursor, Memo, MemoPlace};
 use super::observations::Sight;
@@ -426,6 +427,12 @@ impl<'s> StateGraph<'s> {
     /// As [`new`](StateGraph::new).
     fn settle(&mut self, state: &State) -> Result<u32, ExploreError> {
         let mut end = *state;
+        let has_given_up = |request: u8| self.memo.seen(end.at.seen).has_given_up(request);
+        if self.executor.retries != Retries::Never && (0..self.bound.requests).any(has_given_up) {
+            let (effect, to) = self.rules(&end, |rules| Ok::<(), Blocked>(rules.environment.settle()));
+            debug_assert_eq!(effect, Ok(()));
+            end = to;
+        }
         for request in 0..self.bound.requests.min(self.bound.requesting()) {
             let lane = request * self.bound.stride();
             let gave_up = self.memo.seen(end.at.seen).has_given_up(request);

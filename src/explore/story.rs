@@ -185,6 +185,9 @@ pub(crate) fn in_words(several: bool, made: &MadeStep, shows: Vec<Violation>, ra
             format!("{}, and nobody hears", outcome_in_words(op, came)),
         ),
         Did::Crashed { op } => (op.leg(), format!("crash before {}", op.in_words(several)), String::new()),
+        Did::Expired { role, .. } if role != Role::LOCK => {
+            (Leg::Service(role), "the time of K runs out".to_owned(), String::new())
+        }
         Did::Expired { role, which: None } => (Leg::Service(role), "lease expires".to_owned(), String::new()),
         Did::Expired { role, which: Some(n) } => {
             (Leg::Service(role), format!("lease {} expires", n + 1), String::new())

@@ -28,7 +28,7 @@ impl Both {
             exit::BROKEN
         } else if explorations.iter().any(|exploration| !exploration.census.complete) {
             exit::INCONCLUSIVE
-        } else if unseen(&claim, strategy.needs_lock_service(), &explorations).is_empty() {
+        } else if unseen(&claim, strategy.has_timers(), &explorations).is_empty() {
             exit::MET
         } else {
             exit::BROKEN

@@ -49,8 +49,9 @@ pub(super) async fn retry_unresolved(
         if troubled.is_empty() {
             return Ok(());
         }
-        // Once for all of them: a strategy whose claims get stuck leaves many.
-        tokio::time::sleep(PAUSE).await;
+        // Once for all of them: a strategy whose claims get stuck leaves many. What was taken for a time is free after that.
+        let wait = if setting.strategy.has_timers() { setting.lease.max(PAUSE) } else { PAUSE };
+        tokio::time::sleep(wait).await;
         open = troubled;
     }
     Ok(())

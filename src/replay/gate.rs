@@ -332,12 +332,38 @@ impl Environment for Gate {
         let mut own: Vec<(i64, Role)> =
             self.asked.iter().filter(is_its).map(|asked| (asked.name, asked.role)).collect();
         own.sort_unstable();
-        own.into_iter().rev().find(|(name, _)| self.is_alive(*name)).map(|(name, role)| (role, Timer(name)))
+        let asked = own.into_iter().rev().find(|(name, _)| self.is_alive(*name));
+        if let Some((name, role)) = asked {
+            return Some((role, Timer(name)));
+        }
+        let message = i64::from(self.base() + of.message.0);
+        Role::ALL.into_iter().find_map(|role| {
+            let taken = self.drivers[role].as_mut().map_or(Ok(false), |driver| driver.is_taken(message));
+            self.note(taken).unwrap_or(false).then(|| (role, Timer(of.message.0.into())))
+        })
+    }
+
+    fn settle(&mut self) {
+        if self.trouble.is_some() {
+            return;
+        }
+        let base = i64::from(self.base());
+        for role in Role::ALL {
+            let ended = self.drivers[role]
+                .as_mut()
+                .map_or(Ok(()), |driver| driver.end_taking(base, base + i64::from(MESSAGES) - 1));
+            self.note(ended);
+        }
     }
 
     fn fire(&mut self, role: Role, Timer(name): Timer) {
         // What nobody heard of can have nothing attached to it either.
-        let Some(AskedThing { real, .. }) = self.asked(name) else { return };
+        let Some(AskedThing { real, .. }) = self.asked(name).filter(|asked| asked.role == role) else {
+            let message = i64::from(self.base()) + name;
+            let ended = self.driver(role).end_taking(message, message);
+            self.note(ended);
+            return;
+        };
         let others: Vec<i64> = self.asked.iter().map(|asked| asked.real).filter(|its| *its != real).collect();
         let expired = self.driver(role).expire(real, &others);
         self.note(expired);

@@ -30,7 +30,7 @@ impl<'e> WithoutModel<'e> {
     pub fn new(executor: &'e Executor<'e>, gate: Gate) -> Self {
         WithoutModel {
             lanes: executor.bound.lanes,
-            has_leases: executor.strategy.needs_lock_service(),
+            has_leases: executor.strategy.has_timers(),
             several: executor.bound.requests > 1,
             real: executor.execution_on(gate),
         }

@@ -41,6 +41,8 @@ impl Acts {
 
     /// It changes nothing if the version that it names is not the one that is there (If-Match).
     pub const CONDITIONS: Acts = Acts(1 << 17);
+    /// It takes the message's id for a time: it changes nothing if somebody has it and that time has not run out.
+    pub const TAKES: Acts = Acts(1 << 18);
     /// It takes something that its connection holds, transaction or not, and that is free when the connection ends: a session's lock.
     pub const HOLDS: Acts = Acts(1 << 15);
     /// It gives back what the connection holds.

@@ -72,6 +72,8 @@ macro_rules! any_model {
 
             fn fire(&mut self, timer: Timer) { match self { $($(#[$at])* AnyModel::$name(model) => model.fire(timer)),* } }
 
+            fn settle(&mut self) { match self { $($(#[$at])* AnyModel::$name(model) => model.settle()),* } }
+
             fn timers_ahead(&self, op: AnyOp) -> Vec<Timer> {
                 match (self, op) {
                     $($(#[$at])* (AnyModel::$name(model), AnyOp::$name(op)) => model.timers_ahead(op),)*
@@ -138,10 +140,13 @@ macro_rules! any_model {
             #[must_use]
             pub fn over(self) -> Touched { match self { $($(#[$at])* AnyPast::$name(past) => past.over()),* } }
 
-            /// What a timer touches that runs out.
+            /// What a timer touches that runs out while its lane is about to make this operation.
             #[must_use]
-            pub fn expiry(self) -> Touched {
-                match self { $($(#[$at])* AnyPast::$name(_) => <super::$folder::$service as Modelled>::Past::expiry()),* }
+            pub fn expiry(self, before: AnyOp) -> Touched {
+                match (self, before) {
+                    $($(#[$at])* (AnyPast::$name(past), AnyOp::$name(op)) => past.expiry(Some(op)),)*
+                    $($(#[$at])* #[allow(unreachable_patterns)] (AnyPast::$name(past), _) => past.expiry(None),)*
+                }
             }
 
             /// What a request touches that lands late.

@@ -129,7 +129,7 @@ impl Backends {
         (servers.store, servers.lock) = (store?, lock?);
 
         let lock = LockBackend::reach(wanted, settings, &mut servers).await?;
-        let (store, postgres) = reach_store(wanted, &mut servers).await?;
+        let (store, postgres) = reach_store(wanted, &mut servers, lock.lease).await?;
         let mut warnings = postgres.as_ref().map_or(Vec::new(), |postgres| postgres.warnings().to_vec());
         if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {
             warnings.push(USERS_OF_ETCD.to_owned());
@@ -315,14 +315,14 @@ impl LockBackend {
 /// The store, and once more if it is one whose schema must be dropped.
 type Reached = (Arc<dyn Store>, Option<Arc<PostgresStore>>);
 
-async fn reach_store(wanted: &Wanted, servers: &mut Servers) -> Result<Reached, BackendError> {
+async fn reach_store(wanted: &Wanted, servers: &mut Servers, lease: Duration) -> Result<Reached, BackendError> {
     match wanted.store {
-        StoreKind::Sqlite => Ok((Arc::new(SqliteStore::new()?), None)),
+        StoreKind::Sqlite => Ok((Arc::new(SqliteStore::new()?.with_ttl(lease)), None)),
         StoreKind::Null => Ok((Arc::new(NullStore::default()), None)),
         StoreKind::Postgres => {
             let started = servers.store.as_ref().map(Started::urls).and_then(|urls| urls.into_iter().next());
             let url = started.as_ref().or(wanted.store_url.as_ref()).expect("it was started, or has a URL");
-            let mut store = PostgresStore::connect_for(url, wanted.handlers).await?;
+            let mut store = PostgresStore::connect_for(url, wanted.handlers).await?.with_ttl(lease);
             if wanted.expects(Disturbance::Partition, Target::Store) {
                 let relay = Relay::start(&store.address()).await.map_err(|error| no_relay("postgres", &error))?;
                 store = store.through(relay.address());

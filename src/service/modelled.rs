@@ -8,7 +8,7 @@ use super::ids::Ids;
 use super::touched::Touched;
 use crate::service::etcd::model::LockModelFlaw;
 use crate::service::store::model::StoreModelFlaw;
-use crate::terms::{Balances, Delivery, Entry, OutcomeOf, Profile, Session, Sessions};
+use crate::terms::{Balances, Delivery, Entry, MessageId, OutcomeOf, Profile, Session, Sessions};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +27,8 @@ pub struct Holder {
     pub attempt: u8,
     /// Its connection.
     pub session: Session,
+    /// The message that it is at work on.
+    pub message: MessageId,
 }
 
 /// A timer that runs, e.g. a lease's, by the id of what it ends.
@@ -101,6 +103,9 @@ pub trait Model: Clone + Eq + Hash + Debug {
     /// A timer runs out. One that is gone already need not go again.
     fn fire(&mut self, _timer: Timer) {}
 
+    /// Everything has settled, and every timer has run out that nobody waits for.
+    fn settle(&mut self) {}
+
     /// The timers that an operation would have to wait for.
     fn timers_ahead(&self, _op: Self::Op) -> Vec<Timer> {
         Vec::new()
@@ -163,9 +168,10 @@ pub trait Past: Copy + Default {
         Touched::ANYTHING
     }
 
-    /// What a timer touches that runs out; nothing where there are none.
+    /// What a timer touches that runs out while its lane is about to make an operation of this service, or of another; nothing where
+    /// there are none.
     #[must_use]
-    fn expiry() -> Touched {
+    fn expiry(self, _before: Option<Self::Op>) -> Touched {
         Touched::NOTHING
     }
 }

@@ -95,6 +95,16 @@ pub(crate) trait ReplayDriver {
         Ok(false)
     }
 
+    /// Whether somebody has taken a message for a time that has not run out.
+    fn is_taken(&mut self, _message: i64) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+
+    /// Lets the time run out for which messages were taken, from the first to the last of them.
+    fn end_taking(&mut self, _first: i64, _last: i64) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// Ends what was asked for as its expiry does. `others` are to stay.
     fn expire(&mut self, _id: i64, _others: &[i64]) -> Result<(), BackendError> {
         Ok(())

@@ -124,6 +124,11 @@ pub trait Strategy: Send + Sync {
         self.needs().iter().any(|need| need.role == Role::LOCK)
     }
 
+    /// Whether anything of it ends by itself after a time: the lease of a lock, or an id that was taken for a time.
+    fn has_timers(&self) -> bool {
+        self.needs_lock_service()
+    }
+
     /// Whether it runs only where an experiment or a command names it: most strategies do, so that an experiment which names none
     /// stays short.
     fn belongs_to_a_scenario(&self) -> bool {

@@ -25,11 +25,7 @@ fn every_strategy_keeps_its_promises_and_breaks_as_it_says() {
                 assert_eq!(exploration.broken_promises(&claim), [], "{} {store:?}", strategy.name());
             }
             let [one, two] = &explorations;
-            assert!(
-                unseen(&claim, strategy.needs_lock_service(), &[one, two]).is_empty(),
-                "{} {store:?}",
-                strategy.name()
-            );
+            assert!(unseen(&claim, strategy.has_timers(), &[one, two]).is_empty(), "{} {store:?}", strategy.name());
             for violation in claim.breaks.iter().flat_map(|b| b.shows) {
                 assert!(one.shows(*violation) || two.shows(*violation), "{} {store:?} {violation}", strategy.name());
             }

@@ -16,6 +16,9 @@ const QUEUES: u64 = 0b1111;
 /// so the two conflict, and two ends of different leases do not.
 const LIVES: u64 = 1 << 4;
 
+/// What the end of a lease touches, however it ends.
+const ENDS_A_LEASE: Touched = Touched { reads: LIVES, writes: QUEUES };
+
 fn bit(item: &Item) -> u64 {
     match item.which {
         Whose::Account(account) if item.place == QUEUE => 1 << (account.0 % 4),
@@ -79,11 +82,11 @@ impl Past for LockPast {
     }
 
     fn later() -> Touched {
-        LockPast::expiry()
+        ENDS_A_LEASE
     }
 
-    fn expiry() -> Touched {
-        Touched { reads: LIVES, writes: QUEUES }
+    fn expiry(self, _: Option<LockOp>) -> Touched {
+        ENDS_A_LEASE
     }
 
     /// Nobody keeps its lease alive any more.

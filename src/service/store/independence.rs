@@ -19,6 +19,10 @@ const WATCH: u64 = 1 << 31;
 /// The tables that have a row for each message, then those that have one for each account.
 const BY_MESSAGE: [StoreTable; 3] = [StoreTable::Mark, StoreTable::Claim, StoreTable::StoredAnswer];
 const BY_ACCOUNT: [StoreTable; 4] = [StoreTable::Account, StoreTable::Fence, StoreTable::Owner, StoreTable::Version];
+/// Then those whose rows are taken for a time, and what goes with them.
+const TIMED: [StoreTable; 3] = [StoreTable::Claimed, StoreTable::Daily, StoreTable::Phase];
+/// The bits of those whose time runs out.
+const TAKEN: u64 = 0xfff << 42;
 /// Then those that have one for each client.
 const BY_CLIENT: [StoreTable; 2] = [StoreTable::Sequence, StoreTable::LastAnswer];
 
@@ -30,7 +34,10 @@ fn bit(item: &Item) -> u64 {
     let place = |tables: &'static [StoreTable]| (0..).zip(tables).find(is_there);
     match item.which {
         Whose::Message(id) if item.place == ADVISORY => 1 << (36 + id.0.min(5)),
-        Whose::Message(id) => place(&BY_MESSAGE).map_or(0, |(table, _)| 1 << (6 * table + id.0.min(5))),
+        Whose::Message(id) => {
+            let timed = place(&TIMED).map_or(0, |(table, _)| 1 << (42 + 6 * table + id.0.min(5)));
+            place(&BY_MESSAGE).map_or(timed, |(table, _)| 1 << (6 * table + id.0.min(5)))
+        }
         Whose::Client(id) => place(&BY_CLIENT).map_or(0, |(table, _)| 1 << (32 + 2 * table + id.0 % 2)),
         Whose::Account(id) => place(&BY_ACCOUNT).map_or(0, |(table, _)| 1 << (18 + 3 * table + id.0 % 3)),
         // The ledger's order is the account's.
@@ -57,6 +64,8 @@ pub struct StorePast {
     written: u64,
     /// The locks that the connection holds, whatever becomes of the transaction.
     held: u64,
+    /// The message was taken for a time.
+    took: bool,
 }
 
 impl Past for StorePast {
@@ -77,6 +86,7 @@ impl Past for StorePast {
             Some(Advisory::Release) => self.held &= !writes,
             Some(Advisory::ForTransaction) | None => {}
         }
+        self.took |= op.acts().any(Acts::TAKES);
         if is_unknown {
             (self.transaction, self.held) = (None, 0);
         }
@@ -99,6 +109,11 @@ impl Past for StorePast {
             (Profile::Postgres, Some(Isolation::Serializable)) => Touched { reads: EVERYTHING, writes: WATCH },
             (Profile::Postgres, None | Some(Isolation::ReadCommitted)) | (Profile::Sqlite, Some(_)) => Touched::NOTHING,
         })
+    }
+
+    fn expiry(self, before: Option<StoreOp>) -> Touched {
+        let is_its = self.took || before.is_some_and(|op| op.acts().any(Acts::TAKES));
+        if is_its { Touched { reads: WRITER, writes: TAKEN } } else { Touched::NOTHING }
     }
 
     fn cut(self, profile: Profile) -> Touched {

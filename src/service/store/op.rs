@@ -5,12 +5,14 @@ use std::fmt;
 use super::argument::{ISOLATIONS, OpArgument, Word};
 use super::operations::for_each_operation;
 use super::program::Act::{
-    AddAmount, Advisory, Append, Clear, Insert, InsertBalance, Lock, PutAmount, Read, Record, SetBalance,
+    AddAmount, Advisory, Append, Clear, Insert, InsertBalance, Keep, Lock, PutAmount, Read, Record, SetBalance,
 };
 use super::program::Advisory::{ForSession, ForTransaction, Release};
 use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Next, Nothing, Raise, Replace};
-use super::program::StoreTable::{Account, Claim, Fence, LastAnswer, Mark, Owner, Sequence, StoredAnswer, Version};
-use super::program::{self, Gives, Program};
+use super::program::StoreTable::{
+    Account, Claim, Claimed, Daily, Fence, LastAnswer, Mark, Owner, Phase, Sequence, StoredAnswer, Version,
+};
+use super::program::{self, Gives, OnConflict, Program};
 use crate::service::contract::{Operation, asker_of, lane_name};
 use crate::service::{Acts, Footprint, HasIds, IdKind, Ids, Item, Kind, Sql};
 use crate::terms::{AccountId, Answer, ClientId, Effect, Failure, Isolation, LeaseId, MessageId, Request, Token};

@@ -113,6 +113,34 @@ macro_rules! for_each_operation {
             32 "create" [APPLIES] "create X#"
             Create create(request: &Request) -> Answer = rows(&[Record], Gives::Applied);
 
+            /// Takes the message id for a time; true if nobody had it, or if the time of whoever had it has run out.
+            33 "take" [TAKES] "take K#"
+            Take take(id: MessageId) -> bool = rows(&[Insert(Claimed, OnConflict::Take)], Gives::Claimed);
+
+            /// Stores the answer `R`, and keeps for good what was taken for a time.
+            34 "keep" [MARKS] "keep K#, store R#"
+            KeepTaken keep(id: MessageId, answer: Answer) -> ()
+            = rows(&[Insert(StoredAnswer, Another), Keep(Claimed)], Gives::Done);
+
+            /// Takes the message id for a time, and applies the effect and stores the answer if it could be taken; in one statement.
+            /// Nothing if somebody has it whose time has not run out.
+            35 "take-and-apply" [APPLIES, TAKES] "take K# and apply X#"
+            TakeAndApply take_and_apply(request: &Request) -> Option<Answer>
+            = rows(&[Insert(Claimed, OnConflict::Take), AddAmount, Append, InsertBalance(StoredAnswer)], Gives::Applied);
+
+            /// The same, where an id is taken until midnight.
+            36 "take-for-the-day" [APPLIES, TAKES] "take K# for the day and apply X#"
+            TakeForTheDay take_for_the_day(request: &Request) -> Option<Answer>
+            = rows(&[Insert(Daily, OnConflict::Take), AddAmount, Append, InsertBalance(StoredAnswer)], Gives::Applied);
+
+            /// Remembers how far the work on a message has come; true if it had not come so far before.
+            37 "advance-phase" [] "advance K# to phase $"
+            AdvancePhase advance_phase(id: MessageId, phase: u32) -> bool = rows(&[Insert(Phase, Raise)], Gives::Claimed);
+
+            /// Keeps for good what was taken for a time.
+            38 "finish" [MARKS] "finish K#"
+            Finish finish(id: MessageId) -> () = rows(&[Keep(Claimed)], Gives::Done);
+
             /// Remembers a number as the client's last one; true if it is higher than the one that was there.
             24 "advance" [ORDERS] "advance to $"
             Advance advance(client: ClientId, sequence: u32) -> bool = rows(&[Insert(Sequence, Raise)], Gives::Claimed);

@@ -21,6 +21,12 @@ pub enum StoreTable {
     LastAnswer,
     /// How often each account was set.
     Version,
+    /// Ids that somebody has taken for a time.
+    Claimed,
+    /// Ids by the day on which they came: the same id is taken once a day.
+    Daily,
+    /// How far the work on a message has come.
+    Phase,
 }
 
 /// What a statement needs to know of a table.
@@ -40,7 +46,7 @@ pub struct Columns {
 
 impl StoreTable {
     /// Every table, in the order of their declaration.
-    pub const ALL: [StoreTable; 9] = [
+    pub const ALL: [StoreTable; 12] = [
         StoreTable::Account,
         StoreTable::Mark,
         StoreTable::Claim,
@@ -50,6 +56,9 @@ impl StoreTable {
         StoreTable::Sequence,
         StoreTable::LastAnswer,
         StoreTable::Version,
+        StoreTable::Claimed,
+        StoreTable::Daily,
+        StoreTable::Phase,
     ];
 
     /// What makes it, in a dialect whose whole numbers are of this type. With `keyless`, which is a mistake on purpose, nothing
@@ -58,7 +67,8 @@ impl StoreTable {
     pub fn definition(self, number: &str, keyless: bool) -> Vec<String> {
         let Columns { table, key, value, has_several, .. } = self.columns();
         let value = value.map(|value| format!(", {value} {number} NOT NULL")).unwrap_or_default();
-        let is_key = if has_several || keyless { "NOT NULL" } else { "PRIMARY KEY" };
+        let is_key = if has_several || keyless || self == StoreTable::Daily { "NOT NULL" } else { "PRIMARY KEY" };
+        let value = if self == StoreTable::Daily { value + &format!(", PRIMARY KEY ({key}, day)") } else { value };
         let index = has_several.then(|| format!("CREATE INDEX {table}_by_{key} ON {table} ({key})"));
         std::iter::once(format!("CREATE TABLE {table} ({key} {number} {is_key}{value})")).chain(index).collect()
     }
@@ -86,6 +96,9 @@ impl StoreTable {
             StoreTable::Sequence => ("sequence", "client", Parameter::Client, Some("number"), false, "newer"),
             StoreTable::LastAnswer => ("last_answer", "client", Parameter::Client, Some("answer"), false, "kept"),
             StoreTable::Version => ("version", "account", Parameter::Account, Some("number"), false, "matched"),
+            StoreTable::Claimed => ("claimed", "message", Parameter::Message, Some("expires"), false, "taken"),
+            StoreTable::Daily => ("daily", "message", Parameter::Message, Some("day"), false, "taken"),
+            StoreTable::Phase => ("phase", "message", Parameter::Message, Some("number"), false, "advanced"),
         };
         Columns { table, key, key_is, value, has_several, changed }
     }
@@ -119,6 +132,8 @@ pub enum OnConflict {
     Replace,
     /// The value is replaced, if the new one is the next after it. Nothing is inserted but the first.
     Next,
+    /// The row is taken for a time, unless somebody has it whose time has not run out. The value is the end of that time.
+    Take,
 }
 
 impl OnConflict {
@@ -130,7 +145,7 @@ impl OnConflict {
             OnConflict::KeepFirst => Some("="),
             OnConflict::Raise => Some("<"),
             OnConflict::Next => Some("+ 1 ="),
-            OnConflict::Another | OnConflict::Nothing | OnConflict::Replace => None,
+            OnConflict::Another | OnConflict::Nothing | OnConflict::Replace | OnConflict::Take => None,
         }
     }
 
@@ -144,9 +159,20 @@ impl OnConflict {
             OnConflict::Next => there + 1 == new,
             OnConflict::Another | OnConflict::Replace => true,
             OnConflict::Nothing => false,
+            OnConflict::Take => there == EXPIRED,
         }
     }
 }
+
+/// What the model knows of the end of a time for which a row was taken: it has come, it will come, it never comes.
+pub const EXPIRED: i64 = 0;
+/// See [`EXPIRED`].
+pub const TAKEN: i64 = 1;
+/// See [`EXPIRED`].
+pub const KEPT: i64 = 2;
+
+/// The end of a time that never comes, in SQL.
+pub const FOREVER: i64 = i64::MAX;
 
 impl Columns {
     /// What both dialects say for it behind an insertion. With `blindly`, which is a mistake on purpose, nothing is compared.
@@ -190,6 +216,8 @@ pub enum Act {
     InsertBalance(StoreTable),
     /// Reads the value of the row with the key, and locks the row until the transaction ends (SELECT … FOR UPDATE).
     Lock(StoreTable),
+    /// What was taken for a time is kept for good.
+    Keep(StoreTable),
     /// Takes or releases the lock that has the message's id for a name, and guards no row.
     Advisory(Advisory),
 }
@@ -282,6 +310,23 @@ pub enum Parameter {
     Copy,
     /// Who sent the request.
     Client,
+    /// The time of the handler's clock, in microseconds since 1970.
+    Now,
+    /// The end of the time for which a row is taken that is taken now.
+    Expires,
+    /// The day by the handler's clock. A day is as long as a row is taken for.
+    Day,
+}
+
+/// For how long rows are taken, in microseconds, where nothing else is said: thirty years, so that no time runs out by itself
+/// while schedules are made step by step.
+pub const LONG_US: i64 = 1_000_000_000_000_000;
+
+/// The time of this machine's clock, in microseconds since 1970.
+#[must_use]
+pub fn now_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Where the locks are that guard no row.
@@ -291,9 +336,9 @@ pub const ADVISORY: &str = "advisory lock";
 pub const LEDGER: &str = "ledger";
 
 impl StoreOp {
-    /// The value of a parameter.
+    /// The value of a parameter, where rows are taken for so long.
     #[must_use]
-    pub(super) fn value_of(self, parameter: Parameter, by: Delivery) -> Option<i64> {
+    pub(super) fn value_of(self, parameter: Parameter, by: Delivery, ttl_us: i64) -> Option<i64> {
         match parameter {
             Parameter::Message => Some(self.message.into()),
             Parameter::Account => Some(self.account.into()),
@@ -304,6 +349,9 @@ impl StoreOp {
             Parameter::Attempt => Some(by.attempt.into()),
             Parameter::Copy => Some(by.copy.into()),
             Parameter::Client => Some(self.client().0.into()),
+            Parameter::Now => Some(now_us()),
+            Parameter::Expires => Some(now_us().saturating_add(ttl_us)),
+            Parameter::Day => Some(now_us() / ttl_us.max(1)),
         }
     }
 }
@@ -322,7 +370,7 @@ pub(super) fn footprint(program: &Program, op: StoreOp) -> Footprint {
             Act::Append | Act::Record => {
                 footprint.writes.push(Item { place: LEDGER, which: Whose::Message(op.message()) })
             }
-            Act::Lock(table) => footprint.writes.push(table.item(op)),
+            Act::Lock(table) | Act::Keep(table) => footprint.writes.push(table.item(op)),
             Act::Advisory(_) => footprint.writes.push(Item { place: ADVISORY, which: Whose::Message(op.message()) }),
         }
     }

@@ -130,7 +130,7 @@ impl LockService {
 mod tests {
     use super::*;
     use crate::service::contract::asked_id;
-    use crate::terms::Delivery;
+    use crate::terms::{Delivery, MessageId};
 
     #[test]
     fn the_newest_timer_of_a_holder_fires_first_and_then_the_next() {
@@ -139,7 +139,7 @@ mod tests {
             let by = Asker { by: Delivery::FIRST, id: asked_id(lane, 0, number) };
             assert!(service.call(Session(0), LockOp::GrantLease, by, &mut Vec::new()).is_ok());
         }
-        let holder = Holder { lane: 0, attempt: 0, session: Session(0) };
+        let holder = Holder { lane: 0, attempt: 0, session: Session(0), message: MessageId(0) };
         for number in [1, 0] {
             let timer = service.timer(holder).expect("it runs");
             assert_eq!(timer, Timer(asked_id(0, 0, number)));

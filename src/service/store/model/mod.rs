@@ -24,11 +24,11 @@ use rows::{Insertion, Note, Row};
 use serializable::Serializable;
 use transaction::Transaction;
 
-use crate::service::modelled::{Asker, Called, Model, ModelSettings};
-use crate::service::store::program::StoreTable;
+use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Timer};
+use crate::service::store::program::{EXPIRED, StoreTable, TAKEN};
 use crate::service::store::{Does, StoreOp, StoreResponse};
 use crate::service::{IdKind, Ids};
-use crate::terms::{AccountId, Balances, Entry, Failure, MessageId, OutcomeOf, Profile, Session};
+use crate::terms::{AccountId, Balances, Entry, Failure, MessageId, OutcomeOf, Profile, Session, Sessions};
 
 /// A deliberate mistake, so that a test can show that it is caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,12 +51,21 @@ fn value_place(table: StoreTable) -> Option<usize> {
         StoreTable::Sequence => Some(2),
         StoreTable::LastAnswer => Some(3),
         StoreTable::Version => Some(4),
+        StoreTable::Claimed => Some(CLAIMED),
+        StoreTable::Daily => Some(CLAIMED + 1),
+        StoreTable::Phase => Some(CLAIMED + 2),
         StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => None,
     }
 }
 
 /// How many tables there are that have a value for each account or each client.
-const VALUES: usize = 5;
+const VALUES: usize = 8;
+
+/// The place among them of the first table whose rows are taken for a time. From here on they have a value for each message.
+const CLAIMED: usize = 5;
+
+/// The places of the tables whose rows are taken for a time.
+const TIMED: std::ops::Range<usize> = CLAIMED..CLAIMED + 2;
 
 /// The place among the tables that have any number of values for each message.
 fn note_place(table: StoreTable) -> Option<usize> {
@@ -69,7 +78,10 @@ fn note_place(table: StoreTable) -> Option<usize> {
         | StoreTable::Owner
         | StoreTable::Sequence
         | StoreTable::LastAnswer
-        | StoreTable::Version => None,
+        | StoreTable::Version
+        | StoreTable::Claimed
+        | StoreTable::Daily
+        | StoreTable::Phase => None,
     }
 }
 
@@ -105,7 +117,7 @@ impl Tables {
             flaw: None,
             accounts: (u8::try_from(count).unwrap_or(u8::MAX), u8::try_from(count).unwrap_or(u8::MAX)),
             balances: vec![Row::new(0); count],
-            values: std::array::from_fn(|_| vec![Row::new(None); count]),
+            values: std::array::from_fn(|at| vec![Row::new(None); if at < CLAIMED { count } else { 0 }]),
             claims: Vec::new(),
             advisory: Vec::new(),
             notes: [const { Vec::new() }; 2],
@@ -131,7 +143,7 @@ impl Tables {
             return false;
         }
         self.balances.resize(place + 1, Row::new(0));
-        self.values.iter_mut().for_each(|rows| rows.resize(place + 1, Row::new(None)));
+        self.values[..CLAIMED].iter_mut().for_each(|rows| rows.resize(place + 1, Row::new(None)));
         true
     }
 
@@ -176,10 +188,11 @@ impl Model for Tables {
         let count = usize::from(self.accounts.0);
         self.balances.truncate(count);
         self.balances.iter_mut().for_each(|row| *row = Row::new(0));
-        for rows in &mut self.values {
+        for rows in &mut self.values[..CLAIMED] {
             rows.truncate(count);
             rows.iter_mut().for_each(|row| *row = Row::new(None));
         }
+        self.values[CLAIMED..].iter_mut().for_each(Vec::clear);
         self.advisory.clear();
         self.claims.clear();
         self.notes.iter_mut().for_each(Vec::clear);
@@ -227,8 +240,36 @@ impl Model for Tables {
         }
     }
 
+    /// What was taken of the message that a holder is at work on. While a transaction has the row, or the only place of a writer, its
+    /// time is not up.
+    fn timer(&self, of: Holder) -> Option<Timer> {
+        let is_busy = self.profile == Profile::Sqlite && !self.open.is_empty();
+        let taken = |row: &Row<Option<i64>>| row.locked.is_none() && row.committed == Some(TAKEN);
+        let mut rows = self.values[TIMED].iter().filter_map(|rows| rows.get(of.message.0 as usize));
+        (!is_busy && rows.any(taken)).then(|| Timer(of.message.0.into()))
+    }
+
+    fn fire(&mut self, Timer(message): Timer) {
+        let snapshots = self.snapshots();
+        let place = usize::try_from(message).unwrap_or(usize::MAX);
+        let rows = self.values[TIMED].iter_mut().filter_map(|rows| rows.get_mut(place));
+        rows.for_each(|row| expire(row, snapshots));
+    }
+
+    fn settle(&mut self) {
+        self.values[TIMED].iter_mut().flatten().for_each(|row| expire(row, Sessions::NONE));
+    }
+
     fn balances(&self) -> Balances {
         (0..).map(AccountId).zip(self.balances.iter().map(|row| row.committed)).collect()
+    }
+}
+
+/// The time for which a row was taken has run out.
+fn expire(row: &mut Row<Option<i64>>, snapshots: Sessions) {
+    if row.committed == Some(TAKEN) {
+        row.committed = Some(EXPIRED);
+        row.newer_than = snapshots;
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{StoreModelFlaw, Tables, note_place, value_place};
 use super::{rows::Insertion, rows::Note, rows::Row};
 use crate::service::modelled::{Called, Waits};
-use crate::service::store::program::{Act, OnConflict, Parameter, Program, StoreTable};
+use crate::service::store::program::{Act, KEPT, OnConflict, Parameter, Program, StoreTable, TAKEN};
 use crate::service::store::{StoreOp, StoreOutcome, StoreResponse};
 use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Session, Sessions};
 
@@ -97,6 +97,10 @@ impl Tables {
                     row = Some(Some(0));
                 }
                 Act::Append => self.append(maker, op, row.flatten(), ledger),
+                Act::Keep(table) => {
+                    self.keep(maker, op, table)?;
+                    row = Some(None);
+                }
                 Act::Lock(table) => row = Some(self.lock(maker, op, table)?),
                 Act::Advisory(how) => {
                     self.advise(maker.session, maker.at.is_some(), op.message(), how)?;
@@ -119,7 +123,7 @@ impl Tables {
                         return Ok(());
                     }
                 }
-                Act::Insert(table, _) => {
+                Act::Insert(table, _) | Act::Keep(table) => {
                     if let Some(row) = value_place(table).and_then(|at| self.values[at].get(key_of(table, op))) {
                         holders = holders.and(row.held_by_other(maker.session));
                     }
@@ -204,7 +208,7 @@ impl Tables {
         conflict: OnConflict,
     ) -> Result<bool, Halt> {
         let blindly = table == StoreTable::Fence && self.has_flaw(StoreModelFlaw::NoTokenComparison);
-        let (place, value) = (key_of(table, op), op.value());
+        let (place, value) = (key_of(table, op), if conflict == OnConflict::Take { TAKEN } else { op.value() });
         let rows = &mut self.values[at];
         if rows.len() <= place {
             rows.resize(place + 1, Row::new(None));
@@ -236,6 +240,18 @@ impl Tables {
         let snapshots = self.snapshots();
         change(&mut self.balances[place], maker, balance, snapshots);
         Ok(balance)
+    }
+
+    /// What was taken for a time is kept for good, if it is there.
+    fn keep(&mut self, maker: Maker, op: StoreOp, table: StoreTable) -> Result<(), Halt> {
+        let (Some(at), place) = (value_place(table), key_of(table, op)) else { return Ok(()) };
+        if self.values[at].get(place).is_some_and(|row| row.current(maker.session).is_some()) {
+            check_snapshot(maker, &self.values[at][place])?;
+            self.writes(maker, table)?;
+            let snapshots = self.snapshots();
+            change(&mut self.values[at][place], maker, Some(KEPT), snapshots);
+        }
+        Ok(())
     }
 
     /// Locks an account's row, and gives its balance as it is by now.
@@ -287,10 +303,14 @@ fn add(balance: i64, op: StoreOp) -> i64 {
     balance.saturating_add(op.effect().amount.into())
 }
 
-/// The number of the account or the client whose row in a table an operation is about.
+/// The number of the account, the client or the message whose row in a table an operation is about.
 fn key_of(table: StoreTable, op: StoreOp) -> usize {
-    let is_client = table.columns().key_is == Parameter::Client;
-    if is_client { op.client().0 as usize } else { op.effect().account.0 as usize }
+    let key = match table.columns().key_is {
+        Parameter::Client => op.client().0,
+        Parameter::Message => op.message().0,
+        _ => op.effect().account.0,
+    };
+    key as usize
 }
 
 /// Whether the snapshot, if there is one, lets a row be changed: it must not be older.

@@ -1,6 +1,7 @@
 //! The SQL of the lab with its parameters written in, for those who carry it out without the lab.
 
 use super::statements::{self, Argument};
+use crate::service::store::program::LONG_US;
 use crate::service::store::{Does, StoreOp};
 use crate::terms::Delivery;
 
@@ -26,7 +27,7 @@ pub(crate) fn sql(op: StoreOp, by: Delivery) -> String {
         Does::Commit => statements::COMMIT.to_owned(),
         Does::Rollback => statements::ROLLBACK.to_owned(),
         Does::Own | Does::Rows(_) => {
-            let (text, parameters) = statements::statement(op, by);
+            let (text, parameters) = statements::statement(op, by, LONG_US);
             // The lab's own statements give each parameter a place that says its type. A strategy's own need not.
             let is_typed = *op.does() == Does::Own;
             let values: Vec<String> = parameters.into_iter().map(|parameter| literal(parameter, is_typed)).collect();

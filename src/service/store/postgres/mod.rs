@@ -41,6 +41,8 @@ pub struct PostgresStore {
     /// The handlers' way, which may be another.
     handlers: PgConnectOptions,
     schema: String,
+    /// For how long rows are taken, in microseconds.
+    ttl_us: i64,
     settings: Vec<(String, String)>,
     warnings: Vec<String>,
     /// The server's process behind the keeper.
@@ -101,6 +103,7 @@ impl PostgresStore {
             handlers: options.clone(),
             options,
             schema,
+            ttl_us: super::program::LONG_US,
             settings,
             warnings,
             keeper_pid,
@@ -124,6 +127,13 @@ impl PostgresStore {
             run(&mut connection, &statement).await?;
         }
         Ok(())
+    }
+
+    /// The same, where rows are taken for so long.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Duration) -> Self {
+        self.ttl_us = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
+        self
     }
 
     /// Where the server is.
@@ -158,7 +168,7 @@ impl PostgresStore {
         let mut connection = open(&at(&self.handlers, address)).await?;
         let asked = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await;
         let pid = asked.map_err(|error| broken(&error))?;
-        Ok((Box::new(PostgresSession::new(connection)), pid))
+        Ok((Box::new(PostgresSession::new(connection, self.ttl_us)), pid))
     }
 
     /// Opens a connection that watches over the others.
@@ -295,9 +305,9 @@ async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), 
     run(connection, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await
 }
 
-async fn session_with(options: PgConnectOptions) -> Result<Box<dyn Connection>, BackendError> {
+async fn session_with(options: PgConnectOptions, ttl_us: i64) -> Result<Box<dyn Connection>, BackendError> {
     match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
-        Ok(Ok(connection)) => Ok(Box::new(PostgresSession::new(connection))),
+        Ok(Ok(connection)) => Ok(Box::new(PostgresSession::new(connection, ttl_us))),
         // A server that is down for the moment is an outcome, not a broken trial.
         Ok(Err(sqlx::Error::Io(_))) | Err(_) => Ok(Box::new(Unreachable)),
         Ok(Err(error)) if session::is_starting(&error) => Ok(Box::new(Unreachable)),
@@ -373,7 +383,7 @@ fn broken(error: &sqlx::Error) -> BackendError {
 
 impl Backend for PostgresStore {
     fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
-        Box::pin(session_with(self.handlers.clone()))
+        Box::pin(session_with(self.handlers.clone(), self.ttl_us))
     }
 
     fn way(&self) -> Option<Way> {
@@ -382,7 +392,7 @@ impl Backend for PostgresStore {
     }
 
     fn connect_through(&self, address: &Address) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
-        Box::pin(session_with(at(&self.handlers, address)))
+        Box::pin(session_with(at(&self.handlers, address), self.ttl_us))
     }
 
     fn describe(&self) -> Vec<(String, String)> {

@@ -6,6 +6,7 @@ use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
 use super::{broken, entry, read_balances, run, statements};
+use crate::service::store::program::{self, LONG_US};
 use crate::service::{BackendError, Scope};
 use crate::terms::{Balances, Entry};
 
@@ -74,6 +75,27 @@ impl PostgresOverseer {
         run(&mut self.connection, &statements::empty()).await?;
         let open = sqlx::query(statements::OPEN_ACCOUNTS).bind(i64::from(first)).bind(i64::from(first + accounts));
         self.connection.execute(open).await.map(drop).map_err(|error| broken(&error))
+    }
+
+    /// Whether any of these messages is taken for a time, and no transaction has the row.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the server is gone.
+    pub async fn is_taken(&mut self, first: i64, last: i64) -> Result<bool, BackendError> {
+        let [now, day] = [program::now_us(), program::now_us() / LONG_US];
+        let query = sqlx::query_scalar(statements::IS_TAKEN).bind(first).bind(last).bind(now).bind(day);
+        query.bind(program::FOREVER).fetch_one(&mut self.connection).await.map_err(|error| broken(&error))
+    }
+
+    /// The time runs out for which any of these messages are taken.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the server is gone.
+    pub async fn end_taking(&mut self, first: i64, last: i64) -> Result<(), BackendError> {
+        let [now, day] = [program::now_us(), program::now_us() / LONG_US];
+        let query = sqlx::query(statements::END_TAKING).bind(first).bind(last).bind(now).bind(day);
+        let ended = query.bind(program::FOREVER).execute(&mut self.connection).await;
+        ended.map(drop).map_err(|error| broken(&error))
     }
 
     /// The balances of these accounts.

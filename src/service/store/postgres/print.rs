@@ -1,6 +1,6 @@
 //! Prints statements for PostgreSQL: each is one statement, in one round trip.
 
-use crate::service::store::program::{Act, Advisory, Columns, OnConflict, Parameter, Program, StoreTable};
+use crate::service::store::program::{Act, Advisory, Columns, FOREVER, OnConflict, Parameter, Program, StoreTable};
 
 /// A statement's text, and its parameters in the order of their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +21,15 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
         printer.is_fenced = program.acts.contains(&Act::Insert(StoreTable::Fence, OnConflict::KeepHigher));
     }
     let (mut parts, mut last, mut before) = (Vec::new(), String::new(), None);
+    let main =
+        *program.acts.iter().find(|act| matches!(act, Act::Append)).or(program.acts.last()).unwrap_or(&Act::Append);
     for act in program.acts {
         let columns = match act {
-            Act::Read(table) | Act::Insert(table, _) | Act::InsertBalance(table) | Act::Lock(table) => table.columns(),
+            Act::Read(table)
+            | Act::Insert(table, _)
+            | Act::InsertBalance(table)
+            | Act::Lock(table)
+            | Act::Keep(table) => table.columns(),
             Act::AddAmount
             | Act::SetBalance
             | Act::PutAmount
@@ -33,16 +39,20 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
             | Act::Advisory(_) => StoreTable::Account.columns(),
         };
         let text = printer.act(*act, columns, before);
-        if *act == Act::Append || program.acts.len() == 1 {
+        if *act == main {
             last = text;
             continue;
         }
         let returning = match act {
             Act::Insert(..) => format!(" RETURNING {}", columns.key),
             Act::AddAmount | Act::SetBalance | Act::PutAmount | Act::Clear => " RETURNING balance".to_owned(),
-            Act::Read(_) | Act::Append | Act::Record | Act::InsertBalance(_) | Act::Lock(_) | Act::Advisory(_) => {
-                String::new()
-            }
+            Act::Read(_)
+            | Act::Append
+            | Act::Record
+            | Act::InsertBalance(_)
+            | Act::Keep(_)
+            | Act::Lock(_)
+            | Act::Advisory(_) => String::new(),
         };
         parts.push(format!("{} AS ({text}{returning})", columns.changed));
         before = Some(columns);
@@ -89,6 +99,22 @@ impl Printer {
                     Advisory::ForSession => format!("SELECT pg_advisory_lock({name})"),
                     Advisory::Release => format!("SELECT pg_advisory_unlock({name})"),
                 }
+            }
+            Act::Keep(_) => {
+                let value = value.unwrap_or(key);
+                format!("UPDATE {table} SET {value} = {FOREVER} WHERE {key} = {}", self.number(key_is))
+            }
+            Act::Insert(StoreTable::Daily, _) => {
+                let (own, day) = (self.number(key_is), self.number(Parameter::Day));
+                format!("INSERT INTO {table} ({key}, day) VALUES ({own}, {day}) ON CONFLICT DO NOTHING")
+            }
+            Act::Insert(_, OnConflict::Take) => {
+                let (own, expires) = (self.number(key_is), self.number(Parameter::Expires));
+                let (value, now) = (value.unwrap_or(key), self.number(Parameter::Now));
+                format!(
+                    "INSERT INTO {table} ({key}, {value}) VALUES ({own}, {expires}) ON CONFLICT ({key}) \
+                     DO UPDATE SET {value} = excluded.{value} WHERE {table}.{value} <= {now}"
+                )
             }
             Act::Insert(_, conflict) => {
                 let own = self.number(key_is);

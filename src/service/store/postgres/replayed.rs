@@ -197,6 +197,14 @@ impl ReplayDriver for ReplayedPostgres {
         }
     }
 
+    fn is_taken(&mut self, message: i64) -> Result<bool, BackendError> {
+        self.runtime.block_on(self.overseer.is_taken(message, message))
+    }
+
+    fn end_taking(&mut self, first: i64, last: i64) -> Result<(), BackendError> {
+        self.runtime.block_on(self.overseer.end_taking(first, last))
+    }
+
     fn ledger(&mut self, of: &Scope) -> Result<Vec<Entry>, BackendError> {
         self.runtime.block_on(self.overseer.ledger(of))
     }

@@ -15,6 +15,8 @@ use crate::terms::{Delivery, Failure, OutcomeOf};
 pub(super) struct PostgresSession {
     connection: PgConnection,
     transaction: OpenTransaction,
+    /// For how long rows are taken.
+    ttl_us: i64,
 }
 
 /// Where a connection stands.
@@ -30,8 +32,8 @@ enum OpenTransaction {
 pub(super) struct Unreachable;
 
 impl PostgresSession {
-    pub(super) fn new(connection: PgConnection) -> Self {
-        PostgresSession { connection, transaction: OpenTransaction::None }
+    pub(super) fn new(connection: PgConnection, ttl_us: i64) -> Self {
+        PostgresSession { connection, transaction: OpenTransaction::None, ttl_us }
     }
 
     async fn run(&mut self, op: StoreOp, by: Delivery) -> Result<OutcomeOf<StoreResponse>, sqlx::Error> {
@@ -77,7 +79,7 @@ impl PostgresSession {
 
     /// The first column of the first row, if there is one.
     async fn first_value(&mut self, op: StoreOp, by: Delivery) -> Result<Option<Option<i64>>, sqlx::Error> {
-        let row = query(op, by).fetch_optional(&mut self.connection).await?;
+        let row = query(op, by, self.ttl_us).fetch_optional(&mut self.connection).await?;
         let Some(row) = row else { return Ok(None) };
         // The first column of a statement of the strategy's own may be of any type.
         match row.try_get(0) {
@@ -87,7 +89,7 @@ impl PostgresSession {
     }
 
     async fn rows_changed(&mut self, op: StoreOp, by: Delivery) -> Result<u64, sqlx::Error> {
-        Ok(query(op, by).execute(&mut self.connection).await?.rows_affected())
+        Ok(query(op, by, self.ttl_us).execute(&mut self.connection).await?.rows_affected())
     }
 }
 
@@ -98,8 +100,8 @@ fn whole(row: &PgRow) -> i64 {
 }
 
 /// The statement of an operation, with its parameters bound.
-fn query(op: StoreOp, by: Delivery) -> Query<'static, Postgres, PgArguments> {
-    let (text, parameters) = statements::statement(op, by);
+fn query(op: StoreOp, by: Delivery, ttl_us: i64) -> Query<'static, Postgres, PgArguments> {
+    let (text, parameters) = statements::statement(op, by, ttl_us);
     parameters.into_iter().fold(sqlx::query(text), |query, parameter| match parameter {
         Argument::Bigint(value) => query.bind(value),
         Argument::Int(value) => query.bind(value),

@@ -72,6 +72,18 @@ pub(super) const LEDGER_OF: &str = "SELECT number, message, account, amount, bal
 /// The first and the last account.
 pub(super) const BALANCES: &str = "SELECT id, balance FROM account WHERE id BETWEEN $1 AND $2 ORDER BY id";
 
+/// The first and the last message, the time by the clock of whoever asks, its day, the end that never comes: whether any of the
+/// messages is taken for a time, and no transaction has the row.
+pub(super) const IS_TAKEN: &str =
+    "SELECT EXISTS (SELECT FROM claimed WHERE message BETWEEN $1 AND $2 AND expires > $3 AND expires < $5 FOR UPDATE SKIP LOCKED)
+     OR EXISTS (SELECT FROM daily WHERE message BETWEEN $1 AND $2 AND day >= $4 FOR UPDATE SKIP LOCKED)";
+
+/// The same: the time runs out for which they are taken, and midnight passes. No two rows of a message get the same day.
+pub(super) const END_TAKING: &str = "WITH ended AS (UPDATE claimed SET expires = 0
+        WHERE message BETWEEN $1 AND $2 AND expires > $3 AND expires < $5)
+     UPDATE daily SET day = (SELECT min(day) - 1 FROM daily AS old WHERE old.message = daily.message)
+     WHERE message BETWEEN $1 AND $2 AND day >= $4";
+
 /// Process id: the processes that it waits for.
 pub(super) const BLOCKING: &str = "SELECT pg_blocking_pids($1)";
 
@@ -132,11 +144,11 @@ pub(super) fn claim_and_apply() -> &'static str {
     &PRINTED[place].as_ref().expect("it is a program").text
 }
 
-/// What an operation reads or changes, and the values in their order.
+/// What an operation reads or changes, and the values in their order, where rows are taken for so long.
 ///
 /// # Panics
 /// If it begins or ends a transaction.
-pub(super) fn statement(op: StoreOp, by: Delivery) -> (&'static str, Vec<Argument>) {
+pub(super) fn statement(op: StoreOp, by: Delivery, ttl_us: i64) -> (&'static str, Vec<Argument>) {
     if *op.does() == Does::Own {
         let sql = op.own();
         return (sql.text(), sql.values().into_iter().map(|value| Argument::Bigint(Some(value))).collect());
@@ -151,7 +163,10 @@ pub(super) fn statement(op: StoreOp, by: Delivery) -> (&'static str, Vec<Argumen
         | Parameter::Value
         | Parameter::Balance
         | Parameter::Token
-        | Parameter::Client => Argument::Bigint(op.value_of(*parameter, by)),
+        | Parameter::Client
+        | Parameter::Now
+        | Parameter::Expires
+        | Parameter::Day => Argument::Bigint(op.value_of(*parameter, by, ttl_us)),
     };
     (text, parameters.iter().map(argument).collect())
 }

@@ -13,6 +13,7 @@ use super::plan::{RunsAs, StatementPlan};
 use super::statements;
 use crate::service::provision::what_lets_files_be_opened;
 use crate::service::store::ledger;
+use crate::service::store::program::{self, LONG_US};
 use crate::service::store::{Does, StoreOp, StoreResponse};
 use crate::service::{BackendError, Scope};
 use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, OutcomeOf, Token};
@@ -73,6 +74,30 @@ impl ImmediateConnection {
         self.run(&statements::EMPTY)?;
         let fill = self.connection.execute(statements::FILL, [first, first + accounts]);
         fill.map(drop).map_err(|error| broken(&error))
+    }
+
+    /// Whether any of these messages is taken for a time. While anybody writes, the time of none is up.
+    ///
+    /// # Errors
+    /// [`BackendError`] if SQLite is broken rather than busy.
+    pub fn is_taken(&self, first: i64, last: i64) -> Result<bool, BackendError> {
+        match self.connection.execute_batch("BEGIN IMMEDIATE; COMMIT") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => return Ok(false),
+            began => began.map_err(|error| broken(&error))?,
+        }
+        let asked = self.connection.query_row(statements::IS_TAKEN, taken(first, last), |row| row.get(0));
+        asked.map_err(|error| broken(&error))
+    }
+
+    /// The time runs out for which any of these messages are taken.
+    ///
+    /// # Errors
+    /// [`BackendError`] if another connection is writing.
+    pub fn end_taking(&self, first: i64, last: i64) -> Result<(), BackendError> {
+        for statement in [statements::END_TAKING, statements::END_DAY] {
+            self.connection.execute(statement, taken(first, last)).map_err(|error| broken(&error))?;
+        }
+        Ok(())
     }
 
     /// Carries out an operation.
@@ -150,7 +175,7 @@ impl ImmediateConnection {
                 done
             }
             Does::Own | Does::Rows(_) => {
-                let plan = StatementPlan::new(op, by, true);
+                let plan = StatementPlan::new(op, by, true, LONG_US);
                 let row = match plan.how {
                     RunsAs::Read(text) => self.rows(text, &plan.values)?,
                     RunsAs::Own(text) => self.own(text, &plan.values)?,
@@ -234,6 +259,11 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
         token: row.get::<_, Option<i64>>(5)?.and_then(std::num::NonZeroI64::new).map(Token),
         by: Delivery { attempt: ledger::small(row.get(6)?), copy: ledger::small(row.get(7)?) },
     })
+}
+
+/// What is asked about messages that are taken: the first and the last, the time, the day, the end that never comes.
+fn taken(first: i64, last: i64) -> [i64; 5] {
+    [first, last, program::now_us(), program::now_us() / LONG_US, program::FOREVER]
 }
 
 /// An error that is no outcome of an operation.

@@ -9,6 +9,7 @@ mod statements;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Row};
@@ -36,6 +37,8 @@ pub enum StoreFlaw {
 pub struct SqliteStore {
     folder: tempfile::TempDir,
     flaw: Option<StoreFlaw>,
+    /// For how long rows are taken, in microseconds.
+    ttl_us: i64,
     current: Mutex<Database>,
 }
 
@@ -67,7 +70,14 @@ impl SqliteStore {
     pub fn with_flaw(flaw: Option<StoreFlaw>) -> Result<Self, BackendError> {
         let folder = temporary_folder("sqlite", Keeps::OnDisk)?;
         let current = Mutex::new(Database::new(&folder, 0));
-        Ok(SqliteStore { folder, flaw, current })
+        Ok(SqliteStore { folder, flaw, ttl_us: super::program::LONG_US, current })
+    }
+
+    /// The same, where rows are taken for so long.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Duration) -> Self {
+        self.ttl_us = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
+        self
     }
 
     fn current(&self) -> MutexGuard<'_, Database> {
@@ -167,7 +177,7 @@ impl Backend for SqliteStore {
         Box::pin(async {
             let (connection, database) = self.open().await?;
             let compares = self.flaw != Some(StoreFlaw::NoTokenComparison);
-            Ok(Box::new(SqliteSession::new(connection, database.writers, compares)) as Box<dyn Connection>)
+            Ok(Box::new(SqliteSession::new(connection, database.writers, compares, self.ttl_us)) as Box<dyn Connection>)
         })
     }
 

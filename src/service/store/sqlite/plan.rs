@@ -51,11 +51,11 @@ static TEXTS: LazyLock<Vec<Option<Texts>>> = LazyLock::new(|| texts(true));
 static BLIND: LazyLock<Vec<Option<Texts>>> = LazyLock::new(|| texts(false));
 
 impl StatementPlan {
-    /// The plan for an operation on rows. `compares_tokens` is false where the store has the mistake of not doing so.
+    /// The plan for an operation on rows, where rows are taken for so long. `compares_tokens` is false where the store has the mistake of not doing so.
     ///
     /// # Panics
     /// If the operation begins or ends a transaction, which is no statement on rows.
-    pub(super) fn new(op: StoreOp, by: Delivery, compares_tokens: bool) -> Self {
+    pub(super) fn new(op: StoreOp, by: Delivery, compares_tokens: bool, ttl_us: i64) -> Self {
         if *op.does() == Does::Own {
             let sql = op.own();
             let values = sql.values().into_iter().map(Some).collect();
@@ -69,7 +69,7 @@ impl StatementPlan {
             [Act::Read(_)] => RunsAs::Read(inside),
             _ => RunsAs::Write { inside, alone },
         };
-        let values = parameters.iter().map(|parameter| op.value_of(*parameter, by)).collect();
+        let values = parameters.iter().map(|parameter| op.value_of(*parameter, by, ttl_us)).collect();
         StatementPlan { how, values, gives: program.gives }
     }
 

@@ -4,7 +4,7 @@
 //! something: `changes()` is the number of rows that the last finished statement changed. Parameters are bound in the order in which
 //! they stand.
 
-use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Program, StoreTable};
+use crate::service::store::program::{Act, Columns, FOREVER, OnConflict, Parameter, Program, StoreTable};
 
 /// The statements' text, and their parameters in the order in which they stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,28 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
         // A transaction that may write has the whole database to itself: there is nothing to lock.
         Act::Lock(table) => one(Act::Read(table), goes_on, is_last, compares_tokens),
         Act::Advisory(_) => ("SELECT 1 WHERE ? IS NOT NULL".to_owned(), vec![Parameter::Message]),
+        Act::Keep(table) => {
+            let Columns { table, key, key_is, value, .. } = table.columns();
+            let value = value.unwrap_or(key);
+            (format!("UPDATE {table} SET {value} = {FOREVER} WHERE {key} = ?{condition}"), vec![key_is])
+        }
+        Act::Insert(StoreTable::Daily, _) => (
+            format!(
+                "INSERT INTO daily (message, day) VALUES (?, ?) ON CONFLICT DO NOTHING{}",
+                returning(is_last, "day")
+            ),
+            vec![Parameter::Message, Parameter::Day],
+        ),
+        Act::Insert(table, OnConflict::Take) => {
+            let Columns { table, key, key_is, value, .. } = table.columns();
+            let value = value.unwrap_or(key);
+            let text = format!(
+                "INSERT INTO {table} ({key}, {value}) VALUES (?, ?) ON CONFLICT ({key}) \
+                 DO UPDATE SET {value} = excluded.{value} WHERE {table}.{value} <= ?{}",
+                returning(is_last, value)
+            );
+            (text, vec![key_is, Parameter::Expires, Parameter::Now])
+        }
         Act::Insert(table, conflict) => {
             let is_blind = !compares_tokens && table == StoreTable::Fence;
             let of_table = table.columns();
@@ -54,7 +76,7 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
             };
             let on_conflict = of_table.on_conflict(conflict, is_blind);
             let tells = is_last && conflict != OnConflict::Another;
-            let returning = if tells { format!(" RETURNING {}", value.unwrap_or(key)) } else { String::new() };
+            let returning = returning(tells, value.unwrap_or(key));
             (format!("INSERT INTO {table} ({columns}) {new}{on_conflict}{returning}"), told)
         }
         Act::AddAmount => (
@@ -105,6 +127,11 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
             )
         }
     }
+}
+
+/// What tells that a row was changed, where that is to be told.
+fn returning(tells: bool, column: &str) -> String {
+    if tells { format!(" RETURNING {column}") } else { String::new() }
 }
 
 #[cfg(test)]

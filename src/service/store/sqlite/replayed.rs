@@ -97,6 +97,14 @@ impl ReplayDriver for ReplayedSqlite {
         Ok(())
     }
 
+    fn is_taken(&mut self, message: i64) -> Result<bool, BackendError> {
+        self.own.is_taken(message, message)
+    }
+
+    fn end_taking(&mut self, first: i64, last: i64) -> Result<(), BackendError> {
+        self.own.end_taking(first, last)
+    }
+
     fn ledger(&mut self, of: &Scope) -> Result<Vec<Entry>, BackendError> {
         self.reader().ledger(of)
     }

@@ -19,11 +19,13 @@ pub(super) struct SqliteSession {
     transaction: Option<OwnedMutexGuard<()>>,
     /// Whether tokens are compared, and not only remembered.
     compares_tokens: bool,
+    /// For how long rows are taken.
+    ttl_us: i64,
 }
 
 impl SqliteSession {
-    pub(super) fn new(connection: SqliteConnection, writers: WriterQueue, compares_tokens: bool) -> Self {
-        SqliteSession { connection, writers, transaction: None, compares_tokens }
+    pub(super) fn new(connection: SqliteConnection, writers: WriterQueue, compares_tokens: bool, ttl_us: i64) -> Self {
+        SqliteSession { connection, writers, transaction: None, compares_tokens, ttl_us }
     }
 
     async fn run(&mut self, op: StoreOp, by: Delivery) -> Result<OutcomeOf<StoreResponse>, sqlx::Error> {
@@ -40,7 +42,9 @@ impl SqliteSession {
             }
             Does::Commit => self.end("COMMIT").await?,
             Does::Rollback => self.end("ROLLBACK").await?,
-            Does::Own | Does::Rows(_) => return self.on_rows(StatementPlan::new(op, by, self.compares_tokens)).await,
+            Does::Own | Does::Rows(_) => {
+                return self.on_rows(StatementPlan::new(op, by, self.compares_tokens, self.ttl_us)).await;
+            }
         };
         Ok(OutcomeOf::Ok(response))
     }
