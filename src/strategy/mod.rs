@@ -11,6 +11,7 @@ mod check_then_act;
 mod check_then_act_serializable;
 mod check_then_act_transaction;
 mod claim;
+mod claim_lease;
 mod claim_then_act;
 mod conditional_put;
 mod dedup_table;

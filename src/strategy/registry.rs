@@ -51,6 +51,7 @@ impl Default for Registry {
         registry.register(super::put::Put);
         registry.register(super::conditional_put::ConditionalPut);
         registry.register(super::delete_matching::DeleteMatching);
+        registry.register(super::claim_lease::ClaimLease);
         registry
     }
 }
