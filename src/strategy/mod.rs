@@ -27,6 +27,7 @@ mod etcd_lock_marker;
 mod etcd_lock_overwrite;
 mod etcd_lock_twice;
 mod high_water_mark;
+mod idempotency_key;
 mod name;
 mod need;
 mod post;

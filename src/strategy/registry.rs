@@ -52,6 +52,7 @@ impl Default for Registry {
         registry.register(super::conditional_put::ConditionalPut);
         registry.register(super::delete_matching::DeleteMatching);
         registry.register(super::claim_lease::ClaimLease);
+        registry.register(super::idempotency_key::IdempotencyKey);
         registry
     }
 }

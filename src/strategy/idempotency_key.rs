@@ -1,0 +1,59 @@
+//! idempotency-key: the id is claimed for a time; the work goes on in phases, each in a transaction that remembers it.
+
+use super::{Claim, Strategy, finished};
+use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Violation};
+use crate::world::World;
+
+/// The phase after the effect.
+const APPLIED: u32 = 1;
+
+pub(super) struct IdempotencyKey;
+
+#[async_trait::async_trait]
+impl Strategy for IdempotencyKey {
+    fn name(&self) -> &'static str {
+        "idempotency-key"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[claim K for a time]; if fresh: T{advance K; if it was not: X, store R} [finish K]; else [read R]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "exactly once, same answer, while K is kept",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &Violation::ALL,
+            tolerates: &[],
+            breaks: &[],
+        }
+    }
+
+    fn has_timers(&self) -> bool {
+        true
+    }
+
+    fn belongs_to_a_scenario(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        if !world.store().take(request.id).await? {
+            return finished(world.store().read_answer(request.id).await?);
+        }
+        world.store().begin(Isolation::ReadCommitted).await?;
+        let answer = if world.store().advance_phase(request.id, APPLIED).await? {
+            let answer = world.store().apply(request).await?;
+            world.store().store_answer(request.id, answer).await?;
+            world.store().commit().await?;
+            answer
+        } else {
+            // Whoever had the claim before has come so far.
+            let answer = world.store().read_answer(request.id).await?;
+            world.store().rollback().await?;
+            finished(answer)?
+        };
+        world.store().finish(request.id).await?;
+        Ok(answer)
+    }
+}
