@@ -16,6 +16,7 @@ mod claim_then_act;
 mod conditional_put;
 mod dedup_table;
 mod dedup_table_statement;
+mod dedup_window;
 mod delete_matching;
 mod etcd_lock;
 mod etcd_lock_fenced;

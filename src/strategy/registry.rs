@@ -53,6 +53,7 @@ impl Default for Registry {
         registry.register(super::delete_matching::DeleteMatching);
         registry.register(super::claim_lease::ClaimLease);
         registry.register(super::idempotency_key::IdempotencyKey);
+        registry.register(super::dedup_window::DedupWindow);
         registry
     }
 }
