@@ -15,6 +15,7 @@ mod claim_lease;
 mod claim_then_act;
 mod conditional_put;
 mod dedup_table;
+mod dedup_table_partitioned;
 mod dedup_table_statement;
 mod dedup_window;
 mod delete_matching;

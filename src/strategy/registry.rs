@@ -54,6 +54,7 @@ impl Default for Registry {
         registry.register(super::claim_lease::ClaimLease);
         registry.register(super::idempotency_key::IdempotencyKey);
         registry.register(super::dedup_window::DedupWindow);
+        registry.register(super::dedup_table_partitioned::DedupTablePartitioned);
         registry
     }
 }
