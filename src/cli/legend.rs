@@ -10,7 +10,7 @@ Tokens of a schedule, here for lane a; a blank stands between two tokens:
   a~   the operation times out while its request is still on its way
   a+   the request that timed out reaches the backend
   ax   the handler (the server worker of the lane) crashes, and its client retries
-  a*   the lease of the lane's lock expires
+  a*   a time runs out: a lease expires, or a message id is free again
   a&   a request for a lock begins to wait in the queue (in replays only)
 ";
 
