@@ -9,7 +9,7 @@ use clap::Args;
 use super::signals::{must_undo, stop_on_signals};
 use super::{UsageError, output};
 use crate::exit;
-use crate::repeats::{Census, Counted, GRAMMAR, LISTING, RepeatsServer, Settings, document, kinds};
+use crate::repeats::{Arrivals, CountedRequest, GRAMMAR, LISTING, RepeatsServer, Settings, document, kinds};
 use crate::report::{Align, Table, to_text};
 
 /// The width of the listing.
@@ -28,7 +28,7 @@ pub(super) struct Repeats {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// End after this many seconds [default: when interrupted, e.g. by Ctrl-C]
-    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     lasts: Option<Duration>,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
@@ -60,7 +60,7 @@ impl Repeats {
         // A signal is the usual way to end this verb: what came is printed, and says the exit code.
         must_undo(true);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let (census, elapsed) = runtime.block_on(async {
+        let (arrivals, elapsed) = runtime.block_on(async {
             let server = RepeatsServer::start(self.listen, Settings::default()).map_err(|error| {
                 UsageError(format!(
                     "--listen {}: {error}; name an address of this machine and a free port",
@@ -78,51 +78,51 @@ impl Repeats {
                 () = stop.cancelled() => {}
                 () = over => {}
             }
-            anyhow::Ok((server.census(), server.elapsed()))
+            anyhow::Ok((server.arrivals(), server.elapsed()))
         })?;
         runtime.shutdown_background();
         output::print(&if self.json {
-            serde_json::to_string_pretty(&document(&census, elapsed, usize::MAX))? + "\n"
+            serde_json::to_string_pretty(&document(&arrivals, elapsed, usize::MAX))? + "\n"
         } else {
-            as_text(&census)
+            as_text(&arrivals)
         })?;
-        Ok(ExitCode::from(code(&census)))
+        Ok(ExitCode::from(code(&arrivals)))
     }
 }
 
-fn code(census: &Census) -> u8 {
-    if census.repeated_not_idempotent().next().is_some() {
+fn code(arrivals: &Arrivals) -> u8 {
+    if arrivals.repeated_not_idempotent().next().is_some() {
         exit::BROKEN
-    } else if census.uncounted > 0 {
+    } else if arrivals.uncounted > 0 {
         exit::INCONCLUSIVE
     } else {
         exit::MET
     }
 }
 
-fn as_text(census: &Census) -> String {
+fn as_text(arrivals: &Arrivals) -> String {
     let mut out = String::new();
-    let requests: Vec<&Counted> = census.requests().collect();
+    let requests: Vec<&CountedRequest> = arrivals.requests().collect();
     if requests.is_empty() {
         out.push_str("no request came\n");
     } else {
-        out.push_str(&to_text(&by_kind(census), WIDTH));
+        out.push_str(&to_text(&by_kind(arrivals), WIDTH));
         out.push('\n');
         out.push_str(&each(requests));
     }
     let others = [
-        (census.malformed, "answered 400: not HTTP"),
-        (census.too_large, "refused: the head or the body is too large"),
-        (census.too_slow, "answered 408: the body did not come to its end in time"),
-        (census.unfinished, "not finished: the sender left before the end"),
-        (census.unknown_paths, "answered 404: the path says nothing that `oncelab repeats --help` knows"),
-        (census.uncounted, "not counted: there were too many different requests before"),
+        (arrivals.malformed, "answered 400: not HTTP"),
+        (arrivals.too_large, "refused: the head or the body is too large"),
+        (arrivals.too_slow, "answered 408: the body did not come to its end in time"),
+        (arrivals.unfinished, "not finished: the sender left before the end"),
+        (arrivals.unknown_paths, "answered 404: the path says nothing that `oncelab repeats --help` knows"),
+        (arrivals.uncounted, "not counted: there were too many different requests before"),
     ];
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         out.push_str(&output::hanging(&format!("{count} "), what));
     }
     out.push('\n');
-    let repeated = census.repeated_not_idempotent().count();
+    let repeated = arrivals.repeated_not_idempotent().count();
     out.push_str(&output::wrap(&match repeated {
         0 => "no request that is not idempotent came twice".to_owned(),
         1 => "1 request that is not idempotent came more than once".to_owned(),
@@ -136,7 +136,7 @@ fn yes(is: bool) -> Vec<String> {
     vec![if is { "yes" } else { "no" }.to_owned()]
 }
 
-fn by_kind(census: &Census) -> Table {
+fn by_kind(arrivals: &Arrivals) -> Table {
     let mut table = Table::new(&[
         ("method", Align::Left),
         ("key", Align::Left),
@@ -145,7 +145,7 @@ fn by_kind(census: &Census) -> Table {
         ("repeated", Align::Right),
         ("most arrivals", Align::Right),
     ]);
-    for kind in kinds(census) {
+    for kind in kinds(arrivals) {
         let figures = [kind.requests, kind.repeated, kind.most].map(|figure| vec![figure.to_string()]);
         let mut row = vec![vec![shortened(&kind.method)], yes(kind.keyed), yes(kind.has_body)];
         row.extend(figures);
@@ -155,7 +155,7 @@ fn by_kind(census: &Census) -> Table {
 }
 
 /// The requests that came most often, and how many more there are.
-fn each(mut requests: Vec<&Counted>) -> String {
+fn each(mut requests: Vec<&CountedRequest>) -> String {
     let mut table = Table::new(&[
         ("came", Align::Right),
         ("faults", Align::Right),

@@ -6,29 +6,29 @@ use std::time::Duration;
 use hyper::Version;
 use serde_json::{Value, json};
 
-use super::census::{Census, Counted};
+use super::arrivals::{Arrivals, CountedRequest};
 
 /// The document, with at most so many requests: those that came most often. The counts are those of all.
-pub(crate) fn document(census: &Census, elapsed: Duration, most_listed: usize) -> Value {
-    let mut requests: Vec<&Counted> = census.requests().collect();
+pub(crate) fn document(arrivals: &Arrivals, elapsed: Duration, most_listed: usize) -> Value {
+    let mut requests: Vec<&CountedRequest> = arrivals.requests().collect();
     // The sort keeps the order of the first arrivals.
     requests.sort_by_key(|counted| std::cmp::Reverse(counted.arrivals));
     requests.truncate(most_listed);
     json!({
         "seconds": elapsed.as_secs_f64(),
         "requests": requests.into_iter().map(request).collect::<Vec<_>>(),
-        "kinds": kinds(census).iter().map(Kind::as_json).collect::<Vec<_>>(),
-        "repeated_not_idempotent": census.repeated_not_idempotent().count(),
-        "malformed": census.malformed,
-        "too_large": census.too_large,
-        "too_slow": census.too_slow,
-        "unfinished": census.unfinished,
-        "unknown_paths": census.unknown_paths,
-        "uncounted": census.uncounted,
+        "kinds": kinds(arrivals).iter().map(RequestKind::as_json).collect::<Vec<_>>(),
+        "repeated_not_idempotent": arrivals.repeated_not_idempotent().count(),
+        "malformed": arrivals.malformed,
+        "too_large": arrivals.too_large,
+        "too_slow": arrivals.too_slow,
+        "unfinished": arrivals.unfinished,
+        "unknown_paths": arrivals.unknown_paths,
+        "uncounted": arrivals.uncounted,
     })
 }
 
-fn request(counted: &Counted) -> Value {
+fn request(counted: &CountedRequest) -> Value {
     json!({
         "method": counted.method.as_str(),
         "path": counted.target,
@@ -54,7 +54,7 @@ fn version(version: Version) -> &'static str {
 
 /// The requests of one method, with or without a key, with or without a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct RequestKind {
     pub method: String,
     pub keyed: bool,
     pub has_body: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Kind {
     pub most: u64,
 }
 
-impl Kind {
+impl RequestKind {
     fn as_json(&self) -> Value {
         json!({
             "method": self.method,
@@ -80,16 +80,16 @@ impl Kind {
 }
 
 /// The requests by kind, in alphabetical order.
-pub(crate) fn kinds(census: &Census) -> Vec<Kind> {
+pub(crate) fn kinds(arrivals: &Arrivals) -> Vec<RequestKind> {
     let mut kinds: BTreeMap<(&str, bool, bool), (u64, u64, u64)> = BTreeMap::new();
-    for counted in census.requests() {
+    for counted in arrivals.requests() {
         let of = (counted.method.as_str(), counted.keyed, counted.body_bytes > 0);
         let (requests, repeated, most) = kinds.entry(of).or_default();
         *requests += 1;
         *repeated += u64::from(counted.is_repeated());
         *most = counted.arrivals.max(*most);
     }
-    let kind = |((method, keyed, has_body), (requests, repeated, most)): ((&str, _, _), _)| Kind {
+    let kind = |((method, keyed, has_body), (requests, repeated, most)): ((&str, _, _), _)| RequestKind {
         method: method.to_owned(),
         keyed,
         has_body,

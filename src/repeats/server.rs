@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
-use super::census::{Census, Full, key_of};
+use super::arrivals::{Arrivals, Full, key_of};
 use super::demand::{Demand, GRAMMAR, LISTING, Misfortune};
 use super::document::document;
-use crate::service::http::{Arrived, HttpLimits, Listening, Refused, Treatment, Treats};
+use crate::service::http::{Arrived, HttpLimits, HttpListener, Refused, Treatment, Treats};
 
 /// How long a connection that is to be closed when it is idle is left open behind the answer.
 const IDLE: Duration = Duration::from_millis(20);
@@ -46,7 +46,7 @@ impl Default for Settings {
 /// A server that counts how often each request comes. Dropped, it is gone as if killed.
 #[derive(Debug)]
 pub(crate) struct RepeatsServer {
-    listening: Listening,
+    listening: HttpListener,
     desk: Arc<Desk>,
 }
 
@@ -56,9 +56,9 @@ impl RepeatsServer {
     /// # Errors
     /// If the address cannot be had.
     pub fn start(at: SocketAddr, settings: Settings) -> io::Result<Self> {
-        let census = Mutex::new(Census::default());
-        let desk = Arc::new(Desk { census, most_requests: settings.most_requests, began: Instant::now() });
-        Ok(RepeatsServer { listening: Listening::start(at, Arc::clone(&desk), settings.http)?, desk })
+        let arrivals = Mutex::new(Arrivals::default());
+        let desk = Arc::new(Desk { arrivals, most_requests: settings.most_requests, began: Instant::now() });
+        Ok(RepeatsServer { listening: HttpListener::start(at, Arc::clone(&desk), settings.http)?, desk })
     }
 
     /// Where it listens.
@@ -67,8 +67,8 @@ impl RepeatsServer {
     }
 
     /// What came so far.
-    pub fn census(&self) -> Census {
-        self.desk.census().clone()
+    pub fn arrivals(&self) -> Arrivals {
+        self.desk.arrivals().clone()
     }
 
     /// How long it has been listening.
@@ -80,21 +80,21 @@ impl RepeatsServer {
 /// Where requests are counted and decided on.
 #[derive(Debug)]
 struct Desk {
-    census: Mutex<Census>,
+    arrivals: Mutex<Arrivals>,
     most_requests: usize,
     began: Instant,
 }
 
 impl Desk {
-    fn census(&self) -> MutexGuard<'_, Census> {
-        self.census.lock().unwrap_or_else(PoisonError::into_inner)
+    fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn listing(&self, method: &Method) -> Response<String> {
         if ![Method::GET, Method::HEAD].contains(method) {
             return text(StatusCode::METHOD_NOT_ALLOWED, format!("ask GET {LISTING}\n"));
         }
-        let listed = document(&self.census(), self.began.elapsed(), MOST_LISTED);
+        let listed = document(&self.arrivals(), self.began.elapsed(), MOST_LISTED);
         let mut answer = text(StatusCode::OK, format!("{listed:#}\n"));
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         answer
@@ -108,18 +108,18 @@ impl Treats for Desk {
             return Treatment::Answer(self.listing(method));
         }
         let Some(demand) = Demand::of(uri.path()) else {
-            self.census().unknown_paths += 1;
+            self.arrivals().unknown_paths += 1;
             return Treatment::Answer(text(StatusCode::NOT_FOUND, GRAMMAR.to_owned()));
         };
         let target_bytes = uri.path_and_query().map_or(0, |target| target.as_str().len());
         let key_bytes = key_of(arrived.head.headers()).map_or(0, |key| key.len());
         if target_bytes > LONGEST_TARGET || key_bytes > LONGEST_KEY {
-            self.census().refuse(Refused::TooLarge);
+            self.arrivals().refuse(Refused::TooLarge);
             return Treatment::Answer(text(StatusCode::URI_TOO_LONG, TOO_LONG.to_owned()));
         }
         let has_label = !demand.label.is_empty() || uri.query().is_some_and(|query| !query.is_empty());
-        let mut census = self.census();
-        let (before, is_met) = match census.count(arrived, has_label, self.most_requests) {
+        let mut arrivals = self.arrivals();
+        let (before, is_met) = match arrivals.count(arrived, has_label, self.most_requests) {
             Ok(counted) => {
                 let before = counted.arrivals - 1;
                 let is_met = demand.misfortune != Misfortune::Ok && demand.is_met(before, arrived.earlier);
@@ -132,7 +132,7 @@ impl Treats for Desk {
                 return Treatment::Answer(text(StatusCode::INSUFFICIENT_STORAGE, told));
             }
         };
-        drop(census);
+        drop(arrivals);
         let told = format!("arrival {}\n", before + 1);
         match demand.misfortune {
             Misfortune::ReplyLost if is_met => Treatment::Drop,
@@ -148,7 +148,7 @@ impl Treats for Desk {
     }
 
     fn refused(&self, why: Refused) {
-        self.census().refuse(why);
+        self.arrivals().refuse(why);
     }
 }
 

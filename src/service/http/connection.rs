@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::listening::HttpLimits;
+use super::listener::HttpLimits;
 use super::whole::read_whole;
 
 /// A request that has been read whole.
@@ -67,7 +67,7 @@ pub(crate) trait Treats: Send + Sync + 'static {
 }
 
 /// What the requests of a connection share.
-struct Shared<T> {
+struct ConnectionState<T> {
     treats: Arc<T>,
     limits: HttpLimits,
     requests: AtomicU64,
@@ -85,7 +85,7 @@ pub(super) async fn serve<T: Treats>(stream: TcpStream, treats: Arc<T>, limits: 
     if !matches!(tokio::time::timeout(limits.patience, stream.peek(&mut [0])).await, Ok(Ok(1))) {
         return;
     }
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(ConnectionState {
         treats: Arc::clone(&treats),
         limits,
         requests: AtomicU64::new(0),
@@ -123,7 +123,10 @@ pub(super) async fn serve<T: Treats>(stream: TcpStream, treats: Arc<T>, limits: 
     }
 }
 
-async fn answer<T: Treats>(shared: Arc<Shared<T>>, request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+async fn answer<T: Treats>(
+    shared: Arc<ConnectionState<T>>,
+    request: Request<Incoming>,
+) -> Result<Response<String>, Infallible> {
     let earlier = shared.requests.fetch_add(1, Ordering::Relaxed);
     let (head, body) = request.into_parts();
     let head = Request::from_parts(head, ());

@@ -5,10 +5,10 @@
 //! task of its own.
 
 mod connection;
-mod listening;
+mod listener;
 #[cfg(test)]
 mod tests;
 mod whole;
 
 pub(crate) use connection::{Arrived, Refused, Treatment, Treats};
-pub(crate) use listening::{HttpLimits, Listening};
+pub(crate) use listener::{HttpLimits, HttpListener};

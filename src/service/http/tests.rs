@@ -7,7 +7,7 @@ use hyper::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Arrived, HttpLimits, Listening, Refused, Treatment, Treats};
+use super::{Arrived, HttpLimits, HttpListener, Refused, Treatment, Treats};
 
 /// Keeps what came, and treats a request as the first letter of its path says.
 #[derive(Default)]
@@ -38,13 +38,13 @@ impl Treats for Notes {
     }
 }
 
-fn start(limits: HttpLimits) -> (Listening, Arc<Notes>) {
+fn start(limits: HttpLimits) -> (HttpListener, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
-    let listening = Listening::start(([127, 0, 0, 1], 0).into(), Arc::clone(&notes), limits).expect("a free port");
+    let listening = HttpListener::start(([127, 0, 0, 1], 0).into(), Arc::clone(&notes), limits).expect("a free port");
     (listening, notes)
 }
 
-async fn connect(to: &Listening) -> TcpStream {
+async fn connect(to: &HttpListener) -> TcpStream {
     TcpStream::connect(to.address()).await.expect("a connection")
 }
 
@@ -66,7 +66,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 /// Sends bytes over a connection of their own, and reads until its end.
-async fn sent(to: &Listening, bytes: &[u8]) -> String {
+async fn sent(to: &HttpListener, bytes: &[u8]) -> String {
     let mut stream = connect(to).await;
     stream.write_all(bytes).await.expect("a place for the bytes");
     rest(&mut stream).await

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
 
 use super::connection::Refused;
-use super::listening::HttpLimits;
+use super::listener::HttpLimits;
 
 /// Reads a body to its end, keeps nothing of it, and says how many bytes it had.
 ///

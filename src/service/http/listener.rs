@@ -44,13 +44,13 @@ impl Default for HttpLimits {
 
 /// A server that runs. Dropped, it is gone as if killed: its connections are cut.
 #[derive(Debug)]
-pub(crate) struct Listening {
+pub(crate) struct HttpListener {
     address: SocketAddr,
     // Held for what happens when it is dropped.
     _accepting: AbortOnDropHandle<()>,
 }
 
-impl Listening {
+impl HttpListener {
     /// Listens at an address, on the tokio runtime of the caller. Port 0 is a free port.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Listening {
         let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(accept(listener, treats, limits));
-        Ok(Listening { address, _accepting: AbortOnDropHandle::new(accepting) })
+        Ok(HttpListener { address, _accepting: AbortOnDropHandle::new(accepting) })
     }
 
     /// Where it listens.

@@ -21,7 +21,7 @@ struct Identity {
 
 /// A request, and how often it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Counted {
+pub(crate) struct CountedRequest {
     pub method: Method,
     /// Path and query.
     pub target: String,
@@ -42,7 +42,7 @@ pub(crate) struct Counted {
     key: Option<Vec<u8>>,
 }
 
-impl Counted {
+impl CountedRequest {
     /// Whether it came more than once.
     pub fn is_repeated(&self) -> bool {
         self.arrivals > 1
@@ -56,8 +56,8 @@ impl Counted {
 
 /// All requests that came, in the order of their first arrivals.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Census {
-    requests: IndexMap<Identity, Counted>,
+pub(crate) struct Arrivals {
+    requests: IndexMap<Identity, CountedRequest>,
     /// Messages that HTTP does not allow.
     pub malformed: u64,
     /// Requests with too large a head or body.
@@ -72,16 +72,16 @@ pub(crate) struct Census {
     pub uncounted: u64,
 }
 
-/// That a census has no place for one more request.
+/// That there is no place for one more request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-impl Census {
+impl Arrivals {
     /// Counts an arrival.
     ///
     /// # Errors
     /// If the request is new, and `most` others are there already. Then the arrival is not counted for any.
-    pub fn count(&mut self, arrived: &Arrived, has_label: bool, most: usize) -> Result<&mut Counted, Full> {
+    pub fn count(&mut self, arrived: &Arrived, has_label: bool, most: usize) -> Result<&mut CountedRequest, Full> {
         let Arrived { head, body_bytes, earlier } = arrived;
         let target = head.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
         let key = key_of(head.headers());
@@ -96,7 +96,7 @@ impl Census {
             }
             Entry::Vacant(place) => {
                 let Identity { method, target, .. } = place.key().clone();
-                place.insert(Counted {
+                place.insert(CountedRequest {
                     method,
                     target,
                     keyed: key.is_some(),
@@ -127,12 +127,12 @@ impl Census {
     }
 
     /// The requests, in the order of their first arrivals.
-    pub fn requests(&self) -> impl Iterator<Item = &Counted> {
+    pub fn requests(&self) -> impl Iterator<Item = &CountedRequest> {
         self.requests.values()
     }
 
     /// The requests that came more than once though HTTP allows that to none but those who know more of them.
-    pub fn repeated_not_idempotent(&self) -> impl Iterator<Item = &Counted> {
+    pub fn repeated_not_idempotent(&self) -> impl Iterator<Item = &CountedRequest> {
         self.requests().filter(|counted| counted.is_repeated() && !counted.is_idempotent())
     }
 }
