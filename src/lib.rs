@@ -121,4 +121,6 @@ pub mod wire;
 
 #[cfg(feature = "lab")]
 mod exit;
+#[cfg(feature = "lab")]
+mod repeats;
 mod suggest;

@@ -16,6 +16,7 @@ mod mounted;
 mod output;
 mod place;
 mod progress;
+mod repeats;
 mod replay;
 mod report;
 mod run;

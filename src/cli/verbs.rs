@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    check, compare, completions, conform, explore, fault, lift, limits, list, output, replay, report, run, track_record,
+    check, compare, completions, conform, explore, fault, lift, limits, list, output, repeats, replay, report, run,
+    track_record,
 };
 use crate::exit;
 use crate::explore::watch_for_standstill;
@@ -54,6 +55,8 @@ enum Verb {
     Report(report::Report),
     /// Show how two runs of an experiment differ; ~ means that no difference is shown
     Compare(compare::Compare),
+    /// Count how often each HTTP request comes, to see who repeats requests behind their sender's back
+    Repeats(repeats::Repeats),
     /// List strategies, experiments, backends or faults
     List(list::List),
     /// Print the completions for a shell
@@ -118,6 +121,7 @@ fn execute(verb: Verb, registry: &Registry) -> anyhow::Result<ExitCode> {
         Verb::Check(verb) => verb.execute(registry),
         Verb::Report(verb) => verb.execute(registry),
         Verb::Compare(verb) => verb.execute(registry),
+        Verb::Repeats(verb) => verb.execute(),
         Verb::List(verb) => verb.execute(registry),
         Verb::Completions(verb) => verb.execute(Arguments::command()),
     }

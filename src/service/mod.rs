@@ -17,6 +17,8 @@ mod driver;
 mod endpoint;
 pub mod etcd;
 mod footprint;
+#[cfg(feature = "lab")]
+pub(crate) mod http;
 mod ids;
 mod kind;
 mod list;

@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["terms"],
     &["wire"],
     &["service"],
-    &["world"],
+    &["repeats", "world"],
     &["strategy"],
     &["history"],
     &["fault"],

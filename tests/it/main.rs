@@ -28,6 +28,7 @@ mod one_writer;
 mod open_loop;
 mod own_strategy;
 mod readme;
+mod repeats;
 mod replay;
 mod reports;
 mod resume;
