@@ -11,7 +11,7 @@ use crate::lab::Both;
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Strategy};
-use crate::terms::{Cause, Retries, Violation};
+use crate::terms::{Cause, Profile, Retries, Violation};
 
 const WIDTH: usize = 80;
 
@@ -76,6 +76,28 @@ pub(super) fn not_tried(bound: &Bound) -> String {
     )
 }
 
+/// What is explored where a store has no model of its own; nothing where it has one.
+pub(super) fn stands_in(profile: Profile) -> Option<String> {
+    match profile {
+        Profile::Sqlite | Profile::Postgres => None,
+        Profile::Mariadb => Some(
+            "PostgreSQL's, at the level that each transaction asks for, since there is none of MariaDB. At READ COMMITTED they \
+             agree. At REPEATABLE READ MariaDB lets a transaction write over what was committed since its snapshot, and PostgreSQL \
+             does not: --on-real --store mariadb searches on MariaDB itself."
+                .to_owned(),
+        ),
+    }
+}
+
+/// The option that asks for a model which is not the default.
+pub(super) fn model_option(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Sqlite => " --store-model sqlite",
+        Profile::Postgres => "",
+        Profile::Mariadb => " --store-model mariadb",
+    }
+}
+
 /// An exploration for a terminal.
 pub(super) fn as_text(
     exploration: &Exploration,
@@ -95,6 +117,9 @@ pub(super) fn as_text(
         (Retries::Never, false) => " (its client sends once, and nothing repeats the request)",
     };
     say("bound", &format!("{bound}{never}; the store is {}", bound.store_kind().name()));
+    if let Some(model) = stands_in(bound.store) {
+        say("model", &model);
+    }
     if bound.faults > 0 {
         say("faults", &kinds(bound));
     }
@@ -267,7 +292,8 @@ fn judgement(exploration: &Exploration, claim: &Claim) -> String {
 }
 
 /// The table of every strategy.
-pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound, store: &str) -> String {
+pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> String {
+    let store = bound.store_kind().name();
     let columns = [
         ("", Align::Left),
         ("strategy", Align::Left),
@@ -298,6 +324,9 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound, stor
     out.push_str(&format!("\n{}\n", output::wrap(legend)));
     out.push_str(&output::wrap(&not_tried(&bound)));
     out.push('\n');
+    if let Some(model) = stands_in(bound.store) {
+        out.push_str(&format!("{}\n", output::wrap(&format!("The model is {model}"))));
+    }
     out.push_str(&notes);
     out.push_str(if notes.is_empty() {
         "Every strategy does what its claim says.\n"
@@ -373,6 +402,9 @@ pub(super) fn walked_as_text(
 ) -> String {
     let mut out =
         format!("\n{strategy}: {} schedules drawn within {bound}, seed {seed}\n\n", grouped(walked.walks.into()));
+    if let Some(model) = stands_in(bound.store) {
+        out.push_str(&format!("{}\n\n", output::wrap(&format!("The model is {model}"))));
+    }
     if found.is_empty() {
         out.push_str("None of them breaks anything. This is not a proof: there are other schedules.\n");
     }

@@ -50,19 +50,26 @@ impl Provision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
     pub postgres: String,
+    pub mariadb: String,
     pub etcd: String,
 }
 
 impl Images {
     /// PostgreSQL's official image.
     pub const POSTGRES: &'static str = "postgres:17";
+    /// MariaDB's official image.
+    pub const MARIADB: &'static str = "mariadb:11.4";
     /// etcd's official image.
     pub const ETCD: &'static str = "quay.io/coreos/etcd:v3.5.21";
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Images { postgres: Self::POSTGRES.to_owned(), etcd: Self::ETCD.to_owned() }
+        Images {
+            postgres: Self::POSTGRES.to_owned(),
+            mariadb: Self::MARIADB.to_owned(),
+            etcd: Self::ETCD.to_owned(),
+        }
     }
 }
 
@@ -158,6 +165,17 @@ pub async fn postgres(source: &Source) -> Result<Started, BackendError> {
     }
 }
 
+/// Starts a MariaDB server, and waits until it answers.
+///
+/// # Errors
+/// [`BackendError`] if it cannot be had in this way, or does not start.
+pub async fn mariadb(source: &Source) -> Result<Started, BackendError> {
+    match chosen(source, &source.images.mariadb, "mariadb").await? {
+        Chosen::Container(why) => Ok(container::mariadb(source).await?.because(&why)),
+        Chosen::Process(why) => Ok(process::mariadb(source.keeps).await?.because(&why)),
+    }
+}
+
 /// Starts etcd, and waits until every member answers.
 ///
 /// # Errors
@@ -233,7 +251,7 @@ async fn wait_until_it_answers(
     loop {
         is_alive()?;
         let answer = match backend {
-            "postgres" => super::store::postgres::ping(url).await,
+            "postgres" | "mariadb" => super::store::ping(url).await,
             _ => super::etcd::driver::ping(&url.into()).await,
         };
         match answer {

@@ -4,8 +4,12 @@ mod argument;
 mod client;
 mod independence;
 #[cfg(feature = "lab")]
+mod inlined;
+#[cfg(feature = "lab")]
 pub(super) mod ledger;
 pub mod model;
+#[cfg(feature = "lab")]
+pub(crate) mod mariadb;
 #[cfg(feature = "lab")]
 pub(super) mod null;
 mod op;
@@ -27,6 +31,19 @@ pub use response::{StoreOutcome, StoreResponse};
 pub use service::StoreService;
 
 use super::modelled::{ModelSettings, Modelled};
+
+/// Whether the store's server at a URL answers and lets this machine in. The URL's scheme says which store.
+///
+/// # Errors
+/// Why it does not.
+#[cfg(feature = "lab")]
+pub(super) async fn ping(url: &str) -> Result<(), super::BackendError> {
+    use crate::terms::StoreKind;
+    match url.split_once("://").and_then(|(scheme, _)| StoreKind::of_scheme(scheme)) {
+        Some(StoreKind::Mariadb) => mariadb::ping(url).await,
+        Some(StoreKind::Postgres | StoreKind::Sqlite | StoreKind::Null) | None => postgres::ping(url).await,
+    }
+}
 
 impl Modelled for StoreService {
     type Model = model::Tables;

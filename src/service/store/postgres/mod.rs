@@ -138,12 +138,6 @@ impl PostgresStore {
         PostgresStore { handlers: at(&self.options, address), ..self }
     }
 
-    /// What somebody should know of the server: settings that end what takes long.
-    #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
     /// The schema of this run.
     #[must_use]
     pub fn schema(&self) -> &str {
@@ -411,5 +405,13 @@ impl Store for PostgresStore {
 
     fn balances(&self) -> Pending<'_, Result<Balances, BackendError>> {
         Box::pin(async { read_balances(&mut open(&self.options).await?, 0, i64::MAX).await })
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn remove(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(PostgresStore::remove(self))
     }
 }
