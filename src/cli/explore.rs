@@ -309,7 +309,8 @@ impl Explore {
                 let again = output::here(&self.command(strategy.name(), &schedule));
                 let really = output::here(&self.really(strategy, &schedule));
                 let (diagram, told) = (report::to_diagram(&story), story.as_text());
-                let model = explore_output::stands_in(bound.store).map_or(String::new(), |it| output::wrap(&format!("The model is {it}")) + "\n\n");
+                let model = explore_output::stands_in(bound.store)
+                    .map_or(String::new(), |it| output::wrap(&format!("The model is {it}")) + "\n\n");
                 format!(
                     "\n{diagram}\n{model}{told}{}\nagain:  {again}\nreally: {really}\n",
                     explore_output::because(&story.findings)

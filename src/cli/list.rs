@@ -120,7 +120,11 @@ fn backends() -> Vec<Value> {
     vec![
         backend("sqlite", "store", "a SQLite file in a temporary folder, through sqlx (the default)"),
         backend("postgres", "store", "PostgreSQL, in a container, from the installed binaries, or at --store-url"),
-        backend("mariadb", "store", "MariaDB, in a container, from the installed binaries, or at --store-url (mysql://…)"),
+        backend(
+            "mariadb",
+            "store",
+            "MariaDB, in a container, from the installed binaries, or at --store-url (mysql://…)",
+        ),
         backend("null", "store", "does nothing: for measuring the lab itself"),
         backend("embedded", "lock service", "speaks etcd's gRPC over loopback, in this process (the default)"),
         backend("etcd", "lock service", "etcd, in containers, from the installed binary, or at --lock-url"),

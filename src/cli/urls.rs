@@ -41,7 +41,6 @@ struct Named {
     store: StoreKind,
 }
 
-
 impl Named {
     /// Whether this command named it, and not the environment of all commands.
     fn is_asked_for(&self) -> bool {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::provision::{self, EtcdShape, Relay, Source, Started};
 use super::{
-    Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, NullStore,
-    MariadbStore, PostgresStore, Servers, SqliteStore, Store,
+    Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, MariadbStore,
+    NullStore, PostgresStore, Servers, SqliteStore, Store,
 };
 use crate::service::BackendSettings;
 use crate::terms::{BackendFault, Disturbance, StoreKind, Target};

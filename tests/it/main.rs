@@ -23,6 +23,7 @@ mod leases;
 mod liars;
 mod lift;
 mod lock_server;
+mod mariadb;
 mod no_end;
 mod one_writer;
 mod open_loop;

@@ -91,7 +91,7 @@ fn replay(
         schedules: std::slice::from_ref(schedule),
         times,
         workers: 2,
-        has_model: true,
+        has_model: mounted.rig().profile().has_own_model(),
     };
     replay_all(mounted.rig(), work, &|_, replayed| {
         assert_eq!(replayed.divergence, None, "{}: {schedule}", strategy.name());
@@ -162,6 +162,20 @@ fn postgres_and_etcd_do_what_the_model_says_as_processes() {
 fn postgres_and_etcd_do_what_the_model_says_as_containers() {
     let Some(mounted) = Mounted::new(StoreKind::Postgres, LockKind::Etcd, containers()) else { return };
     conforms(&mounted, 40);
+}
+
+/// No model is of MariaDB, but every transaction of these strategies is at READ COMMITTED, and what stands alone is done as a whole:
+/// there MariaDB and PostgreSQL say the same.
+#[test]
+fn mariadb_does_at_read_committed_what_the_model_of_postgresql_says() {
+    let Some(mounted) = Mounted::new(StoreKind::Mariadb, LockKind::Etcd, processes()) else { return };
+    conforms(&mounted, 60);
+}
+
+#[test]
+fn every_minimal_schedule_breaks_mariadb_and_etcd() {
+    let Some(mounted) = Mounted::new(StoreKind::Mariadb, LockKind::Etcd, processes()) else { return };
+    assert!(replay_minimal_schedules(&mounted, 5) >= 20);
 }
 
 /// Within how many schedules a mistake in the model is found.

@@ -65,11 +65,7 @@ impl Images {
 
 impl Default for Images {
     fn default() -> Self {
-        Images {
-            postgres: Self::POSTGRES.to_owned(),
-            mariadb: Self::MARIADB.to_owned(),
-            etcd: Self::ETCD.to_owned(),
-        }
+        Images { postgres: Self::POSTGRES.to_owned(), mariadb: Self::MARIADB.to_owned(), etcd: Self::ETCD.to_owned() }
     }
 }
 

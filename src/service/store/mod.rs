@@ -7,9 +7,9 @@ mod independence;
 mod inlined;
 #[cfg(feature = "lab")]
 pub(super) mod ledger;
-pub mod model;
 #[cfg(feature = "lab")]
 pub(crate) mod mariadb;
+pub mod model;
 #[cfg(feature = "lab")]
 pub(super) mod null;
 mod op;

@@ -73,15 +73,8 @@ impl MariadbStore {
         }
         run(&mut keeper, &format!("CREATE DATABASE {schema}")).await?;
         let options = options.database(&schema);
-        let store = MariadbStore {
-            handlers: options.clone(),
-            options,
-            schema,
-            settings,
-            warnings,
-            keeper_id,
-            _keeper: keeper,
-        };
+        let store =
+            MariadbStore { handlers: options.clone(), options, schema, settings, warnings, keeper_id, _keeper: keeper };
         match store.make_tables().await {
             Ok(()) => Ok(store),
             Err(error) => {
@@ -182,7 +175,8 @@ impl MariadbStore {
 
     async fn is_gone(&self) -> Result<bool, BackendError> {
         let mut connection = open(&self.options.clone().database("information_schema")).await?;
-        let query = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM SCHEMATA WHERE SCHEMA_NAME = ?").bind(&self.schema);
+        let query =
+            sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM SCHEMATA WHERE SCHEMA_NAME = ?").bind(&self.schema);
         query.fetch_one(&mut connection).await.map(|count| count == 0).map_err(|error| broken(&error))
     }
 

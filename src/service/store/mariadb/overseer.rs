@@ -54,7 +54,8 @@ impl MariadbOverseer {
         loop {
             // Others may have work to do before the server can know that its client has gone.
             tokio::task::yield_now().await;
-            let asked = sqlx::query_scalar::<_, i64>(statements::IS_THERE).bind(id).fetch_one(&mut self.connection).await;
+            let asked =
+                sqlx::query_scalar::<_, i64>(statements::IS_THERE).bind(id).fetch_one(&mut self.connection).await;
             if asked.map_err(|error| broken(&error))? == 0 {
                 return Ok(());
             }

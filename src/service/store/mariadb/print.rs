@@ -152,9 +152,11 @@ fn lines(act: Act) -> Vec<String> {
         }
         Act::AddAmount | Act::SetBalance => {
             let balance = if act == Act::SetBalance { "p_balance" } else { "balance + p_amount" };
+            // A row that is set to what it holds already is not changed, and a transaction's snapshot would show it as it was before.
+            let now = read(StoreTable::Account.columns(), " INTO v_balance", "p_account");
             vec![
                 format!("UPDATE account SET balance = {balance} WHERE id = p_account;"),
-                format!("{};", read(StoreTable::Account.columns(), " INTO v_balance", "p_account")),
+                format!("{now} FOR UPDATE;"),
                 unless("v_balance IS NULL"),
                 "SET v_given = v_balance;".to_owned(),
             ]
@@ -237,7 +239,7 @@ mod tests {
     fn a_longer_one_is_a_procedure_that_goes_on_while_rows_are_changed() {
         const CHANGE: [&str; 4] = [
             "UPDATE account SET balance = balance + p_amount WHERE id = p_account;",
-            "SELECT balance INTO v_balance FROM account WHERE id = p_account;",
+            "SELECT balance INTO v_balance FROM account WHERE id = p_account FOR UPDATE;",
             "IF v_balance IS NULL THEN LEAVE acts; END IF;",
             "SET v_given = v_balance;",
         ];
@@ -245,10 +247,8 @@ mod tests {
              VALUES (p_message, p_account, p_amount, v_balance, p_token, p_attempt, p_copy);";
         let (text, lines) = acts("claim-and-apply");
         assert_eq!(text, "CALL it(?, ?, ?, ?, ?, ?)");
-        let claim = [
-            "INSERT IGNORE INTO claim (message) VALUES (p_message);",
-            "IF ROW_COUNT() = 0 THEN LEAVE acts; END IF;",
-        ];
+        let claim =
+            ["INSERT IGNORE INTO claim (message) VALUES (p_message);", "IF ROW_COUNT() = 0 THEN LEAVE acts; END IF;"];
         let answer = "INSERT INTO answer (message, answer) VALUES (p_message, v_balance);";
         assert_eq!(lines, [&claim[..], &CHANGE, &[APPEND, answer]].concat());
 
@@ -262,7 +262,10 @@ mod tests {
         assert_eq!(lines, [&owner[..], &CHANGE, &[APPEND]].concat());
         let (text, lines) = acts("check-token");
         assert_eq!(text, "CALL it(?, ?)");
-        assert!(lines[0].ends_with("ON DUPLICATE KEY UPDATE token = IF(token <= p_value, p_value, token);"), "{lines:?}");
+        assert!(
+            lines[0].ends_with("ON DUPLICATE KEY UPDATE token = IF(token <= p_value, p_value, token);"),
+            "{lines:?}"
+        );
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(super) const ACCOUNTS_AT_ONCE: usize = 2_000;
 pub(super) const VERSION: &str = "SELECT VERSION(), CAST(CONNECTION_ID() AS SIGNED)";
 
 /// The settings that matter for what a run shows. Not every version has each.
-pub(super) const SETTINGS: &str = "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.SESSION_VARIABLES
+pub(super) const SETTINGS: &str =
+    "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.SESSION_VARIABLES
      WHERE VARIABLE_NAME IN ('TX_ISOLATION', 'INNODB_FLUSH_LOG_AT_TRX_COMMIT', 'INNODB_SNAPSHOT_ISOLATION',
         'INNODB_LOCK_WAIT_TIMEOUT', 'INNODB_ROLLBACK_ON_TIMEOUT', 'INNODB_DEADLOCK_DETECT', 'INNODB_BUFFER_POOL_SIZE',
         'LOG_BIN', 'SYNC_BINLOG') ORDER BY 1";
@@ -46,7 +47,8 @@ pub(super) const CONNECTIONS: &str = "SELECT 'max_connections', CAST(@@max_conne
      FROM DUAL WHERE @@max_user_connections > 0";
 
 /// The time-outs that the server sets, if any, and that end what takes long: name and value in seconds.
-pub(super) const TIMEOUTS: &str = "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.SESSION_VARIABLES
+pub(super) const TIMEOUTS: &str =
+    "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.SESSION_VARIABLES
      WHERE VARIABLE_NAME IN ('MAX_STATEMENT_TIME', 'IDLE_TRANSACTION_TIMEOUT', 'IDLE_WRITE_TRANSACTION_TIMEOUT',
         'IDLE_READONLY_TRANSACTION_TIMEOUT') AND VARIABLE_VALUE + 0 > 0 ORDER BY 1";
 
