@@ -150,7 +150,13 @@ impl Replay {
         output::print(&if let Some(form) = self.export {
             form.of(&told.story)?
         } else if self.json {
-            serde_json::to_string_pretty(&self.as_json(&told, &count, &expected, elapsed))? + "\n"
+            serde_json::to_string_pretty(&self.as_json(
+                &told,
+                &count,
+                &expected,
+                elapsed,
+                &mounted.testbed().backends().describe(),
+            ))? + "\n"
         } else {
             self.as_text(&told, &count, &expected, elapsed)
         })?;
@@ -209,7 +215,15 @@ impl Replay {
         format!("oncelab replay {}{options} \"{}\"", self.strategy, self.schedule)
     }
 
-    fn as_json(&self, told: &ToldReplay, count: &Count, expected: &[Violation], elapsed: Duration) -> Value {
+    fn as_json(
+        &self,
+        told: &ToldReplay,
+        count: &Count,
+        expected: &[Violation],
+        elapsed: Duration,
+        backends: &[(String, String)],
+    ) -> Value {
+        let lock_server = backends.iter().find(|(key, _)| key == "lock_server").map(|(_, value)| value);
         let names = |kinds: &[Violation]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
         let violations: BTreeMap<_, _> = count.violations.iter().map(|(kind, times)| (kind.name(), times)).collect();
         json!({
@@ -217,6 +231,7 @@ impl Replay {
             "schedule": self.schedule,
             "store": self.real.store,
             "lock": self.real.lock,
+            "lock_server": lock_server,
             "times": count.times,
             "expected": names(expected),
             "reproduced": count.reproduced,

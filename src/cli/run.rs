@@ -111,7 +111,7 @@ impl Run {
         let lock = self.servers.urls.lock(self.lock.as_deref(), LockKind::Embedded.name())?;
         self.servers.urls.warn();
         let provision = self.servers.provision.clone().unwrap_or_else(|| Provision::default().name().to_owned());
-        let meta = Meta {
+        let mut meta = Meta {
             experiment: experiment.name.clone(),
             source: source.to_owned(),
             seed: self.seed.unwrap_or_else(rand::random),
@@ -127,6 +127,7 @@ impl Run {
         };
         let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         servers::check(&experiment, &wanted)?;
+        meta.etcd_binary = wanted.source.etcd_binary.as_ref().map(|path| path.display().to_string());
         experiment.derive_expectations(registry, meta.store_kind())?;
         Ok(RunFolder::create(&self.out, meta, experiment)?)
     }

@@ -1,10 +1,14 @@
 //! The options that say where real servers are, or how they are had.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::experiment::Experiment;
 use crate::fault::Level;
+use crate::quote::shell_path;
 use crate::service::provision::{Images, Keeps, Provision, Source};
 use crate::service::{LockKind, Wanted};
 use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
@@ -31,9 +35,46 @@ pub(super) struct ServerOptions {
     /// The image for etcd containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_ETCD_IMAGE", default_value = Images::ETCD)]
     etcd_image: String,
+    /// The etcd that runs as a process, e.g. a newer one than that of the distribution; implies --provision process for etcd
+    /// [default: the one that is installed] [env: ONCELAB_ETCD_BINARY]
+    #[arg(long, value_name = "PATH")]
+    etcd_binary: Option<PathBuf>,
 }
 
+/// The variable that names etcd's program when no flag does.
+const ETCD_BINARY_VARIABLE: &str = "ONCELAB_ETCD_BINARY";
+
 impl ServerOptions {
+    /// The program that etcd runs as, if one is named.
+    ///
+    /// # Errors
+    /// If there is no such program, or a container was asked for beside it.
+    fn etcd_binary(&self) -> Result<Option<PathBuf>, UsageError> {
+        let in_container = self.provision.as_deref() == Some(Provision::Container.name());
+        let (path, by) = match &self.etcd_binary {
+            Some(_) if in_container => {
+                return Err(UsageError(
+                    "--etcd-binary names a program to run as a process, and --provision asks for a container: leave one of them out, or \
+                     name an image with --etcd-image"
+                        .to_owned(),
+                ));
+            }
+            Some(path) => (path.clone(), "--etcd-binary"),
+            None if in_container => return Ok(None),
+            None => match std::env::var_os(ETCD_BINARY_VARIABLE).filter(|path| !path.is_empty()) {
+                Some(path) => (PathBuf::from(path), ETCD_BINARY_VARIABLE),
+                None => return Ok(None),
+            },
+        };
+        let cannot = |why: &str| UsageError(format!("{by} {}: {why}", path.display()));
+        let found = std::fs::metadata(&path).map_err(|error| cannot(&error.to_string()))?;
+        if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
+            return Err(cannot("this is not a program"));
+        }
+        // The server starts in a folder of its own.
+        std::path::absolute(&path).map(Some).map_err(|error| cannot(&error.to_string()))
+    }
+
     fn images(&self) -> Images {
         Images {
             postgres: self.postgres_image.clone(),
@@ -62,6 +103,7 @@ impl ServerOptions {
             source: Source {
                 provision: provision.map(|(way, _)| *way).unwrap_or_default(),
                 images: self.images(),
+                etcd_binary: if lock == LockKind::Etcd { self.etcd_binary()? } else { None },
                 restarts: experiment.faults.iter().any(|level| !level.backend.is_empty()),
                 keeps: if experiment.backend.durable { Keeps::OnDisk } else { Keeps::InMemory },
             },
@@ -137,6 +179,7 @@ impl Real {
             source: Source {
                 provision: provision.map(|(way, _)| *way).unwrap_or_default(),
                 images: self.servers.images(),
+                etcd_binary: if self.lock == LockKind::Etcd.name() { self.servers.etcd_binary()? } else { None },
                 restarts: false,
                 keeps: Keeps::InMemory,
             },
@@ -159,6 +202,9 @@ impl Real {
         add("store", &self.store, "sqlite");
         add("lock", &self.lock, "embedded");
         add("provision", self.servers.provision.as_deref().unwrap_or("auto"), "auto");
+        if let Some(binary) = self.servers.etcd_binary.as_ref().filter(|_| self.lock == LockKind::Etcd.name()) {
+            add("etcd-binary", &shell_path(binary), "");
+        }
         options
     }
 

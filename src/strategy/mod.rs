@@ -7,6 +7,7 @@ mod actor;
 mod at_least_once;
 mod at_most_once;
 mod check_then_act;
+mod check_then_act_repeatable_read;
 mod check_then_act_transaction;
 mod claim;
 mod claim_then_act;

@@ -40,6 +40,7 @@ impl Default for Registry {
         registry.register(super::etcd_lock_twice::EtcdLockTwice);
         registry.register(super::etcd_lock_lease_id::EtcdLockLeaseId);
         registry.register(super::etcd_lock_kept_alive::EtcdLockKeptAlive);
+        registry.register(super::check_then_act_repeatable_read::CheckThenActRepeatableRead);
         registry
     }
 }

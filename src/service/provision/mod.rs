@@ -9,6 +9,7 @@ mod leftovers;
 mod process;
 mod relay;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{BackendError, Pending};
@@ -74,6 +75,8 @@ impl Default for Images {
 pub struct Source {
     pub provision: Provision,
     pub images: Images,
+    /// The program that etcd's members run as processes; the one that is installed if none.
+    pub etcd_binary: Option<PathBuf>,
     pub keeps: Keeps,
     /// Whether the servers will be killed or cut off and come back, so that their address must be one that stays.
     pub restarts: bool,
@@ -177,9 +180,13 @@ pub async fn mariadb(source: &Source) -> Result<Started, BackendError> {
 /// # Errors
 /// [`BackendError`] if it cannot be had in this way, or does not start.
 pub async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, BackendError> {
-    match chosen(source, &source.images.etcd, "etcd").await? {
+    let way = match (source.provision, &source.etcd_binary) {
+        (Provision::Auto, Some(_)) => Chosen::Process(", chosen because its program was named".to_owned()),
+        _ => chosen(source, &source.images.etcd, "etcd").await?,
+    };
+    match way {
         Chosen::Container(why) => Ok(container::etcd(source, shape).await?.because(&why)),
-        Chosen::Process(why) => Ok(process::etcd(shape, source.keeps).await?.because(&why)),
+        Chosen::Process(why) => Ok(process::etcd(source, shape).await?.because(&why)),
     }
 }
 

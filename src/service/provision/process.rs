@@ -16,7 +16,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::etcd_cluster::{self, Member, Seat};
 use super::folder::{OWNER_ONLY, WAY_THROUGH};
-use super::{EtcdShape, Keeps, Server, Started, failed, free_port, leftovers, temporary_folder, wait_until_it_answers};
+use super::{
+    EtcdShape, Keeps, Server, Source, Started, failed, free_port, leftovers, temporary_folder, wait_until_it_answers,
+};
 use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
 pub(super) use mariadb::mariadb;
@@ -273,9 +275,10 @@ pub(super) async fn postgres(keeps: Keeps) -> Result<Started, BackendError> {
 }
 
 /// Starts etcd's members.
-pub(super) async fn etcd(shape: &EtcdShape, keeps: Keeps) -> Result<Started, BackendError> {
-    let binary = find("etcd", "etcd")?;
-    let homes: Result<Vec<Home>, BackendError> = (0..shape.members).map(|_| Home::new("etcd", None, keeps)).collect();
+pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, BackendError> {
+    let binary = source.etcd_binary.clone().map_or_else(|| find("etcd", "etcd"), Ok)?;
+    let home = |_| Home::new("etcd", None, source.keeps);
+    let homes: Result<Vec<Home>, BackendError> = (0..shape.members).map(home).collect();
     let homes = homes?;
     let data = |number: u8| homes[usize::from(number - 1)].server.join("data").display().to_string();
     let members = etcd_cluster::plan(shape, data)?;
