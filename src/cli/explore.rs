@@ -15,7 +15,7 @@ use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
     count_classes, shorten, tell, walk,
 };
-use crate::lab::explore_both;
+use crate::lab::{explore_both, speaks_for};
 use crate::report::{self, NoIsolationTest};
 use crate::strategy::{Registry, Strategy};
 use crate::terms::{FaultKind, Profile, StoreKind};
@@ -401,7 +401,7 @@ fn verdict_of(exploration: &Exploration, strategy: &dyn Strategy) -> u8 {
     let claim = strategy.claim(exploration.bound.store_kind());
     if !exploration.broken_promises(&claim).is_empty() {
         exit::BROKEN
-    } else if exploration.census.complete {
+    } else if exploration.census.complete && speaks_for(strategy, exploration.bound.store) {
         exit::MET
     } else {
         exit::INCONCLUSIVE

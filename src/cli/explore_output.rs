@@ -7,7 +7,7 @@ use super::output;
 use crate::check::Finding;
 use crate::exit;
 use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked, unseen};
-use crate::lab::Both;
+use crate::lab::{Both, speaks_for};
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Strategy};
@@ -89,6 +89,15 @@ pub(super) fn stands_in(profile: Profile) -> Option<String> {
     }
 }
 
+/// What is said of a strategy that claims something else of the store than of the one whose model stands in for it.
+fn another_claim(profile: Profile) -> String {
+    let (store, model) = (profile.store().name(), profile.modelled_as().name());
+    format!(
+        "Nothing is shown: its claim on {store} is another than on {model}, whose model this is. Search on {store} itself: --on-real \
+         --store {store}"
+    )
+}
+
 /// The option that asks for a model which is not the default.
 pub(super) fn model_option(profile: Profile) -> &'static str {
     match profile {
@@ -157,7 +166,7 @@ pub(super) fn as_text(
         out.push_str(&format!("again: {}\n", output::here(&command(&told.schedule, told.lanes))));
     }
     out.push('\n');
-    out.push_str(&judgement(exploration, &claim));
+    out.push_str(&judgement(exploration, strategy, &claim));
     out
 }
 
@@ -270,7 +279,7 @@ fn fitting(schedule: &Schedule) -> String {
 }
 
 /// Whether what was found agrees with what the strategy claims.
-fn judgement(exploration: &Exploration, claim: &Claim) -> String {
+fn judgement(exploration: &Exploration, strategy: &dyn Strategy, claim: &Claim) -> String {
     let broken = exploration.broken_promises(claim);
     if !broken.is_empty() {
         let names: Vec<&str> = broken.iter().map(|violation| violation.name()).collect();
@@ -278,6 +287,9 @@ fn judgement(exploration: &Exploration, claim: &Claim) -> String {
             "A PROMISE IS BROKEN: the claim of the strategy rules out {}.",
             names.join(", ")
         )) + "\n";
+    }
+    if !speaks_for(strategy, exploration.bound.store) {
+        return output::wrap(&another_claim(exploration.bound.store)) + "\n";
     }
     let found: Vec<Violation> = exploration.census.violations.keys().copied().collect();
     let text = match (found.is_empty(), exploration.census.complete) {
@@ -303,11 +315,18 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> S
     let mut table = Table::new(&columns);
     let mut notes = String::new();
     let mut elapsed = Duration::ZERO;
+    let mut is_denied = false;
     for (strategy, row) in rows {
         elapsed += row.both().map(|exploration| exploration.elapsed).sum::<Duration>();
         let claim = strategy.claim(bound.store_kind());
         let code = row.verdict(strategy.as_ref());
-        let mark = if code == exit::MET { "" } else { "!" };
+        let is_silent = code == exit::INCONCLUSIVE && !speaks_for(strategy.as_ref(), bound.store);
+        is_denied |= code != exit::MET && !is_silent;
+        let mark = match code {
+            exit::MET => "",
+            _ if is_silent => "?",
+            _ => "!",
+        };
         let schedules = row.one.census.schedules;
         let parts = fewest(row, &claim);
         table.push(vec![vec![mark.to_owned()], vec![strategy.name().to_owned()], vec![short(schedules)], parts]);
@@ -328,10 +347,12 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> S
         out.push_str(&format!("{}\n", output::wrap(&format!("The model is {model}"))));
     }
     out.push_str(&notes);
-    out.push_str(if notes.is_empty() {
-        "Every strategy does what its claim says.\n"
-    } else {
-        "NOT every strategy does what its claim says: see the rows marked '!'.\n"
+    out.push_str(match (is_denied, notes.is_empty()) {
+        (true, _) => "NOT every strategy does what its claim says: see the rows marked '!'.\n",
+        (false, true) => "Every strategy does what its claim says.\n",
+        (false, false) => {
+            "Every strategy does what its claim says, but for the rows marked '?', of which nothing is shown.\n"
+        }
     });
     out
 }
@@ -372,6 +393,10 @@ fn short(n: u128) -> String {
 fn note(strategy: &dyn Strategy, row: &Both, claim: &Claim) -> String {
     let mut out = String::new();
     let explorations: Vec<&Exploration> = row.both().collect();
+    if !speaks_for(strategy, row.one.bound.store) {
+        let text = format!("? {}: {}", strategy.name(), another_claim(row.one.bound.store));
+        return output::wrap(&text) + "\n";
+    }
     let mut say = |text: String| out.push_str(&(output::wrap(&format!("! {}: {text}", strategy.name())) + "\n"));
     for exploration in &explorations {
         for violation in exploration.broken_promises(claim) {

@@ -23,7 +23,7 @@ pub(super) struct TrackRecord {
     provision: Option<String>,
     /// An etcd for rows that need a version other than the installed one, e.g. one that images/etcd-from-source has built; may be
     /// given more than once. Without it such rows are skipped
-    #[arg(long = "etcd-binary", value_name = "PATH")]
+    #[arg(long = "etcd-binary", value_name = "PATH", env = "ONCELAB_ETCD_BINARIES", value_delimiter = ',')]
     etcd_binaries: Vec<PathBuf>,
     /// Put the table into this file, in place of the table that stands there
     #[arg(long, value_name = "FILE", conflicts_with = "check")]

@@ -23,6 +23,8 @@ mod response;
 mod service;
 #[cfg(feature = "lab")]
 pub(crate) mod sqlite;
+#[cfg(feature = "lab")]
+mod unreachable;
 
 pub use client::StoreClient;
 use independence::StorePast;

@@ -14,11 +14,12 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row};
 
 use super::ledger;
+use super::unreachable::Unreachable;
 use crate::service::{Backend, BackendError, Connection, Pending, Store, Usage};
 use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
 use crate::wire::Address;
 pub use overseer::MariadbOverseer;
-use session::{MariadbSession, Unreachable};
+use session::MariadbSession;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

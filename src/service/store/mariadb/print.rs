@@ -8,7 +8,7 @@ use crate::service::store::program::{Act, Columns, OnConflict, Parameter, Progra
 
 /// What a connection sends, and what must be in the schema for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PrintedStatement {
+pub(super) struct PrintedCall {
     pub text: String,
     /// In the order in which they stand in the text.
     pub parameters: Vec<Parameter>,
@@ -27,25 +27,25 @@ pub(super) enum Answers {
 }
 
 /// Prints a program. If it needs a procedure, this is the procedure's name.
-pub(super) fn printed(program: &Program, name: &str) -> PrintedStatement {
+pub(super) fn printed(program: &Program, name: &str) -> PrintedCall {
     match program.acts {
         [Act::Read(table)] => {
             let Columns { key_is, .. } = table.columns();
             let text = read(table.columns(), "", "?");
-            PrintedStatement { text, parameters: vec![key_is], answers: Answers::WithRow, procedure: None }
+            PrintedCall { text, parameters: vec![key_is], answers: Answers::WithRow, procedure: None }
         }
         [Act::Insert(table, conflict)] if conflict.compares().is_none() => {
             let Columns { key_is, value, .. } = table.columns();
             let parameters = std::iter::once(key_is).chain(value.map(|_| Parameter::Value)).collect();
             let text = insert(table.columns(), *conflict, |_| "?".to_owned());
-            PrintedStatement { text, parameters, answers: Answers::WithCount, procedure: None }
+            PrintedCall { text, parameters, answers: Answers::WithCount, procedure: None }
         }
         acts => procedure(acts, name),
     }
 }
 
 /// A program as a procedure, which is called with what it is told.
-fn procedure(acts: &[Act], name: &str) -> PrintedStatement {
+fn procedure(acts: &[Act], name: &str) -> PrintedCall {
     let mut parameters = Vec::new();
     let mut body: Vec<String> = Vec::new();
     for act in acts {
@@ -83,7 +83,7 @@ BEGIN
 END",
         declared = declared.join(", "),
     );
-    PrintedStatement { text, parameters, answers: Answers::WithRow, procedure: Some(procedure) }
+    PrintedCall { text, parameters, answers: Answers::WithRow, procedure: Some(procedure) }
 }
 
 /// What a parameter is called in a procedure: as no column is.
@@ -204,7 +204,7 @@ mod tests {
     use crate::service::store::op::{Does, StoreOp};
 
     /// The statements of the operations of one kind.
-    fn of(kind: &str) -> PrintedStatement {
+    fn of(kind: &str) -> PrintedCall {
         let place = StoreOp::place_of(kind).unwrap();
         let Some(Does::Rows(program)) = StoreOp::programs().nth(place) else { panic!("{kind} is no program") };
         printed(&program, "it")

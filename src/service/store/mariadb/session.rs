@@ -21,9 +21,6 @@ pub(super) struct MariadbSession {
     in_transaction: bool,
 }
 
-/// No connection: the server does not answer, and nothing is sent.
-pub(super) struct Unreachable;
-
 impl MariadbSession {
     pub(super) fn new(connection: MySqlConnection) -> Self {
         MariadbSession { connection, in_transaction: false }
@@ -108,12 +105,6 @@ impl Connection for MariadbSession {
                 outcome
             })
         })
-    }
-}
-
-impl Connection for Unreachable {
-    fn execute(&mut self, _: AnyOp, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
-        Box::pin(std::future::ready(Ok(Outcome::Failed(Failure::Unavailable))))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::print::{Answers, PrintedStatement, printed};
+use super::print::{Answers, PrintedCall, printed};
 use crate::service::store::{Does, StoreOp};
 use crate::terms::{Delivery, Isolation};
 
@@ -106,7 +106,7 @@ pub(super) fn begin(isolation: Isolation) -> &'static str {
 }
 
 /// The printed statements, by number; none for what is no program.
-static PRINTED: LazyLock<Vec<Option<PrintedStatement>>> = LazyLock::new(|| {
+static PRINTED: LazyLock<Vec<Option<PrintedCall>>> = LazyLock::new(|| {
     let print = |(place, does): (usize, Does)| match does {
         Does::Rows(program) => Some(printed(&program, &format!("program_{place}"))),
         Does::Begin | Does::Commit | Does::Rollback | Does::Own => None,
@@ -128,7 +128,7 @@ pub(super) struct BoundStatement {
 
 /// What an operation reads or changes; nothing if it begins or ends a transaction, or is the strategy's own.
 pub(super) fn statement(op: StoreOp, by: Delivery) -> Option<BoundStatement> {
-    let PrintedStatement { text, parameters, answers, .. } = PRINTED[op.place()].as_ref()?;
+    let PrintedCall { text, parameters, answers, .. } = PRINTED[op.place()].as_ref()?;
     let values = parameters.iter().map(|parameter| op.value_of(*parameter, by)).collect();
     Some(BoundStatement { text, values, answers: *answers })
 }

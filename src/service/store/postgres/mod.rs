@@ -16,11 +16,12 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row};
 
 use super::ledger;
+use super::unreachable::Unreachable;
 use crate::service::{Backend, BackendError, Connection, Pending, Store, Usage, Way};
 use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
 use crate::wire::{Address, Protocol};
 pub use overseer::PostgresOverseer;
-use session::{PostgresSession, Unreachable};
+use session::PostgresSession;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
