@@ -383,7 +383,7 @@ mod tests {
         assert!(
             needing("3.4").is_for("3.4.23") && !needing("3.4").is_for("3.5.35") && !needing("3.4").is_for("3.40.1")
         );
-        assert!(needing("3.6").is_for("3.6.5") && needing("3.6").hits == Hits::None);
+        assert!(needing("3.5").is_for("3.5.35") && needing("3.5").hits == Hits::None);
         assert!(bugs.bug.iter().filter(|bug| bug.etcd.is_none()).all(|bug| bug.is_for("") && bug.binary.is_none()));
     }
 }

@@ -167,6 +167,7 @@ fn a_killed_store_and_a_partition_break_nothing_that_is_safe() {
 fn a_killed_store_breaks_nothing_that_is_safe(store: &str) {
     let folder = tempfile::tempdir().unwrap();
     let backend = "{ fault = 'kill', target = 'store', every_ms = 2000, for_ms = 200 },
+                       { fault = 'partition', target = 'store', at_ms = 1200, for_ms = 200 },
                        { fault = 'partition', target = 'lock', at_ms = 500, for_ms = 400 }";
     let output = disturbed(folder.path(), backend, "", &["--store", store, "--provision", "process"]);
     let summary: serde_json::Value =
@@ -175,7 +176,7 @@ fn a_killed_store_breaks_nothing_that_is_safe(store: &str) {
         assert_eq!(cell["verdict"], "valid", "{cell:#}");
         assert_eq!(cell["acknowledged"], 400, "{cell:#}");
         assert!(cell["fired"]["server_killed"].as_u64().unwrap() >= 2, "{cell:#}");
-        assert_eq!(cell["fired"]["partition"], 1, "{cell:#}");
+        assert_eq!(cell["fired"]["partition"], 2, "{cell:#}");
     }
     // What was done to the backends is in the saved history, and is counted again.
     let dir = folder.path().join(summary["dir"].as_str().unwrap());

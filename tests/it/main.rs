@@ -12,6 +12,7 @@ mod determinism;
 mod disturbances;
 mod documents;
 mod elsewhere;
+mod etcd_binary;
 mod exit_codes;
 mod experiments;
 mod explore;

@@ -159,6 +159,33 @@ fn two_that_waited_for_an_insertion_that_was_undone_are_a_deadlock_or_one_after_
     });
 }
 
+/// Two may lock the gap where a row is missing, and then neither may fill it: at MariaDB's own level, but not at READ COMMITTED.
+#[test]
+fn two_that_look_with_for_update_where_nothing_is_are_a_deadlock_at_repeatable_read() {
+    on_mariadb(|url| async move {
+        for isolation in [Isolation::RepeatableRead, Isolation::ReadCommitted] {
+            let store = store(&url, 1).await;
+            let (mut one, mut other) = two(&store).await;
+            for session in [&mut one, &mut other] {
+                run(session, StoreOp::begin(isolation).into()).await;
+                let look = own(session, "SELECT answer FROM mark WHERE message = $1 FOR UPDATE").await;
+                assert_eq!(look, found(None), "neither waits for the other");
+            }
+            let mark = StoreOp::write_mark(MessageId(0), Answer(1));
+            let (first, second) = tokio::join!(run(&mut one, mark.into()), run(&mut other, mark.into()));
+            if isolation == Isolation::ReadCommitted {
+                assert_eq!((first, second), (DONE, DONE));
+            } else {
+                let deadlock = Outcome::Failed(Failure::Deadlock);
+                assert!([(DONE, deadlock), (deadlock, DONE)].contains(&(first, second)), "{first:?} {second:?}");
+            }
+            drop((one, other));
+            store.quiesce().await.unwrap();
+            store.remove().await.unwrap();
+        }
+    });
+}
+
 /// Waits until so many transactions wait for locks, says the server.
 async fn waits_for(url: &str, number: usize) {
     let store = MariadbStore::connect(url).await.unwrap();

@@ -65,6 +65,7 @@ impl MariadbStore {
         let mut settings = settings(&mut keeper).await?;
         settings.insert(0, ("store_version".to_owned(), version));
         let warnings = preflight::look(&mut keeper, handlers).await?;
+        run(&mut keeper, statements::STAY).await?;
         // Whoever comes after sees that the schema is in use before there is one.
         let kept = sqlx::query(statements::KEEP).bind(&schema).execute(&mut keeper).await;
         kept.map_err(|error| broken(&error))?;

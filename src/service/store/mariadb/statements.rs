@@ -58,6 +58,9 @@ pub(super) const WHERE: &str = "SELECT DATABASE(), CAST(CONNECTION_ID() AS SIGNE
 /// Shows for as long as a connection lasts that a schema is in use: the schema's name.
 pub(super) const KEEP: &str = "SELECT GET_LOCK(?, 0)";
 
+/// Whoever keeps a schema says nothing for as long as the run lasts, and is not to be ended for that.
+pub(super) const STAY: &str = "SET SESSION wait_timeout = 31536000";
+
 /// Schemas of runs that nobody keeps any more.
 pub(super) const ORPHANS: &str = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA
      WHERE SCHEMA_NAME RLIKE '^oncelab_[0-9a-f]+_[0-9a-f]{8}$' AND IS_FREE_LOCK(SCHEMA_NAME) = 1
