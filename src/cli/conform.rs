@@ -74,6 +74,14 @@ impl Conform {
             ))
             .into());
         }
+        if !self.real.model().has_own_model() {
+            let store = &self.real.store;
+            return Err(super::UsageError(format!(
+                "--store {store}: conform holds a server against its model, and there is none of {store}: use --store sqlite or --store \
+                 postgres, or search on the server itself with `oncelab explore STRATEGY --on-real --store {store}`"
+            ))
+            .into());
+        }
         let strategies: Vec<_> = if self.strategies.is_empty() {
             registry.iter().cloned().collect()
         } else {

@@ -15,10 +15,10 @@ use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
     count_classes, shorten, tell, walk,
 };
-use crate::lab::explore_both;
+use crate::lab::{explore_both, speaks_for};
 use crate::report::{self, NoIsolationTest};
 use crate::strategy::{Registry, Strategy};
-use crate::terms::{FaultKind, Profile};
+use crate::terms::{FaultKind, Profile, StoreKind};
 
 #[derive(Debug, Args)]
 #[command(after_help = legend::of_schedules())]
@@ -91,6 +91,18 @@ pub(super) struct Explore {
 enum StoreModel {
     Sqlite,
     Postgres,
+    /// None of its own: PostgreSQL's stands in for it
+    Mariadb,
+}
+
+impl StoreModel {
+    fn profile(self) -> Profile {
+        match self {
+            StoreModel::Sqlite => Profile::Sqlite,
+            StoreModel::Postgres => Profile::Postgres,
+            StoreModel::Mariadb => Profile::Mariadb,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -134,7 +146,12 @@ impl Explore {
     /// If they contradict each other.
     pub fn settle(&mut self) -> Result<(), UsageError> {
         self.names_store = self.real.names_store();
-        self.real.settle()
+        self.real.settle()?;
+        // Of MariaDB there is no model to be told apart from the real thing by its name: what stands in for it says so.
+        if self.names_mariadb() && !self.on_real {
+            self.store_model = StoreModel::Mariadb;
+        }
+        Ok(())
     }
 
     /// Explores, and prints what was found.
@@ -171,9 +188,13 @@ impl Explore {
         }
     }
 
+    fn names_mariadb(&self) -> bool {
+        self.names_store && self.real.store_kind() == StoreKind::Mariadb
+    }
+
     /// A model is explored: there is no store.
     fn refuse_store(&self) -> Result<(), UsageError> {
-        if !self.names_store {
+        if !self.names_store || self.names_mariadb() {
             return Ok(());
         }
         let store = &self.real.store;
@@ -203,22 +224,12 @@ impl Explore {
                 kinds = kinds.and(of);
             }
         }
-        let store = match self.store_model {
-            StoreModel::Sqlite => Profile::Sqlite,
-            StoreModel::Postgres => Profile::Postgres,
-        };
+        let store = self.store_model.profile();
         Ok(Bound { requests: self.requests, kinds, store, ..Bound::new(self.lanes, self.retries, self.faults) })
     }
 
     fn limits(&self) -> Limits {
         Limits { memory_bytes: self.memory.saturating_mul(1 << 20), ..Limits::default() }
-    }
-
-    fn store_name(&self) -> &'static str {
-        match self.store_model {
-            StoreModel::Sqlite => "sqlite",
-            StoreModel::Postgres => "postgres",
-        }
     }
 
     fn explore_one(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
@@ -280,7 +291,7 @@ impl Explore {
         output::print(&if self.json {
             serde_json::to_string_pretty(&explore_json::all_as_json(&rows, bound))? + "\n"
         } else {
-            explore_output::all_as_text(&rows, bound, self.store_name())
+            explore_output::all_as_text(&rows, bound)
         })?;
         Ok(ExitCode::from(self.code(&verdicts, stopped)))
     }
@@ -298,8 +309,10 @@ impl Explore {
                 let again = output::here(&self.command(strategy.name(), &schedule));
                 let really = output::here(&self.really(strategy, &schedule));
                 let (diagram, told) = (report::to_diagram(&story), story.as_text());
+                let model = explore_output::stands_in(bound.store)
+                    .map_or(String::new(), |it| output::wrap(&format!("The model is {it}")) + "\n\n");
                 format!(
-                    "\n{diagram}\n{told}{}\nagain:  {again}\nreally: {really}\n",
+                    "\n{diagram}\n{model}{told}{}\nagain:  {again}\nreally: {really}\n",
                     explore_output::because(&story.findings)
                 )
             }
@@ -339,9 +352,9 @@ impl Explore {
 
     /// The command that shows a schedule on the real database that the model stands for.
     fn really(&self, strategy: &dyn Strategy, schedule: &Schedule) -> String {
-        let postgres = self.store_model == StoreModel::Postgres;
-        let store = if postgres { " --store postgres" } else { "" };
-        let lock = if postgres && strategy.needs_lock_service() { " --lock etcd" } else { "" };
+        let kind = self.store_model.profile().store();
+        let store = if kind.is_server() { &format!(" --store {}", kind.name()) } else { "" };
+        let lock = if kind.is_server() && strategy.needs_lock_service() { " --lock etcd" } else { "" };
         let mut options = String::new();
         for (name, value, default) in [("retries", self.retries, 1), ("requests", self.requests, 1)] {
             if value != default {
@@ -365,9 +378,7 @@ impl Explore {
                 options.push_str(&format!(" --{name} {value}"));
             }
         }
-        if self.store_model == StoreModel::Sqlite {
-            options.push_str(" --store-model sqlite");
-        }
+        options.push_str(explore_output::model_option(self.store_model.profile()));
         format!("oncelab explore {strategy}{options} --schedule \"{schedule}\"")
     }
 
@@ -390,7 +401,7 @@ fn verdict_of(exploration: &Exploration, strategy: &dyn Strategy) -> u8 {
     let claim = strategy.claim(exploration.bound.store_kind());
     if !exploration.broken_promises(&claim).is_empty() {
         exit::BROKEN
-    } else if exploration.census.complete {
+    } else if exploration.census.complete && speaks_for(strategy, exploration.bound.store) {
         exit::MET
     } else {
         exit::INCONCLUSIVE

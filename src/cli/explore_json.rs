@@ -45,6 +45,7 @@ fn bound_as_json(bound: &Bound) -> Value {
         "kinds": bound.kinds.iter().map(|fate| fate.suffix()).collect::<Vec<_>>(),
         "repeats": bound.kinds.has_repeats(),
         "store": bound.store_kind().name(),
+        "model": bound.store.modelled_as().name(),
     })
 }
 

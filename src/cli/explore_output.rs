@@ -7,11 +7,11 @@ use super::output;
 use crate::check::Finding;
 use crate::exit;
 use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked, unseen};
-use crate::lab::Both;
+use crate::lab::{Both, speaks_for};
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Strategy};
-use crate::terms::{Cause, Retries, Violation};
+use crate::terms::{Cause, Profile, Retries, Violation};
 
 const WIDTH: usize = 80;
 
@@ -76,6 +76,37 @@ pub(super) fn not_tried(bound: &Bound) -> String {
     )
 }
 
+/// What is explored where a store has no model of its own; nothing where it has one.
+pub(super) fn stands_in(profile: Profile) -> Option<String> {
+    match profile {
+        Profile::Sqlite | Profile::Postgres => None,
+        Profile::Mariadb => Some(
+            "PostgreSQL's, at the level that each transaction asks for, since there is none of MariaDB. At READ COMMITTED they \
+             agree. At REPEATABLE READ MariaDB lets a transaction write over what was committed since its snapshot, and PostgreSQL \
+             does not: --on-real --store mariadb searches on MariaDB itself."
+                .to_owned(),
+        ),
+    }
+}
+
+/// What is said of a strategy that claims something else of the store than of the one whose model stands in for it.
+fn another_claim(profile: Profile) -> String {
+    let (store, model) = (profile.store().name(), profile.modelled_as().name());
+    format!(
+        "Nothing is shown: its claim on {store} is another than on {model}, whose model this is. Search on {store} itself: --on-real \
+         --store {store}"
+    )
+}
+
+/// The option that asks for a model which is not the default.
+pub(super) fn model_option(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Sqlite => " --store-model sqlite",
+        Profile::Postgres => "",
+        Profile::Mariadb => " --store-model mariadb",
+    }
+}
+
 /// An exploration for a terminal.
 pub(super) fn as_text(
     exploration: &Exploration,
@@ -95,6 +126,9 @@ pub(super) fn as_text(
         (Retries::Never, false) => " (its client sends once, and nothing repeats the request)",
     };
     say("bound", &format!("{bound}{never}; the store is {}", bound.store_kind().name()));
+    if let Some(model) = stands_in(bound.store) {
+        say("model", &model);
+    }
     if bound.faults > 0 {
         say("faults", &kinds(bound));
     }
@@ -132,7 +166,7 @@ pub(super) fn as_text(
         out.push_str(&format!("again: {}\n", output::here(&command(&told.schedule, told.lanes))));
     }
     out.push('\n');
-    out.push_str(&judgement(exploration, &claim));
+    out.push_str(&judgement(exploration, strategy, &claim));
     out
 }
 
@@ -245,7 +279,7 @@ fn fitting(schedule: &Schedule) -> String {
 }
 
 /// Whether what was found agrees with what the strategy claims.
-fn judgement(exploration: &Exploration, claim: &Claim) -> String {
+fn judgement(exploration: &Exploration, strategy: &dyn Strategy, claim: &Claim) -> String {
     let broken = exploration.broken_promises(claim);
     if !broken.is_empty() {
         let names: Vec<&str> = broken.iter().map(|violation| violation.name()).collect();
@@ -253,6 +287,9 @@ fn judgement(exploration: &Exploration, claim: &Claim) -> String {
             "A PROMISE IS BROKEN: the claim of the strategy rules out {}.",
             names.join(", ")
         )) + "\n";
+    }
+    if !speaks_for(strategy, exploration.bound.store) {
+        return output::wrap(&another_claim(exploration.bound.store)) + "\n";
     }
     let found: Vec<Violation> = exploration.census.violations.keys().copied().collect();
     let text = match (found.is_empty(), exploration.census.complete) {
@@ -267,7 +304,8 @@ fn judgement(exploration: &Exploration, claim: &Claim) -> String {
 }
 
 /// The table of every strategy.
-pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound, store: &str) -> String {
+pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> String {
+    let store = bound.store_kind().name();
     let columns = [
         ("", Align::Left),
         ("strategy", Align::Left),
@@ -277,11 +315,18 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound, stor
     let mut table = Table::new(&columns);
     let mut notes = String::new();
     let mut elapsed = Duration::ZERO;
+    let mut is_denied = false;
     for (strategy, row) in rows {
         elapsed += row.both().map(|exploration| exploration.elapsed).sum::<Duration>();
         let claim = strategy.claim(bound.store_kind());
         let code = row.verdict(strategy.as_ref());
-        let mark = if code == exit::MET { "" } else { "!" };
+        let is_silent = code == exit::INCONCLUSIVE && !speaks_for(strategy.as_ref(), bound.store);
+        is_denied |= code != exit::MET && !is_silent;
+        let mark = match code {
+            exit::MET => "",
+            _ if is_silent => "?",
+            _ => "!",
+        };
         let schedules = row.one.census.schedules;
         let parts = fewest(row, &claim);
         table.push(vec![vec![mark.to_owned()], vec![strategy.name().to_owned()], vec![short(schedules)], parts]);
@@ -298,11 +343,16 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound, stor
     out.push_str(&format!("\n{}\n", output::wrap(legend)));
     out.push_str(&output::wrap(&not_tried(&bound)));
     out.push('\n');
+    if let Some(model) = stands_in(bound.store) {
+        out.push_str(&format!("{}\n", output::wrap(&format!("The model is {model}"))));
+    }
     out.push_str(&notes);
-    out.push_str(if notes.is_empty() {
-        "Every strategy does what its claim says.\n"
-    } else {
-        "NOT every strategy does what its claim says: see the rows marked '!'.\n"
+    out.push_str(match (is_denied, notes.is_empty()) {
+        (true, _) => "NOT every strategy does what its claim says: see the rows marked '!'.\n",
+        (false, true) => "Every strategy does what its claim says.\n",
+        (false, false) => {
+            "Every strategy does what its claim says, but for the rows marked '?', of which nothing is shown.\n"
+        }
     });
     out
 }
@@ -343,6 +393,10 @@ fn short(n: u128) -> String {
 fn note(strategy: &dyn Strategy, row: &Both, claim: &Claim) -> String {
     let mut out = String::new();
     let explorations: Vec<&Exploration> = row.both().collect();
+    if !speaks_for(strategy, row.one.bound.store) {
+        let text = format!("? {}: {}", strategy.name(), another_claim(row.one.bound.store));
+        return output::wrap(&text) + "\n";
+    }
     let mut say = |text: String| out.push_str(&(output::wrap(&format!("! {}: {text}", strategy.name())) + "\n"));
     for exploration in &explorations {
         for violation in exploration.broken_promises(claim) {
@@ -373,6 +427,9 @@ pub(super) fn walked_as_text(
 ) -> String {
     let mut out =
         format!("\n{strategy}: {} schedules drawn within {bound}, seed {seed}\n\n", grouped(walked.walks.into()));
+    if let Some(model) = stands_in(bound.store) {
+        out.push_str(&format!("{}\n\n", output::wrap(&format!("The model is {model}"))));
+    }
     if found.is_empty() {
         out.push_str("None of them breaks anything. This is not a proof: there are other schedules.\n");
     }

@@ -65,6 +65,11 @@ fn strategy(strategy: &dyn crate::strategy::Strategy) -> Value {
     if on_postgres != claim {
         fields.extend([("on postgres", on_postgres.promise), ("broken there by", &broken_on_postgres)]);
     }
+    let on_mariadb = strategy.claim(StoreKind::Mariadb);
+    let broken_on_mariadb = broken_by(&on_mariadb);
+    if on_mariadb != on_postgres {
+        fields.extend([("on mariadb", on_mariadb.promise), ("broken on mariadb by", &broken_on_mariadb)]);
+    }
     fields.push(("needs", needs));
     item(strategy.name(), &fields)
 }
@@ -115,6 +120,11 @@ fn backends() -> Vec<Value> {
     vec![
         backend("sqlite", "store", "a SQLite file in a temporary folder, through sqlx (the default)"),
         backend("postgres", "store", "PostgreSQL, in a container, from the installed binaries, or at --store-url"),
+        backend(
+            "mariadb",
+            "store",
+            "MariaDB, in a container, from the installed binaries, or at --store-url (mysql://…)",
+        ),
         backend("null", "store", "does nothing: for measuring the lab itself"),
         backend("embedded", "lock service", "speaks etcd's gRPC over loopback, in this process (the default)"),
         backend("etcd", "lock service", "etcd, in containers, from the installed binary, or at --lock-url"),

@@ -1,11 +1,10 @@
 //! Where the servers of a run are, as far as a file may say it: never a user, and never a password.
 
 use crate::service::Wanted;
-use crate::terms::StoreKind;
 
 /// The places of servers that were named by their URLs, as settings of the run's backends: a run is finished on the same servers.
 pub(super) fn of_servers(wanted: &Wanted) -> Vec<(String, String)> {
-    let store = wanted.store_url.as_deref().filter(|_| wanted.store == StoreKind::Postgres).and_then(place);
+    let store = wanted.store_url.as_deref().filter(|_| wanted.store.is_server()).and_then(place);
     let is_used = wanted.needs_lock && wanted.lock == crate::service::LockKind::Etcd;
     let mut locks: Vec<String> =
         wanted.lock_urls.iter().filter(|_| is_used).filter_map(|endpoint| place(endpoint.url())).collect();

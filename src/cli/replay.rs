@@ -21,7 +21,7 @@ use crate::replay::{Divergence, Kept, ReplayError, ReplayWork, Replayed, ToldRep
 use crate::report;
 use crate::strategy::{Registry, Strategy};
 use crate::terms::Role;
-use crate::terms::{Entry, Violation};
+use crate::terms::{Entry, StoreKind, Violation};
 
 #[derive(Debug, Args)]
 #[command(after_help = legend::of_schedules())]
@@ -108,8 +108,9 @@ impl Replay {
             Bound { requests: self.requests, store, ..Bound::new(self.lanes.max(self.requests), self.retries, 0) };
         let bound = bound_of(strategy, bound, &schedule)?;
         // Whatever is wrong with the schedule is said before a server is started.
-        let expected = match tell(strategy, bound, &schedule) {
-            Ok(story) => Some(kinds(&story.findings)),
+        let told = if store.has_own_model() { Some(tell(strategy, bound, &schedule)) } else { None };
+        let expected = match told.transpose() {
+            Ok(story) => story.map(|story| kinds(&story.findings)),
             Err(ScheduleError::Explore(error)) if matches!(error.reason(), Reason::OwnSql { .. }) => None,
             Err(error) => return Err(error.into()),
         };
@@ -149,7 +150,13 @@ impl Replay {
         output::print(&if let Some(form) = self.export {
             form.of(&told.story)?
         } else if self.json {
-            serde_json::to_string_pretty(&self.as_json(&told, &count, &expected, elapsed))? + "\n"
+            serde_json::to_string_pretty(&self.as_json(
+                &told,
+                &count,
+                &expected,
+                elapsed,
+                &mounted.testbed().backends().describe(),
+            ))? + "\n"
         } else {
             self.as_text(&told, &count, &expected, elapsed)
         })?;
@@ -208,7 +215,15 @@ impl Replay {
         format!("oncelab replay {}{options} \"{}\"", self.strategy, self.schedule)
     }
 
-    fn as_json(&self, told: &ToldReplay, count: &Count, expected: &[Violation], elapsed: Duration) -> Value {
+    fn as_json(
+        &self,
+        told: &ToldReplay,
+        count: &Count,
+        expected: &[Violation],
+        elapsed: Duration,
+        backends: &[(String, String)],
+    ) -> Value {
+        let lock_server = backends.iter().find(|(key, _)| key == "lock_server").map(|(_, value)| value);
         let names = |kinds: &[Violation]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
         let violations: BTreeMap<_, _> = count.violations.iter().map(|(kind, times)| (kind.name(), times)).collect();
         json!({
@@ -216,6 +231,7 @@ impl Replay {
             "schedule": self.schedule,
             "store": self.real.store,
             "lock": self.real.lock,
+            "lock_server": lock_server,
             "times": count.times,
             "expected": names(expected),
             "reproduced": count.reproduced,
@@ -287,9 +303,15 @@ impl Replay {
             Kept::Schema(schema) => {
                 let started = mounted.testbed().backends().started_store_url();
                 let url = started.clone().unwrap_or_else(|| "(the URL of --store-url)".to_owned());
-                output::tell(&format!("kept: psql '{url}' -c 'SET search_path = {schema}' -c 'TABLE ledger'"));
+                let drop = if self.real.store_kind() == StoreKind::Mariadb {
+                    output::tell(&format!("kept: SELECT * FROM {schema}.ledger; at {url}"));
+                    format!("DROP DATABASE {schema}")
+                } else {
+                    output::tell(&format!("kept: psql '{url}' -c 'SET search_path = {schema}' -c 'TABLE ledger'"));
+                    format!("DROP SCHEMA {schema} CASCADE")
+                };
                 match started {
-                    None => output::tell(&format!("      when you have seen enough: DROP SCHEMA {schema} CASCADE")),
+                    None => output::tell(&format!("      when you have seen enough: {drop}")),
                     Some(_) => {
                         output::tell("      the server was started for this replay: it stays until Ctrl-C");
                         mounted.wait_for_signal();

@@ -45,9 +45,9 @@ pub(super) struct Run {
     /// Run only this point of the experiment's sweep, as axis=value,axis=value; may be given more than once
     #[arg(long = "at", value_name = "POINT")]
     points: Vec<Point>,
-    /// The store of the effects: sqlite, postgres, or null, which keeps nothing and measures the lab itself [default: sqlite,
-    /// or postgres if a URL names one]
-    #[arg(long, value_name = "STORE", value_parser = ["sqlite", "postgres", "null"])]
+    /// The store of the effects: sqlite, postgres, mariadb, or null, which keeps nothing and measures the lab itself
+    /// [default: sqlite, or the one that a URL names]
+    #[arg(long, value_name = "STORE", value_parser = ["sqlite", "postgres", "mariadb", "null"])]
     store: Option<String>,
     /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
     #[arg(long, value_name = "SERVICE", value_parser = ["embedded", "etcd"])]
@@ -131,6 +131,7 @@ impl Run {
         meta.trials_planned = (strategies.len() - meta.skipped.len()) * trials_of_each(&experiment);
         let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         servers::check(&experiment, &wanted)?;
+        meta.etcd_binary = wanted.source.etcd_binary.as_ref().map(|path| path.display().to_string());
         experiment.derive_expectations(registry, meta.store_kind())?;
         Ok(RunFolder::create(&self.out, meta, experiment)?)
     }

@@ -1,10 +1,14 @@
 //! The options that say where real servers are, or how they are had.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::experiment::Experiment;
 use crate::fault::Level;
+use crate::quote::shell_path;
 use crate::service::provision::{Images, Keeps, Provision, Source};
 use crate::service::{LockKind, Wanted};
 use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
@@ -25,12 +29,60 @@ pub(super) struct ServerOptions {
     /// The image for PostgreSQL containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_POSTGRES_IMAGE", default_value = Images::POSTGRES)]
     postgres_image: String,
+    /// The image for MariaDB containers
+    #[arg(long, value_name = "IMAGE", env = "ONCELAB_MARIADB_IMAGE", default_value = Images::MARIADB)]
+    mariadb_image: String,
     /// The image for etcd containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_ETCD_IMAGE", default_value = Images::ETCD)]
     etcd_image: String,
+    /// The etcd that runs as a process, e.g. a newer one than that of the distribution; implies --provision process for etcd
+    /// [default: the one that is installed] [env: ONCELAB_ETCD_BINARY]
+    #[arg(long, value_name = "PATH")]
+    etcd_binary: Option<PathBuf>,
 }
 
+/// The variable that names etcd's program when no flag does.
+const ETCD_BINARY_VARIABLE: &str = "ONCELAB_ETCD_BINARY";
+
 impl ServerOptions {
+    /// The program that etcd runs as, if one is named.
+    ///
+    /// # Errors
+    /// If there is no such program, or a container was asked for beside it.
+    fn etcd_binary(&self) -> Result<Option<PathBuf>, UsageError> {
+        let in_container = self.provision.as_deref() == Some(Provision::Container.name());
+        let (path, by) = match &self.etcd_binary {
+            Some(_) if in_container => {
+                return Err(UsageError(
+                    "--etcd-binary names a program to run as a process, and --provision asks for a container: leave one of them out, or \
+                     name an image with --etcd-image"
+                        .to_owned(),
+                ));
+            }
+            Some(path) => (path.clone(), "--etcd-binary"),
+            None if in_container => return Ok(None),
+            None => match std::env::var_os(ETCD_BINARY_VARIABLE).filter(|path| !path.is_empty()) {
+                Some(path) => (PathBuf::from(path), ETCD_BINARY_VARIABLE),
+                None => return Ok(None),
+            },
+        };
+        let cannot = |why: &str| UsageError(format!("{by} {}: {why}", path.display()));
+        let found = std::fs::metadata(&path).map_err(|error| cannot(&error.to_string()))?;
+        if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
+            return Err(cannot("this is not a program"));
+        }
+        // The server starts in a folder of its own.
+        std::path::absolute(&path).map(Some).map_err(|error| cannot(&error.to_string()))
+    }
+
+    fn images(&self) -> Images {
+        Images {
+            postgres: self.postgres_image.clone(),
+            mariadb: self.mariadb_image.clone(),
+            etcd: self.etcd_image.clone(),
+        }
+    }
+
     /// The backends that an experiment's run wants.
     ///
     /// # Errors
@@ -42,7 +94,7 @@ impl ServerOptions {
         lock: LockKind,
         experiment: &Experiment,
     ) -> Result<Wanted, UsageError> {
-        let store_url = if store == StoreKind::Postgres { self.urls.store_url()? } else { None };
+        let store_url = if store.is_server() { self.urls.store_url(store)? } else { None };
         let lock_urls = if lock == LockKind::Etcd { self.urls.lock_urls() } else { Vec::new() };
         let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
         Ok(Wanted {
@@ -50,7 +102,8 @@ impl ServerOptions {
             lock,
             source: Source {
                 provision: provision.map(|(way, _)| *way).unwrap_or_default(),
-                images: Images { postgres: self.postgres_image.clone(), etcd: self.etcd_image.clone() },
+                images: self.images(),
+                etcd_binary: if lock == LockKind::Etcd { self.etcd_binary()? } else { None },
                 restarts: experiment.faults.iter().any(|level| !level.backend.is_empty()),
                 keeps: if experiment.backend.durable { Keeps::OnDisk } else { Keeps::InMemory },
             },
@@ -66,8 +119,8 @@ impl ServerOptions {
 /// The real backends that schedules are replayed on.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Real {
-    /// The store of the effects: sqlite (in memory) or postgres [default: sqlite, or postgres if a URL names one]
-    #[arg(long, value_name = "STORE", default_value = "", hide_default_value = true, value_parser = one_of(["sqlite", "postgres"]))]
+    /// The store of the effects: sqlite (in memory), postgres or mariadb [default: sqlite, or the one that a URL names]
+    #[arg(long, value_name = "STORE", default_value = "", hide_default_value = true, value_parser = one_of(["sqlite", "postgres", "mariadb"]))]
     pub store: String,
     /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
     #[arg(long, value_name = "SERVICE", default_value = "", hide_default_value = true, value_parser = one_of(["embedded", "etcd"]))]
@@ -125,11 +178,12 @@ impl Real {
             lock: LockKind::from_name(&self.lock).expect("the command line takes no other"),
             source: Source {
                 provision: provision.map(|(way, _)| *way).unwrap_or_default(),
-                images: Images { postgres: self.servers.postgres_image.clone(), etcd: self.servers.etcd_image.clone() },
+                images: self.servers.images(),
+                etcd_binary: if self.lock == LockKind::Etcd.name() { self.servers.etcd_binary()? } else { None },
                 restarts: false,
                 keeps: Keeps::InMemory,
             },
-            store_url: if self.store == "postgres" { urls.store_url()? } else { None },
+            store_url: if self.store_kind().is_server() { urls.store_url(self.store_kind())? } else { None },
             lock_urls: if self.lock == "etcd" { urls.lock_urls() } else { Vec::new() },
             needs_lock,
             handlers: 0,
@@ -148,6 +202,9 @@ impl Real {
         add("store", &self.store, "sqlite");
         add("lock", &self.lock, "embedded");
         add("provision", self.servers.provision.as_deref().unwrap_or("auto"), "auto");
+        if let Some(binary) = self.servers.etcd_binary.as_ref().filter(|_| self.lock == LockKind::Etcd.name()) {
+            add("etcd-binary", &shell_path(binary), "");
+        }
         options
     }
 
@@ -161,7 +218,7 @@ impl Real {
 }
 
 /// One of these names, or nothing: what is not asked for is filled in later.
-fn one_of(names: [&'static str; 2]) -> PossibleValuesParser {
+fn one_of<const N: usize>(names: [&'static str; N]) -> PossibleValuesParser {
     let named = names.into_iter().map(PossibleValue::new);
     named.chain(std::iter::once(PossibleValue::new("").hide(true))).collect::<Vec<_>>().into()
 }
@@ -185,15 +242,20 @@ pub(super) fn check(experiment: &Experiment, wanted: &Wanted) -> Result<(), Usag
 
 fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageError> {
     let name = &level.name;
-    if level.layer == Layer::Wire && wanted.store != StoreKind::Postgres {
+    if level.layer == Layer::Wire && !wanted.store.has_wire() {
+        let store = wanted.store.name();
+        let why = if wanted.store.is_server() {
+            format!("the lab has no proxy that knows the protocol of {store}")
+        } else {
+            format!("a {store} store has no network connection")
+        };
         return Err(UsageError(format!(
-            "the fault level '{name}' has where = \"wire\", but a {} store has no network connection: add --store postgres, or --set faults.{name}.where=port",
-            wanted.store.name()
+            "the fault level '{name}' has where = \"wire\", but {why}: add --store postgres, or --set faults.{name}.where=port"
         )));
     }
     for fault in &level.backend {
         let (is_there, add, url) = match fault.target {
-            Target::Store => (wanted.store == StoreKind::Postgres, "--store postgres", wanted.store_url.is_some()),
+            Target::Store => (wanted.store.is_server(), "--store postgres", wanted.store_url.is_some()),
             Target::Lock | Target::LockLeader => {
                 (wanted.lock == LockKind::Etcd, "--lock etcd", !wanted.lock_urls.is_empty())
             }

@@ -21,6 +21,10 @@ pub(super) struct TrackRecord {
     /// How servers are started: auto, container or process
     #[arg(long, value_name = "HOW", value_parser = ["auto", "container", "process"])]
     provision: Option<String>,
+    /// An etcd for rows that need a version other than the installed one, e.g. one that images/etcd-from-source has built; may be
+    /// given more than once. Without it such rows are skipped
+    #[arg(long = "etcd-binary", value_name = "PATH", env = "ONCELAB_ETCD_BINARIES", value_delimiter = ',')]
+    etcd_binaries: Vec<PathBuf>,
     /// Put the table into this file, in place of the table that stands there
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     splice: Option<PathBuf>,
@@ -54,6 +58,32 @@ struct Bug {
     arguments: Vec<String>,
     /// The violation.
     shows: String,
+    /// How the version of etcd that it needs begins; any if none.
+    etcd: Option<String>,
+    /// What that etcd is called in the command, if it is not the one that is installed.
+    binary: Option<String>,
+    #[serde(default)]
+    hits: Hits,
+}
+
+/// How many of the replays must show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Hits {
+    #[default]
+    All,
+    /// It is mended there.
+    None,
+}
+
+/// What became of a row.
+enum BugRow {
+    Shown(ShownBug),
+    /// It needs what is not here.
+    Skipped {
+        bug: Bug,
+        why: String,
+    },
 }
 
 /// A bug, as often as it was shown.
@@ -63,6 +93,25 @@ struct ShownBug {
     times: u64,
     divergences: u64,
     seconds: f64,
+    /// The version of the etcd that it was replayed on.
+    etcd: Option<String>,
+}
+
+impl ShownBug {
+    fn is_as_expected(&self) -> bool {
+        let expected = match self.bug.hits {
+            Hits::All => self.times,
+            Hits::None => 0,
+        };
+        self.hits == expected && self.divergences == 0
+    }
+}
+
+/// What an etcd says that its version is.
+fn version_of(etcd: &Path) -> Option<String> {
+    let said = Command::new(etcd).arg("--version").output().ok()?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    said.lines().find_map(|line| line.strip_prefix("etcd Version: ")).map(str::to_owned)
 }
 
 impl Bug {
@@ -70,15 +119,50 @@ impl Bug {
     fn command(&self, times: u32) -> String {
         let quoted = |word: &String| if word.contains(' ') { format!("\"{word}\"") } else { word.clone() };
         let arguments: Vec<String> = self.arguments.iter().map(quoted).collect();
-        format!("oncelab replay {} --times {times}", arguments.join(" "))
+        let etcd = self.binary.as_ref().map_or(String::new(), |binary| format!(" --etcd-binary {binary}"));
+        format!("oncelab replay {}{etcd} --times {times}", arguments.join(" "))
     }
 
-    /// Runs the command in a process of its own, as anybody would.
-    fn show(self, of: &TrackRecord) -> anyhow::Result<ShownBug> {
+    /// Whether an etcd that calls itself so is the one that it needs.
+    fn is_for(&self, version: &str) -> bool {
+        self.etcd.as_ref().is_none_or(|needed| version.starts_with(&format!("{needed}.")))
+    }
+
+    /// Runs the command in a process of its own, as anybody would, on the etcd that it needs.
+    fn show(self, of: &TrackRecord) -> anyhow::Result<BugRow> {
+        let Some(needed) = self.etcd.clone() else { return self.run(of, of.times, None).map(BugRow::Shown) };
+        let named = of.etcd_binaries.iter().find(|path| version_of(path).is_some_and(|version| self.is_for(&version)));
+        if named.is_some() {
+            return self.run(of, of.times, named).map(BugRow::Shown);
+        }
+        if self.binary.is_some() {
+            return Ok(self.skipped(&needed, ""));
+        }
+        // Whether the one that comes without being named is the right one, one replay tells.
+        let ShownBug { bug, etcd, .. } = self.run(of, 1, None)?;
+        let there = etcd.unwrap_or_default();
+        if bug.is_for(&there) {
+            return bug.run(of, of.times, None).map(BugRow::Shown);
+        }
+        Ok(bug.skipped(&needed, &format!(", and the one here is {there}")))
+    }
+
+    fn skipped(self, needed: &str, there: &str) -> BugRow {
+        let why = format!(
+            "it needs an etcd {needed}{there}: build one with `images/etcd-from-source`, and name it with --etcd-binary"
+        );
+        output::tell(&format!("SKIPPED: {}: {why}", self.name));
+        BugRow::Skipped { bug: self, why }
+    }
+
+    fn run(self, of: &TrackRecord, times: u32, etcd: Option<&PathBuf>) -> anyhow::Result<ShownBug> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("replay").args(&self.arguments).args(["--times", &of.times.to_string(), "--json"]);
+        command.arg("replay").args(&self.arguments).args(["--times", &times.to_string(), "--json"]);
         if let Some(how) = &of.provision {
             command.args(["--provision", how]);
+        }
+        if let Some(path) = etcd {
+            command.arg("--etcd-binary").arg(path);
         }
         let began = std::time::Instant::now();
         let done = command.stderr(std::process::Stdio::piped()).output()?;
@@ -101,6 +185,7 @@ impl Bug {
             times: number(&document["times"]),
             divergences: number(&document["divergences"]),
             seconds,
+            etcd: document["lock_server"].as_str().map(|server| server.trim_start_matches("etcd ").to_owned()),
             bug: self,
         })
     }
@@ -115,12 +200,28 @@ impl TrackRecord {
     /// Shows every bug, and prints the table.
     pub fn execute(&self) -> anyhow::Result<ExitCode> {
         let bugs: Bugs = toml::from_str(BUGS).context("the list of bugs")?;
-        let mut rows = Vec::new();
+        for path in &self.etcd_binaries {
+            if version_of(path).is_none() {
+                return Err(UsageError(format!(
+                    "--etcd-binary {}: this does not say that it is an etcd",
+                    path.display()
+                ))
+                .into());
+            }
+        }
+        let (mut rows, mut skipped) = (Vec::new(), Vec::new());
         for bug in bugs.bug {
             output::tell(&bug.command(self.times));
-            rows.push(bug.show(self)?);
+            match bug.show(self)? {
+                BugRow::Shown(row) => rows.push(row),
+                BugRow::Skipped { bug, why } => skipped.push((bug, why)),
+            }
         }
         let table = self.table(&rows);
+        if let (Some(file), Some((bug, why))) = (&self.splice, skipped.first()) {
+            let text = format!("--splice {}: the table would lose the row '{}': {why}", file.display(), bug.name);
+            return Err(UsageError(text).into());
+        }
         if let Some(file) = &self.splice {
             let text = read(file)?;
             let (before, _, after) = around(&text).ok_or_else(|| no_table(file))?;
@@ -129,14 +230,16 @@ impl TrackRecord {
             output::tell(&format!("put into {}", file.display()));
         }
         output::print(&if self.json {
-            serde_json::to_string_pretty(&self.as_json(&rows))? + "\n"
+            serde_json::to_string_pretty(&self.as_json(&rows, &skipped))? + "\n"
         } else {
-            self.as_text(&rows)
+            self.as_text(&rows, &skipped)
         })?;
         if let Some(file) = &self.check {
             let text = read(file)?;
             let (_, there, _) = around(&text).ok_or_else(|| no_table(file))?;
-            if without_seconds(there) != without_seconds(&to_markdown(&table)) {
+            let is_skipped = |line: &&str| skipped.iter().any(|(bug, _)| line.contains(&bug.command(self.times)));
+            let there: String = there.split_inclusive('\n').filter(|line| !is_skipped(line)).collect();
+            if without_seconds(&there) != without_seconds(&to_markdown(&table)) {
                 let again = "oncelab track-record --splice";
                 return Err(UsageError(format!(
                     "{} holds another table; `{again} {0}` puts this one in",
@@ -145,7 +248,7 @@ impl TrackRecord {
                 .into());
             }
         }
-        let all = rows.iter().all(|row| row.hits == row.times && row.divergences == 0);
+        let all = rows.iter().all(ShownBug::is_as_expected);
         Ok(ExitCode::from(if all { exit::MET } else { exit::BROKEN }))
     }
 
@@ -171,12 +274,14 @@ impl TrackRecord {
         table
     }
 
-    fn as_json(&self, rows: &[ShownBug]) -> Value {
+    fn as_json(&self, rows: &[ShownBug], skipped: &[(Bug, String)]) -> Value {
         let row = |row: &ShownBug| {
             json!({
                 "bug": row.bug.name,
                 "source": row.bug.source,
                 "shows": row.bug.shows,
+                "etcd": row.etcd,
+                "expected": if row.bug.hits == Hits::All { row.times } else { 0 },
                 "hits": row.hits,
                 "times": row.times,
                 "divergences": row.divergences,
@@ -184,10 +289,14 @@ impl TrackRecord {
                 "command": row.bug.command(self.times),
             })
         };
-        json!({ "bugs": rows.iter().map(row).collect::<Vec<_>>() })
+        let left_out = |(bug, why): &(Bug, String)| json!({ "bug": bug.name, "source": bug.source, "why": why });
+        json!({
+            "bugs": rows.iter().map(row).collect::<Vec<_>>(),
+            "skipped": skipped.iter().map(left_out).collect::<Vec<_>>(),
+        })
     }
 
-    fn as_text(&self, rows: &[ShownBug]) -> String {
+    fn as_text(&self, rows: &[ShownBug], skipped: &[(Bug, String)]) -> String {
         let columns = [("bug", Align::Left), ("shows", Align::Left), ("hits", Align::Right), ("seconds", Align::Right)];
         let mut table = Table::new(&columns);
         for row in rows {
@@ -198,6 +307,9 @@ impl TrackRecord {
         let mut out = format!("\n{}\n", to_text(&table, 80));
         for row in rows {
             out.push_str(&format!("{}\n  {}\n", row.bug.source, output::here(&row.bug.command(self.times))));
+        }
+        for (bug, why) in skipped {
+            out.push_str(&format!("{}\n", output::wrap(&format!("SKIPPED: {} ({}): {why}", bug.name, bug.source))));
         }
         out
     }
@@ -233,7 +345,7 @@ fn without_seconds(table: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUGS, Bugs, MARKER, around, without_seconds};
+    use super::{BUGS, Bugs, Hits, MARKER, around, without_seconds};
 
     #[test]
     fn a_table_is_found_between_its_marker_and_the_next_text() {
@@ -258,7 +370,20 @@ mod tests {
         assert_eq!(table.lines().count(), bugs.bug.len() + 2);
         for (bug, line) in bugs.bug.iter().zip(table.lines().skip(2)) {
             assert!(line.contains(&bug.name) && line.contains(&bug.command(100)), "{line}");
-            assert!(line.contains("| 100 of 100 |"), "{line}");
+            let hits = if bug.hits == Hits::All { "| 100 of 100 |" } else { "| 0 of 100 |" };
+            assert!(line.contains(hits), "{line}");
         }
+    }
+
+    #[test]
+    fn a_row_that_needs_a_version_takes_no_other() {
+        let bugs: Bugs = toml::from_str(BUGS).expect("it is well formed");
+        let needing =
+            |version: &str| bugs.bug.iter().find(|bug| bug.etcd.as_deref() == Some(version)).expect("there is one");
+        assert!(
+            needing("3.4").is_for("3.4.23") && !needing("3.4").is_for("3.5.35") && !needing("3.4").is_for("3.40.1")
+        );
+        assert!(needing("3.5").is_for("3.5.35") && needing("3.5").hits == Hits::None);
+        assert!(bugs.bug.iter().filter(|bug| bug.etcd.is_none()).all(|bug| bug.is_for("") && bug.binary.is_none()));
     }
 }

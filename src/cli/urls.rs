@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::UsageError;
 use crate::service::Endpoint;
+use crate::terms::StoreKind;
 
 /// The variables that name servers when no flag does.
 const STORE_VARIABLE: &str = "ONCELAB_STORE_URL";
@@ -18,9 +19,9 @@ const LONGEST_URL: u64 = 8 * 1024;
 /// Servers that run already.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Urls {
-    /// The PostgreSQL database to use, as postgres://user@host:5432/database; implies --store postgres. The lab touches only a
-    /// schema of its own, and drops the schema at the end. Keep the password in PGPASSFILE, in a file (--store-url-file) or
-    /// in the variable [env: ONCELAB_STORE_URL]
+    /// The database to use, as postgres://user@host:5432/database or mysql://user@host:3306; implies --store postgres or
+    /// --store mariadb. The lab touches only a schema of its own, and drops the schema at the end. Keep the password in
+    /// PGPASSFILE (PostgreSQL), in a file (--store-url-file) or in the variable [env: ONCELAB_STORE_URL]
     #[arg(long, value_name = "URL")]
     store_url: Option<String>,
     /// A file with the URL of the database, so that the list of processes does not show the password
@@ -36,6 +37,8 @@ pub(super) struct Urls {
 struct Named {
     url: String,
     by: &'static str,
+    /// What it names.
+    store: StoreKind,
 }
 
 impl Named {
@@ -52,9 +55,10 @@ impl Urls {
     /// If a URL was named together with another store, or names no store that the lab knows.
     pub fn store(&self, asked: Option<&str>, default: &str) -> Result<String, UsageError> {
         match (asked, self.named_store()?) {
-            (None, Some(_)) => Ok("postgres".to_owned()),
-            (Some(asked), Some(named)) if asked != "postgres" && named.is_asked_for() => {
-                Err(contradiction(named.by, "PostgreSQL", "--store", asked, "postgres"))
+            (None, Some(named)) => Ok(named.store.name().to_owned()),
+            (Some(asked), Some(named)) if asked != named.store.name() && named.is_asked_for() => {
+                let service = if named.store == StoreKind::Mariadb { "MariaDB" } else { "PostgreSQL" };
+                Err(contradiction(named.by, service, "--store", asked, named.store.name()))
             }
             (asked, _) => Ok(asked.unwrap_or(default).to_owned()),
         }
@@ -74,12 +78,12 @@ impl Urls {
         }
     }
 
-    /// The URL of the database, if there is one.
+    /// The URL of the store, if there is one that names a store of this kind.
     ///
     /// # Errors
     /// If the file that should hold it cannot be read, or it names no store that the lab knows.
-    pub fn store_url(&self) -> Result<Option<String>, UsageError> {
-        Ok(self.named_store()?.map(|named| named.url))
+    pub fn store_url(&self, kind: StoreKind) -> Result<Option<String>, UsageError> {
+        Ok(self.named_store()?.filter(|named| named.store == kind).map(|named| named.url))
     }
 
     /// The endpoints of the lock service, none if none were named.
@@ -102,29 +106,28 @@ impl Urls {
     }
 
     fn named_store(&self) -> Result<Option<Named>, UsageError> {
-        let named = if let Some(url) = &self.store_url {
-            Named { url: url.clone(), by: "--store-url" }
+        let (url, by) = if let Some(url) = &self.store_url {
+            (url.clone(), "--store-url")
         } else if let Some(file) = &self.store_url_file {
-            Named { url: read(file)?, by: "--store-url-file" }
+            (read(file)?, "--store-url-file")
         } else if let Some(url) = variable(STORE_VARIABLE) {
-            Named { url, by: STORE_VARIABLE }
+            (url, STORE_VARIABLE)
         } else {
             return Ok(None);
         };
         // The URL itself may hold a password.
-        let write = "write postgres://user@host:5432/database";
-        match named.url.split_once("://") {
-            Some(("postgres" | "postgresql", _)) => Ok(Some(named)),
-            Some((scheme, _)) => {
-                let scheme: String = scheme.chars().take(20).collect();
-                let scheme = scheme.escape_debug();
-                Err(UsageError(format!(
-                    "{}: the lab knows no store with addresses that begin with {scheme}://; {write}",
-                    named.by
-                )))
-            }
-            None => Err(UsageError(format!("{}: this is not a URL; {write}", named.by))),
-        }
+        let write = "write postgres://user@host:5432/database or mysql://user@host:3306";
+        let Some((scheme, _)) = url.split_once("://") else {
+            return Err(UsageError(format!("{by}: this is not a URL; {write}")));
+        };
+        let Some(store) = StoreKind::of_scheme(scheme) else {
+            let scheme: String = scheme.chars().take(20).collect();
+            let scheme = scheme.escape_debug();
+            return Err(UsageError(format!(
+                "{by}: the lab knows no store with addresses that begin with {scheme}://; {write}"
+            )));
+        };
+        Ok(Some(Named { url, by, store }))
     }
 
     fn named_locks(&self) -> (Vec<String>, Option<&'static str>) {
@@ -160,6 +163,7 @@ fn read(file: &Path) -> Result<String, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::Urls;
+    use crate::terms::StoreKind;
 
     fn urls(store: Option<&str>, lock: &[&str]) -> Urls {
         Urls {
@@ -176,6 +180,12 @@ mod tests {
         assert_eq!(named.store(Some("postgres"), "sqlite").unwrap(), "postgres");
         let refused = named.store(Some("sqlite"), "sqlite").unwrap_err().to_string();
         assert!(refused.contains("--store-url names PostgreSQL, and --store asks for sqlite"), "{refused}");
+        let mariadb = urls(Some("mysql://me@host"), &[]);
+        assert_eq!(mariadb.store(None, "sqlite").unwrap(), "mariadb");
+        assert_eq!(urls(Some("mariadb://me@host"), &[]).store(None, "sqlite").unwrap(), "mariadb");
+        let refused = mariadb.store(Some("postgres"), "sqlite").unwrap_err().to_string();
+        assert!(refused.contains("--store-url names MariaDB, and --store asks for postgres"), "{refused}");
+        assert_eq!(mariadb.store_url(StoreKind::Postgres).unwrap(), None);
         assert_eq!(named.lock(None, "embedded").unwrap(), "etcd");
         let refused = named.lock(Some("embedded"), "embedded").unwrap_err().to_string();
         assert!(refused.contains("--lock-url names etcd, and --lock asks for embedded"), "{refused}");
@@ -185,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_names_no_store_is_refused_without_its_password() {
-        for url in ["mysql://me:hunter2@host/db", "me:hunter2@host/db", "\u{1b}[31mhunter://hunter2"] {
+        for url in ["oracle://me:hunter2@host/db", "me:hunter2@host/db", "\u{1b}[31mhunter://hunter2"] {
             let refused = urls(Some(url), &[]).store(None, "sqlite").unwrap_err().to_string();
             assert!(refused.contains("postgres://user@host") && !refused.contains("hunter2"), "{refused}");
             assert!(!refused.contains('\u{1b}'), "{refused}");

@@ -204,10 +204,7 @@ impl Bound {
     /// The kind of store that the model stands for.
     #[must_use]
     pub fn store_kind(&self) -> StoreKind {
-        match self.store {
-            Profile::Sqlite => StoreKind::Sqlite,
-            Profile::Postgres => StoreKind::Postgres,
-        }
+        self.store.store()
     }
 
     /// The number of the request that a lane carries.

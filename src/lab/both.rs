@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::exit;
 use crate::explore::{Bound, Exploration, ExploreError, Limits, Watch, unseen};
 use crate::strategy::Strategy;
-use crate::terms::Violation;
+use crate::terms::{Profile, Violation};
 
 /// What was found out about a strategy with one request, and with two if that did not show all that its claim says.
 pub struct Both {
@@ -26,7 +26,9 @@ impl Both {
         let broken = explorations.iter().any(|exploration| !exploration.broken_promises(&claim).is_empty());
         if broken {
             exit::BROKEN
-        } else if explorations.iter().any(|exploration| !exploration.census.complete) {
+        } else if explorations.iter().any(|exploration| !exploration.census.complete)
+            || !speaks_for(strategy, self.one.bound.store)
+        {
             exit::INCONCLUSIVE
         } else if unseen(&claim, strategy.has_timers(), &explorations).is_empty() {
             exit::MET
@@ -34,6 +36,13 @@ impl Both {
             exit::BROKEN
         }
     }
+}
+
+/// Whether what is explored can speak for the store: where another store's model stands in for its own, only if the strategy claims the
+/// same of both.
+#[must_use]
+pub fn speaks_for(strategy: &dyn Strategy, profile: Profile) -> bool {
+    profile.has_own_model() || strategy.claim(profile.store()) == strategy.claim(profile.modelled_as())
 }
 
 /// Explores a strategy with one request, and with two if that does not show all that its claim says.

@@ -4,7 +4,7 @@ use super::explore_both;
 use crate::explore::{Bound, Caused, Exploration, Kinds, Limits, Why, by_cause};
 use crate::results::{Breaking, CellSummary, Explored, Files, RunFolder, Schedules, Shortened, Summary};
 use crate::strategy::{Registry, Strategy};
-use crate::terms::{Cause, FaultKind, Profile, StoreKind, Violation};
+use crate::terms::{Cause, FaultKind, Profile, Violation};
 
 /// What a search may use: a report is no place for long ones.
 const LIMITS: Limits = Limits { memory_bytes: 256 << 20, caused_states: 20_000 };
@@ -62,7 +62,11 @@ fn explored(folder: &RunFolder, registry: &Registry, name: &str, profile: Profil
         let new: Vec<Breaking> = new.into_iter().filter(is_new).collect();
         breaks.extend(new);
     }
-    let model = if profile == Profile::Sqlite { " --store-model sqlite" } else { "" };
+    let model = match profile {
+        Profile::Sqlite => " --store-model sqlite",
+        Profile::Postgres => "",
+        Profile::Mariadb => " --store-model mariadb",
+    };
     Some(Explored {
         strategy: name.to_owned(),
         lanes: row.one.bound.lanes,
@@ -162,7 +166,8 @@ fn shown(cells: &[&CellSummary]) -> Vec<Why> {
 
 /// The options that replay on the backends of the run.
 fn options(folder: &RunFolder, needs_lock: bool) -> String {
-    let store = if folder.meta.store_kind() == StoreKind::Postgres { " --store postgres" } else { "" };
+    let kind = folder.meta.store_kind();
+    let store = if kind.is_server() { &format!(" --store {}", kind.name()) } else { "" };
     let lock = if folder.meta.lock == "etcd" && needs_lock { " --lock etcd" } else { "" };
     format!("{store}{lock}")
 }

@@ -12,7 +12,7 @@ use crate::fault::{Level, Probability};
 use crate::history::What;
 use crate::load::{Outside, Setting, TrialRecord, backends_of, run_trial};
 use crate::replay::{ReplayWork, Testbed, replay_all};
-use crate::service::provision::{Images, Keeps, Provision, Source};
+use crate::service::provision::{Keeps, Provision, Source};
 use crate::service::{
     BackendSettings, Backends, EmbeddedLockServer, EmbeddedOptions, LockKind, ServiceKind, SqliteStore, Wanted,
 };
@@ -101,8 +101,7 @@ fn a_step_of_the_new_service_reads_as_any_other() {
 #[test]
 fn the_new_service_does_beside_a_real_store_what_its_model_says() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let source =
-        Source { provision: Provision::Embedded, images: Images::default(), keeps: Keeps::InMemory, restarts: false };
+    let source = Source { provision: Provision::Embedded, keeps: Keeps::InMemory, ..Source::default() };
     let wanted = Wanted {
         store: StoreKind::Sqlite,
         lock: LockKind::Embedded,

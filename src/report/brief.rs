@@ -3,7 +3,7 @@
 use super::facts::{Fact, Facts};
 use super::figure::{bound, grouped, range, three_digits};
 use crate::results::{CellSummary, Summary};
-use crate::terms::Violation;
+use crate::terms::{Profile, StoreKind, Violation};
 
 /// The violations that are about what happens inside a critical section. After any other an effect did not happen exactly once as it was
 /// asked for, or its client was told something false about it.
@@ -133,6 +133,11 @@ fn of_group(facts: &Facts, rows: &[&Fact]) -> Vec<String> {
     out
 }
 
+/// Whether the schedules of a run on this store were gone through on a model of the store itself.
+fn has_own_model(store: &str) -> bool {
+    StoreKind::from_name(store).and_then(StoreKind::model).is_none_or(Profile::has_own_model)
+}
+
 fn safest_of(facts: &Facts, best: &[&Fact], is_unbroken: bool) -> String {
     let least = best.iter().map(|fact| fact.cell.acknowledged).min().unwrap_or(0);
     let rate = best.iter().filter_map(|fact| fact.cell.upper_bound_95).fold(0.0, f64::max);
@@ -140,8 +145,13 @@ fn safest_of(facts: &Facts, best: &[&Fact], is_unbroken: bool) -> String {
     let covered = match schedules().max() {
         Some(most) if is_unbroken => {
             let each = if best.len() == 1 { "it" } else { "any of them" };
+            let model = if best.iter().all(|fact| has_own_model(&fact.cell.store)) {
+                ""
+            } else {
+                ", on the model of another store"
+            };
             format!(
-                ", and no schedule within the bound breaks {each} (up to {} gone through)",
+                ", and no schedule within the bound breaks {each} (up to {} gone through{model})",
                 grouped(&most.to_string())
             )
         }
@@ -201,7 +211,7 @@ pub fn plain(sentence: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::testing::MadeUp;
-    use crate::terms::{Cause, StoreKind};
+    use crate::terms::Cause;
 
     const TWICE: [(Violation, Cause, u64); 1] = [(Violation::Duplicate, Cause::Redelivery, 3)];
 

@@ -198,7 +198,7 @@ fn store_condition(strategy: &str, store: &str, registry: &Registry) -> Option<S
 /// Whether it keeps anything.
 fn is_real(store: StoreKind) -> bool {
     match store {
-        StoreKind::Sqlite | StoreKind::Postgres => true,
+        StoreKind::Sqlite | StoreKind::Postgres | StoreKind::Mariadb => true,
         StoreKind::Null => false,
     }
 }
@@ -207,6 +207,7 @@ fn named(store: StoreKind) -> &'static str {
     match store {
         StoreKind::Sqlite => "SQLite",
         StoreKind::Postgres => "PostgreSQL",
+        StoreKind::Mariadb => "MariaDB",
         StoreKind::Null => "the null store",
     }
 }
@@ -214,6 +215,6 @@ fn named(store: StoreKind) -> &'static str {
 fn described(store: StoreKind) -> &'static str {
     match store {
         StoreKind::Sqlite => "SQLite, which has one writer",
-        StoreKind::Postgres | StoreKind::Null => named(store),
+        StoreKind::Postgres | StoreKind::Mariadb | StoreKind::Null => named(store),
     }
 }

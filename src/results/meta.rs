@@ -37,6 +37,9 @@ pub struct Meta {
     pub lock: String,
     /// How servers without a URL were to be had.
     pub provision: String,
+    /// The program that etcd ran as, if one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etcd_binary: Option<String>,
     /// The strategies that were skipped, each with the reason.
     #[serde(default)]
     pub skipped: BTreeMap<String, String>,
@@ -79,6 +82,7 @@ impl Meta {
             store: StoreKind::Sqlite.name().to_owned(),
             lock: LockKind::Embedded.name().to_owned(),
             provision: Provision::default().name().to_owned(),
+            etcd_binary: None,
             skipped: BTreeMap::new(),
             failed: BTreeMap::new(),
             experiment_sha256: None,
@@ -122,6 +126,9 @@ impl Meta {
         }
         if self.provision != Provision::default().name() {
             command.push_str(&format!(" --provision {}", self.provision));
+        }
+        if let Some(binary) = &self.etcd_binary {
+            command.push_str(&format!(" --etcd-binary {}", shell_path(Path::new(binary))));
         }
         for (option, names) in [("--strategies", strategies), ("--faults", faults)] {
             if !names.is_empty() {

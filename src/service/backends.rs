@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::provision::{self, EtcdShape, Relay, Source, Started};
 use super::{
-    Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, NullStore,
-    PostgresStore, Servers, SqliteStore, Store,
+    Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, MariadbStore,
+    NullStore, PostgresStore, Servers, SqliteStore, Store,
 };
 use crate::service::BackendSettings;
 use crate::terms::{BackendFault, Disturbance, StoreKind, Target};
+use crate::wire::Address;
 
 /// A kind of lock service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,8 +78,6 @@ impl Wanted {
 pub struct Backends {
     store_kind: StoreKind,
     store: Arc<dyn Store>,
-    /// The schema to drop at the end.
-    postgres: Option<Arc<PostgresStore>>,
     lock_kind: LockKind,
     /// Where handlers reach the lock service.
     endpoints: Vec<Endpoint>,
@@ -101,7 +100,7 @@ impl Backends {
     /// # Errors
     /// [`BackendError`] if one of them cannot be had.
     pub async fn start(wanted: &Wanted, settings: &BackendSettings) -> Result<Self, BackendError> {
-        let starts_servers = (wanted.store == StoreKind::Postgres && wanted.store_url.is_none())
+        let starts_servers = (wanted.store.is_server() && wanted.store_url.is_none())
             || (wanted.with_etcd() && wanted.lock_urls.is_empty());
         provision::remove_leftovers(starts_servers.then_some(&wanted.source)).await;
 
@@ -116,7 +115,10 @@ impl Backends {
             async {
                 match (wanted.store, &wanted.store_url) {
                     (StoreKind::Postgres, None) => provision::postgres(&wanted.source).await.map(Some),
-                    _ => Ok(None),
+                    (StoreKind::Mariadb, None) => provision::mariadb(&wanted.source).await.map(Some),
+                    (StoreKind::Postgres | StoreKind::Mariadb, Some(_)) | (StoreKind::Sqlite | StoreKind::Null, _) => {
+                        Ok(None)
+                    }
                 }
             },
             async {
@@ -129,8 +131,8 @@ impl Backends {
         (servers.store, servers.lock) = (store?, lock?);
 
         let lock = LockBackend::reach(wanted, settings, &mut servers).await?;
-        let (store, postgres) = reach_store(wanted, &mut servers, lock.lease).await?;
-        let mut warnings = postgres.as_ref().map_or(Vec::new(), |postgres| postgres.warnings().to_vec());
+        let store = reach_store(wanted, &mut servers, lock.lease).await?;
+        let mut warnings = store.warnings().to_vec();
         if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {
             warnings.push(USERS_OF_ETCD.to_owned());
         }
@@ -138,7 +140,6 @@ impl Backends {
             warnings,
             store_kind: wanted.store,
             store,
-            postgres,
             lock_kind: if wanted.with_etcd() { LockKind::Etcd } else { LockKind::Embedded },
             endpoints: lock.endpoints,
             own_endpoints: lock.own_endpoints,
@@ -164,7 +165,6 @@ impl Backends {
         Backends {
             store_kind,
             store,
-            postgres: None,
             lock_kind: LockKind::Embedded,
             endpoints: vec![lock_server.endpoint()],
             own_endpoints: vec![lock_server.endpoint()],
@@ -203,10 +203,7 @@ impl Backends {
         if self.lock_kind == LockKind::Etcd && self.servers.lock.is_none() {
             etcd(&self.own_endpoints, self.lease_ttl_s, self.timeout, prefix.to_owned()).remove_keys().await?;
         }
-        match &self.postgres {
-            Some(postgres) if self.servers.store.is_none() => postgres.remove().await,
-            _ => Ok(()),
-        }
+        if self.servers.store.is_none() { self.store.remove().await } else { Ok(()) }
     }
 
     /// Where the lab reaches the lock service.
@@ -312,26 +309,44 @@ impl LockBackend {
     }
 }
 
-/// The store, and once more if it is one whose schema must be dropped.
-type Reached = (Arc<dyn Store>, Option<Arc<PostgresStore>>);
-
-async fn reach_store(wanted: &Wanted, servers: &mut Servers, lease: Duration) -> Result<Reached, BackendError> {
+async fn reach_store(wanted: &Wanted, servers: &mut Servers, lease: Duration) -> Result<Arc<dyn Store>, BackendError> {
+    let started = servers.store.as_ref().map(Started::urls).and_then(|urls| urls.into_iter().next());
+    let url = || started.as_ref().or(wanted.store_url.as_ref()).expect("it was started, or has a URL");
+    let is_cut = wanted.expects(Disturbance::Partition, Target::Store);
     match wanted.store {
-        StoreKind::Sqlite => Ok((Arc::new(SqliteStore::new()?.with_ttl(lease)), None)),
-        StoreKind::Null => Ok((Arc::new(NullStore::default()), None)),
+        StoreKind::Sqlite => Ok(Arc::new(SqliteStore::new()?.with_ttl(lease))),
+        StoreKind::Null => Ok(Arc::new(NullStore::default())),
         StoreKind::Postgres => {
-            let started = servers.store.as_ref().map(Started::urls).and_then(|urls| urls.into_iter().next());
-            let url = started.as_ref().or(wanted.store_url.as_ref()).expect("it was started, or has a URL");
-            let mut store = PostgresStore::connect_for(url, wanted.handlers).await?.with_ttl(lease);
-            if wanted.expects(Disturbance::Partition, Target::Store) {
-                let relay = Relay::start(&store.address()).await.map_err(|error| no_relay("postgres", &error))?;
-                store = store.through(relay.address());
-                servers.store_relays.push(relay);
-            }
-            let store = Arc::new(store);
-            Ok((Arc::clone(&store) as Arc<dyn Store>, Some(store)))
+            let store = PostgresStore::connect_for(url(), wanted.handlers).await?.with_ttl(lease);
+            Ok(match relay_to(&store.address(), is_cut, wanted.store, servers).await? {
+                Some(relay) => Arc::new(store.through(&relay)),
+                None => Arc::new(store),
+            })
+        }
+        StoreKind::Mariadb => {
+            let store = MariadbStore::connect_for(url(), wanted.handlers).await?.with_ttl(lease);
+            Ok(match relay_to(&store.address(), is_cut, wanted.store, servers).await? {
+                Some(relay) => Arc::new(store.through(&relay)),
+                None => Arc::new(store),
+            })
         }
     }
+}
+
+/// Where a relay before a store listens, if the way there will be cut.
+async fn relay_to(
+    store: &Address,
+    is_cut: bool,
+    kind: StoreKind,
+    servers: &mut Servers,
+) -> Result<Option<Address>, BackendError> {
+    if !is_cut {
+        return Ok(None);
+    }
+    let relay = Relay::start(store).await.map_err(|error| no_relay(kind.name(), &error))?;
+    let address = relay.address().clone();
+    servers.store_relays.push(relay);
+    Ok(Some(address))
 }
 
 /// The endpoints as handlers see them: behind relays, if the way there will be cut.

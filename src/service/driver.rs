@@ -71,7 +71,7 @@ pub struct Way {
 pub struct Usage {
     /// What it keeps to remember messages, tokens and leases by, indices included: whatever is neither accounts nor ledger.
     pub kept_bytes: Option<u64>,
-    /// What it has written to its log: PostgreSQL's WAL.
+    /// What it has written to its log: PostgreSQL's WAL, or InnoDB's redo log.
     pub logged_bytes: Option<u64>,
 }
 
@@ -108,4 +108,14 @@ pub trait Store: Backend {
 
     /// Reads the balance of every account, in the order of their ids.
     fn balances(&self) -> Pending<'_, Result<Balances, BackendError>>;
+
+    /// What somebody should know of the server before it is used, e.g. settings that end what takes long.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+
+    /// Removes what the run has made in a server: its schema.
+    fn remove(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }

@@ -64,6 +64,7 @@ pub use {
     etcd::embedded::{EmbeddedLockServer, EmbeddedOptions},
     servers::Servers,
     settings::{BackendSettings, ClockSpeed, Timeouts},
+    store::mariadb::MariadbStore,
     store::null::NullStore,
     store::postgres::PostgresStore,
     store::sqlite::{SqliteStore, StoreFlaw},

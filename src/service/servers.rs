@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::BackendError;
 use super::etcd::driver as etcd;
 use super::provision::{Relay, Server, Started};
-use super::store::postgres;
+use super::store;
 use crate::terms::Target;
 
 /// How long a server may take until it answers again after what was done to it.
@@ -85,7 +85,7 @@ impl Servers {
 
 async fn answers(target: Target, url: &str) -> Result<(), BackendError> {
     match target {
-        Target::Store => postgres::ping(url).await,
+        Target::Store => store::ping(url).await,
         Target::Lock | Target::LockLeader => etcd::ping(&url.into()).await,
     }
 }

@@ -27,7 +27,7 @@ impl Strategy for AdvisoryLock {
     }
 
     fn runs_on(&self, store: StoreKind) -> bool {
-        store != StoreKind::Sqlite
+        matches!(store, StoreKind::Postgres | StoreKind::Null)
     }
 
     fn belongs_to_a_scenario(&self) -> bool {

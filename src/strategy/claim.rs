@@ -107,7 +107,7 @@ mod tests {
     fn every_claim() -> Vec<(&'static str, StoreKind, Claim)> {
         let registry = Registry::default();
         let on_each_store = |s: &std::sync::Arc<dyn crate::strategy::Strategy>| {
-            [StoreKind::Sqlite, StoreKind::Postgres].map(|store| (s.name(), store, s.claim(store)))
+            [StoreKind::Sqlite, StoreKind::Postgres, StoreKind::Mariadb].map(|store| (s.name(), store, s.claim(store)))
         };
         registry.iter().flat_map(on_each_store).collect()
     }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn every_claim_names_what_breaks_it_or_says_that_nothing_does() {
         let claims = every_claim();
-        assert_eq!(claims.len(), 2 * Registry::default().iter().count());
+        assert_eq!(claims.len(), 3 * Registry::default().iter().count());
         for (name, store, claim) in claims {
             assert!(claim.is_whole(), "{name} {store:?}");
         }

@@ -8,6 +8,7 @@ mod advisory_lock;
 mod at_least_once;
 mod at_most_once;
 mod check_then_act;
+mod check_then_act_repeatable_read;
 mod check_then_act_serializable;
 mod check_then_act_transaction;
 mod claim;

@@ -55,6 +55,7 @@ impl Default for Registry {
         registry.register(super::idempotency_key::IdempotencyKey);
         registry.register(super::dedup_window::DedupWindow);
         registry.register(super::dedup_table_partitioned::DedupTablePartitioned);
+        registry.register(super::check_then_act_repeatable_read::CheckThenActRepeatableRead);
         registry
     }
 }

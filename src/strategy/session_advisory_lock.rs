@@ -45,7 +45,7 @@ impl Strategy for SessionAdvisoryLock {
     }
 
     fn runs_on(&self, store: StoreKind) -> bool {
-        store != StoreKind::Sqlite
+        matches!(store, StoreKind::Postgres | StoreKind::Null)
     }
 
     fn belongs_to_a_scenario(&self) -> bool {

@@ -49,6 +49,7 @@ pub fn containers() -> Source {
     let image = |variable: &str, default: &str| std::env::var(variable).unwrap_or_else(|_| default.to_owned());
     let images = Images {
         postgres: image("ONCELAB_POSTGRES_IMAGE", Images::POSTGRES),
+        mariadb: image("ONCELAB_MARIADB_IMAGE", Images::MARIADB),
         etcd: image("ONCELAB_ETCD_IMAGE", Images::ETCD),
     };
     Source { provision: Provision::Container, images, ..Source::default() }
@@ -63,6 +64,15 @@ pub fn block_on<T>(test: impl Future<Output = T>) -> T {
 pub fn on_postgres<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
     block_on(async {
         if let Some(started) = or_skip(provision::postgres(&processes()).await) {
+            test(started.urls().remove(0)).await;
+        }
+    });
+}
+
+/// Runs a test on MariaDB, if there is one.
+pub fn on_mariadb<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
+    block_on(async {
+        if let Some(started) = or_skip(provision::mariadb(&processes()).await) {
             test(started.urls().remove(0)).await;
         }
     });

@@ -7,12 +7,12 @@ use oncelab::history;
 use oncelab::service::etcd::{LockOp, LockResponse};
 use oncelab::service::provision::{self, EtcdShape, Source};
 use oncelab::service::store::StoreOp;
-use oncelab::service::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStore, Servers, Store};
+use oncelab::service::{Backend, Endpoint, EtcdBackend, EtcdOptions, MariadbStore, PostgresStore, Servers, Store};
 use oncelab::terms::Target;
 use oncelab::world::{Outcome, Response};
 use tokio_util::sync::CancellationToken;
 
-use crate::backends::{block_on, containers, on_postgres, or_skip, processes, request, run};
+use crate::backends::{block_on, containers, on_mariadb, on_postgres, or_skip, processes, request, run};
 use crate::common::{oncelab, text};
 
 /// Long enough for an answer to come, if one comes.
@@ -22,7 +22,17 @@ async fn a_store_that_is_paused_and_killed_keeps_its_data(source: Source) {
     let source = Source { restarts: true, ..source };
     let Some(started) = or_skip(provision::postgres(&source).await) else { return };
     let store = PostgresStore::connect(&started.urls()[0]).await.unwrap();
-    let servers = Servers::new(Some(started), None);
+    keeps_its_data(&store, Servers::new(Some(started), None)).await;
+}
+
+async fn a_mariadb_that_is_paused_and_killed_keeps_its_data(source: Source) {
+    let source = Source { restarts: true, ..source };
+    let Some(started) = or_skip(provision::mariadb(&source).await) else { return };
+    let store = MariadbStore::connect(&started.urls()[0]).await.unwrap();
+    keeps_its_data(&store, Servers::new(Some(started), None)).await;
+}
+
+async fn keeps_its_data(store: &dyn Store, servers: Servers) {
     store.reset(1).await.unwrap();
     let mut session = store.connect().await.unwrap();
     assert!(matches!(run(&mut session, StoreOp::apply(&request(1)).into()).await, Outcome::Ok(_)));
@@ -50,6 +60,16 @@ fn postgres_as_a_process_keeps_its_data() {
 #[test]
 fn postgres_as_a_container_keeps_its_data() {
     block_on(a_store_that_is_paused_and_killed_keeps_its_data(containers()));
+}
+
+#[test]
+fn mariadb_as_a_process_keeps_its_data() {
+    block_on(a_mariadb_that_is_paused_and_killed_keeps_its_data(processes()));
+}
+
+#[test]
+fn mariadb_as_a_container_keeps_its_data() {
+    block_on(a_mariadb_that_is_paused_and_killed_keeps_its_data(containers()));
 }
 
 async fn a_cluster_elects_another_leader(source: Source) {
@@ -140,24 +160,28 @@ fn disturbed(folder: &std::path::Path, backend: &str, settings: &str, arguments:
 
 #[test]
 fn a_killed_store_and_a_partition_break_nothing_that_is_safe() {
-    on_postgres(|_| async {
-        let folder = tempfile::tempdir().unwrap();
-        let backend = "{ fault = 'kill', target = 'store', every_ms = 2000, for_ms = 200 },
+    on_postgres(|_| async { a_killed_store_breaks_nothing_that_is_safe("postgres") });
+    on_mariadb(|_| async { a_killed_store_breaks_nothing_that_is_safe("mariadb") });
+}
+
+fn a_killed_store_breaks_nothing_that_is_safe(store: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = "{ fault = 'kill', target = 'store', every_ms = 2000, for_ms = 200 },
+                       { fault = 'partition', target = 'store', at_ms = 1200, for_ms = 200 },
                        { fault = 'partition', target = 'lock', at_ms = 500, for_ms = 400 }";
-        let output = disturbed(folder.path(), backend, "", &["--store", "postgres", "--provision", "process"]);
-        let summary: serde_json::Value =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
-        for cell in summary["cells"].as_array().unwrap() {
-            assert_eq!(cell["verdict"], "valid", "{cell:#}");
-            assert_eq!(cell["acknowledged"], 400, "{cell:#}");
-            assert!(cell["fired"]["server_killed"].as_u64().unwrap() >= 2, "{cell:#}");
-            assert_eq!(cell["fired"]["partition"], 1, "{cell:#}");
-        }
-        // What was done to the backends is in the saved history, and is counted again.
-        let dir = folder.path().join(summary["dir"].as_str().unwrap());
-        let again = oncelab(folder.path(), &["check", dir.to_str().unwrap()]);
-        assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
-    });
+    let output = disturbed(folder.path(), backend, "", &["--store", store, "--provision", "process"]);
+    let summary: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+    for cell in summary["cells"].as_array().unwrap() {
+        assert_eq!(cell["verdict"], "valid", "{cell:#}");
+        assert_eq!(cell["acknowledged"], 400, "{cell:#}");
+        assert!(cell["fired"]["server_killed"].as_u64().unwrap() >= 2, "{cell:#}");
+        assert_eq!(cell["fired"]["partition"], 2, "{cell:#}");
+    }
+    // What was done to the backends is in the saved history, and is counted again.
+    let dir = folder.path().join(summary["dir"].as_str().unwrap());
+    let again = oncelab(folder.path(), &["check", dir.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
 }
 
 #[test]

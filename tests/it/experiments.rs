@@ -12,7 +12,7 @@ use oncelab::terms::{Expected, StoreKind};
 use crate::common::{oncelab, text};
 
 /// The stores for which claims are made.
-const STORES: [StoreKind; 2] = [StoreKind::Sqlite, StoreKind::Postgres];
+const STORES: [StoreKind; 3] = [StoreKind::Sqlite, StoreKind::Postgres, StoreKind::Mariadb];
 
 /// An experiment of the lab's as a run on this store has it.
 fn derived(name: &str, store: StoreKind, registry: &Registry) -> Experiment {

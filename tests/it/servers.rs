@@ -10,7 +10,9 @@ use oncelab::service::{Backend, Endpoint, EtcdBackend, EtcdOptions, PostgresStor
 use oncelab::terms::{AccountId, Answer, Failure, Isolation, LeaseId, LockKey, MessageId, Target, Token};
 use oncelab::world::{Outcome, Response};
 
-use crate::backends::{DONE, LOCK_DONE, block_on, containers, on_etcd, on_postgres, or_skip, processes, request, run};
+use crate::backends::{
+    DONE, LOCK_DONE, block_on, containers, on_etcd, on_mariadb, on_postgres, or_skip, processes, request, run,
+};
 use crate::common::{command, oncelab, text};
 
 fn token(value: i64) -> Token {
@@ -157,52 +159,56 @@ fn has_ended(pid: u32) -> bool {
 /// With its guardian a killed run leaves nothing; without it, what the next run removes.
 #[test]
 fn what_a_killed_run_has_left_is_removed_by_its_guardian_or_by_the_next_run() {
-    on_postgres(|_| async move {
-        let folder = tempfile::tempdir().unwrap();
-        let temporary = folder.path().join("tmp");
-        std::fs::create_dir(&temporary).unwrap();
-        // The server runs as another user when the lab runs as root, and must get through.
-        std::fs::set_permissions(&temporary, std::os::unix::fs::PermissionsExt::from_mode(0o1777)).unwrap();
-        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
-        let folders = || {
-            let entries = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path());
-            entries.filter(|path| path.to_string_lossy().contains("oncelab-data")).collect::<Vec<_>>()
-        };
-        let arguments = [
-            ["run", "quick", "--store", "postgres", "--provision", "process"].as_slice(),
-            &["--strategies", "dedup-table", "--set", "backend.durable=true"],
-        ]
-        .concat();
-        for has_guardian in [true, false] {
-            let mut killed = command(folder.path());
-            killed.args(&arguments).env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null());
-            let mut killed = killed.spawn().unwrap();
-            let server = wait_for("a server", || {
-                let is_up = folders().iter().any(|folder| folder.join("home/data/postmaster.pid").exists());
-                is_up.then(|| children(killed.id()).into_iter().find(|(_, name)| name == "postgres"))?
-            });
-            if !has_guardian {
-                for (guardian, _) in children(killed.id()).into_iter().filter(|(_, name)| name == "sh") {
-                    let kill = std::process::Command::new("kill").args(["-KILL", &guardian.to_string()]).status();
-                    assert!(kill.unwrap().success());
-                }
+    on_postgres(|_| async { a_killed_run_leaves_nothing("postgres", "postgres", "home/data/postmaster.pid") });
+    on_mariadb(|_| async { a_killed_run_leaves_nothing("mariadb", "mariadbd", "home/pid") });
+}
+
+/// The server's process has this name, and writes its number into this file when it is up.
+fn a_killed_run_leaves_nothing(store: &str, process: &str, pid_file: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    // The server runs as another user when the lab runs as root, and must get through.
+    std::fs::set_permissions(&temporary, std::os::unix::fs::PermissionsExt::from_mode(0o1777)).unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    let folders = || {
+        let entries = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.to_string_lossy().contains("oncelab-data")).collect::<Vec<_>>()
+    };
+    let arguments = [
+        ["run", "quick", "--store", store, "--provision", "process"].as_slice(),
+        &["--strategies", "dedup-table", "--set", "backend.durable=true"],
+    ]
+    .concat();
+    for has_guardian in [true, false] {
+        let mut killed = command(folder.path());
+        killed.args(&arguments).env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut killed = killed.spawn().unwrap();
+        let server = wait_for("a server", || {
+            let is_up = folders().iter().any(|folder| folder.join(pid_file).exists());
+            is_up.then(|| children(killed.id()).into_iter().find(|(_, name)| name == process))?
+        });
+        if !has_guardian {
+            for (guardian, _) in children(killed.id()).into_iter().filter(|(_, name)| name == "sh") {
+                let kill = std::process::Command::new("kill").args(["-KILL", &guardian.to_string()]).status();
+                assert!(kill.unwrap().success());
             }
-            killed.kill().unwrap();
-            killed.wait().unwrap();
-            if has_guardian {
-                wait_for("an end", || (folders().is_empty() && has_ended(server.0)).then_some(()));
-                continue;
-            }
-            assert_eq!(folders().len(), 1);
-            let mut next = command(folder.path());
-            next.args(&arguments).args(["--set", "load.requests=120", "--set", "repeats=1"]).env("TMPDIR", &temporary);
-            let next = next.output().unwrap();
-            // With so few requests not every fault fires: then the run is inconclusive.
-            assert!([Some(0), Some(3)].contains(&next.status.code()), "{}", text(&next.stderr));
-            assert_eq!(folders(), Vec::<std::path::PathBuf>::new(), "neither the killed run's nor its own");
-            wait_for("an end", || has_ended(server.0).then_some(()));
         }
-    });
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        if has_guardian {
+            wait_for("an end", || (folders().is_empty() && has_ended(server.0)).then_some(()));
+            continue;
+        }
+        assert_eq!(folders().len(), 1);
+        let mut next = command(folder.path());
+        next.args(&arguments).args(["--set", "load.requests=120", "--set", "repeats=1"]).env("TMPDIR", &temporary);
+        let next = next.output().unwrap();
+        // With so few requests not every fault fires: then the run is inconclusive.
+        assert!([Some(0), Some(3)].contains(&next.status.code()), "{}", text(&next.stderr));
+        assert_eq!(folders(), Vec::<std::path::PathBuf>::new(), "neither the killed run's nor its own");
+        wait_for("an end", || has_ended(server.0).then_some(()));
+    }
 }
 
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

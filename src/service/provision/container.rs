@@ -1,6 +1,8 @@
 //! Servers as containers, through testcontainers. What it has no word for (kill, lists) goes to the same Docker
 //! engine through its client.
 
+mod mariadb;
+
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -24,6 +26,7 @@ use super::{
 };
 use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
+pub(super) use mariadb::mariadb;
 
 /// The label that names the lab whose container it is, and the one for where that lab's process runs: process
 /// numbers mean something only there.
@@ -257,6 +260,7 @@ fn not_started(backend: &'static str, image: &str, error: &TestcontainersError) 
     let remedy = if text.contains("pull") || what.contains("No such image") {
         let (flag, variable) = match backend {
             "postgres" => ("--postgres-image", "ONCELAB_POSTGRES_IMAGE"),
+            "mariadb" => ("--mariadb-image", "ONCELAB_MARIADB_IMAGE"),
             _ => ("--etcd-image", "ONCELAB_ETCD_IMAGE"),
         };
         format!(

@@ -50,15 +50,23 @@ pub(crate) fn what_lets_files_be_opened() -> &'static str {
 /// # Errors
 /// [`BackendError`] if the path is longer than that of a socket can be.
 pub(super) fn socket_url(path: &Path) -> Result<String, BackendError> {
+    Ok(format!("unix://{}", socket_path("etcd", path)?))
+}
+
+/// The path of a socket in a folder of the lab's.
+///
+/// # Errors
+/// [`BackendError`] if it is longer than that of a socket can be.
+pub(super) fn socket_path(backend: &'static str, path: &Path) -> Result<String, BackendError> {
     /// On Linux; elsewhere four fewer.
     const LONGEST: usize = 103;
     let path = path.display().to_string();
     if path.len() > LONGEST {
         let what = format!("'{path}' is too long for a socket, which may have {LONGEST} bytes");
         let remedy = Some("set TMPDIR to a folder with a shorter path".to_owned());
-        return Err(BackendError { backend: "etcd", what, remedy });
+        return Err(BackendError { backend, what, remedy });
     }
-    Ok(format!("unix://{path}"))
+    Ok(path)
 }
 
 /// Whether users other than this one and root can rename what is in a folder.

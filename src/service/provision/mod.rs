@@ -9,6 +9,7 @@ mod leftovers;
 mod process;
 mod relay;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{BackendError, Pending};
@@ -50,19 +51,22 @@ impl Provision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
     pub postgres: String,
+    pub mariadb: String,
     pub etcd: String,
 }
 
 impl Images {
     /// PostgreSQL's official image.
     pub const POSTGRES: &'static str = "postgres:17";
+    /// MariaDB's official image.
+    pub const MARIADB: &'static str = "mariadb:11.4";
     /// etcd's official image.
     pub const ETCD: &'static str = "quay.io/coreos/etcd:v3.5.21";
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Images { postgres: Self::POSTGRES.to_owned(), etcd: Self::ETCD.to_owned() }
+        Images { postgres: Self::POSTGRES.to_owned(), mariadb: Self::MARIADB.to_owned(), etcd: Self::ETCD.to_owned() }
     }
 }
 
@@ -71,6 +75,8 @@ impl Default for Images {
 pub struct Source {
     pub provision: Provision,
     pub images: Images,
+    /// The program that etcd's members run as processes; the one that is installed if none.
+    pub etcd_binary: Option<PathBuf>,
     pub keeps: Keeps,
     /// Whether the servers will be killed or cut off and come back, so that their address must be one that stays.
     pub restarts: bool,
@@ -158,14 +164,29 @@ pub async fn postgres(source: &Source) -> Result<Started, BackendError> {
     }
 }
 
+/// Starts a MariaDB server, and waits until it answers.
+///
+/// # Errors
+/// [`BackendError`] if it cannot be had in this way, or does not start.
+pub async fn mariadb(source: &Source) -> Result<Started, BackendError> {
+    match chosen(source, &source.images.mariadb, "mariadb").await? {
+        Chosen::Container(why) => Ok(container::mariadb(source).await?.because(&why)),
+        Chosen::Process(why) => Ok(process::mariadb(source.keeps).await?.because(&why)),
+    }
+}
+
 /// Starts etcd, and waits until every member answers.
 ///
 /// # Errors
 /// [`BackendError`] if it cannot be had in this way, or does not start.
 pub async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, BackendError> {
-    match chosen(source, &source.images.etcd, "etcd").await? {
+    let way = match (source.provision, &source.etcd_binary) {
+        (Provision::Auto, Some(_)) => Chosen::Process(", chosen because its program was named".to_owned()),
+        _ => chosen(source, &source.images.etcd, "etcd").await?,
+    };
+    match way {
         Chosen::Container(why) => Ok(container::etcd(source, shape).await?.because(&why)),
-        Chosen::Process(why) => Ok(process::etcd(shape, source.keeps).await?.because(&why)),
+        Chosen::Process(why) => Ok(process::etcd(source, shape).await?.because(&why)),
     }
 }
 
@@ -233,7 +254,7 @@ async fn wait_until_it_answers(
     loop {
         is_alive()?;
         let answer = match backend {
-            "postgres" => super::store::postgres::ping(url).await,
+            "postgres" | "mariadb" => super::store::ping(url).await,
             _ => super::etcd::driver::ping(&url.into()).await,
         };
         match answer {

@@ -24,6 +24,11 @@ pub(super) async fn postgres(_: &Source) -> Result<Started, BackendError> {
     Err(no_containers("postgres"))
 }
 
+/// Starts no MariaDB.
+pub(super) async fn mariadb(_: &Source) -> Result<Started, BackendError> {
+    Err(no_containers("mariadb"))
+}
+
 /// Starts no etcd.
 pub(super) async fn etcd(_: &Source, _: &EtcdShape) -> Result<Started, BackendError> {
     Err(no_containers("etcd"))

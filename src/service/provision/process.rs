@@ -1,6 +1,8 @@
 //! Servers as processes: the installed binaries, a temporary folder, free ports of the loopback interface. Whoever connects
 //! must know a password, and the folder is the lab's and the server's alone.
 
+mod mariadb;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -14,9 +16,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::etcd_cluster::{self, Member, Seat};
 use super::folder::{OWNER_ONLY, WAY_THROUGH};
-use super::{EtcdShape, Keeps, Server, Started, failed, free_port, leftovers, temporary_folder, wait_until_it_answers};
+use super::{
+    EtcdShape, Keeps, Server, Source, Started, failed, free_port, leftovers, temporary_folder, wait_until_it_answers,
+};
 use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
+pub(super) use mariadb::mariadb;
 
 /// How long a server may take to stop when it is asked to; then it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -270,9 +275,10 @@ pub(super) async fn postgres(keeps: Keeps) -> Result<Started, BackendError> {
 }
 
 /// Starts etcd's members.
-pub(super) async fn etcd(shape: &EtcdShape, keeps: Keeps) -> Result<Started, BackendError> {
-    let binary = find("etcd", "etcd")?;
-    let homes: Result<Vec<Home>, BackendError> = (0..shape.members).map(|_| Home::new("etcd", None, keeps)).collect();
+pub(super) async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, BackendError> {
+    let binary = source.etcd_binary.clone().map_or_else(|| find("etcd", "etcd"), Ok)?;
+    let home = |_| Home::new("etcd", None, source.keeps);
+    let homes: Result<Vec<Home>, BackendError> = (0..shape.members).map(home).collect();
     let homes = homes?;
     let data = |number: u8| homes[usize::from(number - 1)].server.join("data").display().to_string();
     let members = etcd_cluster::plan(shape, data)?;
@@ -303,6 +309,9 @@ pub(super) fn install(backend: &str) -> &'static str {
         "postgres" => {
             "install PostgreSQL (Debian: postgresql), name a server with --store-url, or build the image as images/README.md says"
         }
+        "mariadb" => {
+            "install MariaDB (Debian: mariadb-server), name a server with --store-url, or build the image as images/README.md says"
+        }
         _ => {
             "install etcd (Debian: etcd-server), name a server with --lock-url, or build the image as images/README.md says"
         }
@@ -311,7 +320,11 @@ pub(super) fn install(backend: &str) -> &'static str {
 
 /// Whether a backend's binaries are on this machine.
 pub(super) fn is_installed(backend: &'static str) -> bool {
-    let binaries: &[&str] = if backend == "postgres" { &["initdb", "postgres"] } else { &["etcd"] };
+    let binaries: &[&str] = match backend {
+        "postgres" => &["initdb", "postgres"],
+        "mariadb" => &mariadb::BINARIES,
+        _ => &["etcd"],
+    };
     binaries.iter().all(|binary| find(binary, backend).is_ok())
 }
 
@@ -323,6 +336,8 @@ pub(super) fn find(binary: &str, backend: &'static str) -> Result<PathBuf, Backe
     versions.sort();
     // Real binaries before what may be wrappers on the PATH that change user or settings.
     let folders = versions.into_iter().rev().chain(std::env::split_paths(&path));
+    // Servers lie where not everybody looks.
+    let folders = folders.chain([PathBuf::from("/usr/sbin")]);
     let found = folders.map(|folder| folder.join(binary)).find(|file| file.is_file());
     found.ok_or_else(|| BackendError {
         backend,
@@ -343,7 +358,9 @@ fn unprivileged(backend: &'static str) -> Result<Option<User>, BackendError> {
         let fields = fields.filter(|fields| fields.len() > 3).find(|fields| fields[0] == name)?;
         Some(User { uid: fields[2].parse().ok()?, gid: fields[3].parse().ok()? })
     };
-    let found = [backend, "nobody"].into_iter().find_map(user);
+    // MariaDB's has kept the name that it had before.
+    let own = if backend == "mariadb" { "mysql" } else { backend };
+    let found = [own, "nobody"].into_iter().find_map(user);
     found.map(Some).ok_or_else(|| failed(backend, "it refuses to run as root, and there is no other user to run it as"))
 }
 

@@ -22,6 +22,15 @@ enum RelaySource {
     Member(u64),
 }
 
+/// Who says something first on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SpeaksFirst {
+    /// The client, who tells by it which etcd member it is.
+    Client,
+    /// Whoever the protocol wants: a client of MariaDB waits for the server's greeting.
+    Either,
+}
+
 /// A listener that stands for a server. Dropped, it closes every connection.
 pub struct Relay {
     address: Address,
@@ -35,21 +44,21 @@ impl Relay {
     /// # Errors
     /// If there is nothing to listen on.
     pub async fn start(to: &Address) -> std::io::Result<Self> {
-        Ok(Relay::new(Listener::before(to).await?, to.clone()))
+        Ok(Relay::new(Listener::before(to).await?, to.clone(), SpeaksFirst::Either))
     }
 
-    /// A relay on a socket in the file system to the server at another one.
+    /// A relay on a socket in the file system to the etcd member at another one, for the other members.
     ///
     /// # Errors
     /// If the socket cannot be made.
     pub(super) fn between_sockets(at: &Path, to: &Path) -> std::io::Result<Self> {
-        Ok(Relay::new(Listener::on(at)?, Address::Socket(to.to_owned())))
+        Ok(Relay::new(Listener::on(at)?, Address::Socket(to.to_owned()), SpeaksFirst::Client))
     }
 
-    fn new(listener: Listener, to: Address) -> Self {
+    fn new(listener: Listener, to: Address, first: SpeaksFirst) -> Self {
         let blocked = Arc::new(watch::Sender::new(RelaySource::None));
         let address = listener.address().clone();
-        let accepting = tokio::spawn(accept(listener, to, Arc::clone(&blocked)));
+        let accepting = tokio::spawn(accept(listener, to, first, Arc::clone(&blocked)));
         Relay { address, blocked, _accepting: AbortOnDropHandle::new(accepting) }
     }
 
@@ -75,7 +84,7 @@ impl Relay {
     }
 }
 
-async fn accept(listener: Listener, to: Address, blocked: Arc<watch::Sender<RelaySource>>) {
+async fn accept(listener: Listener, to: Address, first: SpeaksFirst, blocked: Arc<watch::Sender<RelaySource>>) {
     // Dropped with the relay, and every connection with it.
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -83,7 +92,7 @@ async fn accept(listener: Listener, to: Address, blocked: Arc<watch::Sender<Rela
             accepted = listener.accept() => {
                 // An error here concerns one client that has gone again, or the number of open files: it passes.
                 if let Ok(client) = accepted {
-                    connections.spawn(carry(client, to.clone(), blocked.subscribe()));
+                    connections.spawn(carry(client, to.clone(), first, blocked.subscribe()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -92,10 +101,18 @@ async fn accept(listener: Listener, to: Address, blocked: Arc<watch::Sender<Rela
 }
 
 /// Carries one connection until either side closes it.
-async fn carry((mut from_client, to_client): (Incoming, Outgoing), to: Address, blocked: watch::Receiver<RelaySource>) {
-    let mut first = vec![0; CHUNK];
-    let Ok(length) = from_client.read(&mut first).await else { return };
-    first.truncate(length);
+async fn carry(
+    (mut from_client, to_client): (Incoming, Outgoing),
+    to: Address,
+    speaks: SpeaksFirst,
+    blocked: watch::Receiver<RelaySource>,
+) {
+    let mut first = Vec::new();
+    if speaks == SpeaksFirst::Client {
+        first.resize(CHUNK, 0);
+        let Ok(length) = from_client.read(&mut first).await else { return };
+        first.truncate(length);
+    }
     let member = introduced(&first);
     if wait_until_open(&mut blocked.clone(), member).await.is_err() {
         return;

@@ -105,9 +105,12 @@ impl Past for StorePast {
         }
         touched.and(match (profile, self.transaction) {
             (Profile::Sqlite, None) => Touched::reads(WRITER),
-            (Profile::Postgres, Some(Isolation::RepeatableRead)) => Touched::reads(EVERYTHING),
-            (Profile::Postgres, Some(Isolation::Serializable)) => Touched { reads: EVERYTHING, writes: WATCH },
-            (Profile::Postgres, None | Some(Isolation::ReadCommitted)) | (Profile::Sqlite, Some(_)) => Touched::NOTHING,
+            (Profile::Postgres | Profile::Mariadb, Some(Isolation::RepeatableRead)) => Touched::reads(EVERYTHING),
+            (Profile::Postgres | Profile::Mariadb, Some(Isolation::Serializable)) => {
+                Touched { reads: EVERYTHING, writes: WATCH }
+            }
+            (Profile::Postgres | Profile::Mariadb, None | Some(Isolation::ReadCommitted))
+            | (Profile::Sqlite, Some(_)) => Touched::NOTHING,
         })
     }
 
@@ -120,8 +123,8 @@ impl Past for StorePast {
         let Some(isolation) = self.transaction else { return Touched::writes(self.held) };
         let watch = match (profile, isolation) {
             (Profile::Sqlite, _) => WRITER,
-            (Profile::Postgres, Isolation::Serializable) => WATCH,
-            (Profile::Postgres, Isolation::ReadCommitted | Isolation::RepeatableRead) => 0,
+            (Profile::Postgres | Profile::Mariadb, Isolation::Serializable) => WATCH,
+            (Profile::Postgres | Profile::Mariadb, Isolation::ReadCommitted | Isolation::RepeatableRead) => 0,
         };
         Touched::writes(self.written | self.held | watch)
     }

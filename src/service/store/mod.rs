@@ -4,7 +4,11 @@ mod argument;
 mod client;
 mod independence;
 #[cfg(feature = "lab")]
+mod inlined;
+#[cfg(feature = "lab")]
 pub(super) mod ledger;
+#[cfg(feature = "lab")]
+pub(crate) mod mariadb;
 pub mod model;
 #[cfg(feature = "lab")]
 pub(super) mod null;
@@ -19,6 +23,8 @@ mod response;
 mod service;
 #[cfg(feature = "lab")]
 pub(crate) mod sqlite;
+#[cfg(feature = "lab")]
+mod unreachable;
 
 pub use client::StoreClient;
 use independence::StorePast;
@@ -27,6 +33,19 @@ pub use response::{StoreOutcome, StoreResponse};
 pub use service::StoreService;
 
 use super::modelled::{ModelSettings, Modelled};
+
+/// Whether the store's server at a URL answers and lets this machine in. The URL's scheme says which store.
+///
+/// # Errors
+/// Why it does not.
+#[cfg(feature = "lab")]
+pub(super) async fn ping(url: &str) -> Result<(), super::BackendError> {
+    use crate::terms::StoreKind;
+    match url.split_once("://").and_then(|(scheme, _)| StoreKind::of_scheme(scheme)) {
+        Some(StoreKind::Mariadb) => mariadb::ping(url).await,
+        Some(StoreKind::Postgres | StoreKind::Sqlite | StoreKind::Null) | None => postgres::ping(url).await,
+    }
+}
 
 impl Modelled for StoreService {
     type Model = model::Tables;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{StoreService, postgres, sqlite};
+use super::{StoreService, mariadb, postgres, sqlite};
 use crate::service::reachable::{Reachable, ReplaySite};
 use crate::service::replayed::ReplayDriver;
 use crate::service::{Backend, BackendError, Backends};
@@ -10,11 +10,10 @@ use crate::terms::{Role, StoreKind};
 
 impl Reachable for StoreService {
     fn driver(site: ReplaySite<'_>) -> Result<Box<dyn ReplayDriver>, BackendError> {
+        let url = || site.store_url.expect("a server that was started or named has a URL");
         Ok(match site.backends.store_kind() {
-            StoreKind::Postgres => {
-                let url = site.store_url.expect("a server that was started or named has a URL");
-                Box::new(postgres::replayed::ReplayedPostgres::new(site.runtime, url)?)
-            }
+            StoreKind::Postgres => Box::new(postgres::replayed::ReplayedPostgres::new(site.runtime, url())?),
+            StoreKind::Mariadb => Box::new(mariadb::replayed::ReplayedMariadb::new(site.runtime, url())?),
             StoreKind::Sqlite => Box::new(sqlite::replayed::ReplayedSqlite::new()?),
             StoreKind::Null => unreachable!("nothing is replayed where nothing is kept"),
         })

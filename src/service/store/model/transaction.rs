@@ -102,7 +102,7 @@ impl Tables {
     /// begins. SQLite's transactions are alone, and what they read is what there is.
     pub(super) fn take_snapshot(&mut self, at: usize) {
         let transaction = &self.open[at];
-        let needs_one = transaction.isolation != Isolation::ReadCommitted && self.profile == Profile::Postgres;
+        let needs_one = transaction.isolation != Isolation::ReadCommitted && self.profile != Profile::Sqlite;
         if !needs_one || transaction.snapshot.is_some() {
             return;
         }

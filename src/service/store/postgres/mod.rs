@@ -16,11 +16,12 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row};
 
 use super::ledger;
+use super::unreachable::Unreachable;
 use crate::service::{Backend, BackendError, Connection, Pending, Store, Usage, Way};
 use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
 use crate::wire::{Address, Protocol};
 pub use overseer::PostgresOverseer;
-use session::{PostgresSession, Unreachable};
+use session::PostgresSession;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -146,12 +147,6 @@ impl PostgresStore {
     #[must_use]
     pub fn through(self, address: &Address) -> Self {
         PostgresStore { handlers: at(&self.options, address), ..self }
-    }
-
-    /// What somebody should know of the server: settings that end what takes long.
-    #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
     }
 
     /// The schema of this run.
@@ -421,5 +416,13 @@ impl Store for PostgresStore {
 
     fn balances(&self) -> Pending<'_, Result<Balances, BackendError>> {
         Box::pin(async { read_balances(&mut open(&self.options).await?, 0, i64::MAX).await })
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn remove(&self) -> Pending<'_, Result<(), BackendError>> {
+        Box::pin(PostgresStore::remove(self))
     }
 }

@@ -28,9 +28,6 @@ enum OpenTransaction {
     Aborted,
 }
 
-/// No connection: the server does not answer, and nothing is sent.
-pub(super) struct Unreachable;
-
 impl PostgresSession {
     pub(super) fn new(connection: PgConnection, ttl_us: i64) -> Self {
         PostgresSession { connection, transaction: OpenTransaction::None, ttl_us }
@@ -119,12 +116,6 @@ impl Connection for PostgresSession {
                 outcome(&error)
             })
         })
-    }
-}
-
-impl Connection for Unreachable {
-    fn execute(&mut self, _: AnyOp, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
-        Box::pin(std::future::ready(Ok(Outcome::Failed(Failure::Unavailable))))
     }
 }
 
