@@ -15,7 +15,9 @@ use oncelab::service::store::StoreOp;
 use oncelab::service::store::model::Tables;
 use oncelab::stats::median;
 use oncelab::strategy::{Registry, Strategy};
-use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Profile, Request, Session};
+use oncelab::terms::{
+    AccountId, ClientId, Delivery, Effect, Entry, Ledgers, MessageId, Profile, Request, Role, Session,
+};
 use oncelab::world::{Call, Op, Port, World};
 
 /// How often each is measured, in turn.
@@ -102,7 +104,7 @@ fn main() {
     let two = Bound::new(2, 0, 0);
     let reference = || {
         let mut duplicates = 0;
-        let visit = |ledger: &[Entry]| duplicates += u64::from(ledger.len() > 1);
+        let visit = |ledgers: &Ledgers| duplicates += u64::from(ledgers[Role::STORE].len() > 1);
         let schedules = execute_all(check_then_act.as_ref(), two, Flaws::default(), visit).expect("explorable");
         (schedules, duplicates)
     };

@@ -3,20 +3,23 @@
 use super::{Case, Finding, cause};
 use crate::terms::Violation;
 
-/// One finding per message whose effect is in the ledger more than once.
+/// One finding per store and message whose effect is in the store's ledger more than once.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let twice = case.messages().filter_map(|message| {
-        let mut entries = case.entries_of(message);
-        let times = entries.len();
-        let (first, second) = (entries.next()?, entries.next()?);
-        Some(Finding {
-            violation: Violation::Duplicate,
-            message,
-            cause: cause::of_second_application(case, first, second),
-            detail: format!("applied {times} times, by deliveries {} and {}", first.by, second.by),
+    let at = |role| {
+        case.messages().filter_map(move |message| {
+            let mut entries = case.entries_at(role, message);
+            let (first, second) = (entries.next()?, entries.next()?);
+            let times = 2 + entries.count();
+            Some(Finding {
+                violation: Violation::Duplicate,
+                message,
+                cause: cause::of_second_application(case, first, second),
+                at: Some(role),
+                detail: format!("applied {times} times, by deliveries {} and {}", first.by, second.by),
+            })
         })
-    });
-    twice.collect()
+    };
+    case.stores().flat_map(at).collect()
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ impl Lift {
 
 /// The evidence of a saved trial.
 pub(super) fn case<'s>(folder: &RunFolder, strategy: &dyn Strategy, saved: &'s SavedTrial) -> Case<'s> {
-    Case::new(saved.evidence(strategy.claim(folder.meta.store_kind()).retries))
+    Case::new(saved.evidence(strategy.claim(folder.meta.store_kind()).retries, strategy.effects_in()))
 }
 
 /// The first of each strategy, fault level and kind, then the second of each, until there are so many; those of a trial together.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::servers::{self, ServerOptions};
+use super::uses::Uses;
 use super::{UsageError, default_results, legend, limits, output, place, signals};
 use crate::exit;
 use crate::experiment::{self, Experiment, Point};
@@ -50,6 +51,11 @@ pub(super) struct Run {
     /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
     #[arg(long, value_name = "SERVICE", value_parser = ["embedded", "etcd"])]
     lock: Option<String>,
+    /// The service in another role, as ROLE=SERVICE or ROLE=SERVICE@URL, e.g. second=sqlite or
+    /// second=postgres@postgres://user@host:5432/database. Keep the password in PGPASSFILE, or the URL in a variable
+    /// [env: ONCELAB_SECOND_URL] [default: the same kind as the first store]
+    #[arg(long = "use", value_name = "ROLE=SERVICE")]
+    uses: Vec<String>,
     #[command(flatten)]
     servers: ServerOptions,
     /// If a backend is unavailable, leave out its rows and say so; without this flag the run ends
@@ -71,17 +77,26 @@ impl Run {
     pub fn execute(self, registry: &Registry) -> anyhow::Result<ExitCode> {
         // From here on a signal leaves a folder that can be gone on with.
         let _ = signals::stop_on_signals();
+        let uses = Uses::parse(&self.uses)?;
+        uses.warn();
         let (mut folder, again) = match &self.resume {
             Some(path) => {
                 let Resumed { folder, again } = RunFolder::resume(path, registry)?;
                 require_room(&folder.experiment, registry)?;
+                uses.require_those_of(&folder.meta)?;
                 (folder, again)
             }
-            None => (self.begin(registry)?, Vec::new()),
+            None => (self.begin(registry, &uses)?, Vec::new()),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let ending =
-            runtime.block_on(run_to_the_end(&mut folder, &again, registry, &self.servers, self.skip_unavailable));
+        let ending = runtime.block_on(run_to_the_end(
+            &mut folder,
+            &again,
+            registry,
+            &self.servers,
+            &uses,
+            self.skip_unavailable,
+        ));
         // What is refused is left as it was.
         let ending = match ending {
             Err(error) if error.is::<ResumeError>() => return Err(error),
@@ -98,7 +113,7 @@ impl Run {
     }
 
     /// Makes the folder of a new run.
-    fn begin(&self, registry: &Registry) -> anyhow::Result<RunFolder> {
+    fn begin(&self, registry: &Registry, uses: &Uses) -> anyhow::Result<RunFolder> {
         let source = self.experiment.as_deref().unwrap_or("quick");
         let mut experiment = experiment::load(source, &self.settings, registry, unknown_name)?;
         self.select(&mut experiment, registry)?;
@@ -120,12 +135,14 @@ impl Run {
             only_faults: self.faults.clone(),
             only_points: self.points.clone(),
             trials_planned: trials,
+            uses: uses.of_strategies(&experiment::strategies(&experiment, registry), registry, &store)?,
             store,
             lock,
             provision,
             ..Meta::of_this_machine()
         };
-        let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
+        let mut wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
+        wanted.more_stores = uses.wanted(&meta);
         servers::check(&experiment, &wanted)?;
         experiment.derive_expectations(registry, meta.store_kind())?;
         Ok(RunFolder::create(&self.out, meta, experiment)?)
@@ -191,6 +208,7 @@ async fn run_to_the_end(
     again: &[(String, String)],
     registry: &Registry,
     servers: &ServerOptions,
+    uses: &Uses,
     skip_unavailable: bool,
 ) -> anyhow::Result<Ending> {
     let (store, lock) = (folder.meta.store_kind(), folder.meta.lock_kind());
@@ -201,6 +219,7 @@ async fn run_to_the_end(
         !skipped.contains(*name) && registry.get(name).is_ok_and(|strategy| strategy.needs_lock_service())
     };
     let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
+    wanted.more_stores = uses.wanted(&folder.meta);
     wanted.handlers = most_handlers(&folder.experiment, registry);
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
     let stop = signals::stop_on_signals();
@@ -286,8 +305,11 @@ fn code(summary: &Summary, ending: Ending) -> u8 {
     }
     let inconclusive = |verdict: &str| verdict == "inconclusive" || verdict == "unknown";
     let unmet = || summary.cells.iter().filter(|cell| !cell.met);
-    if !summary.failed.is_empty() || unmet().any(|cell| !inconclusive(cell.verdict)) {
+    let of_a_service = ending == Ending::WithoutService;
+    if !summary.failed.is_empty() && !of_a_service || unmet().any(|cell| !inconclusive(cell.verdict)) {
         exit::BROKEN
+    } else if of_a_service {
+        exit::UNAVAILABLE
     } else if summary.cells.is_empty() || summary.cells.iter().any(|cell| inconclusive(cell.verdict)) {
         exit::INCONCLUSIVE
     } else {

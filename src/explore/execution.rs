@@ -34,6 +34,8 @@ pub(crate) struct Executor<'a> {
     pub strategy: &'a dyn Strategy,
     pub bound: Bound,
     pub retries: Retries,
+    /// The roles of the stores that keep the strategy's effects.
+    pub effects: &'static [Role],
     pub flaws: Flaws,
     requests: Vec<Request>,
 }
@@ -45,6 +47,7 @@ impl<'a> Executor<'a> {
             strategy,
             bound,
             retries: strategy.claim(bound.store_kind()).retries,
+            effects: strategy.effects_in(),
             flaws,
             requests: bound.all_requests(),
         }
@@ -477,7 +480,8 @@ impl<S: Grounds> Execution<'_, S> {
             requests: self.of.requests.clone(),
             events: std::mem::take(&mut self.events),
             balances: Some(self.backends.balances()),
-            ledger: self.backends.take_ledger(),
+            ledger: self.backends.take_ledgers().joined(),
+            effects: self.of.effects,
             retries: self.of.retries,
             made,
             retried,

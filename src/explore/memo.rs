@@ -165,8 +165,9 @@ impl Memo {
         }
         let mut after = seen;
         for n in 0..self.committed[committed as usize].len() {
-            let Entry { message, account, amount, balance, token, .. } = self.committed[committed as usize][n];
-            after = self.see(after, Sight::SeenEffect(SeenEffect { message, account, amount, balance, token }));
+            let Entry { role, message, account, amount, balance, token, .. } = self.committed[committed as usize][n];
+            let effect = SeenEffect { role, message, account, amount, balance, token };
+            after = self.see(after, Sight::SeenEffect(effect));
         }
         self.after_effects.insert(key, after);
         after
@@ -252,6 +253,8 @@ impl Memo {
         let committed = if ledger.is_empty() {
             0
         } else {
+            // A model does not know in which role it is asked.
+            ledger.iter_mut().for_each(|entry| entry.role = call.role);
             self.committed.push(ledger);
             last_place(&self.committed)
         };

@@ -3,7 +3,7 @@
 use crate::service::AnyModel;
 use crate::service::modelled::{Asker, Holder, Model, ModelSettings, Timer, Waits};
 use crate::strategy::Need;
-use crate::terms::{ByRole, Entry, Role, Session};
+use crate::terms::{ByRole, Ledgers, Role, Session};
 use crate::world::{Op, Outcome};
 
 use super::Flaws;
@@ -25,7 +25,7 @@ pub(super) fn models(bound: &Bound, flaws: Flaws, needs: &[Need]) -> ByRole<Opti
 pub(crate) struct ModelEnvironment {
     flaws: Flaws,
     models: ByRole<Option<AnyModel>>,
-    pub ledger: Vec<Entry>,
+    pub ledgers: Ledgers,
     pub flights: Vec<Flight>,
     /// How often a timer has run out under its holder.
     pub expired: u64,
@@ -39,7 +39,7 @@ impl ModelEnvironment {
         ModelEnvironment {
             flaws,
             models: models(&bound, flaws, needs),
-            ledger: Vec::new(),
+            ledgers: Ledgers::default(),
             flights: Vec::new(),
             expired: 0,
             waits: 0,
@@ -49,15 +49,15 @@ impl ModelEnvironment {
     /// The same services before anything happened.
     pub fn begin_again(&mut self) {
         self.models.0.iter_mut().flatten().for_each(Model::begin_again);
-        self.ledger.clear();
+        self.ledgers.0.iter_mut().for_each(Vec::clear);
         self.flights.clear();
         self.expired = 0;
         self.waits = 0;
     }
 
     /// The state of the service in a role.
-    pub fn model(&self, role: Role) -> &AnyModel {
-        self.models[role].as_ref().expect(ASKED)
+    pub fn model(&self, role: Role) -> Option<&AnyModel> {
+        self.models[role].as_ref()
     }
 
     #[inline]
@@ -72,8 +72,8 @@ pub(super) const ASKED: &str = "an attempt asks only the services that its strat
 impl Environment for ModelEnvironment {
     #[inline(always)]
     fn call(&mut self, on: Session, op: &Op, by: Asker) -> Result<Outcome, Waits> {
-        let ModelEnvironment { models, ledger, .. } = self;
-        models[op.role].as_mut().expect(ASKED).call(on, op.of, by, ledger)
+        let ModelEnvironment { models, ledgers, .. } = self;
+        models[op.role].as_mut().expect(ASKED).call(on, op.of, by, &mut ledgers[op.role])
     }
 
     fn timers_ahead(&mut self, op: Op) -> Vec<Timer> {

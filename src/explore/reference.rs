@@ -9,7 +9,7 @@ use super::execution::{Execution, Executor};
 use super::schedule::{Fate, Step};
 use super::{ExploreError, Flaws};
 use crate::strategy::Strategy;
-use crate::terms::Entry;
+use crate::terms::Ledgers;
 
 /// A place where the schedule could go several ways.
 #[derive(Clone, Copy)]
@@ -144,7 +144,7 @@ pub(super) fn every_schedule(
     }
 }
 
-/// Executes every schedule of a strategy within a bound with its own futures, and shows the ledger that each of them ends with.
+/// Executes every schedule of a strategy within a bound with its own futures, and shows the ledgers that each of them ends with.
 /// Says how many there were.
 ///
 /// # Errors
@@ -153,10 +153,10 @@ pub fn execute_all(
     strategy: &dyn Strategy,
     bound: Bound,
     flaws: Flaws,
-    mut visit: impl FnMut(&[Entry]),
+    mut visit: impl FnMut(&Ledgers),
 ) -> Result<u64, ExploreError> {
     let mut visit = |execution: &mut Execution<'_>, _: &[Step]| {
-        visit(execution.ledger());
+        visit(execution.ledgers());
         Ok(())
     };
     let mut schedules = 0;

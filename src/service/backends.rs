@@ -1,15 +1,16 @@
-//! The backends of a run: a store, and a lock service for the strategies that need one.
+//! The backends of a run: a store, and a lock service and more stores for the strategies that need them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::more_stores::{FirstServer, MoreStores, WantedStore};
 use super::provision::{self, EtcdShape, Relay, Source, Started};
 use super::{
     Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, NullStore,
     PostgresStore, Servers, SqliteStore, Store,
 };
 use crate::service::BackendSettings;
-use crate::terms::{BackendFault, Disturbance, StoreKind, Target};
+use crate::terms::{BackendFault, Disturbance, Role, StoreKind, Target};
 
 /// A kind of lock service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +55,8 @@ pub struct Wanted {
     pub store_url: Option<String>,
     /// The endpoints of an etcd cluster.
     pub lock_urls: Vec<Endpoint>,
+    /// The stores that strategies of the run need besides the first.
+    pub more_stores: Vec<WantedStore>,
     /// Whether some strategy of the run needs a lock service.
     pub needs_lock: bool,
     /// How many handlers will connect at a time, at the most; 0 if that is not known.
@@ -79,6 +82,7 @@ pub struct Backends {
     store: Arc<dyn Store>,
     /// The schema to drop at the end.
     postgres: Option<Arc<PostgresStore>>,
+    more_stores: MoreStores,
     lock_kind: LockKind,
     /// Where handlers reach the lock service.
     endpoints: Vec<Endpoint>,
@@ -101,7 +105,9 @@ impl Backends {
     /// # Errors
     /// [`BackendError`] if one of them cannot be had.
     pub async fn start(wanted: &Wanted, settings: &BackendSettings) -> Result<Self, BackendError> {
+        let starts_more = wanted.more_stores.iter().any(|more| more.kind == StoreKind::Postgres && more.url.is_none());
         let starts_servers = (wanted.store == StoreKind::Postgres && wanted.store_url.is_none())
+            || starts_more
             || (wanted.with_etcd() && wanted.lock_urls.is_empty());
         provision::remove_leftovers(starts_servers.then_some(&wanted.source)).await;
 
@@ -130,7 +136,10 @@ impl Backends {
 
         let lock = LockBackend::reach(wanted, settings, &mut servers).await?;
         let (store, postgres) = reach_store(wanted, &mut servers).await?;
+        let first = servers.store_url(wanted).map(|url| FirstServer { url, stays: servers.store.is_none() });
+        let more_stores = MoreStores::start(&wanted.more_stores, first.as_ref(), &wanted.source, wanted.handlers).await;
         let mut warnings = postgres.as_ref().map_or(Vec::new(), |postgres| postgres.warnings().to_vec());
+        warnings.extend(more_stores.warnings());
         if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {
             warnings.push(USERS_OF_ETCD.to_owned());
         }
@@ -139,6 +148,7 @@ impl Backends {
             store_kind: wanted.store,
             store,
             postgres,
+            more_stores,
             lock_kind: if wanted.with_etcd() { LockKind::Etcd } else { LockKind::Embedded },
             endpoints: lock.endpoints,
             own_endpoints: lock.own_endpoints,
@@ -165,6 +175,7 @@ impl Backends {
             store_kind,
             store,
             postgres: None,
+            more_stores: MoreStores::default(),
             lock_kind: LockKind::Embedded,
             endpoints: vec![lock_server.endpoint()],
             own_endpoints: vec![lock_server.endpoint()],
@@ -203,10 +214,11 @@ impl Backends {
         if self.lock_kind == LockKind::Etcd && self.servers.lock.is_none() {
             etcd(&self.own_endpoints, self.lease_ttl_s, self.timeout, prefix.to_owned()).remove_keys().await?;
         }
-        match &self.postgres {
-            Some(postgres) if self.servers.store.is_none() => postgres.remove().await,
-            _ => Ok(()),
+        let stays = self.servers.store.is_none();
+        if let Some(postgres) = self.postgres.as_ref().filter(|_| stays) {
+            postgres.remove().await?;
         }
+        self.more_stores.remove_traces().await
     }
 
     /// Where the lab reaches the lock service.
@@ -221,10 +233,18 @@ impl Backends {
         self.servers.store.as_ref().and_then(|started| started.urls().into_iter().next())
     }
 
-    /// The store.
+    /// The first store.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
+    }
+
+    /// The store in a role other than the first's.
+    ///
+    /// # Errors
+    /// [`BackendError`] if it could not be had, or the run has none.
+    pub fn store_in(&self, role: Role) -> Result<Arc<dyn Store>, BackendError> {
+        if role == Role::STORE { Ok(self.store()) } else { self.more_stores.get(role) }
     }
 
     /// The kind of the store.
@@ -255,6 +275,7 @@ impl Backends {
     #[must_use]
     pub fn describe(&self) -> Vec<(String, String)> {
         let mut settings = self.store.describe();
+        settings.extend(self.more_stores.describe());
         settings.extend(self.lock_settings.iter().cloned());
         for (role, started) in [("store", &self.servers.store), ("lock", &self.servers.lock)] {
             settings.extend(started.iter().map(|started| (format!("{role}_provision"), started.how.clone())));
@@ -320,9 +341,8 @@ async fn reach_store(wanted: &Wanted, servers: &mut Servers) -> Result<Reached, 
         StoreKind::Sqlite => Ok((Arc::new(SqliteStore::new()?), None)),
         StoreKind::Null => Ok((Arc::new(NullStore::default()), None)),
         StoreKind::Postgres => {
-            let started = servers.store.as_ref().map(Started::urls).and_then(|urls| urls.into_iter().next());
-            let url = started.as_ref().or(wanted.store_url.as_ref()).expect("it was started, or has a URL");
-            let mut store = PostgresStore::connect_for(url, wanted.handlers).await?;
+            let url = servers.store_url(wanted).expect("it was started, or has a URL");
+            let mut store = PostgresStore::connect_for(&url, wanted.handlers).await?;
             if wanted.expects(Disturbance::Partition, Target::Store) {
                 let relay = Relay::start(&store.address()).await.map_err(|error| no_relay("postgres", &error))?;
                 store = store.through(relay.address());
@@ -331,6 +351,14 @@ async fn reach_store(wanted: &Wanted, servers: &mut Servers) -> Result<Reached, 
             let store = Arc::new(store);
             Ok((Arc::clone(&store) as Arc<dyn Store>, Some(store)))
         }
+    }
+}
+
+impl Servers {
+    /// Where the first store's server is, if it has one.
+    fn store_url(&self, wanted: &Wanted) -> Option<String> {
+        let started = self.store.as_ref().map(Started::urls).and_then(|urls| urls.into_iter().next());
+        started.or_else(|| wanted.store_url.clone().filter(|_| wanted.store == StoreKind::Postgres))
     }
 }
 

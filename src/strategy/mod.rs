@@ -3,6 +3,7 @@
 //! Invariant: no strategy knows which driver runs it, and no driver names a strategy.
 
 mod act_then_mark;
+mod act_then_mark_two_stores;
 mod actor;
 mod at_least_once;
 mod at_most_once;
@@ -10,6 +11,7 @@ mod check_then_act;
 mod check_then_act_transaction;
 mod claim;
 mod claim_then_act;
+mod claim_then_act_two_stores;
 mod dedup_table;
 mod dedup_table_statement;
 mod etcd_lock;
@@ -24,19 +26,21 @@ mod etcd_lock_twice;
 mod name;
 mod need;
 mod registry;
+mod transfer_two_stores;
+mod transfer_two_stores_keyed;
 
 pub use actor::Actor;
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, REDELIVERY};
 pub use name::{LONGEST_NAME, name_fault};
-pub use need::Need;
 pub(crate) use need::by_role;
+pub use need::{Need, SECOND_STORE};
 pub use registry::{Registry, UnknownStrategy};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
 
 use crate::terms::{Answer, Reply, Request, Role, StoreKind, Trouble};
-use crate::world::World;
+use crate::world::{ServiceKind, World};
 
 /// An algorithm that turns deliveries of a request into its effect.
 ///
@@ -93,6 +97,12 @@ pub trait Strategy: Send + Sync {
         &[Need::STORE]
     }
 
+    /// The roles of the stores that it keeps its effects in: it is judged at each of them, and a request is done when each holds its
+    /// effect. A store of marks or claims alone is not among them.
+    fn effects_in(&self) -> &'static [Role] {
+        &[Role::STORE]
+    }
+
     /// What works beside each of its deliveries.
     fn actors(&self) -> &'static [&'static dyn Actor] {
         &[]
@@ -101,6 +111,11 @@ pub trait Strategy: Send + Sync {
     /// Whether it needs a lock service.
     fn needs_lock_service(&self) -> bool {
         self.needs().iter().any(|need| need.role == Role::LOCK)
+    }
+
+    /// Whether it needs a store besides the first.
+    fn needs_another_store(&self) -> bool {
+        self.needs().iter().any(|need| need.service == ServiceKind::Store && need.role != Role::STORE)
     }
 
     /// Whether it is there to show one thing, and runs only where an experiment or a command names it.

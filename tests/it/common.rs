@@ -7,7 +7,7 @@ use std::sync::Arc;
 use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
-use oncelab::load::{Outside, Setting, TrialError, TrialRecord, backends_of, run_trial};
+use oncelab::load::{Outside, Setting, TrialError, TrialRecord, backends_of, run_trial, stores_of};
 use oncelab::service::etcd::model::LockModelFlaw;
 use oncelab::service::{
     BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
@@ -99,16 +99,16 @@ impl Trial {
         let server = EmbeddedLockServer::start(options).unwrap();
         let store = Arc::new(SqliteStore::with_flaw(self.store_flaw).unwrap());
         let backends = Backends::new(StoreKind::Sqlite, store, server, &settings);
-        let retries = strategy.claim(StoreKind::Sqlite).retries;
+        let (retries, effects) = (strategy.claim(StoreKind::Sqlite).retries, strategy.effects_in());
         let setting = Setting {
             backends: backends_of(strategy.as_ref(), &backends, "test").unwrap(),
+            stores: stores_of(strategy.as_ref(), &backends).unwrap(),
             strategy,
             level: self.level.clone(),
             seed: self.seed,
             load: self.load.clone(),
             backend: settings,
             store_kind: StoreKind::Sqlite,
-            store: backends.store(),
             lease: backends.lease(),
             servers: Arc::downgrade(&backends.servers()),
             outside: Arc::new(Outside::here(self.load.handlers)),
@@ -119,6 +119,7 @@ impl Trial {
             events: &record.events,
             ledger: &record.ledger,
             balances: Some(&record.balances),
+            effects,
             disturbed: &record.disturbed,
             retries,
             lease: setting.lease,

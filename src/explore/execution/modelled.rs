@@ -4,12 +4,12 @@ use super::{Executed, Execution};
 use crate::explore::rules::Rules;
 use crate::explore::schedule::{Fate, Step};
 use crate::explore::{ExploreError, Why};
-use crate::terms::Entry;
+use crate::terms::Ledgers;
 
 impl Execution<'_> {
     /// The effects so far.
-    pub fn ledger(&self) -> &[Entry] {
-        &self.backends.ledger
+    pub fn ledgers(&self) -> &Ledgers {
+        &self.backends.ledgers
     }
 
     /// Makes one step of those that are left, without faults: the lane that moved last goes on if it can, else another does,
@@ -115,8 +115,9 @@ impl Execution<'_> {
         Executed {
             requests: self.of.requests.clone(),
             events: self.events.clone(),
-            ledger: self.backends.ledger.clone(),
+            ledger: self.backends.ledgers.joined(),
             balances: None,
+            effects: self.of.effects,
             retries: self.of.retries,
             made: self.made.clone(),
             retried: Vec::new(),

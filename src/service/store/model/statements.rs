@@ -5,7 +5,7 @@ use super::{rows::Insertion, rows::Note, rows::Row};
 use crate::service::modelled::{Called, Waits};
 use crate::service::store::program::{Act, OnConflict, Program, StoreTable};
 use crate::service::store::{StoreOp, StoreOutcome, StoreResponse};
-use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Session, Sessions};
+use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Role, Session, Sessions};
 
 /// Why a statement has no outcome yet, or a bad one.
 enum Halt {
@@ -228,6 +228,7 @@ impl Tables {
 
     fn append(&mut self, maker: Maker, op: StoreOp, balance: Option<i64>, ledger: &mut Vec<Entry>) {
         let entry = Entry {
+            role: Role::STORE,
             number: ledger.len() as u64 + 1,
             message: op.message(),
             account: op.effect().account,

@@ -15,7 +15,7 @@ use crate::service::provision::what_lets_files_be_opened;
 use crate::service::store::ledger;
 use crate::service::store::{Does, StoreOp, StoreResponse};
 use crate::service::{BackendError, Scope};
-use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, OutcomeOf, Token};
+use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, OutcomeOf, Role, Token};
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,6 +226,7 @@ fn first_of(statement: &mut Statement<'_>) -> rusqlite::Result<Option<Option<i64
 
 fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
+        role: Role::STORE,
         number: row.get::<_, i64>(0)?.unsigned_abs(),
         message: MessageId(ledger::id(row.get(1)?)),
         account: AccountId(ledger::id(row.get(2)?)),
