@@ -50,6 +50,8 @@ mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 mod told;
+#[cfg(test)]
+mod two_stores;
 mod verdict;
 mod work;
 mod wrong;

@@ -98,10 +98,23 @@ impl Story {
         self
     }
 
+    /// The ledger of the store in a role gets an entry that leaves this balance. Those of the first store come first.
+    pub(crate) fn entry_at(&mut self, role: Role, message: u32, by: Delivery, balance: i64) -> &mut Self {
+        let number = self.ledger.iter().filter(|entry| entry.role == role).count() as u64 + 1;
+        let message = MessageId(message);
+        self.ledger.push(Entry { role, number, message, account: AccountId(0), amount: 10, balance, token: None, by });
+        self
+    }
+
     /// The accounts' balances in the end.
     pub(crate) fn balances(&mut self, balances: &[(u32, i64)]) -> &mut Self {
+        self.balances_at(Role::STORE, balances)
+    }
+
+    /// The accounts' balances at the store in a role in the end.
+    pub(crate) fn balances_at(&mut self, role: Role, balances: &[(u32, i64)]) -> &mut Self {
         let of_store = self.balances.get_or_insert_default();
-        of_store[Role::STORE] = balances.iter().map(|(account, balance)| (AccountId(*account), *balance)).collect();
+        of_store[role] = balances.iter().map(|(account, balance)| (AccountId(*account), *balance)).collect();
         self
     }
 

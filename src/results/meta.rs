@@ -43,7 +43,7 @@ pub struct Meta {
     /// The strategies that were skipped, each with the reason.
     #[serde(default)]
     pub skipped: BTreeMap<String, String>,
-    /// The trials that failed because of their strategy, each with the reason. They have no row.
+    /// The trials that failed because of their strategy or of a service that they alone need, each with the reason. They have no row.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, String>,
     /// The SHA-256 of the experiment's file as the run wrote it; none in an older run, which does not say.

@@ -375,6 +375,7 @@ mod tests {
             refused: 1,
             work: Work { attempts: 12, raft_writes: 3, ..Work::default() },
             violations: violations.into(),
+            at_stores: [((Role::SECOND, Violation::Duplicate, Cause::LateLanding), 2)].into(),
             ..Tally::default()
         };
         tally.fired.add(FaultKind::Crash, None, 4);
@@ -410,6 +411,20 @@ mod tests {
         let rows = vec![row(), TrialRow { lock: Some("embedded".to_owned()), ..row() }];
         write_rows(&path, &rows).expect("written");
         assert_eq!(read_rows(&path).expect("read"), rows);
+    }
+
+    #[test]
+    fn what_is_at_a_store_is_among_all() {
+        let all = "duplicate: redelivery = 3";
+        let read = |text: &str| parse_causes(&format!("{all}; {text}")).map(|causes| causes.at_stores.len());
+        assert_eq!(read("duplicate at second: redelivery = 3"), Some(1));
+        for not_among in [
+            "duplicate at second: redelivery = 4",
+            "lost at second: redelivery = 1",
+            "duplicate at third: redelivery = 1",
+        ] {
+            assert_eq!(read(not_among), None, "{not_among}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use oncelab::world::World;
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oncelab"));
     command.current_dir(folder);
-    for variable in ["NO_COLOR", "ONCELAB_STORE_URL", "ONCELAB_LOCK_URL"] {
+    for variable in ["NO_COLOR", "ONCELAB_STORE_URL", "ONCELAB_LOCK_URL", "ONCELAB_SECOND_URL"] {
         command.env_remove(variable);
     }
     command
