@@ -21,11 +21,12 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         at: Some(role),
         detail: "given up, and never applied".to_owned(),
     };
-    let at = |role| {
-        let abandoned = case.messages().filter(move |message| abandoned(role, message));
-        abandoned.map(move |message| finding(role, message))
-    };
-    case.evidence.effects.iter().copied().flat_map(at).collect()
+    let mut findings = Vec::new();
+    for role in case.evidence.effects {
+        findings
+            .extend(case.messages().filter(|message| abandoned(*role, message)).map(|message| finding(*role, message)));
+    }
+    findings
 }
 
 #[cfg(test)]

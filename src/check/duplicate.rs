@@ -5,8 +5,9 @@ use crate::terms::Violation;
 
 /// One finding per store and message whose effect is in the store's ledger more than once.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let at = |role| {
-        case.messages().filter_map(move |message| {
+    let mut findings = Vec::new();
+    for role in case.stores() {
+        let twice = case.messages().filter_map(|message| {
             let mut entries = case.entries_at(role, message);
             let (first, second) = (entries.next()?, entries.next()?);
             let times = 2 + entries.count();
@@ -17,9 +18,10 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
                 at: Some(role),
                 detail: format!("applied {times} times, by deliveries {} and {}", first.by, second.by),
             })
-        })
-    };
-    case.stores().flat_map(at).collect()
+        });
+        findings.extend(twice);
+    }
+    findings
 }
 
 #[cfg(test)]

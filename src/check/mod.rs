@@ -89,17 +89,16 @@ pub fn findings(case: &Case<'_>) -> Vec<Finding> {
     findings.extend(wrong::find(case));
     let survivors = lost::Survivors::of(case);
     let first = case.stores().next();
-    let fates = case.stores().flat_map(|role| {
-        let survivors = &survivors;
-        case.messages().filter_map(move |message| {
+    for role in case.stores() {
+        let fates = case.messages().filter_map(|message| {
             denied::of(case, role, message)
                 .or_else(|| refused::of(case, role, message))
-                .or_else(|| lost::of(case, survivors, role, message))
+                .or_else(|| lost::of(case, &survivors, role, message))
                 .or_else(|| stuck::of(case, message).filter(|_| Some(role) == first))
                 .or_else(|| late::of(case, role, message))
-        })
-    });
-    findings.extend(fates);
+        });
+        findings.extend(fates);
+    }
     for find in [abandoned::find, deviating::find, overlap::find, stale::find, reverted::find] {
         findings.extend(find(case));
     }

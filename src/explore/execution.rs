@@ -480,7 +480,7 @@ impl<S: Grounds> Execution<'_, S> {
             requests: self.of.requests.clone(),
             events: std::mem::take(&mut self.events),
             balances: Some(self.backends.balances()),
-            ledger: self.backends.take_ledgers().joined(),
+            ledger: self.backends.take_ledger(),
             effects: self.of.effects,
             retries: self.of.retries,
             made,

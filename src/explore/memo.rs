@@ -227,7 +227,7 @@ impl Memo {
         let outcome = match call.what {
             // Who did it matters to causes, and not to what can happen.
             CallKind::Op(op, id) => {
-                let outcome = after.call(call.on, op, Asker { by: Delivery::FIRST, id }, &mut ledger);
+                let outcome = after.call(call.on, op, Asker { by: Delivery::FIRST, role: call.role, id }, &mut ledger);
                 if outcome == Err(Waits::ForTimers) {
                     self.ahead.push(after.timers_ahead(op));
                     ahead = last_place(&self.ahead);
@@ -253,8 +253,6 @@ impl Memo {
         let committed = if ledger.is_empty() {
             0
         } else {
-            // A model does not know in which role it is asked.
-            ledger.iter_mut().for_each(|entry| entry.role = call.role);
             self.committed.push(ledger);
             last_place(&self.committed)
         };

@@ -3,7 +3,7 @@
 use crate::service::AnyModel;
 use crate::service::modelled::{Asker, Holder, Model, ModelSettings, Timer, Waits};
 use crate::strategy::Need;
-use crate::terms::{ByRole, Ledgers, Role, Session};
+use crate::terms::{ByRole, Entry, Role, Session};
 use crate::world::{Op, Outcome};
 
 use super::Flaws;
@@ -25,7 +25,8 @@ pub(super) fn models(bound: &Bound, flaws: Flaws, needs: &[Need]) -> ByRole<Opti
 pub(crate) struct ModelEnvironment {
     flaws: Flaws,
     models: ByRole<Option<AnyModel>>,
-    pub ledgers: Ledgers,
+    /// The effects at every store, in the order in which they were committed.
+    pub ledger: Vec<Entry>,
     pub flights: Vec<Flight>,
     /// How often a timer has run out under its holder.
     pub expired: u64,
@@ -39,7 +40,7 @@ impl ModelEnvironment {
         ModelEnvironment {
             flaws,
             models: models(&bound, flaws, needs),
-            ledgers: Ledgers::default(),
+            ledger: Vec::new(),
             flights: Vec::new(),
             expired: 0,
             waits: 0,
@@ -49,7 +50,7 @@ impl ModelEnvironment {
     /// The same services before anything happened.
     pub fn begin_again(&mut self) {
         self.models.0.iter_mut().flatten().for_each(Model::begin_again);
-        self.ledgers.0.iter_mut().for_each(Vec::clear);
+        self.ledger.clear();
         self.flights.clear();
         self.expired = 0;
         self.waits = 0;
@@ -72,8 +73,8 @@ pub(super) const ASKED: &str = "an attempt asks only the services that its strat
 impl Environment for ModelEnvironment {
     #[inline(always)]
     fn call(&mut self, on: Session, op: &Op, by: Asker) -> Result<Outcome, Waits> {
-        let ModelEnvironment { models, ledgers, .. } = self;
-        models[op.role].as_mut().expect(ASKED).call(on, op.of, by, &mut ledgers[op.role])
+        let ModelEnvironment { models, ledger, .. } = self;
+        models[op.role].as_mut().expect(ASKED).call(on, op.of, by, ledger)
     }
 
     fn timers_ahead(&mut self, op: Op) -> Vec<Timer> {

@@ -9,7 +9,7 @@ use super::execution::{Execution, Executor};
 use super::schedule::{Fate, Step};
 use super::{ExploreError, Flaws};
 use crate::strategy::Strategy;
-use crate::terms::Ledgers;
+use crate::terms::Entry;
 
 /// A place where the schedule could go several ways.
 #[derive(Clone, Copy)]
@@ -144,7 +144,7 @@ pub(super) fn every_schedule(
     }
 }
 
-/// Executes every schedule of a strategy within a bound with its own futures, and shows the ledgers that each of them ends with.
+/// Executes every schedule of a strategy within a bound with its own futures, and shows the effects that each of them ends with.
 /// Says how many there were.
 ///
 /// # Errors
@@ -153,10 +153,10 @@ pub fn execute_all(
     strategy: &dyn Strategy,
     bound: Bound,
     flaws: Flaws,
-    mut visit: impl FnMut(&Ledgers),
+    mut visit: impl FnMut(&[Entry]),
 ) -> Result<u64, ExploreError> {
     let mut visit = |execution: &mut Execution<'_>, _: &[Step]| {
-        visit(execution.ledgers());
+        visit(execution.ledger());
         Ok(())
     };
     let mut schedules = 0;

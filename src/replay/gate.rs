@@ -472,13 +472,13 @@ impl Grounds for Gate {
     }
 
     /// As the model would have it: with the messages, the account and the tokens as the machine knows them.
-    fn take_ledgers(&mut self) -> Ledgers {
+    fn take_ledger(&mut self) -> Vec<Entry> {
         if self.trouble.is_some() {
-            return Ledgers::default();
+            return Vec::new();
         }
         let read = self.rows();
         let ledgers = self.note(read).unwrap_or_default();
-        Ledgers::new(|role| self.as_modelled_entries(&ledgers[role]))
+        Ledgers::new(|role| self.as_modelled_entries(&ledgers[role])).joined()
     }
 
     fn balances(&mut self) -> ByRole<Balances> {

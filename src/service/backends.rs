@@ -211,6 +211,7 @@ impl Backends {
     /// # Errors
     /// [`BackendError`] if that is not possible.
     pub async fn remove_traces(&self, prefix: &str) -> Result<(), BackendError> {
+        self.more_stores.remove_traces().await;
         if self.lock_kind == LockKind::Etcd && self.servers.lock.is_none() {
             etcd(&self.own_endpoints, self.lease_ttl_s, self.timeout, prefix.to_owned()).remove_keys().await?;
         }
@@ -218,7 +219,7 @@ impl Backends {
         if let Some(postgres) = self.postgres.as_ref().filter(|_| stays) {
             postgres.remove().await?;
         }
-        self.more_stores.remove_traces().await
+        Ok(())
     }
 
     /// Where the lab reaches the lock service.

@@ -35,3 +35,17 @@ impl Ledgers {
         all.collect()
     }
 }
+
+/// Effects in the order in which they were committed, in the order of roles: each ledger by itself, and numbered from 1.
+#[must_use]
+pub fn by_store(mut committed: Vec<Entry>) -> Vec<Entry> {
+    if committed.iter().any(|entry| entry.role != Role::STORE) {
+        committed.sort_by_key(|entry| entry.role);
+        let mut next = ByRole([1_u64; Role::ALL.len()]);
+        for entry in &mut committed {
+            entry.number = next[entry.role];
+            next[entry.role] += 1;
+        }
+    }
+    committed
+}

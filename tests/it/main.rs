@@ -38,4 +38,5 @@ mod servers;
 mod strangers;
 mod supply;
 mod twins;
+mod two_stores;
 mod wire;

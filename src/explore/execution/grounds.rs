@@ -3,7 +3,7 @@
 use super::super::environment::Environment;
 use super::super::model_environment::ModelEnvironment;
 use crate::service::modelled::Model;
-use crate::terms::{Balances, ByRole, Ledgers};
+use crate::terms::{Balances, ByRole, Entry, by_store};
 
 /// What an execution asks of the backends beside its steps.
 pub(crate) trait Grounds: Environment {
@@ -15,8 +15,8 @@ pub(crate) trait Grounds: Environment {
     fn expired(&self) -> u64;
     /// How often somebody has waited for leases to expire that nobody kept alive any more.
     fn waits(&self) -> u64;
-    /// The effects that were committed at each service, in their order, for the last time.
-    fn take_ledgers(&mut self) -> Ledgers;
+    /// The effects that were committed, in the order of roles and of each ledger, for the last time.
+    fn take_ledger(&mut self) -> Vec<Entry>;
     /// The balances of the accounts that there are at each service.
     fn balances(&mut self) -> ByRole<Balances>;
 }
@@ -36,8 +36,8 @@ impl Grounds for ModelEnvironment {
         self.waits
     }
 
-    fn take_ledgers(&mut self) -> Ledgers {
-        std::mem::take(&mut self.ledgers)
+    fn take_ledger(&mut self) -> Vec<Entry> {
+        by_store(std::mem::take(&mut self.ledger))
     }
 
     fn balances(&mut self) -> ByRole<Balances> {

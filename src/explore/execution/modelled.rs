@@ -4,12 +4,12 @@ use super::{Executed, Execution};
 use crate::explore::rules::Rules;
 use crate::explore::schedule::{Fate, Step};
 use crate::explore::{ExploreError, Why};
-use crate::terms::Ledgers;
+use crate::terms::{Entry, by_store};
 
 impl Execution<'_> {
     /// The effects so far.
-    pub fn ledgers(&self) -> &Ledgers {
-        &self.backends.ledgers
+    pub fn ledger(&self) -> &[Entry] {
+        &self.backends.ledger
     }
 
     /// Makes one step of those that are left, without faults: the lane that moved last goes on if it can, else another does,
@@ -115,7 +115,7 @@ impl Execution<'_> {
         Executed {
             requests: self.of.requests.clone(),
             events: self.events.clone(),
-            ledger: self.backends.ledgers.joined(),
+            ledger: by_store(self.backends.ledger.clone()),
             balances: None,
             effects: self.of.effects,
             retries: self.of.retries,

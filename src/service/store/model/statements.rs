@@ -2,7 +2,7 @@
 
 use super::{StoreModelFlaw, Tables, note_place, value_place};
 use super::{rows::Insertion, rows::Note, rows::Row};
-use crate::service::modelled::{Called, Waits};
+use crate::service::modelled::{Asker, Called, Waits};
 use crate::service::store::program::{Act, OnConflict, Program, StoreTable};
 use crate::service::store::{StoreOp, StoreOutcome, StoreResponse};
 use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Role, Session, Sessions};
@@ -27,6 +27,7 @@ struct Maker {
     /// Where its transaction is among the open ones; without one the statement is a transaction of its own.
     at: Option<usize>,
     by: Delivery,
+    role: Role,
 }
 
 impl Tables {
@@ -35,7 +36,7 @@ impl Tables {
         session: Session,
         op: StoreOp,
         program: &Program,
-        by: Delivery,
+        asker: Asker,
         ledger: &mut Vec<Entry>,
     ) -> Called<StoreResponse> {
         let at = self.transaction(session);
@@ -53,7 +54,7 @@ impl Tables {
         {
             return Ok(program.gives.without_account());
         }
-        let maker = Maker { session, at, by };
+        let maker = Maker { session, at, by: asker.by, role: asker.role };
         match self.carry_out(maker, op, program, ledger) {
             Ok(outcome) => Ok(outcome),
             Err(Halt::Waits(waits)) => Err(waits),
@@ -228,7 +229,7 @@ impl Tables {
 
     fn append(&mut self, maker: Maker, op: StoreOp, balance: Option<i64>, ledger: &mut Vec<Entry>) {
         let entry = Entry {
-            role: Role::STORE,
+            role: maker.role,
             number: ledger.len() as u64 + 1,
             message: op.message(),
             account: op.effect().account,
