@@ -10,8 +10,8 @@ use oncelab::history::{Event, What};
 use oncelab::service::etcd::{LockOp, LockResponse};
 use oncelab::service::store::{StoreOp, StoreResponse};
 use oncelab::terms::{
-    AccountId, Answer, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId, Request, Retries,
-    Shape, Token,
+    AccountId, Answer, Balances, ByRole, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId,
+    Request, Retries, Role, Shape, Token,
 };
 use oncelab::world::{Outcome, Response};
 
@@ -23,13 +23,14 @@ struct History {
     requests: Vec<Request>,
     events: Vec<Event>,
     ledger: Vec<Entry>,
-    balances: Vec<(AccountId, i64)>,
+    balances: ByRole<Balances>,
 }
 
 const ACCOUNTS: u32 = 256;
 
 fn history() -> History {
-    let balances = (0..ACCOUNTS).map(|account| (AccountId(account), 0)).collect();
+    let mut balances = ByRole::<Balances>::default();
+    balances[Role::STORE] = (0..ACCOUNTS).map(|account| (AccountId(account), 0)).collect();
     let mut history = History { requests: Vec::new(), events: Vec::new(), ledger: Vec::new(), balances };
     for n in 0..REQUESTS {
         let effect = Effect { account: AccountId(n % ACCOUNTS), amount: 3 };
@@ -50,7 +51,7 @@ impl History {
         let token = Token(NonZeroI64::new(i64::from(request.id.0) + 1).expect("above zero"));
         let key = LockKey { account, lease: LeaseId(token.0.get()) };
         let is_first = delivery == Delivery::FIRST;
-        let balance = &mut self.balances[account.0 as usize].1;
+        let balance = &mut self.balances[Role::STORE][account.0 as usize].1;
         *balance += if is_first { i64::from(request.effect.amount) } else { 0 };
         let answer = Answer(*balance);
         let found = (!is_first).then_some(answer);
@@ -67,6 +68,7 @@ impl History {
             steps.push((StoreOp::write_mark(request.id, answer).into(), Response::Store(StoreResponse::Done)));
             let Effect { account, amount } = request.effect;
             let entry = Entry {
+                role: Role::STORE,
                 number,
                 message: request.id,
                 account,
@@ -105,6 +107,7 @@ impl History {
             events: &self.events,
             ledger: &self.ledger,
             balances: Some(&self.balances),
+            effects: &[Role::STORE],
             disturbed: &[],
             retries: Retries::UntilAcknowledged,
             shape: Shape::Account,

@@ -15,7 +15,7 @@ use oncelab::service::store::StoreOp;
 use oncelab::service::store::model::Tables;
 use oncelab::stats::median;
 use oncelab::strategy::{Registry, Strategy};
-use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Profile, Request, Session};
+use oncelab::terms::{AccountId, ClientId, Delivery, Effect, Entry, MessageId, Profile, Request, Role, Session};
 use oncelab::world::{Call, Op, Port, World};
 
 /// How often each is measured, in turn.
@@ -59,7 +59,7 @@ impl Port for ShuttlePort {
         Call::Carried(Box::pin(async move {
             let mut shared = self.shared.lock().expect("nobody panics");
             let (store, ledger) = &mut *shared;
-            let asker = Asker { by: Delivery { attempt: 0, copy: self.lane }, id: 0 };
+            let asker = Asker { by: Delivery { attempt: 0, copy: self.lane }, role: Role::STORE, id: 0 };
             let op = StoreOp::try_from(op.of).expect("check-then-act asks a store alone");
             let outcome = store.call(Session(self.lane), op, asker, ledger).expect("check-then-act never waits");
             outcome.map(Into::into)

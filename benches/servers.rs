@@ -17,7 +17,7 @@ use oncelab::service::provision::{self, EtcdShape, Provision, Source};
 use oncelab::service::{Backend, BackendSettings, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Store};
 use oncelab::stats::median;
 use oncelab::strategy::Registry;
-use oncelab::terms::{ByRole, StoreKind};
+use oncelab::terms::{ByRole, Role, StoreKind};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
@@ -69,7 +69,7 @@ async fn through_the_lab(
         },
         backend: BackendSettings::default(),
         store_kind,
-        store: Arc::clone(&store),
+        stores: vec![(Role::STORE, Arc::clone(&store))],
         backends: ByRole([Some(store), lock, None]),
         lease: Duration::from_secs(10),
         servers: Weak::new(),

@@ -4,23 +4,29 @@ use super::{Case, Finding};
 use crate::terms::{Cause, Violation};
 
 /// One finding per message that its client gave up, that nobody retried after everything had settled, and that is not
-/// in the ledger.
+/// in the ledger, at each store that keeps effects.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let abandoned = |message: &_| {
+    let abandoned = |role, message: &_| {
         let told = case.told(*message);
         told.gave_up()
             && !told.success
             && told.refused_at_ns.is_none()
             && told.final_reply.is_none()
-            && !case.is_applied(*message)
+            && !case.is_applied_at(role, *message)
     };
-    let finding = |message| Finding {
+    let finding = |role, message| Finding {
         violation: Violation::Abandoned,
         message,
         cause: Cause::NeverRetried,
+        at: Some(role),
         detail: "given up, and never applied".to_owned(),
     };
-    case.messages().filter(abandoned).map(finding).collect()
+    let mut findings = Vec::new();
+    for role in case.evidence.effects {
+        findings
+            .extend(case.messages().filter(|message| abandoned(*role, message)).map(|message| finding(*role, message)));
+    }
+    findings
 }
 
 #[cfg(test)]

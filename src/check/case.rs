@@ -7,7 +7,7 @@ use super::overlap;
 use super::tally::Counted;
 use super::told::Told;
 use crate::history::Event;
-use crate::terms::{AccountId, Disturbed, Entry, MessageId, Request, Retries, Shape};
+use crate::terms::{Balances, ByRole, Disturbed, Entry, MessageId, Request, Retries, Role, Shape};
 
 /// What was recorded of a trial.
 #[derive(Debug, Clone, Copy)]
@@ -16,10 +16,13 @@ pub struct Evidence<'a> {
     pub requests: &'a [Request],
     /// In the order of time.
     pub events: &'a [Event],
-    /// In the order of its numbers.
+    /// In the order of roles, and of the numbers in each ledger.
     pub ledger: &'a [Entry],
-    /// The balance of each account after everything had settled; none if it was not recorded, and then it is not judged.
-    pub balances: Option<&'a [(AccountId, i64)]>,
+    /// The balance of each account of each store after everything had settled; none if it was not recorded, and then it is not
+    /// judged.
+    pub balances: Option<&'a ByRole<Balances>>,
+    /// The roles of the stores that keep the strategy's effects.
+    pub effects: &'a [Role],
     /// What was done to backends.
     pub disturbed: &'a [Disturbed],
     /// What clients of the strategy do without an answer.
@@ -37,6 +40,8 @@ pub struct Case<'a> {
     events: OnceLock<Groups>,
     entries: Groups,
     told: Vec<Told>,
+    /// The roles, as bits, of the stores that are judged: those that keep effects, and those that hold any.
+    judged: u8,
     overwrites: bool,
     thresholds: overlap::ThresholdWatch,
     counted: Counted,
@@ -48,6 +53,8 @@ impl<'a> Case<'a> {
     pub fn new(evidence: Evidence<'a>) -> Self {
         let messages = evidence.requests.len();
         let entries = Groups::new(messages, evidence.ledger.iter().map(|entry| entry.message));
+        let keep = evidence.effects.iter().fold(0, |bits, role| bits | role.bit());
+        let judged = evidence.ledger.iter().fold(keep, |bits, entry| bits | entry.role.bit());
         let mut told = vec![Told::default(); messages];
         let mut overwrites = false;
         let (mut thresholds, mut counted) = (overlap::ThresholdWatch::default(), Counted::default());
@@ -59,7 +66,7 @@ impl<'a> Case<'a> {
             overwrites |= of.hear(event, given);
         }
         let thresholds = thresholds.ended();
-        Case { evidence, events: OnceLock::new(), entries, told, overwrites, thresholds, counted }
+        Case { evidence, events: OnceLock::new(), entries, told, judged, overwrites, thresholds, counted }
     }
 
     /// Every message id of the trial.
@@ -81,6 +88,30 @@ impl<'a> Case<'a> {
         groups.of(message).iter().map(|index| &self.evidence.events[*index as usize])
     }
 
+    /// The stores that are judged, by their roles.
+    pub fn stores(&self) -> impl Iterator<Item = Role> + use<> {
+        Role::in_bits(self.judged)
+    }
+
+    /// Whether the store in a role keeps the strategy's effects: then each request should have one there.
+    #[must_use]
+    pub fn keeps_effects(&self, role: Role) -> bool {
+        self.evidence.effects.contains(&role)
+    }
+
+    /// The ledger of the store in a role.
+    #[must_use]
+    pub fn ledger_of(&self, role: Role) -> &'a [Entry] {
+        let ledger = self.evidence.ledger;
+        let from = ledger.partition_point(|entry| entry.role < role);
+        &ledger[from..ledger.partition_point(|entry| entry.role <= role)]
+    }
+
+    /// The effects of a message at the store in a role, in the order of its ledger.
+    pub fn entries_at(&self, role: Role, message: MessageId) -> impl Iterator<Item = &'a Entry> + '_ {
+        self.entries_of(message).filter(move |entry| entry.role == role)
+    }
+
     /// The effects of a message, in the order of the ledger.
     pub fn entries_of(&self, message: MessageId) -> impl ExactSizeIterator<Item = &'a Entry> + '_ {
         self.entries.of(message).iter().map(|index| &self.evidence.ledger[*index as usize])
@@ -91,10 +122,16 @@ impl<'a> Case<'a> {
         self.evidence.ledger.iter().filter(|entry| self.request(entry.message).is_none())
     }
 
-    /// Whether the ledger holds the effect of a message.
+    /// Whether the store in a role holds the effect of a message.
+    #[must_use]
+    pub fn is_applied_at(&self, role: Role, message: MessageId) -> bool {
+        self.entries_at(role, message).next().is_some()
+    }
+
+    /// Whether every store that keeps effects holds that of a message.
     #[must_use]
     pub fn is_applied(&self, message: MessageId) -> bool {
-        !self.entries.of(message).is_empty()
+        self.evidence.effects.iter().all(|role| self.is_applied_at(*role, message))
     }
 
     /// What the client was told in the end; nothing of a message that no client ever sent.

@@ -2,7 +2,7 @@
 
 use super::{Case, late};
 use crate::history::{Event, What};
-use crate::terms::{Cause, Delivery, Entry, FaultKind, Leg, MessageId, Retries};
+use crate::terms::{Cause, Entry, FaultKind, Leg, MessageId, Retries, Role};
 use crate::world::{Acts, Op, Outcome};
 
 /// What happened to one delivery, in short.
@@ -11,7 +11,7 @@ struct Span {
     arrived_ns: Option<u64>,
     /// The handler crashed or was cancelled.
     broke_off: bool,
-    /// An operation that may apply an effect landed after its time-out, or the delivery itself did.
+    /// An operation that may apply an effect at the store in question landed after its time-out, or the delivery itself did.
     landed_late: bool,
     /// An operation's outcome was unknown, or the answer never reached the client.
     unheard: bool,
@@ -19,30 +19,32 @@ struct Span {
     checked_ns: Option<u64>,
     /// When the mark that it left could be seen.
     marked_ns: Option<u64>,
-    /// When its last operation on the store was over: after that it leaves no mark any more.
+    /// When its last operation on a store was over: after that it leaves no mark any more.
     stored_ns: Option<u64>,
-    /// An operation on the store ended when the lease of the delivery's lock had run out.
+    /// An operation on a store ended when the lease of the delivery's lock had run out.
     past_lease: bool,
     granted_ns: Option<u64>,
     /// It asked for the effect in a step that takes the message id for a time, and does nothing if somebody has it.
     took_with_effect: bool,
-    /// How many operations it made that apply an effect for certain.
+    /// How many operations it made that apply an effect for certain, at the store in question.
     applications: u8,
 }
 
 impl Span {
-    fn of(case: &Case<'_>, message: MessageId, delivery: Delivery) -> Span {
+    /// What happened to the delivery that made an entry.
+    fn of(case: &Case<'_>, &Entry { role, message, by: delivery, .. }: &Entry) -> Span {
         let lease_ns = u64::try_from(case.evidence.lease.as_nanos()).unwrap_or(u64::MAX);
         let mut span = Span::default();
         for event in case.events_of(message).filter(|event| event.delivery == delivery) {
             match event.what {
                 What::Sent { fault, .. } => span.landed_late |= fault == Some(FaultKind::LateLanding),
                 What::Arrived => span.arrived_ns = Some(event.at_ns),
-                What::Called { op, outcome, .. } => span.call(event, &op, outcome, lease_ns),
-                What::Landed { op, .. } => {
+                What::Called { op, outcome, .. } => span.call(event, (&op, role), outcome, lease_ns),
+                What::Landed { op, .. } if op.role == role => {
                     span.landed_late |= op.acts().may_apply();
                     span.took_with_effect |= takes_with_effect(&op);
                 }
+                What::Landed { .. } => {}
                 What::Answered { heard, .. } => span.unheard |= !heard,
                 What::Cancelled | What::Crashed => span.broke_off = true,
                 What::Repeated { .. } | What::Paused { .. } | What::Received { .. } | What::TimedOut | What::GaveUp => {
@@ -52,7 +54,7 @@ impl Span {
         span
     }
 
-    fn call(&mut self, event: &Event, op: &Op, outcome: Option<Outcome>, lease_ns: u64) {
+    fn call(&mut self, event: &Event, (op, role): (&Op, Role), outcome: Option<Outcome>, lease_ns: u64) {
         let (acts, is_ok) = (op.acts(), matches!(outcome, Some(Outcome::Ok(_))));
         if let Some(Outcome::Ok(response)) = outcome
             && acts.any(Acts::TAKES)
@@ -66,7 +68,7 @@ impl Span {
             return;
         }
         self.unheard |= outcome.is_none_or(|outcome| outcome == Outcome::Unknown);
-        if op.leg() != Leg::STORE {
+        if op.leg() == Leg::LOCK {
             return;
         }
         let is_past = |granted: u64| event.ended_ns() >= granted.saturating_add(lease_ns);
@@ -75,7 +77,7 @@ impl Span {
         if !is_ok {
             return;
         }
-        self.applications += u8::from(acts.any(Acts::APPLIES) && !acts.any(Acts::UNKNOWN));
+        self.applications += u8::from(op.role == role && acts.any(Acts::APPLIES) && !acts.any(Acts::UNKNOWN));
         if acts.any(Acts::LOOKS) {
             // Of statements that nobody knows the first may be the look; of those that are looks the last decided.
             let first = self.checked_ns.filter(|_| acts.any(Acts::UNKNOWN));
@@ -101,7 +103,7 @@ fn takes_with_effect(op: &Op) -> bool {
 
 /// Why an effect that had been applied by the first entry was applied again by the second.
 pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Entry) -> Cause {
-    let one = Span::of(case, first.message, first.by);
+    let one = Span::of(case, first);
     if first.by == second.by && one.applications > 1 {
         return if one.unheard { Cause::RetryAfterLostReply } else { Cause::AppliedTwice };
     }
@@ -112,7 +114,7 @@ pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Ent
         // Within one delivery: an operation that landed after the strategy had made it again, or that was repeated.
         return if one.landed_late { Cause::LateLanding } else { Cause::Redelivery };
     }
-    let two = Span::of(case, second.message, second.by);
+    let two = Span::of(case, second);
     if two.took_with_effect {
         // The id was remembered together with the first effect: whatever came between, it was forgotten before the second.
         Cause::WindowExpired
@@ -135,7 +137,7 @@ pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Ent
 pub(super) fn of_denial(case: &Case<'_>, entry: &Entry, refused_at_ns: u64) -> Cause {
     let is_refusal = |event: &&Event| matches!(event.what, What::Received { .. }) && event.at_ns == refused_at_ns;
     let refused_by = case.events_of(entry.message).find(is_refusal).map(|event| event.delivery);
-    let span = Span::of(case, entry.message, entry.by);
+    let span = Span::of(case, entry);
     if late::began_after(case, entry.message, entry, refused_at_ns).is_some() {
         Cause::LateLanding
     } else if refused_by == Some(entry.by) {
@@ -180,7 +182,7 @@ pub(super) fn of_standing_back(case: &Case<'_>, message: MessageId) -> Option<Ca
 
 /// Why an effect was applied under conditions that had passed.
 pub(super) fn of_outdated(case: &Case<'_>, entry: &Entry) -> Cause {
-    let span = Span::of(case, entry.message, entry.by);
+    let span = Span::of(case, entry);
     if span.landed_late {
         Cause::LateLanding
     } else if span.past_lease {

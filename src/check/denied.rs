@@ -1,16 +1,17 @@
 //! denied: the client was told that it is refused for good, and the ledger holds the effect.
 
 use super::{Case, Finding, cause};
-use crate::terms::{MessageId, Violation};
+use crate::terms::{MessageId, Role, Violation};
 
-/// Whether a message is in the ledger although its client was told that it is refused for good, then or later.
-pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
+/// Whether a message is in a store's ledger although its client was told that it is refused for good, then or later.
+pub(super) fn of(case: &Case<'_>, role: Role, message: MessageId) -> Option<Finding> {
     let refused_at_ns = case.told(message).refused_at_ns?;
-    let entry = case.entries_of(message).next()?;
+    let entry = case.entries_at(role, message).next()?;
     Some(Finding {
         violation: Violation::Denied,
         message,
         cause: cause::of_denial(case, entry, refused_at_ns),
+        at: Some(role),
         detail: format!("refused for good, and applied by delivery {}", entry.by),
     })
 }

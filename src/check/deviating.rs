@@ -21,6 +21,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
             violation: Violation::Deviating,
             message,
             cause: why(case, message),
+            at: None,
             detail: format!("delivery {first_by} was answered {}, delivery {other_by} {}", show(&first), show(&other)),
         })
     });
@@ -36,14 +37,16 @@ fn show(reply: &Reply) -> String {
 
 /// Answers differ because the effect was applied twice, if it was.
 fn why(case: &Case<'_>, message: MessageId) -> Cause {
-    let mut entries = case.entries_of(message);
-    match (entries.next(), entries.next()) {
-        (Some(first), Some(second)) => cause::of_second_application(case, first, second),
-        (Some(_), None) => match cause::of_unfinished(case, message) {
-            Cause::Unexplained => Cause::Redelivery,
+    let twice = case.stores().find_map(|role| {
+        let mut entries = case.entries_at(role, message);
+        Some((entries.next()?, entries.next()?))
+    });
+    match twice {
+        Some((first, second)) => cause::of_second_application(case, first, second),
+        None => match cause::of_unfinished(case, message) {
+            Cause::Unexplained if case.is_applied(message) => Cause::Redelivery,
             cause => cause,
         },
-        (None, _) => cause::of_unfinished(case, message),
     }
 }
 

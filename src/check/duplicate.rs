@@ -3,24 +3,29 @@
 use super::{Case, Finding, cause};
 use crate::terms::{Shape, Violation};
 
-/// One finding per message whose effect is in the ledger more than once. To set the same value once more is no second effect: what it
-/// undoes is [`Violation::Reverted`].
+/// One finding per store and message whose effect is in the store's ledger more than once. To set the same value once more is no
+/// second effect: what it undoes is [`Violation::Reverted`].
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
     if case.evidence.shape == Shape::Register {
-        return Vec::new();
+        return findings;
     }
-    let twice = case.messages().filter_map(|message| {
-        let mut entries = case.entries_of(message);
-        let times = entries.len();
-        let (first, second) = (entries.next()?, entries.next()?);
-        Some(Finding {
-            violation: Violation::Duplicate,
-            message,
-            cause: cause::of_second_application(case, first, second),
-            detail: format!("applied {times} times, by deliveries {} and {}", first.by, second.by),
-        })
-    });
-    twice.collect()
+    for role in case.stores() {
+        let twice = case.messages().filter_map(|message| {
+            let mut entries = case.entries_at(role, message);
+            let (first, second) = (entries.next()?, entries.next()?);
+            let times = 2 + entries.count();
+            Some(Finding {
+                violation: Violation::Duplicate,
+                message,
+                cause: cause::of_second_application(case, first, second),
+                at: Some(role),
+                detail: format!("applied {times} times, by deliveries {} and {}", first.by, second.by),
+            })
+        });
+        findings.extend(twice);
+    }
+    findings
 }
 
 #[cfg(test)]

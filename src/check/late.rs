@@ -2,21 +2,22 @@
 
 use super::{Case, Finding};
 use crate::history::{Event, What};
-use crate::terms::{Cause, Delivery, Entry, MessageId, Retries, Violation};
+use crate::terms::{Cause, Delivery, Entry, MessageId, Retries, Role, Violation};
 
-/// Whether an effect of the message began after its client had given up. A client that would retry has not given up for good:
+/// Whether an effect of the message at a store began after its client had given up. A client that would retry has not given up for good:
 /// the fault-free retry is still to come. One that was refused was told so: that is [`Violation::Denied`].
-pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
+pub(super) fn of(case: &Case<'_>, role: Role, message: MessageId) -> Option<Finding> {
     if case.evidence.retries != Retries::Never {
         return None;
     }
     let gave_up_at_ns = case.told(message).gave_up_at_ns?;
-    let mut entries = case.entries_of(message).filter(|entry| entry.by != Delivery::FINAL);
+    let mut entries = case.entries_at(role, message).filter(|entry| entry.by != Delivery::FINAL);
     let after = entries.find_map(|entry| began_after(case, message, entry, gave_up_at_ns))?;
     Some(Finding {
         violation: Violation::Late,
         message,
         cause: Cause::LateLanding,
+        at: Some(role),
         detail: format!("applied {} µs after the client had given up", after / 1_000),
     })
 }
@@ -24,16 +25,17 @@ pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
 /// By how many nanoseconds the application of an entry began after this moment, if it did. An operation that was under
 /// way at that moment may have been applied before it: that is no proof.
 pub(super) fn began_after(case: &Case<'_>, message: MessageId, entry: &Entry, moment_ns: u64) -> Option<u64> {
-    let applications = || case.events_of(message).filter(|event| may_apply(event));
+    let applications = || case.events_of(message).filter(|event| may_apply(event, entry.role));
     // The last one is the commit, where the effect was part of a transaction. A line that a strategy wrote itself may name a delivery
     // that there never was.
     let last = applications().filter(|event| event.delivery == entry.by).last().or_else(|| applications().last())?;
     last.at_ns.checked_sub(moment_ns)
 }
 
-fn may_apply(event: &Event) -> bool {
+/// Whether an event is of an operation that may have applied an effect at the store in a role.
+fn may_apply(event: &Event, role: Role) -> bool {
     match event.what {
-        What::Called { op, .. } | What::Landed { op, .. } => op.acts().may_apply(),
+        What::Called { op, .. } | What::Landed { op, .. } => op.role == role && op.acts().may_apply(),
         What::Sent { .. }
         | What::Arrived
         | What::Repeated { .. }
@@ -53,7 +55,7 @@ mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story, apply};
     use crate::history::What;
     use crate::service::store::{StoreOp, StoreResponse};
-    use crate::terms::{Answer, Cause, Delivery, MessageId, Retries, Trouble, Violation};
+    use crate::terms::{Answer, Cause, Delivery, MessageId, Retries, Role, Trouble, Violation};
     use crate::world::{Outcome, Response, Sql};
 
     /// A client that never retries gave up at 50 µs.
@@ -145,7 +147,7 @@ mod tests {
     fn says_by_how_much_it_is_late() {
         let mut story = given_up();
         story.at(50, 0, FIRST, What::GaveUp).done(75, 0, FIRST, apply(0), APPLIED).entry(0, FIRST);
-        let finding = super::of(&Case::new(story.evidence()), MessageId(0)).expect("it is late");
+        let finding = super::of(&Case::new(story.evidence()), Role::STORE, MessageId(0)).expect("it is late");
         assert_eq!(finding.detail, "applied 25 µs after the client had given up");
     }
 }

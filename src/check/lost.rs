@@ -3,19 +3,22 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Case, Finding, cause};
-use crate::terms::{AccountId, Answer, Cause, Entry, MessageId, Trouble, Violation};
+use crate::terms::{AccountId, Answer, ByRole, Cause, Entry, MessageId, Role, Trouble, Violation};
 
-/// Whether a message is not in the ledger although its client was told success, or although a fault-free retry after
+/// Whether a message is not in the ledger of a store that keeps effects although its client was told success, or although a fault-free retry after
 /// everything had settled came back with a failure; or its effect is there, and another was written over it. A retry whose
 /// outcome is unknown decides nothing, one that is told to wait is [`Violation::Stuck`], and one that is refused for good is
 /// [`Violation::Refused`].
-pub(super) fn of(case: &Case<'_>, survivors: &Survivors, message: MessageId) -> Option<Finding> {
+pub(super) fn of(case: &Case<'_>, survivors: &Survivors, role: Role, message: MessageId) -> Option<Finding> {
     let told = case.told(message);
-    let finding = |cause, detail| Some(Finding { violation: Violation::Lost, message, cause, detail });
-    if case.is_applied(message) {
-        let is_overwritten = told.success && !survivors.include_any_of(case, message);
+    let finding = |cause, detail| Some(Finding { violation: Violation::Lost, message, cause, at: Some(role), detail });
+    if case.is_applied_at(role, message) {
+        let is_overwritten = told.success && !survivors.include_any_of(case, role, message);
         let detail = "told success, and a later update had read the balance before it";
         return is_overwritten.then(|| finding(Cause::LostUpdate, detail.to_owned())).flatten();
+    }
+    if !case.keeps_effects(role) {
+        return None;
     }
     let detail = match told.final_reply {
         _ if told.success => "told success, and the ledger does not hold it".to_owned(),
@@ -25,17 +28,20 @@ pub(super) fn of(case: &Case<'_>, survivors: &Survivors, message: MessageId) -> 
     finding(cause::of_unfinished(case, message), detail)
 }
 
-/// The entries, by number, that the final balances are made of; none if nothing is ever overwritten, and then all are.
-pub(super) struct Survivors(Option<FxHashSet<u64>>);
+/// The entries of each store, by number, that the final balances are made of; none if nothing is ever overwritten, and then all are.
+pub(super) struct Survivors(Option<ByRole<FxHashSet<u64>>>);
 
 impl Survivors {
     /// The survivors of a trial. Whoever adds to what is there loses nothing.
     pub fn of(case: &Case<'_>) -> Self {
-        Survivors(case.has_overwrites().then(|| surviving(case.evidence.ledger)))
+        Survivors(case.has_overwrites().then(|| ByRole::new(|role| surviving(case.ledger_of(role)))))
     }
 
-    fn include_any_of(&self, case: &Case<'_>, message: MessageId) -> bool {
-        self.0.as_ref().is_none_or(|numbers| case.entries_of(message).any(|entry| numbers.contains(&entry.number)))
+    fn include_any_of(&self, case: &Case<'_>, role: Role, message: MessageId) -> bool {
+        let survives = |numbers: &ByRole<FxHashSet<u64>>| {
+            case.entries_at(role, message).any(|entry| numbers[role].contains(&entry.number))
+        };
+        self.0.as_ref().is_none_or(survives)
     }
 }
 

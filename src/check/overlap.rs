@@ -79,6 +79,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
                 violation: Violation::Overlap,
                 message: who.message,
                 cause,
+                at: None,
                 detail: format!(
                     "delivery {} entered the section of account {} while delivery {} of m{} was inside",
                     who.delivery, account.0, other.who.delivery, other.who.message.0

@@ -2,16 +2,17 @@
 
 use super::{Case, Finding, cause};
 use crate::history::{Event, What};
-use crate::terms::{Cause, MessageId, Violation};
+use crate::terms::{Cause, MessageId, Role, Violation};
 use crate::world::Outcome;
 
-/// Whether a message is not in the ledger, and its client was told that it is refused for good. Every request of the lab is valid.
-pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
+/// Whether a message is not in the ledger of a store that keeps effects, and its client was told that it is refused for good. Every request of the lab is valid.
+pub(super) fn of(case: &Case<'_>, role: Role, message: MessageId) -> Option<Finding> {
     let refused_at_ns = case.told(message).refused_at_ns?;
-    (!case.is_applied(message)).then(|| Finding {
+    (case.keeps_effects(role) && !case.is_applied_at(role, message)).then(|| Finding {
         violation: Violation::Refused,
         message,
         cause: why(case, message, refused_at_ns),
+        at: Some(role),
         detail: "refused for good, although the request is valid, and never applied".to_owned(),
     })
 }

@@ -3,20 +3,20 @@
 use rustc_hash::FxHashMap;
 
 use super::{Case, Finding, cause};
-use crate::terms::{AccountId, Entry, MessageId, Violation};
+use crate::terms::{AccountId, Entry, MessageId, Role, Violation};
 
-/// One finding per message that was applied again after another message had been applied to its account, and that put
+/// One finding per store and message that was applied again after another message had been applied to its account, and that put
 /// the account back into the state in which its first application had left it.
 ///
 /// An effect that adds a positive amount can be a duplicate and never reverts; one that sets a state can do both.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut firsts: FxHashMap<MessageId, &Entry> = FxHashMap::default();
-    let mut latest: FxHashMap<AccountId, &Entry> = FxHashMap::default();
+    let mut firsts: FxHashMap<(Role, MessageId), &Entry> = FxHashMap::default();
+    let mut latest: FxHashMap<(Role, AccountId), &Entry> = FxHashMap::default();
     let mut findings = Vec::new();
     for entry in case.evidence.ledger {
-        let before = latest.insert(entry.account, entry);
-        let Some(first) = firsts.get(&entry.message) else {
-            firsts.insert(entry.message, entry);
+        let before = latest.insert((entry.role, entry.account), entry);
+        let Some(first) = firsts.get(&(entry.role, entry.message)) else {
+            firsts.insert((entry.role, entry.message), entry);
             continue;
         };
         let undid_another = first.account == entry.account
@@ -27,12 +27,13 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
                 violation: Violation::Reverted,
                 message: entry.message,
                 cause: cause::of_second_application(case, first, entry),
+                at: Some(entry.role),
                 detail: format!("entry {} put account {} back to {}", entry.number, entry.account.0, entry.balance),
             });
         }
     }
-    findings.sort_by_key(|finding| finding.message);
-    findings.dedup_by_key(|finding| finding.message);
+    findings.sort_by_key(|finding| (finding.at, finding.message));
+    findings.dedup_by_key(|finding| (finding.at, finding.message));
     findings
 }
 

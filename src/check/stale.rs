@@ -3,27 +3,28 @@
 use rustc_hash::FxHashMap;
 
 use super::{Case, Finding, cause};
-use crate::terms::{AccountId, Token, Violation};
+use crate::terms::{AccountId, Role, Token, Violation};
 
-/// One finding per message with an entry whose token is lower than that of an earlier entry of its account.
+/// One finding per store and message with an entry whose token is lower than that of an earlier entry of its account.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut highest: FxHashMap<AccountId, Token> = FxHashMap::default();
+    let mut highest: FxHashMap<(Role, AccountId), Token> = FxHashMap::default();
     let mut findings = Vec::new();
     for entry in case.evidence.ledger {
         let Some(token) = entry.token else { continue };
-        let highest = highest.entry(entry.account).or_insert(token);
+        let highest = highest.entry((entry.role, entry.account)).or_insert(token);
         if token < *highest {
             findings.push(Finding {
                 violation: Violation::Stale,
                 message: entry.message,
                 cause: cause::of_outdated(case, entry),
+                at: Some(entry.role),
                 detail: format!("accepted under token {} after token {}", token.0, highest.0),
             });
         }
         *highest = token.max(*highest);
     }
-    findings.sort_by_key(|finding| finding.message);
-    findings.dedup_by_key(|finding| finding.message);
+    findings.sort_by_key(|finding| (finding.at, finding.message));
+    findings.dedup_by_key(|finding| (finding.at, finding.message));
     findings
 }
 

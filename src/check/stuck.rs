@@ -9,6 +9,7 @@ pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
         violation: Violation::Stuck,
         message,
         cause: cause::of_unfinished(case, message),
+        at: None,
         detail: "a fault-free retry is told that somebody is at work on it, and nobody is".to_owned(),
     })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::work::Counting;
 use super::{Case, Finding, Fired, Made, Work};
 use crate::history::{Event, What};
-use crate::terms::{Cause, Leg, Trouble, Violation};
+use crate::terms::{Cause, Role, Trouble, Violation};
 use crate::world::Acts;
 
 /// Counts, which add up over trials.
@@ -22,7 +22,7 @@ pub struct Tally {
     pub deliveries: u64,
     /// Operations made.
     pub operations: u64,
-    /// Entries in the ledger.
+    /// Entries in the ledgers.
     pub effects: u64,
     pub events: u64,
     pub work: Work,
@@ -30,6 +30,8 @@ pub struct Tally {
     /// How often each kind of operation was made.
     pub made: Made,
     pub violations: BTreeMap<(Violation, Cause), u64>,
+    /// Those of them that are at a store, where the strategy keeps effects elsewhere than in the first store alone.
+    pub at_stores: BTreeMap<(Role, Violation, Cause), u64>,
     /// The violations that were not looked for: a run that was saved before the lab knew them says nothing of them.
     pub not_judged: BTreeSet<Violation>,
 }
@@ -54,7 +56,7 @@ impl Counted {
             What::Sent { .. } => self.deliveries += 1,
             What::Called { op, .. } => {
                 self.operations += 1;
-                let alone = !op.acts().any(Acts::BOUNDS) && (op.leg() == Leg::LOCK || !in_transaction);
+                let alone = !op.acts().any(Acts::BOUNDS) && !in_transaction;
                 self.made.count(op.kind(), alone);
             }
             What::Arrived
@@ -100,6 +102,9 @@ impl Tally {
         }
         for finding in findings {
             *tally.violations.entry((finding.violation, finding.cause)).or_default() += 1;
+            if let Some(role) = finding.at {
+                *tally.at_stores.entry((role, finding.violation, finding.cause)).or_default() += 1;
+            }
         }
         tally
     }
@@ -121,9 +126,19 @@ impl Tally {
         for (violation, count) in &other.violations {
             *self.violations.entry(*violation).or_default() += count;
         }
+        for (violation, count) in &other.at_stores {
+            *self.at_stores.entry(*violation).or_default() += count;
+        }
     }
 
-    /// How many messages show this violation.
+    /// How many messages show this violation at the store in a role.
+    #[must_use]
+    pub fn count_at(&self, role: Role, violation: Violation) -> u64 {
+        let of_kind = self.at_stores.iter().filter(|((at, kind, _), _)| (*at, *kind) == (role, violation));
+        of_kind.map(|(_, count)| count).sum()
+    }
+
+    /// How often this violation was found: once per message, and at each store.
     #[must_use]
     pub fn count(&self, violation: Violation) -> u64 {
         self.causes(violation).map(|(_, count)| count).sum()
@@ -144,7 +159,7 @@ mod tests {
     use crate::service::etcd::{LockOp, LockResponse};
     use crate::service::store::{StoreOp, StoreResponse};
     use crate::terms::{
-        Answer, Cause, Delivery, Disturbance, Disturbed, FaultKind, Isolation, Leg, Target, Trouble, Violation,
+        Answer, Cause, Delivery, Disturbance, Disturbed, FaultKind, Isolation, Leg, Role, Target, Trouble, Violation,
     };
     use crate::world::{OpKind, Response};
 
@@ -206,6 +221,7 @@ mod tests {
         one.fired.add(FaultKind::Crash, None, 4);
         one.made.add(OpKind::named("claim"), 5, 2);
         one.violations.insert((Violation::Lost, Cause::Unexplained), 6);
+        one.at_stores.insert((Role::SECOND, Violation::Lost, Cause::Unexplained), 5);
         let mut other = Tally {
             requests: 1,
             acknowledged: 2,
@@ -221,6 +237,7 @@ mod tests {
         other.fired.add(FaultKind::Crash, None, 1);
         other.made.add(OpKind::named("claim"), 1, 1);
         other.violations.insert((Violation::Lost, Cause::Unexplained), 3);
+        other.at_stores.insert((Role::SECOND, Violation::Lost, Cause::Unexplained), 2);
         other.violations.insert((Violation::Lost, Cause::LostUpdate), 1);
         other.not_judged.insert(Violation::Wrong);
         let mut sum = Tally {
@@ -238,6 +255,7 @@ mod tests {
         sum.fired.add(FaultKind::Crash, None, 5);
         sum.made.add(OpKind::named("claim"), 6, 3);
         sum.violations.insert((Violation::Lost, Cause::Unexplained), 9);
+        sum.at_stores.insert((Role::SECOND, Violation::Lost, Cause::Unexplained), 7);
         sum.violations.insert((Violation::Lost, Cause::LostUpdate), 1);
         sum.not_judged.insert(Violation::Wrong);
         one.add(&other);
@@ -246,6 +264,7 @@ mod tests {
         one.violations.insert((Violation::Duplicate, Cause::Redelivery), 100);
         assert_eq!(one.causes(Violation::Lost).collect::<Vec<_>>(), [(Cause::LostUpdate, 1), (Cause::Unexplained, 9)]);
         assert_eq!((one.count(Violation::Lost), one.count(Violation::Stuck)), (10, 0));
+        assert_eq!([Role::STORE, Role::SECOND].map(|role| one.count_at(role, Violation::Lost)), [0, 7]);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::{Case, Evidence, findings};
 use crate::history::{Event, What};
 use crate::service::store::{StoreOp, StoreResponse};
 use crate::terms::{
-    AccountId, Answer, Cause, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey, MessageId, Reply,
-    Request, Retries, Shape, Token, Violation,
+    AccountId, Answer, Balances, ByRole, Cause, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey,
+    MessageId, Reply, Request, Retries, Role, Shape, Token, Violation,
 };
 use crate::world::{Op, Outcome, Response};
 
@@ -25,7 +25,9 @@ pub(crate) struct Story {
     requests: Vec<Request>,
     events: Vec<Event>,
     ledger: Vec<Entry>,
-    balances: Option<Vec<(AccountId, i64)>>,
+    balances: Option<ByRole<Balances>>,
+    /// The roles of the stores that keep effects.
+    pub(crate) effects: &'static [Role],
     pub(crate) retries: Retries,
     pub(crate) shape: Shape,
 }
@@ -38,6 +40,7 @@ impl Story {
             events: Vec::new(),
             ledger: Vec::new(),
             balances: None,
+            effects: &[Role::STORE],
             retries: Retries::UntilAcknowledged,
             shape: Shape::Account,
         }
@@ -74,8 +77,16 @@ impl Story {
     /// The ledger gets an entry that leaves this balance.
     pub(crate) fn entry_with(&mut self, message: u32, by: Delivery, token: Option<Token>, balance: i64) -> &mut Self {
         let number = self.ledger.len() as u64 + 1;
-        let entry =
-            Entry { number, message: MessageId(message), account: AccountId(0), amount: 10, balance, token, by };
+        let entry = Entry {
+            role: Role::STORE,
+            number,
+            message: MessageId(message),
+            account: AccountId(0),
+            amount: 10,
+            balance,
+            token,
+            by,
+        };
         self.ledger.push(entry);
         self
     }
@@ -85,13 +96,27 @@ impl Story {
         let number = self.ledger.len() as u64 + 1;
         let (account, amount, balance) = of;
         let (message, account) = (MessageId(message), AccountId(account));
-        self.ledger.push(Entry { number, message, account, amount, balance, token: None, by });
+        self.ledger.push(Entry { role: Role::STORE, number, message, account, amount, balance, token: None, by });
+        self
+    }
+
+    /// The ledger of the store in a role gets an entry that leaves this balance. Those of the first store come first.
+    pub(crate) fn entry_at(&mut self, role: Role, message: u32, by: Delivery, balance: i64) -> &mut Self {
+        let number = self.ledger.iter().filter(|entry| entry.role == role).count() as u64 + 1;
+        let message = MessageId(message);
+        self.ledger.push(Entry { role, number, message, account: AccountId(0), amount: 10, balance, token: None, by });
         self
     }
 
     /// The accounts' balances in the end.
     pub(crate) fn balances(&mut self, balances: &[(u32, i64)]) -> &mut Self {
-        self.balances = Some(balances.iter().map(|(account, balance)| (AccountId(*account), *balance)).collect());
+        self.balances_at(Role::STORE, balances)
+    }
+
+    /// The accounts' balances at the store in a role in the end.
+    pub(crate) fn balances_at(&mut self, role: Role, balances: &[(u32, i64)]) -> &mut Self {
+        let of_store = self.balances.get_or_insert_default();
+        of_store[role] = balances.iter().map(|(account, balance)| (AccountId(*account), *balance)).collect();
         self
     }
 
@@ -115,7 +140,8 @@ impl Story {
             requests: &self.requests,
             events: &self.events,
             ledger: &self.ledger,
-            balances: self.balances.as_deref(),
+            balances: self.balances.as_ref(),
+            effects: self.effects,
             disturbed: &[],
             retries: self.retries,
             shape: self.shape,

@@ -1,7 +1,7 @@
 //! What a trial's requests cost: how often clients asked, what handlers asked of the backends, and what they told.
 
 use crate::history::{Event, What};
-use crate::terms::{Delivery, Leg, MessageId, Trouble};
+use crate::terms::{ByRole, Delivery, Leg, MessageId, Trouble};
 use crate::world::{Acts, Op};
 
 /// Counts of a trial's work, which add up over trials.
@@ -9,11 +9,11 @@ use crate::world::{Acts, Op};
 pub struct Work {
     /// Deliveries that clients sent; the network's duplicates are not among them.
     pub attempts: u64,
-    /// Operations asked of the store.
+    /// Operations asked of stores.
     pub store_operations: u64,
     /// Operations asked of the lock service.
     pub lock_operations: u64,
-    /// Transactions with a write in them that the store was asked to commit; a writing statement outside a transaction is one.
+    /// Transactions with a write in them that a store was asked to commit; a writing statement outside a transaction is one.
     pub commits: u64,
     /// Operations that the lock service puts into its log: a lease granted or revoked, a lock asked for or released. On etcd each
     /// of them is one entry that a majority agrees on.
@@ -81,8 +81,9 @@ impl Work {
 #[derive(Default)]
 pub(super) struct Counting {
     pub work: Work,
-    /// By handler: the delivery that has a transaction open, and whether it has written. A handler works on one at a time.
-    open: Vec<Option<(MessageId, Delivery, bool)>>,
+    /// By handler and role: the delivery that has a transaction open there, and whether it has written. A handler works on one at a
+    /// time.
+    open: Vec<ByRole<Option<(MessageId, Delivery, bool)>>>,
 }
 
 impl Counting {
@@ -110,10 +111,12 @@ impl Counting {
         }
     }
 
-    /// Whether the delivery of an event has a transaction open: an operation of it belongs to the transaction.
+    /// Whether the delivery of an event has a transaction open at the service that it asks: an operation of it belongs to the
+    /// transaction.
     #[inline]
     pub fn is_in_transaction(&self, event: &Event) -> bool {
-        let open = self.open.get(usize::from(event.handler)).copied().flatten();
+        let What::Called { op, .. } = event.what else { return false };
+        let open = self.open.get(usize::from(event.handler)).and_then(|open| open[op.role]);
         open.is_some_and(|(message, delivery, _)| message == event.message && delivery == event.delivery)
     }
 
@@ -127,10 +130,10 @@ impl Counting {
         self.work.store_operations += 1;
         let place = usize::from(event.handler);
         if place >= self.open.len() {
-            self.open.resize(place + 1, None);
+            self.open.resize(place + 1, ByRole::default());
         }
         let by = (event.message, event.delivery);
-        let open = &mut self.open[place];
+        let open = &mut self.open[place][op.role];
         let own = open.filter(|(message, delivery, _)| (*message, *delivery) == by);
         if acts.any(Acts::BEGINS) {
             *open = Some((by.0, by.1, false));

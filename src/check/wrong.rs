@@ -4,43 +4,47 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Case, Finding};
 use crate::history::What;
-use crate::terms::{AccountId, Cause, Entry, MessageId, Shape, Violation};
+use crate::terms::{AccountId, Cause, Entry, MessageId, Role, Shape, Violation};
 
-/// One finding per message whose effect, answer or balance is not what it should be.
+/// One finding per store and message whose effect or balance is not what it should be, and one per message whose answer is not.
 ///
 /// An entry has the account and the amount of its request. The balances of an account's entries chain: each is the one before it
-/// plus the entry's amount. The account's last balance is the chain's end. An answer is the balance of one of the message's entries.
+/// plus the entry's amount. The account's last balance is the chain's end. An answer is the balance of one of the message's entries,
+/// at whichever store.
 /// Where there is no entry at all, an answer is judged by [`Violation::Lost`]. An entry that sets a value has the value that was asked
 /// for, or none; one that changes no account has no balance.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut chains = Chains::default();
-    for entry in case.evidence.ledger {
-        findings.extend(against_request(case, entry));
-        findings.extend(chains.follow(case, entry));
+    for role in case.stores() {
+        let mut chains = Chains::default();
+        for entry in case.ledger_of(role) {
+            findings.extend(against_request(case, entry));
+            findings.extend(chains.follow(case, entry));
+        }
+        findings.extend(against_balances(case, role, &chains));
     }
-    findings.extend(against_balances(case, &chains));
     let odd = |message| {
         let answer = case.told(message).odd_answer?;
         let detail = format!("answered {}, which no effect of the message gave", answer.0);
-        Some(finding(message, Cause::OtherAnswer, detail))
+        Some(Finding { at: None, ..finding(Role::STORE, message, Cause::OtherAnswer, detail) })
     };
-    findings.extend(case.messages().filter_map(odd));
     let mut seen = FxHashSet::default();
-    findings.retain(|finding: &Finding| seen.insert(finding.message));
-    findings.sort_by_key(|finding| finding.message);
+    findings.retain(|finding: &Finding| seen.insert((finding.at, finding.message)));
+    let is_known = |message: MessageId| case.stores().any(|role| seen.contains(&(Some(role), message)));
+    findings.extend(case.messages().filter_map(odd).filter(|odd| !is_known(odd.message)));
+    findings.sort_by_key(|finding| (finding.at, finding.message));
     findings
 }
 
-fn finding(message: MessageId, cause: Cause, detail: String) -> Finding {
-    Finding { violation: Violation::Wrong, message, cause, detail }
+fn finding(role: Role, message: MessageId, cause: Cause, detail: String) -> Finding {
+    Finding { violation: Violation::Wrong, message, cause, at: Some(role), detail }
 }
 
 /// An entry against the request that it is for.
 fn against_request(case: &Case<'_>, entry: &Entry) -> Option<Finding> {
     let Some(request) = case.request(entry.message) else {
         let detail = format!("entry {} has a message id that no client sent", entry.number);
-        return Some(finding(entry.message, Cause::NeverAskedFor, detail));
+        return Some(finding(entry.role, entry.message, Cause::NeverAskedFor, detail));
     };
     let effect = request.effect;
     let is_right = entry.account == effect.account && entry.amount == i64::from(effect.amount);
@@ -49,7 +53,7 @@ fn against_request(case: &Case<'_>, entry: &Entry) -> Option<Finding> {
             "asked for {:+} to account {}, and entry {} is {:+} to account {}",
             effect.amount, effect.account.0, entry.number, entry.amount, entry.account.0
         );
-        finding(entry.message, Cause::OtherEffect, detail)
+        finding(entry.role, entry.message, Cause::OtherEffect, detail)
     })
 }
 
@@ -83,7 +87,7 @@ impl<'a> Chains<'a> {
                 "entry {} makes {} of account {} by {:+}, and the balance before it was {before}",
                 entry.number, entry.balance, entry.account.0, entry.amount
             );
-            finding(entry.message, Cause::BrokenChain, detail)
+            finding(entry.role, entry.message, Cause::BrokenChain, detail)
         })
     }
 
@@ -99,7 +103,7 @@ fn not_as_set(entry: &Entry) -> Option<Finding> {
             "entry {} sets {} of key {}, and {} was asked for",
             entry.number, entry.balance, entry.account.0, entry.amount
         );
-        finding(entry.message, Cause::BrokenChain, detail)
+        finding(entry.role, entry.message, Cause::BrokenChain, detail)
     })
 }
 
@@ -109,7 +113,7 @@ fn is_overwrite(case: &Case<'_>, entry: &Entry) -> bool {
     case.has_overwrites()
         && case.events_of(entry.message).filter(|event| event.delivery == entry.by).any(|event| {
             if let What::Called { op, .. } | What::Landed { op, .. } = event.what {
-                op.overwrites_with() == Some(entry.balance)
+                op.role == entry.role && op.overwrites_with() == Some(entry.balance)
             } else {
                 false
             }
@@ -118,8 +122,10 @@ fn is_overwrite(case: &Case<'_>, entry: &Entry) -> bool {
 
 /// The accounts' last balances against the ends of their chains, where they were recorded. Whoever is at fault for one that
 /// differs is not known: the message of the account's last entry is named, or else one that asks for the account.
-fn against_balances(case: &Case<'_>, chains: &Chains<'_>) -> Vec<Finding> {
-    let Some(balances) = case.evidence.balances.filter(|_| case.evidence.shape != Shape::Entry) else {
+fn against_balances(case: &Case<'_>, role: Role, chains: &Chains<'_>) -> Vec<Finding> {
+    let Some(balances) =
+        case.evidence.balances.filter(|_| case.evidence.shape != Shape::Entry).map(|balances| &balances[role])
+    else {
         return Vec::new();
     };
     let recorded: FxHashMap<AccountId, i64> = balances.iter().copied().collect();
@@ -133,7 +139,7 @@ fn against_balances(case: &Case<'_>, chains: &Chains<'_>) -> Vec<Finding> {
         let message = last.or_else(|| asked(account).map(|request| request.id)).unwrap_or(MessageId(0));
         let found = balance.map_or("gone".to_owned(), |balance| format!("{balance}"));
         let detail = format!("the last balance of account {} is {found}, and its entries come to {end}", account.0);
-        Some(finding(message, Cause::BrokenChain, detail))
+        Some(finding(role, message, Cause::BrokenChain, detail))
     };
     let there = balances.iter().filter_map(|(account, balance)| differ(*account, Some(*balance)));
     let mut gone: Vec<AccountId> =

@@ -40,7 +40,7 @@ struct Checked {
     disagreements: Vec<Disagreement>,
     /// The planned trials that the run has not come to.
     missing: Vec<String>,
-    /// The trials that failed because of their strategy, each with the reason.
+    /// The trials that failed, each with the reason.
     failed: BTreeMap<String, String>,
     /// What could not be judged, and why.
     not_judged: Vec<String>,
@@ -95,7 +95,7 @@ fn as_text(checked: &Checked) -> String {
     }
     if !checked.failed.is_empty() {
         let resume = format!("oncelab run --resume {}", shell_path(Path::new(&checked.dir)));
-        out.push_str(&format!("trials that failed because of their strategy; `{resume}` makes them again:\n"));
+        out.push_str(&format!("trials that failed; `{resume}` makes them again:\n"));
         checked.failed.iter().for_each(|(trial, why)| out.push_str(&format!("  {trial}: {why}\n")));
     }
     checked.not_judged.iter().for_each(|what| out.push_str(&format!("not judged: {what}\n")));

@@ -100,7 +100,14 @@ pub(super) fn story_as_json(story: &Story) -> Value {
             "ran_on": line.ran_on,
         })
     };
-    let finding = |finding: &crate::check::Finding| json!({ "kind": finding.violation.name(), "cause": finding.cause.name(), "detail": finding.detail });
+    let finding = |finding: &crate::check::Finding| {
+        let mut document =
+            json!({ "kind": finding.violation.name(), "cause": finding.cause.name(), "detail": finding.detail });
+        if let Some(role) = finding.at {
+            document["role"] = json!(role.name());
+        }
+        document
+    };
     json!({
         "strategy": story.strategy,
         "schedule": story.schedule.to_string(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::output;
 use crate::check::Finding;
 use crate::exit;
-use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked, unseen};
+use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked, at_stores, unseen};
 use crate::lab::{Both, speaks_for};
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
@@ -212,7 +212,8 @@ pub(super) fn to_tell(exploration: &Exploration) -> Vec<ToldSchedule> {
 pub(super) fn because(findings: &[Finding]) -> String {
     let mut lines: Vec<String> = Vec::new();
     for finding in findings {
-        let line = format!("     {} because of: {}\n", finding.violation, finding.cause);
+        let at = at_stores(std::iter::once(finding));
+        let line = format!("     {}{at} because of: {}\n", finding.violation, finding.cause);
         if !lines.contains(&line) {
             lines.push(line);
         }

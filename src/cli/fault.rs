@@ -65,7 +65,7 @@ fn of_backends(error: &anyhow::Error) -> Option<u8> {
 
 fn of_trial(error: &TrialError) -> u8 {
     match error {
-        TrialError::Backend(_) | TrialError::NoEnd { .. } => exit::UNAVAILABLE,
+        TrialError::Backend(_) | TrialError::OfRole { .. } | TrialError::NoEnd { .. } => exit::UNAVAILABLE,
         TrialError::Bug { .. } => exit::INTERNAL,
         TrialError::NoThreads { .. } => exit::USAGE,
         TrialError::Panicked { .. } | TrialError::StandsStill { .. } | TrialError::TooLong { .. } => exit::BROKEN,

@@ -201,7 +201,8 @@ impl Lift {
 
 /// The evidence of a saved trial.
 pub(super) fn case<'s>(folder: &RunFolder, strategy: &dyn Strategy, saved: &'s SavedTrial) -> Case<'s> {
-    Case::new(saved.evidence(strategy.claim(folder.meta.store_kind()).retries, strategy.shape()))
+    let retries = strategy.claim(folder.meta.store_kind()).retries;
+    Case::new(saved.evidence(retries, strategy.shape(), strategy.effects_in()))
 }
 
 /// The first of each strategy, fault level and kind, then the second of each, until there are so many; those of a trial together.

@@ -28,6 +28,7 @@ mod stale;
 mod track_record;
 mod urls;
 mod usage;
+mod uses;
 mod verbs;
 
 use usage::{Format, UsageError, default_results};

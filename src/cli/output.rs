@@ -6,7 +6,7 @@ use std::path::Path;
 use super::UsageError;
 use crate::quote::{printable, shell, shell_path};
 use crate::report::{
-    Shown, brief, foremost_causes, matrix, outcome, plain, references, sweep, to_text, told, unjudged,
+    Shown, at_each_store, brief, foremost_causes, matrix, outcome, plain, references, sweep, to_text, told, unjudged,
 };
 use crate::results::{CellSummary, Shortened};
 
@@ -113,7 +113,7 @@ pub(super) fn run_as_text(shown: &Shown<'_>) -> String {
     for sentence in brief(shown.facts) {
         say(&mut out, &plain(&sentence));
     }
-    for line in references(summary, &experiment.references) {
+    for line in references(summary, &experiment.references).into_iter().chain(at_each_store(summary)) {
         out.push('\n');
         say(&mut out, &line);
     }

@@ -11,7 +11,9 @@ pub(super) fn of_servers(wanted: &Wanted) -> Vec<(String, String)> {
     locks.sort();
     let lock = (!locks.is_empty()).then(|| locks.join(" "));
     let named = |key: &str, place: Option<String>| place.map(|place| (key.to_owned(), place));
-    named("store_at", store).into_iter().chain(named("lock_at", lock)).collect()
+    let more = wanted.more_stores.iter().filter(|more| more.kind.is_server());
+    let more = more.filter_map(|more| named(&format!("{}_at", more.role.name()), more.url.as_deref().and_then(place)));
+    named("store_at", store).into_iter().chain(named("lock_at", lock)).chain(more).collect()
 }
 
 /// Host, port and database of a URL, without user, password and options; none if it is no URL.

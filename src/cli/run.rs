@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::servers::{self, ServerOptions};
+use super::uses::Uses;
 use super::{UsageError, default_results, legend, limits, output, place, signals};
 use crate::exit;
 use crate::experiment::{self, Experiment, Point};
@@ -52,6 +53,11 @@ pub(super) struct Run {
     /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
     #[arg(long, value_name = "SERVICE", value_parser = ["embedded", "etcd"])]
     lock: Option<String>,
+    /// The service in another role, as ROLE=SERVICE or ROLE=SERVICE@URL, e.g. second=sqlite or
+    /// second=postgres@postgres://user@host:5432/database. Keep the password in PGPASSFILE, or the URL in a variable
+    /// [env: ONCELAB_SECOND_URL] [default: the same kind as the first store]
+    #[arg(long = "use", value_name = "ROLE=SERVICE")]
+    uses: Vec<String>,
     #[command(flatten)]
     servers: ServerOptions,
     /// If a backend is unavailable, leave out its rows and say so; without this flag the run ends
@@ -73,17 +79,26 @@ impl Run {
     pub fn execute(self, registry: &Registry) -> anyhow::Result<ExitCode> {
         // From here on a signal leaves a folder that can be gone on with.
         let _ = signals::stop_on_signals();
+        let uses = Uses::parse(&self.uses)?;
+        uses.warn();
         let (mut folder, again) = match &self.resume {
             Some(path) => {
                 let Resumed { folder, again } = RunFolder::resume(path, registry)?;
                 require_room(&folder.experiment, registry)?;
+                uses.require_those_of(&folder.meta)?;
                 (folder, again)
             }
-            None => (self.begin(registry)?, Vec::new()),
+            None => (self.begin(registry, &uses)?, Vec::new()),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let ending =
-            runtime.block_on(run_to_the_end(&mut folder, &again, registry, &self.servers, self.skip_unavailable));
+        let ending = runtime.block_on(run_to_the_end(
+            &mut folder,
+            &again,
+            registry,
+            &self.servers,
+            &uses,
+            self.skip_unavailable,
+        ));
         // What is refused is left as it was.
         let ending = match ending {
             Err(error) if error.is::<ResumeError>() => return Err(error),
@@ -100,7 +115,7 @@ impl Run {
     }
 
     /// Makes the folder of a new run.
-    fn begin(&self, registry: &Registry) -> anyhow::Result<RunFolder> {
+    fn begin(&self, registry: &Registry, uses: &Uses) -> anyhow::Result<RunFolder> {
         let source = self.experiment.as_deref().unwrap_or("quick");
         let mut experiment = experiment::load(source, &self.settings, registry, unknown_name)?;
         self.select(&mut experiment, registry)?;
@@ -117,6 +132,7 @@ impl Run {
             only_strategies: self.strategies.clone(),
             only_faults: self.faults.clone(),
             only_points: self.points.clone(),
+            uses: uses.of_strategies(&experiment::strategies(&experiment, registry), registry, &store)?,
             store,
             lock,
             provision,
@@ -129,7 +145,8 @@ impl Run {
             return Err(UsageError(format!("no strategy is left to run: {}", reasons.join("; "))).into());
         }
         meta.trials_planned = (strategies.len() - meta.skipped.len()) * trials_of_each(&experiment);
-        let wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
+        let mut wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
+        wanted.more_stores = uses.wanted(&meta);
         servers::check(&experiment, &wanted)?;
         meta.etcd_binary = wanted.source.etcd_binary.as_ref().map(|path| path.display().to_string());
         experiment.derive_expectations(registry, meta.store_kind())?;
@@ -210,6 +227,7 @@ async fn run_to_the_end(
     again: &[(String, String)],
     registry: &Registry,
     servers: &ServerOptions,
+    uses: &Uses,
     skip_unavailable: bool,
 ) -> anyhow::Result<Ending> {
     let (store, lock) = (folder.meta.store_kind(), folder.meta.lock_kind());
@@ -220,6 +238,7 @@ async fn run_to_the_end(
         !skipped.contains(*name) && registry.get(name).is_ok_and(|strategy| strategy.needs_lock_service())
     };
     let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
+    wanted.more_stores = uses.wanted(&folder.meta);
     wanted.handlers = most_handlers(&folder.experiment, registry);
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
     let stop = signals::stop_on_signals();
@@ -303,8 +322,11 @@ fn code(summary: &Summary, ending: Ending) -> u8 {
     }
     let inconclusive = |verdict: &str| verdict == "inconclusive" || verdict == "unknown";
     let unmet = || summary.cells.iter().filter(|cell| !cell.met);
-    if !summary.failed.is_empty() || unmet().any(|cell| !inconclusive(cell.verdict)) {
+    let of_a_service = ending == Ending::WithoutService;
+    if !summary.failed.is_empty() && !of_a_service || unmet().any(|cell| !inconclusive(cell.verdict)) {
         exit::BROKEN
+    } else if of_a_service {
+        exit::UNAVAILABLE
     } else if summary.cells.is_empty() || summary.cells.iter().any(|cell| inconclusive(cell.verdict)) {
         exit::INCONCLUSIVE
     } else {

@@ -109,6 +109,7 @@ impl ServerOptions {
             },
             store_url,
             lock_urls,
+            more_stores: Vec::new(),
             needs_lock: false,
             handlers: experiment.load.handlers.get(),
             disturbances: experiment.faults.iter().flat_map(|level| level.backend.clone()).collect(),
@@ -185,6 +186,8 @@ impl Real {
             },
             store_url: if self.store_kind().is_server() { urls.store_url(self.store_kind())? } else { None },
             lock_urls: if self.lock == "etcd" { urls.lock_urls() } else { Vec::new() },
+            // A second store in replays is of the same kind as the first, at the same server.
+            more_stores: Vec::new(),
             needs_lock,
             handlers: 0,
             disturbances: Vec::new(),
@@ -251,6 +254,15 @@ fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageE
         };
         return Err(UsageError(format!(
             "the fault level '{name}' has where = \"wire\", but {why}: add --store postgres, or --set faults.{name}.where=port"
+        )));
+    }
+    if let Some(more) =
+        wanted.more_stores.iter().find(|more| level.layer == Layer::Wire && more.kind != StoreKind::Postgres)
+    {
+        let (role, kind) = (more.role.name(), more.kind.name());
+        return Err(UsageError(format!(
+            "the fault level '{name}' has where = \"wire\", but the {} is {kind}, which has no network connection: add --use {role}=postgres, or --set faults.{name}.where=port",
+            more.role.title()
         )));
     }
     for fault in &level.backend {

@@ -31,7 +31,8 @@ Exit codes:
   2    what was asked for cannot be done: the command line, an experiment, a
        folder, a path or a limit of the machine
   3    inconclusive: the run could not have shown a violation
-  4    a required backend (a store or a lock service) is unavailable
+  4    a required backend (a store or a lock service) is unavailable, or trials
+       failed whose second store could not be used
   70   a bug of the lab
   130  interrupted; finished trials are saved";
 

@@ -34,6 +34,8 @@ pub(crate) struct Executor<'a> {
     pub strategy: &'a dyn Strategy,
     pub bound: Bound,
     pub retries: Retries,
+    /// The roles of the stores that keep the strategy's effects.
+    pub effects: &'static [Role],
     pub flaws: Flaws,
     requests: Vec<Request>,
 }
@@ -45,6 +47,7 @@ impl<'a> Executor<'a> {
             strategy,
             bound,
             retries: strategy.claim(bound.store_kind()).retries,
+            effects: strategy.effects_in(),
             flaws,
             requests: bound.all_requests(),
         }
@@ -482,6 +485,7 @@ impl<S: Grounds> Execution<'_, S> {
             events: std::mem::take(&mut self.events),
             balances: Some(self.backends.balances()),
             ledger: self.backends.take_ledger(),
+            effects: self.of.effects,
             retries: self.of.retries,
             shape: self.of.strategy.shape(),
             made,

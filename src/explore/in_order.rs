@@ -10,7 +10,7 @@ use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Step};
 use super::state_graph::{State, StateGraph, Transition};
 use super::{ExploreError, Reason};
-use crate::terms::Leg;
+use crate::terms::{Leg, Role};
 use crate::world::Acts;
 
 /// How states are gone through.
@@ -159,10 +159,13 @@ fn tag_of(engine: &StateGraph<'_>, state: &State, step: Step) -> u64 {
         Fate::RequestLost | Fate::TimesOut | Fate::Crashes | Fate::Expires | Fate::Queues => false,
     };
     if may_apply {
-        let effects = engine.memo.seen(state.at.seen).effects(engine.bound.request_of(step.lane));
+        let flight =
+            || engine.memo.flights(state.at.flights).iter().find(|flight| flight.lane == step.lane).map(|it| it.op);
+        let role = if step.fate == Fate::Lands { flight() } else { op }.map_or(Role::STORE, |op| op.role);
+        let effects = engine.memo.seen(state.at.seen).effects(engine.bound.request_of(step.lane), role);
         add(3, who(step.lane) << 8 | u64::from(effects));
     }
-    if step.fate == Fate::Arrives && op.is_some_and(|op| op.leg() == Leg::STORE && op.acts().any(Acts::LOOKS)) {
+    if step.fate == Fate::Arrives && op.is_some_and(|op| op.leg() != Leg::LOCK && op.acts().any(Acts::LOOKS)) {
         let at_work = |other: &u8| {
             let its = state.lanes[usize::from(*other)];
             *other != step.lane && !its.is_ended() && engine.tree.depth(its.node) > 0

@@ -166,8 +166,9 @@ impl Memo {
         }
         let mut after = seen;
         for n in 0..self.committed[committed as usize].len() {
-            let Entry { message, account, amount, balance, token, .. } = self.committed[committed as usize][n];
-            after = self.see(after, Sight::SeenEffect(SeenEffect { message, account, amount, balance, token }));
+            let Entry { role, message, account, amount, balance, token, .. } = self.committed[committed as usize][n];
+            let effect = SeenEffect { role, message, account, amount, balance, token };
+            after = self.see(after, Sight::SeenEffect(effect));
         }
         self.after_effects.insert(key, after);
         after
@@ -227,7 +228,7 @@ impl Memo {
         let outcome = match call.what {
             // Who did it matters to causes, and not to what can happen.
             CallKind::Op(op, id) => {
-                let outcome = after.call(call.on, op, Asker { by: Delivery::FIRST, id }, &mut ledger);
+                let outcome = after.call(call.on, op, Asker { by: Delivery::FIRST, role: call.role, id }, &mut ledger);
                 if outcome == Err(Waits::ForTimers) {
                     self.ahead.push(after.timers_ahead(op));
                     ahead = last_place(&self.ahead);

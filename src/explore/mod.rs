@@ -69,7 +69,7 @@ pub use reference::execute_all;
 pub use schedule::{Fate, MalformedToken, Schedule, Step};
 pub use shortest::{Minimal, Shortest, shortest};
 pub use standstill::watch_for_standstill;
-pub use story::{Line, ScheduleError, Story, bound_of, meaning, tell, tell_with};
+pub use story::{Line, ScheduleError, Story, at_stores, bound_of, meaning, tell, tell_with};
 pub(crate) use traces::ClassWalk;
 pub use traces::{count_classes, each_class};
 pub use violations::{Violations, Why};

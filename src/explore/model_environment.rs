@@ -25,6 +25,7 @@ pub(super) fn models(bound: &Bound, flaws: Flaws, needs: &[Need]) -> ByRole<Opti
 pub(crate) struct ModelEnvironment {
     flaws: Flaws,
     models: ByRole<Option<AnyModel>>,
+    /// The effects at every store, in the order in which they were committed.
     pub ledger: Vec<Entry>,
     pub flights: Vec<Flight>,
     /// How often a timer has run out under its holder.
@@ -56,8 +57,8 @@ impl ModelEnvironment {
     }
 
     /// The state of the service in a role.
-    pub fn model(&self, role: Role) -> &AnyModel {
-        self.models[role].as_ref().expect(ASKED)
+    pub fn model(&self, role: Role) -> Option<&AnyModel> {
+        self.models[role].as_ref()
     }
 
     #[inline]

@@ -3,30 +3,30 @@
 //! Two schedules with the same of it are judged alike. It judges nothing itself: that is done by the checks, on one schedule
 //! for each different [`Seen`].
 
-use crate::terms::{AccountId, Answer, MessageId, Reply, Request, Token};
+use crate::terms::{AccountId, Answer, ByRole, MessageId, Reply, Request, Role, Token};
 
 /// What a verdict can depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
     by_request: Vec<OfRequest>,
-    /// The highest token of an effect.
-    highest: Option<Token>,
+    /// The highest token of an effect at each store.
+    highest: ByRole<Option<Token>>,
     /// An effect was accepted under a lower one.
     stale: bool,
     /// An effect has the id of no request.
     has_strangers: bool,
-    /// The last balance of each account that has one, in the order of the accounts.
-    balances: Vec<(AccountId, i64)>,
+    /// The last balance of each account that has one, in the order of roles and accounts.
+    balances: Vec<(Role, AccountId, i64)>,
     /// Every balance that an account has had, each once.
-    had: Vec<(AccountId, i64)>,
-    /// The effects in order, where there are several requests.
-    effects: Vec<(MessageId, i64)>,
+    had: Vec<(Role, AccountId, i64)>,
+    /// The effects at each store in their order, where there are several requests. Nobody sees the order between stores.
+    effects: Vec<(Role, MessageId, i64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct OfRequest {
-    /// The number of effects; more than two are two.
-    effects: u8,
+    /// The number of effects at each store; more than two are two.
+    effects: ByRole<u8>,
     /// The balances that they left, each once.
     given: Vec<i64>,
     /// An effect is another than was asked for.
@@ -54,6 +54,7 @@ struct OfRequest {
 /// An effect that was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct SeenEffect {
+    pub role: Role,
     pub message: MessageId,
     pub account: AccountId,
     pub amount: i64,
@@ -89,7 +90,7 @@ impl Seen {
         let by_request = vec![OfRequest::default(); usize::from(requests)];
         Seen {
             by_request,
-            highest: None,
+            highest: ByRole::default(),
             stale: false,
             has_strangers: false,
             balances: Vec::new(),
@@ -103,9 +104,9 @@ impl Seen {
         self.by_request[usize::from(request)].success
     }
 
-    /// How many effects of a request there are; more than two are two.
-    pub fn effects(&self, request: u8) -> u8 {
-        self.by_request[usize::from(request)].effects
+    /// How many effects of a request there are at a store; more than two are two.
+    pub fn effects(&self, request: u8, role: Role) -> u8 {
+        self.by_request[usize::from(request)].effects[role]
     }
 
     /// Whether it has stopped trying.
@@ -132,30 +133,33 @@ impl Seen {
     }
 
     fn applied(&mut self, effect: SeenEffect, requests: &[Request]) {
-        let SeenEffect { message, account, amount, balance, token } = effect;
-        self.stale |= token.is_some() && token < self.highest;
-        self.highest = token.max(self.highest);
-        let before = match self.balances.binary_search_by_key(&account, |(account, _)| *account) {
-            Ok(at) => std::mem::replace(&mut self.balances[at].1, balance),
+        let SeenEffect { role, message, account, amount, balance, token } = effect;
+        let highest = &mut self.highest[role];
+        self.stale |= token.is_some() && token < *highest;
+        *highest = token.max(*highest);
+        let before = match self.balances.binary_search_by_key(&(role, account), |(role, account, _)| (*role, *account))
+        {
+            Ok(at) => std::mem::replace(&mut self.balances[at].2, balance),
             Err(at) => {
-                self.balances.insert(at, (account, balance));
+                self.balances.insert(at, (role, account, balance));
                 0
             }
         };
         if requests.len() > 1 {
-            self.effects.push((message, balance));
+            let at = self.effects.partition_point(|(its, ..)| *its <= role);
+            self.effects.insert(at, (role, message, balance));
         }
-        let goes_on_from = |base: i64| base == 0 || self.had.binary_search(&(account, base)).is_ok();
+        let goes_on_from = |base: i64| base == 0 || self.had.binary_search(&(role, account, base)).is_ok();
         let made_up = !balance.checked_sub(amount).is_some_and(goes_on_from);
-        if let Err(at) = self.had.binary_search(&(account, balance)) {
-            self.had.insert(at, (account, balance));
+        if let Err(at) = self.had.binary_search(&(role, account, balance)) {
+            self.had.insert(at, (role, account, balance));
         }
         let place = message.0 as usize;
         let (Some(of), Some(request)) = (self.by_request.get_mut(place), requests.get(place)) else {
             self.has_strangers = true;
             return;
         };
-        of.effects = (of.effects + 1).min(2);
+        of.effects[role] = (of.effects[role] + 1).min(2);
         of.late |= of.gave_up || of.refused;
         of.other_effect |= account != request.effect.account || amount != i64::from(request.effect.amount);
         of.unchained |= balance.checked_sub(before) != Some(amount);

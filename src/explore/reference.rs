@@ -144,7 +144,7 @@ pub(super) fn every_schedule(
     }
 }
 
-/// Executes every schedule of a strategy within a bound with its own futures, and shows the ledger that each of them ends with.
+/// Executes every schedule of a strategy within a bound with its own futures, and shows the effects that each of them ends with.
 /// Says how many there were.
 ///
 /// # Errors

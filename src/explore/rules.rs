@@ -233,7 +233,7 @@ impl<S: Environment> Rules<'_, S> {
     fn meet(&mut self, lane: u8, fate: Fate, op: &Op) -> Result<Outcome, Blocked> {
         let outcome = match fate {
             Fate::RequestLost => {
-                let by = self.asker(lane, self.lanes[usize::from(lane)].attempt, 0);
+                let by = self.asker(op.role, lane, self.lanes[usize::from(lane)].attempt, 0);
                 self.environment.lose_request(Session(lane), *op, by);
                 Outcome::Unknown
             }
@@ -259,8 +259,8 @@ impl<S: Environment> Rules<'_, S> {
         self.learn(lane, outcome, acts)
     }
 
-    fn asker(&self, lane: u8, attempt: u8, number: u8) -> Asker {
-        Asker { by: self.bound.delivery(lane, attempt), id: asked_id(lane, attempt, number) }
+    fn asker(&self, role: Role, lane: u8, attempt: u8, number: u8) -> Asker {
+        Asker { by: self.bound.delivery(lane, attempt), role, id: asked_id(lane, attempt, number) }
     }
 
     /// Carries out an operation. What was asked for uses up its number, also if nobody hears of it.
@@ -281,7 +281,7 @@ impl<S: Environment> Rules<'_, S> {
             self.lanes[usize::from(lane)].set(QUEUED, false);
             outcome
         } else {
-            self.carry_out(Session(lane), self.asker(lane, attempt, asked), op)?
+            self.carry_out(Session(lane), self.asker(op.role, lane, attempt, asked), op)?
         };
         let me = &mut self.lanes[usize::from(lane)];
         if acts.any(Acts::LEASES) {
@@ -350,7 +350,7 @@ impl<S: Environment> Rules<'_, S> {
             let landed = if self.environment.forgets_landings() {
                 Ok(Outcome::Unknown)
             } else {
-                let by = self.asker(flight.lane, flight.attempt, MAX_ASKED - 1);
+                let by = self.asker(flight.op.role, flight.lane, flight.attempt, MAX_ASKED - 1);
                 self.carry_out(flight.session, by, &flight.op)
             };
             match landed {

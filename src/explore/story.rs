@@ -244,6 +244,15 @@ pub fn meaning(violation: Violation) -> &'static str {
     violation.meaning()
 }
 
+/// At which stores findings are, as words to add; nothing of findings that name no store.
+pub fn at_stores<'f>(findings: impl Iterator<Item = &'f Finding>) -> String {
+    let mut roles: Vec<Role> = findings.filter_map(|finding| finding.at).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    let titles: Vec<String> = roles.into_iter().map(|role| format!("the {}", role.title())).collect();
+    if titles.is_empty() { String::new() } else { format!(" at {}", titles.join(" and ")) }
+}
+
 impl Story {
     /// The violations that only the end shows, after the fault-free retry.
     #[must_use]
@@ -255,6 +264,18 @@ impl Story {
         kinds.into_iter().filter(|violation| !seen.contains(violation)).collect()
     }
 
+    /// At which stores a violation is, as words to add: nothing where there is only one that it could be.
+    #[must_use]
+    pub fn place_of(&self, violation: Violation) -> String {
+        at_stores(self.findings.iter().filter(|finding| finding.violation == violation))
+    }
+
+    /// The words for a violation that a step or the end shows.
+    #[must_use]
+    pub fn words_for(&self, violation: Violation) -> String {
+        format!("{violation}{}: {}", self.place_of(violation), meaning(violation))
+    }
+
     /// What is in the end: the fault-free retry, and what it shows, in words.
     #[must_use]
     pub fn end(&self) -> Vec<String> {
@@ -262,7 +283,7 @@ impl Story {
             Ok(answer) => format!("a retry without faults is answered {}", answer.0),
             Err(trouble) => format!("a retry without faults is told '{}'", trouble_in_words(*trouble)),
         });
-        let shown = self.shown_in_the_end().into_iter().map(|violation| format!("{violation}: {}", meaning(violation)));
+        let shown = self.shown_in_the_end().into_iter().map(|violation| self.words_for(violation));
         retried.chain(shown).collect()
     }
 
@@ -296,7 +317,7 @@ impl Story {
                 out.push_str(&format!("         {}: {told}\n", lane_name(line.step.lane)));
             }
             for violation in &line.shows {
-                out.push_str(&format!("  ✗  {violation}: {}\n", meaning(*violation)));
+                out.push_str(&format!("  ✗  {}\n", self.words_for(*violation)));
             }
         }
         let shown = self.shown_in_the_end();
@@ -308,7 +329,7 @@ impl Story {
             out.push_str(&format!("     everything has settled; a retry without faults is {told}\n"));
         }
         for violation in shown {
-            out.push_str(&format!("  ✗  {violation}: {}\n", meaning(violation)));
+            out.push_str(&format!("  ✗  {}\n", self.words_for(violation)));
         }
         if self.findings.is_empty() {
             out.push_str("     nothing is broken\n");

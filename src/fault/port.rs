@@ -267,7 +267,7 @@ impl FaultyPort {
         let in_transaction = self.links[role].in_transaction;
         let mut session = match self.session(role).await {
             Ok(session) => session,
-            Err(error) => return (self.raise(error), None),
+            Err(error) => return (self.raise(role, error), None),
         };
         // A connection that could not be made has no wire.
         let Some(wire) = session.wire() else {
@@ -285,7 +285,7 @@ impl FaultyPort {
                     (outcome, None)
                 }
                 Ok(Ok(outcome)) => (outcome, None),
-                Ok(Err(error)) => (self.raise(error), None),
+                Ok(Err(error)) => (self.raise(role, error), None),
                 Err(_elapsed) => (Outcome::Unknown, None),
             };
         }
@@ -306,7 +306,7 @@ impl FaultyPort {
         let in_transaction = self.links[role].in_transaction;
         let mut session = match self.session(role).await {
             Ok(session) => session,
-            Err(error) => return self.raise(error),
+            Err(error) => return self.raise(role, error),
         };
         let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
         let wire = session.wire();
@@ -320,7 +320,7 @@ impl FaultyPort {
         }
         match ended {
             Err(_elapsed) => Outcome::Unknown,
-            Ok(Err(error)) => self.raise(error),
+            Ok(Err(error)) => self.raise(role, error),
             // Whatever made the outcome unknown, nobody knows the state of the connection either.
             Ok(Ok(Outcome::Unknown)) => Outcome::Unknown,
             // And a backend that could not be reached is asked for a new connection the next time.
@@ -355,7 +355,7 @@ impl FaultyPort {
         let mut session = match self.session(op.role).await {
             Ok(session) => session,
             Err(error) => {
-                self.raise(error);
+                self.raise(op.role, error);
                 return;
             }
         };
@@ -365,7 +365,7 @@ impl FaultyPort {
             match timeout(limit, session.execute(op.of, by)).await {
                 Ok(Ok(outcome)) => Some(outcome),
                 Ok(Err(error)) => {
-                    alarm.raise(error);
+                    alarm.raise(op.role, error);
                     None
                 }
                 Err(_elapsed) => None,
@@ -440,16 +440,17 @@ impl FaultyPort {
     /// A backend cannot be reached: if that goes on for too long, the trial is stopped.
     fn miss(&self, role: Role, outcome: Outcome) -> Outcome {
         let Some(lasting) = self.around.outages[role].goes_on(self.recorder.clock().now_ns()) else { return outcome };
-        self.raise(BackendError {
-            backend: if role == Role::LOCK { "lock service" } else { role.name() },
+        let error = BackendError {
+            backend: role.title(),
             what: format!("it has been out of reach for {} s", lasting.as_secs()),
             remedy: Some("see whether the server still runs, and finish the run with --resume".to_owned()),
-        })
+        };
+        self.raise(role, error)
     }
 
     /// A backend has broken down: the trial is stopped, and until then nobody can tell what became of the operation.
-    fn raise(&self, error: BackendError) -> Outcome {
-        self.around.alarm.raise(error);
+    fn raise(&self, role: Role, error: BackendError) -> Outcome {
+        self.around.alarm.raise(role, error);
         Outcome::Unknown
     }
 }

@@ -162,7 +162,7 @@ mod tests {
             requests: Vec::new(),
             events: Vec::new(),
             ledger: Vec::new(),
-            balances: Vec::new(),
+            balances: crate::terms::ByRole::default(),
             disturbed: vec![disturbed],
             finished,
             usage: crate::service::Usage::default(),

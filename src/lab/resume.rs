@@ -91,7 +91,10 @@ impl RunFolder {
         let mut keys: Vec<&String> = then.keys().chain(now.keys()).collect();
         keys.sort();
         keys.dedup();
-        let differing = keys.into_iter().filter(|key| then.get(*key) != now.get(*key));
+        // No trial was made on a service that could not be had: it may be another now.
+        let absent: Vec<&String> = self.meta.uses.keys().filter(|role| !is_described(then, role)).collect();
+        let matters = |key: &String| !absent.iter().any(|role| is_of(key, role));
+        let differing = keys.into_iter().filter(|key| matters(key) && then.get(*key) != now.get(*key));
         let what: Vec<String> =
             differing.map(|key| format!("{key} was {}, and is {}", of(then, key), of(now, key))).collect();
         if what.is_empty() {
@@ -100,6 +103,16 @@ impl RunFolder {
         let (folder, command) = (self.path().to_owned(), self.meta.command());
         Err(ResumeError::OtherServers { folder, what: what.join(", "), command })
     }
+}
+
+/// Whether a setting is one of the service in a role.
+fn is_of(key: &str, role: &str) -> bool {
+    key.strip_prefix(role).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+}
+
+/// Whether the service in a role has said anything of itself, besides where it should be.
+fn is_described(settings: &BTreeMap<String, String>, role: &str) -> bool {
+    settings.keys().any(|key| is_of(key, role) && *key != format!("{role}_at"))
 }
 
 /// In what a run's build and machine differ from these.

@@ -12,7 +12,7 @@ use crate::experiment::{Experiment, ExperimentError, Point, TrialPlan, matrix, s
 use crate::load::Outside;
 use crate::load::Patience;
 use crate::load::watched;
-use crate::load::{Setting, TrialError, TrialRecord, backends_of};
+use crate::load::{Setting, TrialError, TrialRecord, backends_of, stores_of};
 use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
 use crate::service::{BackendError, Backends};
 use crate::strategy::{Registry, UnknownStrategy};
@@ -33,6 +33,8 @@ pub trait RunWatch: Send {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     Complete,
+    /// Complete but for trials that failed since a service which they alone need could not be used.
+    WithoutService,
     /// Stopped before the end; the finished trials are saved.
     Interrupted,
 }
@@ -52,8 +54,8 @@ pub enum RunError {
     File(#[from] FileError),
 }
 
-/// Runs the trials of a run's experiment that its folder does not have yet. A trial that fails because of its strategy is noted in
-/// the folder, and the others go on.
+/// Runs the trials of a run's experiment that its folder does not have yet. A trial that fails because of its strategy, or because of
+/// a service that other strategies do not need, is noted in the folder, and the others go on.
 ///
 /// # Errors
 /// [`RunError`]; what was finished before is in the folder.
@@ -69,6 +71,7 @@ pub async fn run(
     let points: Result<BTreeMap<Point, Experiment>, ExperimentError> =
         experiment.points().into_iter().map(|point| Ok((point.clone(), experiment.at(&point, registry)?))).collect();
     let points = points?;
+    let mut failures = Failures::default();
     for (number, trial) in (1..).zip(&trials) {
         let id = trial.id();
         let is_done = folder.rows().iter().any(|row| row.trial == id);
@@ -77,14 +80,20 @@ pub async fn run(
         }
         watch.begins(number, trials.len(), trial);
         let here = &points[&trial.cell.point];
-        let setting = Arc::new(setting(trial, here, registry, backends, &lock_prefix(folder.path()))?);
+        let setting = match setting(trial, here, registry, backends, &lock_prefix(folder.path())) {
+            Ok(setting) => Arc::new(setting),
+            Err(RunError::Trial { source, .. }) if source.leaves_the_others() => {
+                failures.note(folder, watch, id, &source)?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let patience = Patience::with(&setting.load, &setting.backend, &setting.level, setting.lease);
         let record = match watched(&setting, patience, stop, &mut |requests| watch.has_done(requests)).await {
             None => return Ok(Ending::Interrupted),
             Some(Ok(record)) => record,
-            Some(Err(error)) if error.is_of_the_strategy() => {
-                watch.failed(&id, &error);
-                folder.fail(id, error.to_string())?;
+            Some(Err(error)) if error.leaves_the_others() => {
+                failures.note(folder, watch, id, &error)?;
                 continue;
             }
             Some(Err(source)) => return Err(RunError::Trial { trial: id, source }),
@@ -93,7 +102,34 @@ pub async fn run(
         folder.add(row.clone())?;
         watch.ended(&row);
     }
-    Ok(Ending::Complete)
+    Ok(failures.ending())
+}
+
+/// The trials that have failed.
+#[derive(Default)]
+struct Failures {
+    of_strategies: usize,
+    of_services: usize,
+}
+
+impl Failures {
+    /// Notes a failure in the run's folder.
+    fn note(
+        &mut self,
+        folder: &mut RunFolder,
+        watch: &mut dyn RunWatch,
+        trial: String,
+        why: &TrialError,
+    ) -> Result<(), FileError> {
+        let count = if why.is_of_one_role() { &mut self.of_services } else { &mut self.of_strategies };
+        *count += 1;
+        watch.failed(&trial, why);
+        folder.fail(trial, why.to_string())
+    }
+
+    fn ending(&self) -> Ending {
+        if self.of_services > 0 && self.of_strategies == 0 { Ending::WithoutService } else { Ending::Complete }
+    }
 }
 
 /// What the keys of a run's locks begin with: never another run's on the same lock service.
@@ -112,15 +148,16 @@ fn setting(
     let strategy = registry.get(&trial.cell.strategy)?;
     let level = experiment.faults.iter().find(|level| level.name == trial.cell.level);
     let prefix = format!("{run}/{}", trial.id());
+    let failed = |source| RunError::Trial { trial: trial.id(), source };
     Ok(Setting {
-        backends: backends_of(strategy.as_ref(), backends, &prefix)?,
+        backends: backends_of(strategy.as_ref(), backends, &prefix).map_err(failed)?,
+        stores: stores_of(strategy.as_ref(), backends).map_err(failed)?,
         strategy,
         level: level.cloned().expect("the matrix is made of the experiment's levels"),
         seed: trial.seed,
         load: experiment.load.clone(),
         backend: experiment.backend.clone(),
         store_kind: backends.store_kind(),
-        store: backends.store(),
         lease: backends.lease(),
         servers: Arc::downgrade(&backends.servers()),
         outside: Arc::new(Outside::here(experiment.load.handlers)),
@@ -144,6 +181,7 @@ fn save(
         point: trial.cell.point.clone(),
         store: setting.store_kind.name().to_owned(),
         lock,
+        uses: folder.meta.uses_of(setting.strategy.as_ref()),
         seed: trial.seed,
         requests: setting.load.requests.get(),
         lease_us: u64::try_from(setting.lease.as_micros()).unwrap_or(u64::MAX),
@@ -154,6 +192,7 @@ fn save(
         events: &record.events,
         ledger: &record.ledger,
         balances: Some(&record.balances),
+        effects: setting.strategy.effects_in(),
         disturbed: &record.disturbed,
         retries: setting.strategy.claim(setting.store_kind).retries,
         shape: setting.strategy.shape(),

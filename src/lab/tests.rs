@@ -10,7 +10,7 @@ use crate::explore::tests::{bound, by_reference, every_schedule};
 use crate::explore::{Bound, Flaws, Limits, Schedule, census, one_by_one, tell};
 use crate::fault::{Level, Probability};
 use crate::history::What;
-use crate::load::{Outside, Setting, TrialRecord, backends_of, run_trial};
+use crate::load::{Outside, Setting, TrialRecord, backends_of, run_trial, stores_of};
 use crate::replay::{ReplayWork, Testbed, replay_all};
 use crate::service::provision::{Keeps, Provision, Source};
 use crate::service::{
@@ -108,6 +108,7 @@ fn the_new_service_does_beside_a_real_store_what_its_model_says() {
         source,
         store_url: None,
         lock_urls: Vec::new(),
+        more_stores: Vec::new(),
         needs_lock: false,
         handlers: 0,
         disturbances: Vec::new(),
@@ -157,7 +158,7 @@ async fn trial() -> (TrialRecord, u32) {
         seed: 1,
         backend: settings,
         store_kind: StoreKind::Sqlite,
-        store: backends.store(),
+        stores: stores_of(&CountThenAct, &backends).unwrap(),
         backends: backends_of(&CountThenAct, &backends, "test").unwrap(),
         lease: backends.lease(),
         servers: Arc::downgrade(&backends.servers()),
@@ -167,7 +168,7 @@ async fn trial() -> (TrialRecord, u32) {
     let record = run_trial(&setting).await.unwrap();
     let mut counter = setting.backends[Role::SECOND].as_ref().unwrap().connect().await.unwrap();
     let mut counted = 0;
-    for (account, _) in &record.balances {
+    for (account, _) in &record.balances[Role::STORE] {
         let read = AnyOp::parse(&format!("read-counter {}", account.0), &record.requests[0]).unwrap();
         let said = counter.execute(read, Delivery::FIRST).await.unwrap();
         let crate::world::Outcome::Ok(response) = said else { panic!("{said:?}") };
@@ -195,6 +196,7 @@ fn faults_on_the_way_to_the_new_service_fire_and_are_counted_on_its_leg() {
         events: &record.events,
         ledger: &record.ledger,
         balances: Some(&record.balances),
+        effects: &[Role::STORE],
         disturbed: &record.disturbed,
         retries: Retries::UntilAcknowledged,
         shape: Shape::Account,

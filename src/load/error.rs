@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use super::pulse::AtWork;
 use crate::service::BackendError;
+use crate::terms::Role;
 
 /// Why a trial could not be brought to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// A service that some strategies need and others do not.
+    #[error("the {} cannot be used: {source}", .role.title())]
+    OfRole { role: Role, source: BackendError },
     #[error("a panic in strategy '{strategy}': {message}")]
     Panicked { strategy: &'static str, message: String },
     /// A delivery that does not end.
@@ -41,13 +45,32 @@ pub enum TrialError {
 }
 
 impl TrialError {
-    /// Whether it is the strategy's doing: then the other trials can go on.
+    /// The trouble of the service in a role.
+    #[must_use]
+    pub fn at(role: Role, source: BackendError) -> Self {
+        if role == Role::STORE || role == Role::LOCK { source.into() } else { TrialError::OfRole { role, source } }
+    }
+
+    /// Whether it is that of a service which other strategies do not need.
+    #[must_use]
+    pub fn is_of_one_role(&self) -> bool {
+        matches!(self, TrialError::OfRole { .. })
+    }
+
+    /// Whether the other trials can go on.
+    #[must_use]
+    pub fn leaves_the_others(&self) -> bool {
+        self.is_of_the_strategy() || self.is_of_one_role()
+    }
+
+    /// Whether it is the strategy's doing.
     #[must_use]
     pub fn is_of_the_strategy(&self) -> bool {
         match self {
             TrialError::Panicked { .. } | TrialError::StandsStill { .. } | TrialError::TooLong { .. } => true,
             TrialError::GoesOn { source, .. } => source.is_of_the_strategy(),
             TrialError::Backend(_)
+            | TrialError::OfRole { .. }
             | TrialError::Bug { .. }
             | TrialError::NoEnd { .. }
             | TrialError::NoThreads { .. } => false,

@@ -10,6 +10,7 @@ mod patience;
 mod pulse;
 mod setting;
 mod settle;
+mod stores;
 mod trial;
 mod watched;
 
@@ -22,5 +23,5 @@ pub(crate) use watched::watched;
 pub use error::TrialError;
 pub use memory::{MemoryError, require_memory};
 pub use outside::Outside;
-pub use setting::{Setting, TrialRecord, backends_of};
+pub use setting::{Setting, Stores, TrialRecord, backends_of, stores_of};
 pub use trial::run_trial;

@@ -3,13 +3,17 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::error::TrialError;
 use super::outside::Outside;
 use crate::experiment::LoadSettings;
 use crate::fault::Level;
 use crate::history::Event;
-use crate::service::{Backend, BackendError, BackendSettings, Backends, Servers, Store, Usage};
+use crate::service::{Backend, BackendSettings, Backends, Servers, Store, Usage};
 use crate::strategy::Strategy;
-use crate::terms::{Balances, ByRole, Disturbed, Entry, MessageId, Request, StoreKind};
+use crate::terms::{Balances, ByRole, Disturbed, Entry, MessageId, Request, Role, StoreKind};
+
+/// Stores, by their roles.
+pub type Stores = Vec<(Role, Arc<dyn Store>)>;
 
 /// Everything that a trial is made of.
 pub struct Setting {
@@ -19,8 +23,8 @@ pub struct Setting {
     pub load: LoadSettings,
     pub backend: BackendSettings,
     pub store_kind: StoreKind,
-    /// The store that keeps the effects.
-    pub store: Arc<dyn Store>,
+    /// The stores that the strategy needs, by their roles.
+    pub stores: Stores,
     /// The services that the strategy needs, each in its role; none in the others.
     pub backends: ByRole<Option<Arc<dyn Backend>>>,
     /// How long a lease lives on the wall clock.
@@ -34,17 +38,32 @@ pub struct Setting {
 /// The services that a strategy needs, each in its role. The names of what they make begin with this prefix.
 ///
 /// # Errors
-/// [`BackendError`] if one of them cannot be had in its role.
+/// [`TrialError`] if one of them cannot be had in its role.
 pub fn backends_of(
     strategy: &dyn Strategy,
     backends: &Backends,
     prefix: &str,
-) -> Result<ByRole<Option<Arc<dyn Backend>>>, BackendError> {
+) -> Result<ByRole<Option<Arc<dyn Backend>>>, TrialError> {
     let mut needed = ByRole::default();
     for need in strategy.needs() {
-        needed[need.role] = Some(need.service.backend(backends, need.role, prefix)?);
+        let backend = need.service.backend(backends, need.role, prefix);
+        needed[need.role] = Some(backend.map_err(|error| TrialError::at(need.role, error))?);
     }
     Ok(needed)
+}
+
+/// The stores that a strategy needs.
+///
+/// # Errors
+/// [`TrialError`] if one of them cannot be had in its role.
+pub fn stores_of(strategy: &dyn Strategy, backends: &Backends) -> Result<Stores, TrialError> {
+    let mut stores = Stores::new();
+    for need in strategy.needs() {
+        let store = need.service.store_in(backends, need.role);
+        let store = store.map_err(|error| TrialError::at(need.role, error))?;
+        stores.extend(store.map(|store| (need.role, store)));
+    }
+    Ok(stores)
 }
 
 /// How a request ended for its client.
@@ -72,13 +91,14 @@ pub struct TrialRecord {
     pub requests: Vec<Request>,
     /// In the order of time.
     pub events: Vec<Event>,
+    /// The ledgers of all stores, in the order of roles.
     pub ledger: Vec<Entry>,
-    /// The balance of each account after everything had settled.
-    pub balances: Balances,
+    /// The balance of each account of each store after everything had settled.
+    pub balances: ByRole<Balances>,
     /// What was done to backends.
     pub disturbed: Vec<Disturbed>,
     /// By message id. One is missing if its client never came to it.
     pub finished: Vec<Finished>,
-    /// What the store says of its work for the requests.
+    /// What the stores say of their work for the requests.
     pub usage: Usage,
 }

@@ -16,7 +16,7 @@ use super::error::TrialError;
 use super::handler::{Handler, Panic};
 use super::network::Network;
 use super::setting::{Finished, Setting, TrialRecord};
-use super::settle;
+use super::{settle, stores};
 use crate::experiment::{LoadSettings, Rate};
 use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Outage, Plan, Question, Surroundings};
 use crate::history::{self, LONG, Recorders};
@@ -28,8 +28,8 @@ use crate::terms::{AccountId, ByRole, ClientId, Effect, Layer, Leg, MessageId, R
 /// # Errors
 /// [`TrialError`] if a backend broke down, or a task panicked.
 pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
-    setting.store.reset(setting.load.accounts.get()).await?;
-    let before = setting.store.usage().await?;
+    stores::reset(setting).await?;
+    let before = stores::usage(setting).await?;
     let requests = requests(setting.seed, &setting.load);
     let (recorders, collector) = history::begin();
     let around = Arc::new(surroundings(setting, recorders.clone()));
@@ -57,21 +57,21 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     finished.sort_unstable_by_key(|f| f.message);
     around.landings.close();
     around.landings.wait().await;
-    if let Some(error) = around.alarm.reason() {
-        return Err(error.clone().into());
+    if let Some((role, error)) = around.alarm.reason() {
+        return Err(TrialError::at(*role, error.clone()));
     }
 
-    setting.store.quiesce().await?;
+    stores::quiesce(setting).await?;
     let settled = settle::retry_unresolved(setting, &requests, &finished, &around).await;
-    if let Some(error) = around.alarm.reason() {
-        return Err(error.clone().into());
+    if let Some((role, error)) = around.alarm.reason() {
+        return Err(TrialError::at(*role, error.clone()));
     }
     of_strategy(setting.strategy.name(), Ok(settled))?;
     drop((around, recorders));
-    setting.store.quiesce().await?;
-    let usage = setting.store.usage().await?.since(&before);
-    let ledger = setting.store.ledger().await?;
-    let balances = setting.store.balances().await?;
+    stores::quiesce(setting).await?;
+    let usage = stores::usage(setting).await?.since(&before);
+    let ledger = stores::ledgers(setting).await?.joined();
+    let balances = stores::balances(setting).await?;
     Ok(TrialRecord { requests, events: collector.collect(), ledger, balances, disturbed, finished, usage })
 }
 

@@ -13,7 +13,9 @@ use crate::service::contract::asker_of;
 use crate::service::modelled::{Asker, Holder, Timer, Waits};
 use crate::service::replayed::{Kept, Ran, ReplayDriver};
 use crate::service::{BackendError, HasIds, IdKind, Scope};
-use crate::terms::{AccountId, Balances, ByRole, Delivery, Entry, Failure, MessageId, Role, Session, Sessions, Token};
+use crate::terms::{
+    AccountId, Balances, ByRole, Delivery, Entry, Failure, Ledgers, MessageId, Role, Session, Sessions, Token,
+};
 use crate::world::{Acts, Op, Outcome};
 
 /// How many replays there are between two times that the tables are emptied.
@@ -103,17 +105,19 @@ impl Gate {
         (MessageId(self.base()), AccountId(self.first_account()))
     }
 
-    /// The effects of this replay, as they stand in the store.
+    /// The effects of this replay, as they stand in the stores.
     ///
     /// # Errors
-    /// [`BackendError`] if the store is gone.
-    pub fn rows(&mut self) -> Result<Vec<Entry>, BackendError> {
+    /// [`BackendError`] if a store is gone.
+    pub fn rows(&mut self) -> Result<Ledgers, BackendError> {
         let scope = self.scope();
-        let mut entries = Vec::new();
-        for driver in self.drivers.0.iter_mut().flatten() {
-            entries.extend(driver.ledger(&scope)?);
+        let mut ledgers = Ledgers::default();
+        for (role, driver) in self.drivers.iter_mut() {
+            if let Some(driver) = driver {
+                ledgers[role] = driver.ledger(&scope)?;
+            }
         }
-        Ok(entries)
+        Ok(ledgers)
     }
 
     /// The accounts and messages of this replay; everything where the tables are its own.
@@ -161,6 +165,23 @@ impl Gate {
     /// An account as the machine knows it; one of another replay is none that a request asks for.
     fn as_modelled(&self, account: AccountId) -> AccountId {
         AccountId(account.0.wrapping_sub(self.first_account()))
+    }
+
+    /// A ledger's entries as the machine knows them.
+    fn as_modelled_entries(&self, entries: &[Entry]) -> Vec<Entry> {
+        let (first, _) = self.place();
+        let number_of = |token: Token| {
+            let known = self.tokens.iter().find(|(_, real)| *real == token.0.get());
+            Token(known.and_then(|(number, _)| NonZeroI64::new(*number)).unwrap_or(token.0))
+        };
+        let numbered = entries.iter().zip(1..).map(|(entry, number)| Entry {
+            number,
+            message: MessageId(entry.message.0.wrapping_sub(first.0)),
+            account: self.as_modelled(entry.account),
+            token: entry.token.map(number_of),
+            ..*entry
+        });
+        numbered.collect()
     }
 
     fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
@@ -480,38 +501,23 @@ impl Grounds for Gate {
 
     /// As the model would have it: with the messages, the account and the tokens as the machine knows them.
     fn take_ledger(&mut self) -> Vec<Entry> {
-        let (first, _) = self.place();
         if self.trouble.is_some() {
             return Vec::new();
         }
         let read = self.rows();
-        let entries = self.note(read).unwrap_or_default();
-        let numbered = entries.into_iter().zip(1..).map(|(entry, number)| {
-            let number_of = |token: Token| {
-                let known = self.tokens.iter().find(|(_, real)| *real == token.0.get());
-                Token(known.and_then(|(number, _)| NonZeroI64::new(*number)).unwrap_or(token.0))
-            };
-            Entry {
-                number,
-                message: MessageId(entry.message.0.wrapping_sub(first.0)),
-                account: self.as_modelled(entry.account),
-                token: entry.token.map(number_of),
-                ..entry
-            }
-        });
-        numbered.collect()
+        let ledgers = self.note(read).unwrap_or_default();
+        Ledgers::new(|role| self.as_modelled_entries(&ledgers[role])).joined()
     }
 
-    fn balances(&mut self) -> Balances {
+    fn balances(&mut self) -> ByRole<Balances> {
         if self.trouble.is_some() {
-            return Vec::new();
+            return ByRole::default();
         }
         let scope = self.scope();
-        let mut balances = Balances::default();
-        for role in Role::ALL {
+        ByRole::new(|role| {
             let read = self.drivers[role].as_mut().map_or(Ok(Balances::default()), |driver| driver.balances(&scope));
-            balances.extend(self.note(read).unwrap_or_default());
-        }
-        balances.into_iter().map(|(account, balance)| (self.as_modelled(account), balance)).collect()
+            let balances = self.note(read).unwrap_or_default();
+            balances.into_iter().map(|(account, balance)| (self.as_modelled(account), balance)).collect()
+        })
     }
 }

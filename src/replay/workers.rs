@@ -142,7 +142,7 @@ pub struct ToldReplay {
     pub replayed: Replayed,
     /// What happened, with the responses of the real backends.
     pub story: Story,
-    /// The effects as they stand in the store.
+    /// The effects as they stand in the stores.
     pub rows: Vec<Entry>,
     pub kept: Option<Kept>,
 }
@@ -161,7 +161,7 @@ pub fn replay_and_tell(
     let mut replayer = Replayer::new(testbed, &work, &executor)?;
     let schedule = work.schedules.first().cloned().unwrap_or_default();
     let (replayed, lines) = replayer.tell(&schedule)?;
-    let rows = replayer.gate().rows().map_err(in_the_beginning)?;
+    let rows = replayer.gate().rows().map_err(in_the_beginning)?.joined();
     let kept = match keep {
         Some(folder) => replayer.into_gate().keep(folder).map_err(in_the_beginning)?,
         None => None,

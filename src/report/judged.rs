@@ -47,8 +47,8 @@ pub fn outcome(summary: &Summary) -> String {
     let so_far = if is_whole { "" } else { " so far" };
     let failures = match failed {
         0 => String::new(),
-        1 => " A trial failed: its strategy panicked or did not end, see above.".to_owned(),
-        many => format!(" {many} trials failed: their strategies panicked or did not end, see above."),
+        1 => " A trial failed, see above.".to_owned(),
+        many => format!(" {many} trials failed, see above."),
     };
     if all == 0 {
         return format!("No trial is finished: there is nothing to show.{failures}");

@@ -1,6 +1,7 @@
 //! Tables and whole reports in Markdown.
 
 use super::analysis::told;
+use super::at_each_store::at_each_store;
 use super::brief::{brief, plain};
 use super::guide::guide;
 use super::lifts::lifts_to_markdown;
@@ -61,7 +62,7 @@ pub fn document(shown: &Shown<'_>) -> String {
         out.push_str(&format!("\n## {}\n\n{table}\n{}\n", section.title, section.legend));
     }
     out.push('\n');
-    for line in references(summary, &experiment.references) {
+    for line in references(summary, &experiment.references).into_iter().chain(at_each_store(summary)) {
         out.push_str(&format!("{}\n\n", escape(&line)));
     }
     for (n, sentence) in told(&experiment.analysis, shown.facts).iter().enumerate() {

@@ -1,11 +1,13 @@
 //! Reports: one table model, many renderers. A report is a pure function of a run's folder.
 
 mod analysis;
+mod at_each_store;
 mod brief;
 mod compare;
 mod csv;
 mod diagram;
 mod facts;
+mod failed;
 mod figure;
 mod guide;
 mod html;
@@ -44,6 +46,7 @@ pub(crate) use tables::{TABLES, data, foremost_causes, table};
 
 // Open to the tests and the benches, which are crates of their own.
 pub use analysis::{told, unknown_name};
+pub use at_each_store::at_each_store;
 pub use brief::{brief, plain};
 pub use facts::Facts;
 pub use guide::guide;

@@ -1,5 +1,6 @@
 //! The tables of a run: which strategy held, what it cost, and why the others broke.
 
+use super::failed::without_a_row;
 use super::figure::{bound, grouped, percent, three_digits};
 use super::table::{Align, Table};
 use crate::results::{CellSummary, Summary, ViolationRate};
@@ -359,6 +360,20 @@ pub fn matrix(summary: &Summary) -> Table {
         let mut row: Vec<Vec<String>> = row.into_iter().map(|value| vec![value]).collect();
         row.push(violations(cell));
         table.push(row);
+    }
+    for failed in without_a_row(summary) {
+        let what = match failed.trials {
+            1 => "not judged: its trial failed".to_owned(),
+            many => format!("not judged: its {many} trials failed"),
+        };
+        let mut row = vec!["!".to_owned()];
+        row.extend(heads.iter().map(|(name, _)| match *name {
+            "faults" => failed.faults.to_owned(),
+            "at" => failed.point.to_owned(),
+            _ => failed.strategy.to_owned(),
+        }));
+        row.extend(["", "", "", "failed", &what].map(str::to_owned));
+        table.push(row.into_iter().map(|value| vec![value]).collect());
     }
     table
 }

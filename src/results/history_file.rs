@@ -2,6 +2,7 @@
 //! backends, the events in the order of time, how each request ended, the ledger, what the store used, and a last line with the
 //! counts, so that a truncated file is seen to be one.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::experiment::Point;
 use crate::history::Event;
 use crate::load::Finished;
 use crate::service::Usage;
-use crate::terms::{AccountId, Balances, Disturbed, Entry, Request, Retries, Shape};
+use crate::terms::{Balances, ByRole, Disturbed, Entry, Request, Retries, Role, Shape};
 
 /// How hard to compress: 3 is zstd's own default, and faster than the trial that it follows.
 const COMPRESSION: i32 = 3;
@@ -47,6 +48,9 @@ pub struct Header {
     pub point: Point,
     pub store: String,
     pub lock: Option<String>,
+    /// The service in each role besides these two.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub uses: BTreeMap<String, String>,
     pub seed: u64,
     pub requests: u32,
     /// How long a lease lived, in microseconds of the wall clock.
@@ -61,7 +65,7 @@ pub struct Recorded<'a> {
     pub events: &'a [Event],
     pub finished: &'a [Finished],
     pub ledger: &'a [Entry],
-    pub balances: &'a [(AccountId, i64)],
+    pub balances: &'a ByRole<Balances>,
     pub usage: Usage,
 }
 
@@ -74,9 +78,10 @@ pub struct SavedTrial {
     pub events: Vec<Event>,
     /// How requests ended for their clients; none in an older history, which does not say.
     pub finished: Option<Vec<Finished>>,
+    /// In the order of roles.
     pub ledger: Vec<Entry>,
-    /// The balance of each account in the end; none in a history that was saved before they were recorded.
-    pub balances: Option<Balances>,
+    /// The balance of each account of each store in the end; none in a history that was saved before they were recorded.
+    pub balances: Option<ByRole<Balances>>,
     /// What the store said of its work; none in an older history, which does not say.
     pub usage: Option<Usage>,
     /// Of the lines as they were read.
@@ -85,26 +90,29 @@ pub struct SavedTrial {
 
 impl SavedTrial {
     fn counts(&self) -> Counts {
+        let none = ByRole::default();
         let recorded = Recorded {
             requests: &self.requests,
             disturbed: &self.disturbed,
             events: &self.events,
             finished: self.finished.as_deref().unwrap_or_default(),
             ledger: &self.ledger,
-            balances: self.balances.as_deref().unwrap_or_default(),
+            balances: self.balances.as_ref().unwrap_or(&none),
             usage: self.usage.unwrap_or_default(),
         };
-        Counts::of(&recorded, self.balances.as_deref())
+        Counts::of(&recorded, self.balances.as_ref())
     }
 
-    /// What the trial leaves to be judged, by what clients of its strategy do without an answer, and by the shape of its effects.
+    /// What the trial leaves to be judged, by what clients of its strategy do without an answer, by the shape of its effects, and by
+    /// the roles of the stores that keep them.
     #[must_use]
-    pub fn evidence(&self, retries: Retries, shape: Shape) -> Evidence<'_> {
+    pub fn evidence<'a>(&'a self, retries: Retries, shape: Shape, effects: &'a [Role]) -> Evidence<'a> {
         Evidence {
             requests: &self.requests,
             events: &self.events,
             ledger: &self.ledger,
-            balances: self.balances.as_deref(),
+            balances: self.balances.as_ref(),
+            effects,
             disturbed: &self.disturbed,
             retries,
             shape,
@@ -139,14 +147,14 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Counts {
-    fn of(trial: &Recorded<'_>, balances: Option<&[(AccountId, i64)]>) -> Self {
+    fn of(trial: &Recorded<'_>, balances: Option<&ByRole<Balances>>) -> Self {
         let count = |length: usize| length as u64;
         Counts {
             disturbed: count(trial.disturbed.len()),
             events: count(trial.events.len()),
             done: count(trial.finished.len()),
             entries: count(trial.ledger.len()),
-            balances: balances.map(|balances| count(balances.len())),
+            balances: balances.map(|balances| balances.0.iter().map(|of_store| count(of_store.len())).sum()),
         }
     }
 }
@@ -177,8 +185,10 @@ pub fn write_history(path: &Path, header: &Header, recorded: Recorded<'_>) -> Re
         for entry in ledger {
             lines.write(&EntryLine::from(entry))?;
         }
-        for (account, balance) in balances {
-            lines.write(&BalanceLine { balance_of: account.0, is: *balance })?;
+        for (role, of_store) in balances.iter() {
+            for balance in of_store {
+                lines.write(&BalanceLine::new(role, *balance))?;
+            }
         }
         lines.write(&UsageLine::from(usage))?;
         lines.write(&EndLine { end: Counts::of(&recorded, Some(balances)) })?;
@@ -318,8 +328,11 @@ impl Reader<'_> {
                     trial.ledger.push(entry);
                 }
                 Some(b"{\"ba") => {
-                    let BalanceLine { balance_of, is } = self.parse(&line)?;
-                    trial.balances.get_or_insert_default().push((AccountId(balance_of), is));
+                    let (role, balance) = self
+                        .parse::<BalanceLine>(&line)?
+                        .balance()
+                        .ok_or_else(|| self.wrong("not a balance as the lab writes it".to_owned()))?;
+                    trial.balances.get_or_insert_default()[role].push(balance);
                 }
                 _ => {
                     let EndLine { end } = self.parse(&line)?;
@@ -330,6 +343,8 @@ impl Reader<'_> {
                     if end != found || trial.requests.len() != trial.header.requests as usize {
                         return Err(self.wrong("the counts at the end are not those of the lines before".to_owned()));
                     }
+                    // A file is input: its lines may stand in any order.
+                    trial.ledger.sort_by_key(|entry| entry.role);
                     trial.digest = hex(&self.hash.finalize());
                     return Ok(trial);
                 }

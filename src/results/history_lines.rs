@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::text::parse_delivery;
-use crate::terms::{AccountId, ClientId, Effect, Entry, MessageId, Request, Token};
+use crate::terms::{AccountId, ClientId, Effect, Entry, MessageId, Request, Role, Token};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,14 +26,42 @@ pub(super) struct EntryLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<std::num::NonZeroI64>,
     d: String,
+    /// The role of the store in whose ledger it stands; none is the first store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
 }
 
 /// The balance of an account in the end.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BalanceLine {
-    pub balance_of: u32,
-    pub is: i64,
+    balance_of: u32,
+    is: i64,
+    /// As in an entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+}
+
+/// How a line names a store: the first one needs no name.
+fn named(role: Role) -> Option<String> {
+    (role != Role::STORE).then(|| role.name().to_owned())
+}
+
+/// The store that a line names; none if there is no such role.
+fn role_of(at: Option<&str>) -> Option<Role> {
+    at.map_or(Some(Role::STORE), Role::from_name)
+}
+
+impl BalanceLine {
+    /// The line of an account's balance at the store in a role.
+    pub fn new(role: Role, (account, balance): (AccountId, i64)) -> Self {
+        BalanceLine { balance_of: account.0, is: balance, at: named(role) }
+    }
+
+    /// What the line says; none if it names no role.
+    pub fn balance(&self) -> Option<(Role, (AccountId, i64))> {
+        Some((role_of(self.at.as_deref())?, (AccountId(self.balance_of), self.is)))
+    }
 }
 
 impl From<&Entry> for EntryLine {
@@ -46,14 +74,16 @@ impl From<&Entry> for EntryLine {
             balance: entry.balance,
             token: entry.token.map(|token| token.0),
             d: entry.by.to_string(),
+            at: named(entry.role),
         }
     }
 }
 
 impl EntryLine {
-    /// What the line says; none if it names no delivery.
+    /// What the line says; none if it names no delivery or no role.
     pub fn entry(&self) -> Option<Entry> {
         Some(Entry {
+            role: role_of(self.at.as_deref())?,
             number: self.entry,
             message: MessageId(self.m),
             account: AccountId(self.account),

@@ -9,8 +9,8 @@ use crate::experiment::Point;
 use crate::quote::{shell, shell_path};
 use crate::service::LockKind;
 use crate::service::provision::Provision;
-use crate::strategy::name_fault;
-use crate::terms::StoreKind;
+use crate::strategy::{Strategy, name_fault};
+use crate::terms::{Role, StoreKind};
 
 /// Everything about a run that is not in its experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Meta {
     pub trials_planned: usize,
     pub store: String,
     pub lock: String,
+    /// The service in each role besides these two that the run's strategies need.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub uses: BTreeMap<String, String>,
     /// How servers without a URL were to be had.
     pub provision: String,
     /// The program that etcd ran as, if one was named.
@@ -43,7 +46,7 @@ pub struct Meta {
     /// The strategies that were skipped, each with the reason.
     #[serde(default)]
     pub skipped: BTreeMap<String, String>,
-    /// The trials that failed because of their strategy, each with the reason. They have no row.
+    /// The trials that failed because of their strategy or of a service that they alone need, each with the reason. They have no row.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, String>,
     /// The SHA-256 of the experiment's file as the run wrote it; none in an older run, which does not say.
@@ -81,6 +84,7 @@ impl Meta {
             trials_planned: 0,
             store: StoreKind::Sqlite.name().to_owned(),
             lock: LockKind::Embedded.name().to_owned(),
+            uses: BTreeMap::new(),
             provision: Provision::default().name().to_owned(),
             etcd_binary: None,
             skipped: BTreeMap::new(),
@@ -124,6 +128,9 @@ impl Meta {
         if self.lock_kind() != LockKind::Embedded {
             command.push_str(&format!(" --lock {}", self.lock));
         }
+        for (role, service) in self.uses.iter().filter(|(_, service)| **service != self.store) {
+            command.push_str(&format!(" --use {role}={service}"));
+        }
         if self.provision != Provision::default().name() {
             command.push_str(&format!(" --provision {}", self.provision));
         }
@@ -147,7 +154,7 @@ impl Meta {
             let what = || format!("`{key}` is '{value}', and there are: {}", names.join(", "));
             (!names.contains(&value)).then(|| (key, what()))
         };
-        let stores = StoreKind::NAMES.iter().map(|(_, name)| *name).collect();
+        let stores = || StoreKind::NAMES.iter().map(|(_, name)| *name).collect::<Vec<_>>();
         let locks = LockKind::NAMES.iter().map(|(_, name)| *name).collect();
         let ways = Provision::NAMES.iter().map(|(_, name)| *name).collect();
         let names = [("only_strategies", &self.only_strategies), ("only_faults", &self.only_faults)];
@@ -156,9 +163,11 @@ impl Meta {
             let own = std::iter::once(("experiment", &self.experiment));
             all.chain(own).find_map(|(key, name)| Some((key, format!("`{key}`: {}", name_fault(name)?))))
         };
-        known("store", &self.store, stores)
+        known("store", &self.store, stores())
             .or_else(|| known("lock", &self.lock, locks))
             .or_else(|| known("provision", &self.provision, ways))
+            .or_else(|| self.uses.keys().find_map(|role| known("uses", role, Role::ALL.map(Role::name).to_vec())))
+            .or_else(|| self.uses.values().find_map(|service| known("uses", service, stores())))
             .or_else(unnamed)
     }
 
@@ -166,6 +175,17 @@ impl Meta {
     #[must_use]
     pub fn is_of_this_build(&self) -> bool {
         self.oncelab == env!("CARGO_PKG_VERSION") && self.git_revision == env!("ONCELAB_GIT_REVISION")
+    }
+
+    /// The service in each role, besides store and lock, that a strategy needs.
+    #[must_use]
+    pub fn uses_of(&self, strategy: &dyn Strategy) -> BTreeMap<String, String> {
+        let needed = |role: &str| strategy.needs().iter().any(|need| need.role.name() == role);
+        self.uses
+            .iter()
+            .filter(|(role, _)| needed(role))
+            .map(|(role, service)| (role.clone(), service.clone()))
+            .collect()
     }
 
     /// The kind of lock service that the run was made with.

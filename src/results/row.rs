@@ -10,7 +10,7 @@ use super::row_fault::fault;
 use crate::check::{Fired, Made, Tally, Work};
 use crate::experiment::Cell;
 use crate::strategy::name_fault;
-use crate::terms::{Cause, FaultKind, Leg, Violation};
+use crate::terms::{Cause, FaultKind, Leg, Role, Violation};
 use crate::world::OpKind;
 
 /// What is kept of a trial besides its history.
@@ -101,6 +101,10 @@ impl TrialRow {
     pub(crate) fn record(&self) -> Vec<String> {
         let TrialRow { cell, tally, latency, .. } = self;
         let causes = tally.violations.iter().map(|((kind, cause), count)| format!("{kind}: {cause} = {count}"));
+        let at_stores = tally.at_stores.iter().map(|((role, kind, cause), count)| {
+            let role = role.name();
+            format!("{kind} at {role}: {cause} = {count}")
+        });
         let mut record = vec![
             self.trial.clone(),
             cell.strategy.clone(),
@@ -124,7 +128,7 @@ impl TrialRow {
         record.extend(counts.into_iter().chain(tally.work.counts()).map(|count| count.to_string()));
         record.extend(FaultKind::ALL.map(|fault| tally.fired.of(fault).to_string()));
         record.extend(Violation::ALL.map(|violation| tally.count(violation).to_string()));
-        record.push(causes.collect::<Vec<_>>().join("; "));
+        record.push(causes.chain(at_stores).collect::<Vec<_>>().join("; "));
         record.push(show_fired(&tally.fired));
         record.push(show_made(&tally.made));
         let figures = [self.elapsed_s, self.goodput_per_s, latency.p50, latency.p99, latency.p999, latency.max];
@@ -160,6 +164,7 @@ impl TrialRow {
         let column = |kind: &Violation| if *kind == Violation::Refused { "refusals" } else { kind.name() };
         let is_judged = |kind: &Violation| values.contains_key(column(kind));
         let not_judged: BTreeSet<Violation> = Violation::ALL.into_iter().filter(|kind| !is_judged(kind)).collect();
+        let Causes { violations, at_stores } = parse_causes(values.get("causes")?)?;
         let tally = Tally {
             requests: whole("requests")?,
             acknowledged: whole("acknowledged")?,
@@ -172,7 +177,8 @@ impl TrialRow {
             work: Work::from_counts(work),
             fired: fired(values)?,
             made: values.get("made").map_or(Some(Made::default()), |text| parse_made(text))?,
-            violations: parse_causes(values.get("causes")?)?,
+            violations,
+            at_stores,
             not_judged,
         };
         // The counts and their causes say the same thing twice; a file in which they do not was edited.
@@ -223,13 +229,35 @@ fn parse_count(text: &str) -> Option<u64> {
     text.parse().ok().filter(|count| *count <= MOST)
 }
 
-pub(super) fn parse_causes(text: &str) -> Option<BTreeMap<(Violation, Cause), u64>> {
-    let parse = |part: &str| {
+/// The causes of violations, with their counts: of all, and of those that are at a store.
+#[derive(Default)]
+pub(super) struct Causes {
+    pub violations: BTreeMap<(Violation, Cause), u64>,
+    at_stores: BTreeMap<(Role, Violation, Cause), u64>,
+}
+
+/// Reads `duplicate: redelivery = 3; duplicate at second: redelivery = 2`. Whatever is at a store is among all.
+pub(super) fn parse_causes(text: &str) -> Option<Causes> {
+    let mut causes = Causes::default();
+    for part in text.split("; ").filter(|part| !part.is_empty()) {
         let (kind, rest) = part.split_once(": ")?;
         let (cause, count) = rest.split_once(" = ")?;
-        Some(((Violation::from_name(kind)?, Cause::from_name(cause)?), parse_count(count)?))
+        let (cause, count) = (Cause::from_name(cause)?, parse_count(count)?);
+        match kind.split_once(" at ") {
+            None => causes.violations.insert((Violation::from_name(kind)?, cause), count),
+            Some((kind, role)) => {
+                causes.at_stores.insert((Role::from_name(role)?, Violation::from_name(kind)?, cause), count)
+            }
+        };
+    }
+    let at_stores = |why: &(Violation, Cause)| {
+        causes.at_stores.iter().filter(|((_, kind, cause), _)| (*kind, *cause) == *why).map(|(_, count)| count).sum()
     };
-    text.split("; ").filter(|part| !part.is_empty()).map(parse).collect()
+    let is_among_all = |why: (Violation, Cause)| {
+        let there: u64 = at_stores(&why);
+        causes.violations.get(&why).is_some_and(|all| there <= *all)
+    };
+    causes.at_stores.keys().all(|(_, kind, cause)| is_among_all((*kind, *cause))).then_some(causes)
 }
 
 /// Prints `request_lost on store = 3; crash = 4`.
@@ -347,6 +375,7 @@ mod tests {
             refused: 1,
             work: Work { attempts: 12, raft_writes: 3, ..Work::default() },
             violations: violations.into(),
+            at_stores: [((Role::SECOND, Violation::Duplicate, Cause::LateLanding), 2)].into(),
             ..Tally::default()
         };
         tally.fired.add(FaultKind::Crash, None, 4);
@@ -382,6 +411,20 @@ mod tests {
         let rows = vec![row(), TrialRow { lock: Some("embedded".to_owned()), ..row() }];
         write_rows(&path, &rows).expect("written");
         assert_eq!(read_rows(&path).expect("read"), rows);
+    }
+
+    #[test]
+    fn what_is_at_a_store_is_among_all() {
+        let all = "duplicate: redelivery = 3";
+        let read = |text: &str| parse_causes(&format!("{all}; {text}")).map(|causes| causes.at_stores.len());
+        assert_eq!(read("duplicate at second: redelivery = 3"), Some(1));
+        for not_among in [
+            "duplicate at second: redelivery = 4",
+            "lost at second: redelivery = 1",
+            "duplicate at third: redelivery = 1",
+        ] {
+            assert_eq!(read(not_among), None, "{not_among}");
+        }
     }
 
     #[test]

@@ -76,7 +76,8 @@ fn expected(column: &str, value: &str) -> Option<&'static str> {
 fn uneven(values: &BTreeMap<&str, &str>, kind: Violation) -> Option<String> {
     let count: u64 = values.get(kind.name())?.parse().ok()?;
     let causes = parse_causes(values.get("causes")?)?;
-    let sum: u64 = causes.iter().filter(|((violation, _), _)| *violation == kind).map(|(_, count)| count).sum();
+    let sum: u64 =
+        causes.violations.iter().filter(|((violation, _), _)| *violation == kind).map(|(_, count)| count).sum();
     (count != sum).then(|| format!("{kind} is {count}, and its causes add up to {sum}"))
 }
 

@@ -11,7 +11,7 @@ use crate::experiment::{Cell, ExpectedBy, Experiment, Point};
 use crate::fault::Level;
 use crate::stats::{mad, median, median_interval_95, upper_bound_95, wilson_95};
 use crate::strategy::{Registry, UnknownStrategy};
-use crate::terms::{Expected, FaultKind, Leg, Violation};
+use crate::terms::{Expected, FaultKind, Leg, Role, Violation};
 
 /// A run in one document.
 #[derive(Debug, Clone, Serialize)]
@@ -32,7 +32,7 @@ pub struct Summary {
     pub cells: Vec<CellSummary>,
     /// The strategies that were not run, each with the reason.
     pub skipped: BTreeMap<String, String>,
-    /// The trials that failed because of their strategy, each with the reason.
+    /// The trials that failed because of their strategy or of a service that they alone need, each with the reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, String>,
     /// The strategy that the others are compared with, trial by trial, if the experiment names one.
@@ -62,6 +62,10 @@ pub struct CellSummary {
     pub not_judged: Vec<&'static str>,
     /// Every other kind of violation with its count.
     pub violations: BTreeMap<&'static str, u64>,
+    /// The same at each store, of the kinds that are found at stores: where the strategy keeps effects elsewhere than in the first
+    /// store alone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub violations_by_role: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// The violations that were found, each with its share of the requests and the 95 % interval of that.
     pub rates: BTreeMap<&'static str, ViolationRate>,
     /// The violations that were found, with the counts of their causes.
@@ -265,7 +269,8 @@ impl CellSummary {
         let mut tally = Tally::default();
         rows.iter().for_each(|row| tally.add(&row.tally));
         let store = meta.store_kind();
-        let claim = registry.get(&cell.strategy)?.claim(store);
+        let strategy = registry.get(&cell.strategy)?;
+        let (claim, effects) = (strategy.claim(store), strategy.effects_in());
         // At a point of a sweep there may be no fault left.
         let here = experiment.at(&cell.point, registry).unwrap_or_else(|_| experiment.clone());
         let level = here.faults.iter().find(|level| level.name == cell.level).cloned().unwrap_or_else(Level::none);
@@ -301,8 +306,9 @@ impl CellSummary {
             operations: tally.operations,
             effects: tally.effects,
             violations: judged().map(|kind| (kind.name(), tally.count(kind))).collect(),
+            violations_by_role: by_role(&tally, effects),
             not_judged: tally.not_judged.iter().map(|kind| kind.name()).collect(),
-            rates: found().map(|kind| (kind.name(), ViolationRate::new(tally.count(kind), tally.requests))).collect(),
+            rates: found().map(|kind| (kind.name(), rate(&tally, kind, effects))).collect(),
             causes: found().map(|kind| (kind.name(), caused(kind))).collect(),
             tolerated: claim.tolerates.iter().map(|kind| kind.name()).collect(),
             upper_bound_95: clean.then(|| upper_bound_95(tally.acknowledged)).flatten(),
@@ -337,6 +343,24 @@ impl CellSummary {
             ),
         })
     }
+}
+
+/// How often each kind that is found at stores was found at each of them; nothing where effects are kept in the first store alone.
+fn by_role(tally: &Tally, effects: &[Role]) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+    let at = |role: Role| {
+        let kinds = Violation::ALL.into_iter().filter(|kind| kind.is_at_a_store() && !tally.not_judged.contains(kind));
+        kinds.map(|kind| (kind.name(), tally.count_at(role, kind))).collect()
+    };
+    let is_judged = |role: &Role| effects.contains(role) || tally.at_stores.keys().any(|(at, ..)| at == role);
+    let is_first_alone = effects == [Role::STORE] && tally.at_stores.is_empty();
+    let roles = Role::ALL.into_iter().filter(|role| !is_first_alone && is_judged(role));
+    roles.map(|role| (role.name(), at(role))).collect()
+}
+
+/// How often a violation was found: of the requests, or where each can be at several stores, of the effects that should be.
+fn rate(tally: &Tally, kind: Violation, effects: &[Role]) -> ViolationRate {
+    let places = if kind.is_at_a_store() { effects.len() as u64 } else { 1 };
+    ViolationRate::new(tally.count(kind), tally.requests * places)
 }
 
 fn fired_by_kind(tally: &Tally) -> BTreeMap<&'static str, u64> {

@@ -6,7 +6,7 @@ use super::any_op::ServiceKind;
 use super::list::for_each_service;
 use super::reachable::{Reachable, ReplaySite};
 use super::replayed::ReplayDriver;
-use super::{Backend, BackendError, Backends};
+use super::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
 
 macro_rules! any_driver {
@@ -24,6 +24,16 @@ macro_rules! any_driver {
             pub fn backend(self, backends: &Backends, role: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
                 match self {
                     $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::backend(backends, role, prefix)),*
+                }
+            }
+
+            /// The same service as a store whose ledger can be read; nothing if it keeps none.
+            ///
+            /// # Errors
+            /// [`BackendError`] if the service cannot be had in this role.
+            pub fn store_in(self, backends: &Backends, role: Role) -> Result<Option<Arc<dyn Store>>, BackendError> {
+                match self {
+                    $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::store(backends, role)),*
                 }
             }
         }

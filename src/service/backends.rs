@@ -1,15 +1,16 @@
-//! The backends of a run: a store, and a lock service for the strategies that need one.
+//! The backends of a run: a store, and a lock service and more stores for the strategies that need them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::more_stores::{FirstServer, MoreStores, WantedStore};
 use super::provision::{self, EtcdShape, Relay, Source, Started};
 use super::{
     Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, MariadbStore,
     NullStore, PostgresStore, Servers, SqliteStore, Store,
 };
 use crate::service::BackendSettings;
-use crate::terms::{BackendFault, Disturbance, StoreKind, Target};
+use crate::terms::{BackendFault, Disturbance, Role, StoreKind, Target};
 use crate::wire::Address;
 
 /// A kind of lock service.
@@ -55,6 +56,8 @@ pub struct Wanted {
     pub store_url: Option<String>,
     /// The endpoints of an etcd cluster.
     pub lock_urls: Vec<Endpoint>,
+    /// The stores that strategies of the run need besides the first.
+    pub more_stores: Vec<WantedStore>,
     /// Whether some strategy of the run needs a lock service.
     pub needs_lock: bool,
     /// How many handlers will connect at a time, at the most; 0 if that is not known.
@@ -78,6 +81,7 @@ impl Wanted {
 pub struct Backends {
     store_kind: StoreKind,
     store: Arc<dyn Store>,
+    more_stores: MoreStores,
     lock_kind: LockKind,
     /// Where handlers reach the lock service.
     endpoints: Vec<Endpoint>,
@@ -100,7 +104,9 @@ impl Backends {
     /// # Errors
     /// [`BackendError`] if one of them cannot be had.
     pub async fn start(wanted: &Wanted, settings: &BackendSettings) -> Result<Self, BackendError> {
+        let starts_more = wanted.more_stores.iter().any(|more| more.kind.is_server() && more.url.is_none());
         let starts_servers = (wanted.store.is_server() && wanted.store_url.is_none())
+            || starts_more
             || (wanted.with_etcd() && wanted.lock_urls.is_empty());
         provision::remove_leftovers(starts_servers.then_some(&wanted.source)).await;
 
@@ -132,7 +138,15 @@ impl Backends {
 
         let lock = LockBackend::reach(wanted, settings, &mut servers).await?;
         let store = reach_store(wanted, &mut servers, lock.lease).await?;
+        let first = servers.store_url(wanted).map(|url| FirstServer {
+            kind: wanted.store,
+            url,
+            stays: servers.store.is_none(),
+        });
+        let more_stores =
+            MoreStores::start(&wanted.more_stores, first.as_ref(), &wanted.source, (wanted.handlers, lock.lease)).await;
         let mut warnings = store.warnings().to_vec();
+        warnings.extend(more_stores.warnings());
         if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {
             warnings.push(USERS_OF_ETCD.to_owned());
         }
@@ -140,6 +154,7 @@ impl Backends {
             warnings,
             store_kind: wanted.store,
             store,
+            more_stores,
             lock_kind: if wanted.with_etcd() { LockKind::Etcd } else { LockKind::Embedded },
             endpoints: lock.endpoints,
             own_endpoints: lock.own_endpoints,
@@ -165,6 +180,7 @@ impl Backends {
         Backends {
             store_kind,
             store,
+            more_stores: MoreStores::default(),
             lock_kind: LockKind::Embedded,
             endpoints: vec![lock_server.endpoint()],
             own_endpoints: vec![lock_server.endpoint()],
@@ -200,6 +216,7 @@ impl Backends {
     /// # Errors
     /// [`BackendError`] if that is not possible.
     pub async fn remove_traces(&self, prefix: &str) -> Result<(), BackendError> {
+        self.more_stores.remove_traces().await;
         if self.lock_kind == LockKind::Etcd && self.servers.lock.is_none() {
             etcd(&self.own_endpoints, self.lease_ttl_s, self.timeout, prefix.to_owned()).remove_keys().await?;
         }
@@ -218,10 +235,18 @@ impl Backends {
         self.servers.store.as_ref().and_then(|started| started.urls().into_iter().next())
     }
 
-    /// The store.
+    /// The first store.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
+    }
+
+    /// The store in a role other than the first's.
+    ///
+    /// # Errors
+    /// [`BackendError`] if it could not be had, or the run has none.
+    pub fn store_in(&self, role: Role) -> Result<Arc<dyn Store>, BackendError> {
+        if role == Role::STORE { Ok(self.store()) } else { self.more_stores.get(role) }
     }
 
     /// The kind of the store.
@@ -252,6 +277,7 @@ impl Backends {
     #[must_use]
     pub fn describe(&self) -> Vec<(String, String)> {
         let mut settings = self.store.describe();
+        settings.extend(self.more_stores.describe());
         settings.extend(self.lock_settings.iter().cloned());
         for (role, started) in [("store", &self.servers.store), ("lock", &self.servers.lock)] {
             settings.extend(started.iter().map(|started| (format!("{role}_provision"), started.how.clone())));
@@ -347,6 +373,14 @@ async fn relay_to(
     let address = relay.address().clone();
     servers.store_relays.push(relay);
     Ok(Some(address))
+}
+
+impl Servers {
+    /// Where the first store's server is, if it has one.
+    fn store_url(&self, wanted: &Wanted) -> Option<String> {
+        let started = self.store.as_ref().map(Started::urls).and_then(|urls| urls.into_iter().next());
+        started.or_else(|| wanted.store_url.clone().filter(|_| wanted.store.is_server()))
+    }
 }
 
 /// The endpoints as handlers see them: behind relays, if the way there will be cut.

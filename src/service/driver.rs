@@ -76,6 +76,16 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// That of two stores together.
+    #[must_use]
+    pub fn and(&self, other: &Usage) -> Usage {
+        let both = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+        Usage {
+            kept_bytes: both(self.kept_bytes, other.kept_bytes),
+            logged_bytes: both(self.logged_bytes, other.logged_bytes),
+        }
+    }
+
     /// What has come on top of an earlier usage.
     #[must_use]
     pub fn since(&self, before: &Usage) -> Usage {

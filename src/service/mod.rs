@@ -24,6 +24,8 @@ mod kind;
 mod list;
 pub mod modelled;
 #[cfg(feature = "lab")]
+mod more_stores;
+#[cfg(feature = "lab")]
 mod password;
 #[cfg(feature = "lab")]
 pub mod provision;
@@ -62,6 +64,7 @@ pub use {
     endpoint::Endpoint,
     etcd::driver::{EtcdBackend, EtcdOptions},
     etcd::embedded::{EmbeddedLockServer, EmbeddedOptions},
+    more_stores::WantedStore,
     servers::Servers,
     settings::{BackendSettings, ClockSpeed, Timeouts},
     store::mariadb::MariadbStore,

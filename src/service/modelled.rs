@@ -8,13 +8,15 @@ use super::ids::Ids;
 use super::touched::Touched;
 use crate::service::etcd::model::LockModelFlaw;
 use crate::service::store::model::StoreModelFlaw;
-use crate::terms::{Balances, Delivery, Entry, MessageId, OutcomeOf, Profile, Session, Sessions};
+use crate::terms::{Balances, Delivery, Entry, MessageId, OutcomeOf, Profile, Role, Session, Sessions};
 
-/// Who asks.
+/// Who asks, and for what role of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Asker {
     /// The delivery, as the ledger names it.
     pub by: Delivery,
+    /// The role that the service is asked in.
+    pub role: Role,
     /// The id that whatever the operation makes will bear ([`IdKind::Asked`](super::IdKind::Asked)). An exploration names things
     /// by who asked for them, and not by who asked first.
     pub id: i64,

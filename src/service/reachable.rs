@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::contract::Service;
 use super::replayed::ReplayDriver;
-use super::{Backend, BackendError, Backends};
+use super::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
 
 /// Where a driver of a replay finds what it needs.
@@ -41,4 +41,12 @@ pub(crate) trait Reachable: Service {
     /// # Errors
     /// [`BackendError`] if the service cannot be had in this role.
     fn backend(backends: &Backends, role: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError>;
+
+    /// The same service as a store whose ledger can be read; nothing if it keeps none.
+    ///
+    /// # Errors
+    /// As [`backend`](Reachable::backend).
+    fn store(_: &Backends, _: Role) -> Result<Option<Arc<dyn Store>>, BackendError> {
+        Ok(None)
+    }
 }

@@ -3,6 +3,7 @@
 //! Invariant: no strategy knows which driver runs it, and no driver names a strategy.
 
 mod act_then_mark;
+mod act_then_mark_two_stores;
 mod actor;
 mod advisory_lock;
 mod at_least_once;
@@ -14,6 +15,7 @@ mod check_then_act_transaction;
 mod claim;
 mod claim_lease;
 mod claim_then_act;
+mod claim_then_act_two_stores;
 mod conditional_put;
 mod dedup_table;
 mod dedup_table_partitioned;
@@ -39,19 +41,21 @@ mod registry;
 mod row_lock;
 mod sequence_number;
 mod session_advisory_lock;
+mod transfer_two_stores;
+mod transfer_two_stores_keyed;
 
 pub use actor::Actor;
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, GIVING_UP, REDELIVERY};
 pub use name::{LONGEST_NAME, name_fault};
-pub use need::Need;
 pub(crate) use need::by_role;
+pub use need::{Need, SECOND_STORE};
 pub use registry::{Registry, UnknownStrategy};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
 
 use crate::terms::{Answer, Reply, Request, Role, Shape, StoreKind, Trouble};
-use crate::world::World;
+use crate::world::{ServiceKind, World};
 
 /// An algorithm that turns deliveries of a request into its effect.
 ///
@@ -108,6 +112,12 @@ pub trait Strategy: Send + Sync {
         &[Need::STORE]
     }
 
+    /// The roles of the stores that it keeps its effects in: it is judged at each of them, and a request is done when each holds its
+    /// effect. A store of marks or claims alone is not among them.
+    fn effects_in(&self) -> &'static [Role] {
+        &[Role::STORE]
+    }
+
     /// What works beside each of its deliveries.
     fn actors(&self) -> &'static [&'static dyn Actor] {
         &[]
@@ -127,6 +137,11 @@ pub trait Strategy: Send + Sync {
     /// Whether it needs a lock service.
     fn needs_lock_service(&self) -> bool {
         self.needs().iter().any(|need| need.role == Role::LOCK)
+    }
+
+    /// Whether it needs a store besides the first.
+    fn needs_another_store(&self) -> bool {
+        self.needs().iter().any(|need| need.service == ServiceKind::Store && need.role != Role::STORE)
     }
 
     /// Whether anything of it ends by itself after a time: the lease of a lock, or an id that was taken for a time.

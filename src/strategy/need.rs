@@ -1,7 +1,11 @@
 //! The services that a strategy needs, and in which roles.
 
+use crate::service::store::StoreService;
 use crate::terms::{ByRole, Role};
-use crate::world::ServiceKind;
+use crate::world::{At, ServiceKind};
+
+/// The second store, for `world.at(..)`.
+pub const SECOND_STORE: At<StoreService> = At::new(Role::SECOND);
 
 /// A service that a strategy needs.
 ///
@@ -10,11 +14,10 @@ use crate::world::ServiceKind;
 /// ```
 /// # use oncelab::explore::{Bound, Exploration, Limits};
 /// # use oncelab::strategy::{Claim, Need, Strategy, async_trait};
-/// # use oncelab::terms::{Reply, Request, Retries, Role, StoreKind, Violation};
-/// # use oncelab::world::{At, ServiceKind, World};
-/// use oncelab::service::store::StoreService;
+/// # use oncelab::terms::{Reply, Request, Retries, StoreKind, Violation};
+/// # use oncelab::world::World;
+/// use oncelab::strategy::SECOND_STORE;
 ///
-/// const SECOND: At<StoreService> = At::new(Role::SECOND);
 /// # struct MarkElsewhere;
 /// # #[async_trait]
 /// # impl Strategy for MarkElsewhere {
@@ -28,15 +31,15 @@ use crate::world::ServiceKind;
 /// #         Claim { promise: "nothing", retries: Retries::UntilAcknowledged, rules_out: &[], tolerates: &[], breaks: &[] }
 /// #     }
 /// fn needs(&self) -> &'static [Need] {
-///     &[Need::STORE, Need { role: Role::SECOND, service: ServiceKind::Store }]
+///     &[Need::STORE, Need::SECOND_STORE]
 /// }
 ///
 /// async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-///     if let Some(answer) = world.at(&SECOND).read_mark(request.id).await? {
+///     if let Some(answer) = world.at(&SECOND_STORE).read_mark(request.id).await? {
 ///         return Ok(answer);
 ///     }
 ///     let answer = world.store().apply(request).await?;
-///     world.at(&SECOND).write_mark(request.id, answer).await?;
+///     world.at(&SECOND_STORE).write_mark(request.id, answer).await?;
 ///     Ok(answer)
 /// }
 /// # }
@@ -54,6 +57,9 @@ pub struct Need {
 impl Need {
     /// A store that keeps the effects: what almost every strategy needs.
     pub const STORE: Need = Need { role: Role::STORE, service: ServiceKind::Store };
+    /// A second store. A strategy that keeps effects there says so in
+    /// [`effects_in`](crate::strategy::Strategy::effects_in).
+    pub const SECOND_STORE: Need = Need { role: Role::SECOND, service: ServiceKind::Store };
     /// A lock service.
     pub const LOCK: Need = Need { role: Role::LOCK, service: ServiceKind::Etcd };
 }

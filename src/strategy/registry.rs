@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Strategy, name_fault};
-use crate::terms::StoreKind;
+use crate::terms::{Role, StoreKind};
 
 /// No strategy has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,10 @@ impl Default for Registry {
         registry.register(super::dedup_window::DedupWindow);
         registry.register(super::dedup_table_partitioned::DedupTablePartitioned);
         registry.register(super::check_then_act_repeatable_read::CheckThenActRepeatableRead);
+        registry.register(super::claim_then_act_two_stores::ClaimThenActTwoStores);
+        registry.register(super::act_then_mark_two_stores::ActThenMarkTwoStores);
+        registry.register(super::transfer_two_stores::TransferTwoStores);
+        registry.register(super::transfer_two_stores_keyed::TransferTwoStoresKeyed);
         registry
     }
 }
@@ -98,13 +102,18 @@ impl Registry {
     /// ```
     ///
     /// # Panics
-    /// If the name is none by [`name_fault`], or if a strategy of this name is there already: two would be told apart nowhere.
+    /// If the name is none by [`name_fault`], if a strategy of this name is there already: two would be told apart nowhere; or if it
+    /// keeps its effects in no role, or in one that its needs do not name.
     pub fn register(&mut self, strategy: impl Strategy + 'static) {
         let name = strategy.name();
         if let Some(fault) = name_fault(name) {
             panic!("a strategy's name: {fault}");
         }
         assert!(self.names().all(|taken| taken != name), "two strategies are named '{name}'");
+        let needs = |role: &Role| strategy.needs().iter().any(|need| need.role == *role);
+        let effects = strategy.effects_in();
+        assert!(!effects.is_empty(), "'{name}' keeps its effects nowhere: name a role in `effects_in`");
+        assert!(effects.iter().all(needs), "'{name}' keeps effects in a role that its `needs` do not name");
         self.strategies.push(Arc::new(strategy));
     }
 

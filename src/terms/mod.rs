@@ -15,7 +15,7 @@ mod store_kind;
 mod violation;
 
 pub use disturbance::{BackendFault, Disturbance, Disturbed, Layer, Target};
-pub use entry::{Balances, Entry};
+pub use entry::{Balances, Entry, Ledgers, by_store};
 pub use expected::Expected;
 pub(crate) use expected::ExpectedVisitor;
 pub use fault_kind::FaultKind;

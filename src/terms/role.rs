@@ -5,7 +5,7 @@
 pub struct Role(u8);
 
 /// Every role by number: its name, and what its service is called in sentences and diagrams.
-const NAMES: [(&str, &str); 3] = [("store", "store"), ("lock", "lock service"), ("second", "second service")];
+const NAMES: [(&str, &str); 3] = [("store", "store"), ("lock", "lock service"), ("second", "second store")];
 
 // Sets of roles are sets of 8 bits; each role stands at its number.
 const _: () = {

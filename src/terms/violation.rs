@@ -100,6 +100,23 @@ impl Violation {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Whether it is found at a store, by the store's ledger; the others are about the message as a whole.
+    #[must_use]
+    pub fn is_at_a_store(self) -> bool {
+        match self {
+            Violation::Duplicate
+            | Violation::Wrong
+            | Violation::Denied
+            | Violation::Refused
+            | Violation::Lost
+            | Violation::Abandoned
+            | Violation::Late
+            | Violation::Stale
+            | Violation::Reverted => true,
+            Violation::Deviating | Violation::Stuck | Violation::Overlap => false,
+        }
+    }
+
     /// Every kind but these, which are so many as are missing: for a claim that speaks of every kind.
     ///
     /// # Panics

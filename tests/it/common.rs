@@ -7,7 +7,7 @@ use std::sync::Arc;
 use oncelab::check::{Case, Evidence, Tally, findings};
 use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
-use oncelab::load::{Outside, Setting, TrialError, TrialRecord, backends_of, run_trial};
+use oncelab::load::{Outside, Setting, TrialError, TrialRecord, backends_of, run_trial, stores_of};
 use oncelab::service::etcd::model::LockModelFlaw;
 use oncelab::service::{
     BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
@@ -20,9 +20,14 @@ use oncelab::world::World;
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oncelab"));
     command.current_dir(folder);
-    for variable in
-        ["NO_COLOR", "ONCELAB_STORE_URL", "ONCELAB_LOCK_URL", "ONCELAB_ETCD_BINARY", "ONCELAB_ETCD_BINARIES"]
-    {
+    for variable in [
+        "NO_COLOR",
+        "ONCELAB_STORE_URL",
+        "ONCELAB_LOCK_URL",
+        "ONCELAB_SECOND_URL",
+        "ONCELAB_ETCD_BINARY",
+        "ONCELAB_ETCD_BINARIES",
+    ] {
         command.env_remove(variable);
     }
     command
@@ -101,17 +106,17 @@ impl Trial {
         let server = EmbeddedLockServer::start(options).unwrap();
         let store = Arc::new(SqliteStore::with_flaw(self.store_flaw).unwrap());
         let backends = Backends::new(StoreKind::Sqlite, store, server, &settings);
-        let retries = strategy.claim(StoreKind::Sqlite).retries;
+        let (retries, effects) = (strategy.claim(StoreKind::Sqlite).retries, strategy.effects_in());
         let shape = strategy.shape();
         let setting = Setting {
             backends: backends_of(strategy.as_ref(), &backends, "test").unwrap(),
+            stores: stores_of(strategy.as_ref(), &backends).unwrap(),
             strategy,
             level: self.level.clone(),
             seed: self.seed,
             load: self.load.clone(),
             backend: settings,
             store_kind: StoreKind::Sqlite,
-            store: backends.store(),
             lease: backends.lease(),
             servers: Arc::downgrade(&backends.servers()),
             outside: Arc::new(Outside::here(self.load.handlers)),
@@ -122,6 +127,7 @@ impl Trial {
             events: &record.events,
             ledger: &record.ledger,
             balances: Some(&record.balances),
+            effects,
             disturbed: &record.disturbed,
             retries,
             shape,

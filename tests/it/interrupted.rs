@@ -178,6 +178,7 @@ fn a_panic_in_a_strategy_leaves_nothing_behind_and_keeps_the_finished_trials() {
             source: Source::default(),
             store_url: Some(url.clone()),
             lock_urls: Vec::new(),
+            more_stores: Vec::new(),
             needs_lock: false,
             handlers: 0,
             disturbances: Vec::new(),

@@ -4,7 +4,7 @@ use oncelab::service::modelled::{Asker, Model as _};
 use oncelab::service::store::model as store;
 use oncelab::service::store::{StoreOp, StoreResponse};
 use oncelab::service::{PostgresStore, SqliteStore, Store};
-use oncelab::terms::{Answer, Delivery, Failure, Isolation, LeaseId, Profile, Session};
+use oncelab::terms::{Answer, Delivery, Failure, Isolation, LeaseId, Profile, Role, Session};
 use oncelab::world::{Op, Outcome, Response};
 
 use crate::backends::{DONE, block_on, on_postgres, request, run};
@@ -44,7 +44,7 @@ async fn agrees_with(real: &dyn Store, profile: Profile) {
     let mut sessions = [real.connect().await.unwrap(), real.connect().await.unwrap()];
     let (mut model, mut ledger) = (store::Tables::new(profile, 1), Vec::new());
     for (n, (session, op, expected)) in script().into_iter().enumerate() {
-        let asker = Asker { by: Delivery::FIRST, id: 0 };
+        let asker = Asker { by: Delivery::FIRST, role: Role::LOCK, id: 0 };
         let own = StoreOp::try_from(op.of).unwrap();
         let modelled = model.call(Session(session), own, asker, &mut ledger).map(|outcome| outcome.map(Into::into));
         assert_eq!(modelled, Ok(expected), "the model of {profile:?}, step {n}: {op}");

@@ -41,4 +41,5 @@ mod servers;
 mod strangers;
 mod supply;
 mod twins;
+mod two_stores;
 mod wire;

@@ -32,6 +32,7 @@ impl Mounted {
             source,
             store_url: None,
             lock_urls: Vec::new(),
+            more_stores: Vec::new(),
             needs_lock: true,
             handlers: 0,
             disturbances: Vec::new(),

@@ -3,16 +3,19 @@
 use super::{LEASE, MadeStep};
 use crate::check::{Case, Evidence, Finding, findings};
 use crate::history::Event;
-use crate::terms::{Balances, Entry, MessageId, Reply, Request, Retries, Shape};
+use crate::terms::{Balances, ByRole, Entry, MessageId, Reply, Request, Retries, Role, Shape};
 
 /// A schedule that has come to its end.
 #[derive(Debug, Clone)]
 pub struct Executed {
     pub requests: Vec<Request>,
     pub events: Vec<Event>,
+    /// In the order of roles.
     pub ledger: Vec<Entry>,
-    /// The accounts' balances in the end; none before the end.
-    pub balances: Option<Balances>,
+    /// The balances of each store's accounts in the end; none before the end.
+    pub balances: Option<ByRole<Balances>>,
+    /// The roles of the stores that keep the strategy's effects.
+    pub effects: &'static [Role],
     pub retries: Retries,
     pub shape: Shape,
     /// The steps, without those of the fault-free retry.
@@ -29,7 +32,8 @@ impl Executed {
             requests: &self.requests,
             events: &self.events,
             ledger: &self.ledger,
-            balances: self.balances.as_deref(),
+            balances: self.balances.as_ref(),
+            effects: self.effects,
             disturbed: &[],
             retries: self.retries,
             shape: self.shape,

@@ -3,7 +3,7 @@
 use super::super::environment::Environment;
 use super::super::model_environment::ModelEnvironment;
 use crate::service::modelled::Model;
-use crate::terms::{Balances, Entry, Role};
+use crate::terms::{Balances, ByRole, Entry, by_store};
 
 /// What an execution asks of the backends beside its steps.
 pub(crate) trait Grounds: Environment {
@@ -15,10 +15,10 @@ pub(crate) trait Grounds: Environment {
     fn expired(&self) -> u64;
     /// How often somebody has waited for leases to expire that nobody kept alive any more.
     fn waits(&self) -> u64;
-    /// The effects that were committed, in their order, for the last time.
+    /// The effects that were committed, in the order of roles and of each ledger, for the last time.
     fn take_ledger(&mut self) -> Vec<Entry>;
-    /// The balances of the accounts that there are.
-    fn balances(&mut self) -> Balances;
+    /// The balances of the accounts that there are at each service.
+    fn balances(&mut self) -> ByRole<Balances>;
 }
 
 impl Grounds for ModelEnvironment {
@@ -37,10 +37,10 @@ impl Grounds for ModelEnvironment {
     }
 
     fn take_ledger(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.ledger)
+        by_store(std::mem::take(&mut self.ledger))
     }
 
-    fn balances(&mut self) -> Balances {
-        self.model(Role::STORE).balances()
+    fn balances(&mut self) -> ByRole<Balances> {
+        ByRole::new(|role| self.model(role).map_or_else(Balances::default, Model::balances))
     }
 }

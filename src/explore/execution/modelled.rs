@@ -4,7 +4,7 @@ use super::{Executed, Execution};
 use crate::explore::rules::Rules;
 use crate::explore::schedule::{Fate, Step};
 use crate::explore::{ExploreError, Why};
-use crate::terms::Entry;
+use crate::terms::{Entry, by_store};
 
 impl Execution<'_> {
     /// The effects so far.
@@ -115,8 +115,9 @@ impl Execution<'_> {
         Executed {
             requests: self.of.requests.clone(),
             events: self.events.clone(),
-            ledger: self.backends.ledger.clone(),
+            ledger: by_store(self.backends.ledger.clone()),
             balances: None,
+            effects: self.of.effects,
             retries: self.of.retries,
             shape: self.of.strategy.shape(),
             made: self.made.clone(),

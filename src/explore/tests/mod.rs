@@ -7,6 +7,7 @@ mod engines;
 mod minimal;
 mod strangers;
 mod traces;
+mod two_stores;
 
 use std::collections::BTreeMap;
 

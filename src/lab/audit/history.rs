@@ -1,5 +1,6 @@
 //! A history against its row: the header, the requests, every statistic, the course.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::judged;
@@ -59,7 +60,8 @@ pub(super) fn hold(
         requests: &record.requests,
         events: &record.events,
         ledger: &record.ledger,
-        balances: has_balances.then_some(record.balances.as_slice()),
+        balances: has_balances.then_some(&record.balances),
+        effects: planned.effects,
         disturbed: &record.disturbed,
         retries: planned.retries,
         shape: planned.shape,
@@ -109,6 +111,7 @@ fn hold_header(folder: &RunFolder, file: &str, header: &Header, planned: &Planne
         ("point", header.point.to_string(), cell.point.to_string()),
         ("store", header.store.clone(), folder.meta.store.clone()),
         ("lock", header.lock.clone().unwrap_or_default(), planned.lock.clone().unwrap_or_default()),
+        ("uses", in_words(&header.uses), in_words(&planned.uses)),
         ("seed", header.seed.to_string(), planned.plan.seed.to_string()),
         ("requests", header.requests.to_string(), planned.load.requests.to_string()),
         ("schema", header.schema.to_string(), folder.meta.schema.to_string()),
@@ -119,6 +122,11 @@ fn hold_header(folder: &RunFolder, file: &str, header: &Header, planned: &Planne
         let what = both(&shown(&found), &shown(&right), "the trial's plan has");
         audit.add(folder, place, format!("in its header {what}"), Remedy::MakeTrialAgain);
     }
+}
+
+/// The services in roles, as a line.
+fn in_words(uses: &BTreeMap<String, String>) -> String {
+    uses.iter().map(|(role, service)| format!("{role}={service}")).collect::<Vec<_>>().join(" ")
 }
 
 /// How long leases lived: what etcd granted, or what the embedded server was told.

@@ -103,7 +103,7 @@ pub struct Audit {
     pub disagreements: Vec<Disagreement>,
     /// The planned trials that the run has not come to.
     pub missing: Vec<String>,
-    /// The trials that failed because of their strategy, each with the reason.
+    /// The trials that failed, each with the reason.
     pub failed: BTreeMap<String, String>,
     /// What could not be judged, and why.
     pub not_judged: BTreeSet<String>,

@@ -8,7 +8,7 @@ use super::{Audit, Remedy};
 use crate::experiment::{Experiment, ExperimentError, LoadSettings, Point, TrialPlan, matrix, strategies};
 use crate::results::{Files, RunFolder, TrialRow};
 use crate::strategy::Registry;
-use crate::terms::{Retries, Shape};
+use crate::terms::{Retries, Role, Shape};
 
 /// A trial as it was to be run.
 pub(super) struct Planned {
@@ -18,6 +18,10 @@ pub(super) struct Planned {
     pub lock: Option<String>,
     pub retries: Retries,
     pub shape: Shape,
+    /// The roles of the stores that keep the strategy's effects.
+    pub effects: &'static [Role],
+    /// The service in each role besides store and lock.
+    pub uses: BTreeMap<String, String>,
 }
 
 /// The trials of a run in the order in which they run, without those of strategies that were skipped.
@@ -37,6 +41,8 @@ pub(super) fn planned(folder: &RunFolder, registry: &Registry) -> Result<Vec<Pla
                 lock: strategy.needs_lock_service().then(|| meta.lock.clone()),
                 retries: strategy.claim(meta.store_kind()).retries,
                 shape: strategy.shape(),
+                effects: strategy.effects_in(),
+                uses: meta.uses_of(strategy.as_ref()),
                 plan,
             });
         }

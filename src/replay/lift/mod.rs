@@ -63,6 +63,10 @@ pub enum LiftError {
     ClientGaveUp,
     #[error("the strategy has actors, and a history does not say which operations are theirs")]
     HasActors,
+    #[error(
+        "the strategy has a second store, and lifting knows one: `oncelab explore` gives the shortest schedule for each of its violations"
+    )]
+    SeveralStores,
     #[error("the message has no operation")]
     NoOperation,
     /// The model does not do what the history says, whichever operation goes first.
@@ -99,6 +103,9 @@ impl Lifting<'_> {
     fn lift(&self) -> Result<Lifted, LiftError> {
         if !self.strategy.actors().is_empty() {
             return Err(LiftError::HasActors);
+        }
+        if self.strategy.needs_another_store() {
+            return Err(LiftError::SeveralStores);
         }
         if self.case.evidence.retries == Retries::Never && self.outlives_its_client() {
             return Err(LiftError::ClientGaveUp);

@@ -1,6 +1,6 @@
 //! A diagram as a sequence diagram of Mermaid, which code hosts and editors draw from text.
 
-use super::{DiagramRow, broken, lane_title, rows, title};
+use super::{DiagramRow, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 
 /// The diagram of a schedule, in Mermaid's words.
@@ -43,7 +43,7 @@ fn statements(row: &DiagramRow, all: &str) -> Vec<String> {
             note(at.name(), &format!("the {what} of {} expires", lane_name(*lane)))
         }
         DiagramRow::Told { lane, what } => lane_note(*lane, what),
-        DiagramRow::Broken { violation } => note(all, &format!("✗ {}", broken(*violation))),
+        DiagramRow::Broken { what } => note(all, &format!("✗ {what}")),
         DiagramRow::Aside { what } => note(all, what),
     }
 }

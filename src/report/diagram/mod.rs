@@ -11,7 +11,7 @@ pub use svg::to_svg;
 pub(super) use svg::{inline_style, to_inline_svg};
 pub use text::to_diagram;
 
-use crate::explore::{Fate, Line, Story, lane_name, meaning};
+use crate::explore::{Fate, Line, Story, lane_name};
 use crate::terms::{Leg, Violation};
 
 /// One thing that is drawn, from top to bottom.
@@ -48,7 +48,7 @@ enum DiagramRow {
     },
     /// Here it is broken.
     Broken {
-        violation: Violation,
+        what: String,
     },
     /// Words across the diagram.
     Aside {
@@ -65,15 +65,15 @@ fn rows(story: &Story) -> Vec<DiagramRow> {
             ran_on = true;
             rows.push(DiagramRow::Aside { what: "and then, without faults".to_owned() });
         }
-        rows_of(line, &mut rows);
+        rows_of(story, line, &mut rows);
     }
     let shown = story.shown_in_the_end();
     rows.extend(story.end().into_iter().take(story.retried.len()).map(|what| DiagramRow::Aside { what }));
-    rows.extend(shown.into_iter().map(|violation| DiagramRow::Broken { violation }));
+    rows.extend(shown.into_iter().map(|violation| DiagramRow::Broken { what: story.words_for(violation) }));
     rows
 }
 
-fn rows_of(line: &Line, rows: &mut Vec<DiagramRow>) {
+fn rows_of(story: &Story, line: &Line, rows: &mut Vec<DiagramRow>) {
     let lane = line.step.lane;
     let (did, learned) = (line.did.clone(), line.learned.clone());
     if line.waited {
@@ -88,14 +88,10 @@ fn rows_of(line: &Line, rows: &mut Vec<DiagramRow>) {
         }
     });
     let (by_telling, by_doing) = line.shows.iter().partition::<Vec<Violation>, _>(|it| **it == Violation::Deviating);
-    rows.extend(by_doing.into_iter().map(|violation| DiagramRow::Broken { violation }));
+    let broken = |violation: Violation| DiagramRow::Broken { what: story.words_for(violation) };
+    rows.extend(by_doing.into_iter().map(broken));
     rows.extend(line.told.clone().map(|what| DiagramRow::Told { lane, what }));
-    rows.extend(by_telling.into_iter().map(|violation| DiagramRow::Broken { violation }));
-}
-
-/// The words of a violation.
-fn broken(violation: Violation) -> String {
-    format!("{violation}: {}", meaning(violation))
+    rows.extend(by_telling.into_iter().map(broken));
 }
 
 /// The title of a diagram.

@@ -1,6 +1,6 @@
 //! A diagram as SVG that stands alone, and reads well in light and dark.
 
-use super::{DiagramRow, broken, lane_title, rows, title};
+use super::{DiagramRow, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::report::plot::escape;
 use crate::terms::{Leg, Role};
@@ -163,9 +163,9 @@ impl Drawing {
                 self.add(&format!("<circle class=\"tip\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>"));
                 self.words("told", self.words + 6, what);
             }
-            DiagramRow::Broken { violation } => {
+            DiagramRow::Broken { what } => {
                 self.y += 36;
-                let (y, text) = (self.y, escape(&broken(*violation)));
+                let (y, text) = (self.y, escape(what));
                 self.add(&format!(
                     "<rect class=\"broken-box\" x=\"20\" y=\"{}\" width=\"{}\" height=\"26\" rx=\"4\"/>\
                      <text class=\"broken\" x=\"32\" y=\"{}\">✗ {text}</text>",

@@ -1,6 +1,6 @@
 //! A diagram in text of at most 80 columns.
 
-use super::{DiagramRow, broken, rows, title};
+use super::{DiagramRow, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::terms::{Leg, Role};
 
@@ -135,8 +135,8 @@ fn lines(row: &DiagramRow, places: &Places) -> Vec<Canvas> {
             line.put(Places::lane(*lane), '◆');
             line.write(words, what, places.end());
         }
-        DiagramRow::Broken { violation } => {
-            let text = format!("▌ {} ▐", broken(*violation));
+        DiagramRow::Broken { what } => {
+            let text = format!("▌ {} ▐", what);
             let mut broken = Canvas(vec![' '; WIDTH]);
             broken.write(FIRST_LANE, &text, WIDTH);
             return vec![broken];

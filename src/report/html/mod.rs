@@ -5,6 +5,7 @@ mod pictures;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Serialize;
 
+use super::at_each_store::at_each_store;
 use super::brief::brief;
 use super::guide::guide;
 use super::plot::{COLOURS, STYLE, escape};
@@ -183,6 +184,7 @@ fn views(shown: &Shown<'_>) -> Vec<SectionView> {
     views.push(reproduction(shown));
     let mut paragraphs = told(&experiment.analysis, shown.facts);
     paragraphs.extend(references(summary, &experiment.references));
+    paragraphs.extend(at_each_store(summary));
     if !paragraphs.is_empty() {
         views.push(SectionView {
             name: "analysis".to_owned(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::program::{Act, Gives};
 use super::{Does, StoreOp, StoreResponse};
 use crate::service::{AnyOp, Backend, BackendError, Connection, Outcome, Pending, Store, own};
-use crate::terms::{AccountId, Answer, Balances, Delivery, Entry};
+use crate::terms::{AccountId, Answer, Balances, Delivery, Entry, Role};
 
 /// Answers every operation at once, as if it had gone well and nothing had been there before.
 #[derive(Default)]
@@ -40,7 +40,16 @@ impl NullSession {
     fn apply(&mut self, op: StoreOp, by: Delivery) -> Option<i64> {
         let (account, amount) = (op.effect().account, i64::from(op.effect().amount));
         let balance = self.accounts.add(account, amount)?;
-        self.entries.push(Entry { number: 0, message: op.message(), account, amount, balance, token: op.token(), by });
+        self.entries.push(Entry {
+            role: Role::STORE,
+            number: 0,
+            message: op.message(),
+            account,
+            amount,
+            balance,
+            token: op.token(),
+            by,
+        });
         Some(balance)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{StoreService, mariadb, postgres, sqlite};
 use crate::service::reachable::{Reachable, ReplaySite};
 use crate::service::replayed::ReplayDriver;
-use crate::service::{Backend, BackendError, Backends};
+use crate::service::{Backend, BackendError, Backends, Store};
 use crate::terms::{Role, StoreKind};
 
 impl Reachable for StoreService {
@@ -20,13 +20,10 @@ impl Reachable for StoreService {
     }
 
     fn backend(backends: &Backends, role: Role, _: &str) -> Result<Arc<dyn Backend>, BackendError> {
-        if role == Role::STORE {
-            return Ok(backends.store());
-        }
-        Err(BackendError {
-            backend: role.name(),
-            what: "a run has one store, and it is in the role 'store'".to_owned(),
-            remedy: Some("explore or replay a strategy with two stores".to_owned()),
-        })
+        Ok(backends.store_in(role)?)
+    }
+
+    fn store(backends: &Backends, role: Role) -> Result<Option<Arc<dyn Store>>, BackendError> {
+        backends.store_in(role).map(Some)
     }
 }

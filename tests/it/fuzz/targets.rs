@@ -11,7 +11,7 @@ use oncelab::load;
 use oncelab::report::{unknown_name, with_tables};
 use oncelab::results::{FileError, SavedTrial, read_history};
 use oncelab::strategy::Registry;
-use oncelab::terms::{Retries, Shape};
+use oncelab::terms::{Retries, Role, Shape};
 
 use super::mutator::Mutator;
 use super::{inputs, is_tried, try_all};
@@ -140,7 +140,7 @@ fn a_point_is_read_or_refused() {
 /// Judges what was read.
 pub fn judged(saved: &SavedTrial) {
     for retries in [Retries::Never, Retries::UntilAcknowledged] {
-        let case = Case::new(saved.evidence(retries, Shape::Account));
+        let case = Case::new(saved.evidence(retries, Shape::Account, &[Role::STORE]));
         let tally = Tally::new(&case, &findings(&case));
         assert_eq!(tally.events, saved.events.len() as u64);
     }

@@ -32,6 +32,7 @@ impl Mounted {
             source: processes(),
             store_url: None,
             lock_urls: Vec::new(),
+            more_stores: Vec::new(),
             needs_lock: false,
             handlers: 0,
             disturbances: Vec::new(),

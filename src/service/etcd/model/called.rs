@@ -130,13 +130,13 @@ impl LockService {
 mod tests {
     use super::*;
     use crate::service::contract::asked_id;
-    use crate::terms::{Delivery, MessageId};
+    use crate::terms::{Delivery, MessageId, Role};
 
     #[test]
     fn the_newest_timer_of_a_holder_fires_first_and_then_the_next() {
         let mut service = LockService::default();
         for (lane, number) in [(0, 0), (0, 1), (1, 0)] {
-            let by = Asker { by: Delivery::FIRST, id: asked_id(lane, 0, number) };
+            let by = Asker { by: Delivery::FIRST, role: Role::LOCK, id: asked_id(lane, 0, number) };
             assert!(service.call(Session(0), LockOp::GrantLease, by, &mut Vec::new()).is_ok());
         }
         let holder = Holder { lane: 0, attempt: 0, session: Session(0), message: MessageId(0) };

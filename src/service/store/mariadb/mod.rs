@@ -17,7 +17,7 @@ use super::ledger;
 use super::program::{LONG_US, StoreTable};
 use super::unreachable::Unreachable;
 use crate::service::{Backend, BackendError, Connection, Pending, Store, Usage};
-use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
+use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Role, Token};
 use crate::wire::Address;
 pub use overseer::MariadbOverseer;
 use session::MariadbSession;
@@ -349,6 +349,7 @@ fn entry(row: &MySqlRow) -> Result<Entry, sqlx::Error> {
     let token: Option<i64> = row.try_get("token")?;
     let number = |column: &str| row.try_get::<i64, _>(column);
     Ok(Entry {
+        role: Role::STORE,
         number: number("number")?.unsigned_abs(),
         message: MessageId(ledger::id(number("message")?)),
         account: AccountId(ledger::id(number("account")?)),

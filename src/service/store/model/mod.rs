@@ -179,7 +179,7 @@ impl Model for Tables {
             Does::Begin => self.begin(on, op.level()),
             Does::Commit => Ok(self.commit(on, ledger)),
             Does::Rollback => Ok(self.rollback(on)),
-            Does::Rows(program) => self.statement(on, op, program, by.by, ledger),
+            Does::Rows(program) => self.statement(on, op, program, by, ledger),
             Does::Own => panic!("`{op}` is not modelled"),
         }
     }

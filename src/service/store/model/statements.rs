@@ -2,10 +2,10 @@
 
 use super::{StoreModelFlaw, Tables, note_place, value_place};
 use super::{rows::Insertion, rows::Note, rows::Row};
-use crate::service::modelled::{Called, Waits};
+use crate::service::modelled::{Asker, Called, Waits};
 use crate::service::store::program::{Act, KEPT, OnConflict, Parameter, Program, StoreTable, TAKEN};
 use crate::service::store::{StoreOp, StoreOutcome, StoreResponse};
-use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Session, Sessions};
+use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Role, Session, Sessions};
 
 /// Why a statement has no outcome yet, or a bad one.
 enum Halt {
@@ -27,6 +27,7 @@ struct Maker {
     /// Where its transaction is among the open ones; without one the statement is a transaction of its own.
     at: Option<usize>,
     by: Delivery,
+    role: Role,
 }
 
 impl Tables {
@@ -35,7 +36,7 @@ impl Tables {
         session: Session,
         op: StoreOp,
         program: &Program,
-        by: Delivery,
+        asker: Asker,
         ledger: &mut Vec<Entry>,
     ) -> Called<StoreResponse> {
         let at = self.transaction(session);
@@ -53,7 +54,7 @@ impl Tables {
         {
             return Ok(program.gives.without_account());
         }
-        let maker = Maker { session, at, by };
+        let maker = Maker { session, at, by: asker.by, role: asker.role };
         match self.carry_out(maker, op, program, ledger) {
             Ok(outcome) => Ok(outcome),
             Err(Halt::Waits(waits)) => Err(waits),
@@ -267,6 +268,7 @@ impl Tables {
 
     fn append(&mut self, maker: Maker, op: StoreOp, balance: Option<i64>, ledger: &mut Vec<Entry>) {
         let entry = Entry {
+            role: maker.role,
             number: ledger.len() as u64 + 1,
             message: op.message(),
             account: op.effect().account,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::service::modelled::Waits;
 use crate::terms::Sessions;
-use crate::terms::{Answer, ClientId, Delivery, Effect, Isolation, LeaseId, Request, Token};
+use crate::terms::{Answer, ClientId, Delivery, Effect, Isolation, LeaseId, Request, Role, Token};
 use std::num::NonZeroI64;
 
 const A: Session = Session(0);
@@ -27,7 +27,7 @@ impl Lab {
     }
 
     fn does(&mut self, session: Session, op: StoreOp) -> Called<StoreResponse> {
-        self.store.call(session, op, Asker { by: Delivery::FIRST, id: 0 }, &mut self.ledger)
+        self.store.call(session, op, Asker { by: Delivery::FIRST, role: Role::STORE, id: 0 }, &mut self.ledger)
     }
 
     fn begins(&mut self, session: Session, isolation: Isolation) {

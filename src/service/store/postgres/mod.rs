@@ -18,7 +18,7 @@ use sqlx::{ConnectOptions, Connection as _, Executor, Row};
 use super::ledger;
 use super::unreachable::Unreachable;
 use crate::service::{Backend, BackendError, Connection, Pending, Store, Usage, Way};
-use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
+use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Role, Token};
 use crate::wire::{Address, Protocol};
 pub use overseer::PostgresOverseer;
 use session::PostgresSession;
@@ -46,6 +46,8 @@ pub struct PostgresStore {
     ttl_us: i64,
     settings: Vec<(String, String)>,
     warnings: Vec<String>,
+    /// Another store of the run counts what the server writes to its log.
+    is_beside_another: bool,
     /// The server's process behind the keeper.
     keeper_pid: i32,
     /// Shows for as long as the run lasts that its schema is in use.
@@ -107,6 +109,7 @@ impl PostgresStore {
             ttl_us: super::program::LONG_US,
             settings,
             warnings,
+            is_beside_another: false,
             keeper_pid,
             _keeper: keeper,
         };
@@ -147,6 +150,12 @@ impl PostgresStore {
     #[must_use]
     pub fn through(self, address: &Address) -> Self {
         PostgresStore { handlers: at(&self.options, address), ..self }
+    }
+
+    /// The same, at a server whose log another store of the run counts: the log is the server's, and not a schema's.
+    #[must_use]
+    pub fn beside_another(self) -> Self {
+        PostgresStore { is_beside_another: true, ..self }
     }
 
     /// The schema of this run.
@@ -227,7 +236,8 @@ impl PostgresStore {
         let sizes =
             sqlx::query_as::<_, (i64, i64)>(sqlx::AssertSqlSafe(statements::usage())).fetch_one(&mut connection).await;
         let (kept, logged) = sizes.map_err(|error| broken(&error))?;
-        Ok(Usage { kept_bytes: Some(kept.unsigned_abs()), logged_bytes: Some(logged.unsigned_abs()) })
+        let logged = if self.is_beside_another { 0 } else { logged.unsigned_abs() };
+        Ok(Usage { kept_bytes: Some(kept.unsigned_abs()), logged_bytes: Some(logged) })
     }
 
     async fn read_ledger(&self) -> Result<Vec<Entry>, BackendError> {
@@ -331,6 +341,7 @@ fn entry(row: &sqlx::postgres::PgRow) -> Result<Entry, sqlx::Error> {
     let small = |column: &str| Ok::<u8, sqlx::Error>(ledger::small(row.try_get::<i16, _>(column)?.into()));
     let whole = |column: &str| Ok::<u32, sqlx::Error>(ledger::id(row.try_get::<i64, _>(column)?));
     Ok(Entry {
+        role: Role::STORE,
         number: row.try_get::<i64, _>("number")?.unsigned_abs(),
         message: MessageId(whole("message")?),
         account: AccountId(whole("account")?),

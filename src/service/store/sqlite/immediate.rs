@@ -16,7 +16,7 @@ use crate::service::store::ledger;
 use crate::service::store::program::{self, LONG_US};
 use crate::service::store::{Does, StoreOp, StoreResponse};
 use crate::service::{BackendError, Scope};
-use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, OutcomeOf, Token};
+use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, OutcomeOf, Role, Token};
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,6 +251,7 @@ fn first_of(statement: &mut Statement<'_>) -> rusqlite::Result<Option<Option<i64
 
 fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
+        role: Role::STORE,
         number: row.get::<_, i64>(0)?.unsigned_abs(),
         message: MessageId(ledger::id(row.get(1)?)),
         account: AccountId(ledger::id(row.get(2)?)),

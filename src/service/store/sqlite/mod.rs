@@ -17,7 +17,7 @@ use sqlx::{ConnectOptions, Connection as _, Row};
 use super::ledger;
 use crate::service::provision::{Keeps, temporary_folder, what_lets_files_be_opened};
 use crate::service::{Backend, BackendError, Connection, Pending, Store, Usage};
-use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Token};
+use crate::terms::{AccountId, Balances, Delivery, Entry, MessageId, Role, Token};
 pub use immediate::{Immediate, ImmediateConnection};
 use session::SqliteSession;
 
@@ -149,6 +149,7 @@ impl Database {
 fn entry(row: &sqlx::sqlite::SqliteRow) -> Result<Entry, sqlx::Error> {
     let token: Option<i64> = row.try_get("token")?;
     Ok(Entry {
+        role: Role::STORE,
         number: row.try_get::<i64, _>("number")?.unsigned_abs(),
         message: MessageId(ledger::id(row.try_get("message")?)),
         account: AccountId(ledger::id(row.try_get("account")?)),

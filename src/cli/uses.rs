@@ -1,0 +1,269 @@
+//! `--use ROLE=SERVICE[@URL]`: which service plays a role besides store and lock.
+
+use std::collections::BTreeMap;
+
+use super::UsageError;
+use crate::results::Meta;
+use crate::service::{Endpoint, WantedStore};
+use crate::strategy::Registry;
+use crate::suggest::{did_you_mean, nearest};
+use crate::terms::{Role, StoreKind};
+use crate::world::ServiceKind;
+
+/// What plays the roles that were named, each once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Uses(Vec<Use>);
+
+/// What plays a role.
+#[derive(Debug, PartialEq, Eq)]
+struct Use {
+    role: Role,
+    kind: StoreKind,
+    /// May hold a password: it is never printed.
+    url: Option<String>,
+    /// Whether the command names it, and not the environment of all commands.
+    is_asked_for: bool,
+}
+
+/// The roles that `--use` can name.
+fn roles() -> impl Iterator<Item = Role> {
+    Role::ALL.into_iter().filter(|role| ![Role::STORE, Role::LOCK].contains(role))
+}
+
+/// The variable that names the server of a role.
+fn variable(role: Role) -> String {
+    format!("ONCELAB_{}_URL", role.name().to_uppercase())
+}
+
+fn wrong(what: &str) -> UsageError {
+    UsageError(format!("--use: {what}"))
+}
+
+/// At most so much of something that was typed, as it can be printed. What comes after an `@` could be a password.
+fn shown(text: &str) -> String {
+    let name = text.split(['@', ':']).next().unwrap_or_default();
+    name.chars().take(40).collect::<String>().escape_debug().to_string()
+}
+
+impl Use {
+    /// Reads `ROLE=SERVICE` or `ROLE=SERVICE@URL`.
+    fn parse(text: &str) -> Result<Self, UsageError> {
+        let Some((role, rest)) = text.split_once('=') else {
+            return Err(wrong(&format!(
+                "'{}' names no service: write ROLE=SERVICE, e.g. --use second=sqlite",
+                shown(text)
+            )));
+        };
+        let role = parse_role(role)?;
+        let (service, url) = match rest.split_once('@') {
+            Some((service, url)) => (service, Some(url)),
+            None => (rest, None),
+        };
+        let kind = StoreKind::from_name(service).ok_or_else(|| {
+            let names = StoreKind::NAMES.map(|(_, name)| name);
+            let hint = did_you_mean(nearest(service, names));
+            wrong(&format!(
+                "no service in the role '{}' is named '{}'{hint}; there are: {}",
+                role.name(),
+                shown(service),
+                names.join(", ")
+            ))
+        })?;
+        match (kind, url) {
+            (_, None) => {}
+            (StoreKind::Postgres | StoreKind::Mariadb, Some(url)) => {
+                require_url(kind, url).map_err(|what| wrong(&format!("{}: {what}", role.name())))?;
+            }
+            (StoreKind::Sqlite | StoreKind::Null, Some(_)) => {
+                return Err(wrong(&format!(
+                    "{}={} has a URL, and a {} store has no server: leave out the @ and what follows",
+                    role.name(),
+                    kind.name(),
+                    kind.name()
+                )));
+            }
+        }
+        Ok(Use { role, kind, url: url.map(str::to_owned), is_asked_for: true })
+    }
+}
+
+/// The role of this name, if `--use` can name it.
+fn parse_role(name: &str) -> Result<Role, UsageError> {
+    match Role::from_name(name) {
+        Some(role @ (Role::STORE | Role::LOCK)) => {
+            let role = role.name();
+            Err(wrong(&format!("the role '{role}' has a flag of its own: write --{role} SERVICE, or --{role}-url URL")))
+        }
+        Some(role) => Ok(role),
+        None => {
+            let names: Vec<&str> = roles().map(Role::name).collect();
+            let hint = did_you_mean(nearest(name, names.iter().copied()));
+            let names = names.join(", ");
+            Err(wrong(&format!("no role is named '{}'{hint}; there are: {names}", shown(name))))
+        }
+    }
+}
+
+/// That a URL is one of a database of this kind. The URL itself may hold a password, and is not said again.
+fn require_url(kind: StoreKind, url: &str) -> Result<(), String> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    match (kind, scheme) {
+        (StoreKind::Mariadb, Some("mysql" | "mariadb")) => Ok(()),
+        (StoreKind::Mariadb, _) => {
+            Err("this is not the URL of a MariaDB database; write mysql://user@host:3306/database".to_owned())
+        }
+        (_, Some("postgres" | "postgresql")) => Ok(()),
+        _ => Err("this is not the URL of a PostgreSQL database; write postgres://user@host:5432/database".to_owned()),
+    }
+}
+
+impl Uses {
+    /// Reads what follows each `--use`, and the variables that name servers.
+    ///
+    /// # Errors
+    /// [`UsageError`], which never holds a URL.
+    pub fn parse(texts: &[String]) -> Result<Self, UsageError> {
+        Self::with(texts, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn with(texts: &[String], variable_of: impl Fn(&str) -> Option<String>) -> Result<Self, UsageError> {
+        let mut uses: Vec<Use> = Vec::new();
+        for text in texts {
+            let used = Use::parse(text)?;
+            if uses.iter().any(|other| other.role == used.role) {
+                return Err(wrong(&format!("the role '{}' is named twice: name it once", used.role.name())));
+            }
+            uses.push(used);
+        }
+        for role in roles() {
+            let name = variable(role);
+            let Some(url) = variable_of(&name) else { continue };
+            match uses.iter_mut().find(|used| used.role == role) {
+                // Another kind, or another server, was asked for.
+                Some(used) if used.kind != StoreKind::Postgres || used.url.is_some() => {}
+                known => {
+                    require_url(StoreKind::Postgres, &url).map_err(|what| UsageError(format!("{name}: {what}")))?;
+                    match known {
+                        Some(used) => used.url = Some(url),
+                        None => {
+                            uses.push(Use { role, kind: StoreKind::Postgres, url: Some(url), is_asked_for: false });
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Uses(uses))
+    }
+
+    /// Warns of passwords that the list of processes shows.
+    pub fn warn(&self) {
+        let has_password = |url: &str| Endpoint::from(url).user().is_some_and(|(_, password)| !password.is_empty());
+        for used in self.0.iter().filter(|used| used.is_asked_for) {
+            let variable = variable(used.role);
+            // What the variable names, no list of processes shows.
+            let is_typed = std::env::var(&variable).ok() != used.url;
+            if is_typed && used.url.as_deref().is_some_and(has_password) {
+                eprintln!(
+                    "warning: everybody on this machine can see the password in --use {}=… (with ps): set {variable}, or use PGPASSFILE",
+                    used.role.name()
+                );
+            }
+        }
+    }
+
+    /// What plays each role that these strategies need a store in, besides the first: what was asked for, or another of the same kind.
+    ///
+    /// # Errors
+    /// [`UsageError`] if a role was named that none of them needs.
+    pub fn of_strategies(
+        &self,
+        strategies: &[String],
+        registry: &Registry,
+        store: &str,
+    ) -> Result<BTreeMap<String, String>, UsageError> {
+        let needs = strategies.iter().filter_map(|name| registry.get(name).ok()).flat_map(|strategy| strategy.needs());
+        let needed: Vec<Role> = needs.filter(|need| need.service == ServiceKind::Store).map(|need| need.role).collect();
+        if let Some(used) = self.0.iter().find(|used| used.is_asked_for && !needed.contains(&used.role)) {
+            let role = used.role.name();
+            return Err(wrong(&format!(
+                "no strategy of this run needs a service in the role '{role}': leave it out, or add a strategy that does, e.g. --strategies act-then-mark-two-stores"
+            )));
+        }
+        let kind = |role: Role| self.0.iter().find(|used| used.role == role).map_or(store, |used| used.kind.name());
+        let more = roles().filter(|role| needed.contains(role));
+        Ok(more.map(|role| (role.name().to_owned(), kind(role).to_owned())).collect())
+    }
+
+    /// The stores that a run wants besides the first.
+    pub fn wanted(&self, meta: &Meta) -> Vec<WantedStore> {
+        let of = |(role, kind): (&String, &String)| {
+            let (role, kind) = (Role::from_name(role)?, StoreKind::from_name(kind)?);
+            let used = self.0.iter().find(|used| used.role == role && used.kind == kind);
+            Some(WantedStore { role, kind, url: used.and_then(|used| used.url.clone()) })
+        };
+        meta.uses.iter().filter_map(of).collect()
+    }
+
+    /// That what was asked for is what a run was begun with.
+    ///
+    /// # Errors
+    /// [`UsageError`] if it is not.
+    pub fn require_those_of(&self, meta: &Meta) -> Result<(), UsageError> {
+        let other = |used: &&Use| meta.uses.get(used.role.name()).is_none_or(|kind| *kind != used.kind.name());
+        match self.0.iter().filter(|used| used.is_asked_for).find(other) {
+            None => Ok(()),
+            Some(used) => {
+                let (role, kind) = (used.role.name(), used.kind.name());
+                let then = meta.uses.get(role).map_or("nothing in that role", String::as_str);
+                Err(wrong(&format!(
+                    "{role}={kind}, and the run was begun with {then}: leave it out, or name what it was begun with"
+                )))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(texts: &[&str], url: Option<&str>) -> Result<Uses, UsageError> {
+        let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
+        Uses::with(&texts, |_| url.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_role_has_a_service_and_a_server_if_the_service_has_one() {
+        let one = |kind, url: Option<&str>| {
+            Uses(vec![Use { role: Role::SECOND, kind, url: url.map(str::to_owned), is_asked_for: true }])
+        };
+        let at = "postgres://me:p@ss@host/db";
+        assert_eq!(parsed(&["second=sqlite"], None).unwrap(), one(StoreKind::Sqlite, None));
+        assert_eq!(parsed(&[&format!("second=postgres@{at}")], None).unwrap(), one(StoreKind::Postgres, Some(at)));
+        assert_eq!(parsed(&["second=postgres"], Some(at)).unwrap(), one(StoreKind::Postgres, Some(at)));
+        assert_eq!(parsed(&["second=sqlite"], Some(at)).unwrap(), one(StoreKind::Sqlite, None));
+        let by_variable = parsed(&[], Some(at)).unwrap();
+        assert_eq!((by_variable.0[0].kind, by_variable.0[0].is_asked_for), (StoreKind::Postgres, false));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_name_and_a_remedy_and_without_the_url() {
+        let cases: [(&[&str], &str); 9] = [
+            (&["third=sqlite"], "no role is named 'third'; there are: second"),
+            (&["secnd=sqlite"], "did you mean 'second'"),
+            (&["store=postgres@postgres://me:hunter2@h/db"], "--store SERVICE, or --store-url URL"),
+            (&["second=mysql@mysql://me:hunter2@h/db"], "is named 'mysql'"),
+            (&["second=postgres://me:hunter2@h/db"], "is named 'postgres'"),
+            (&["second=sqlite@postgres://me:hunter2@h/db"], "leave out the @"),
+            (&["second=postgres@mysql://me:hunter2@h/db"], "write postgres://user@host:5432/database"),
+            (&["second"], "write ROLE=SERVICE"),
+            (&["second=sqlite", "second=postgres"], "named twice"),
+        ];
+        for (texts, says) in cases {
+            let refused = parsed(texts, None).unwrap_err().to_string();
+            assert!(refused.contains(says) && !refused.contains("hunter2"), "{texts:?}: {refused}");
+        }
+        let refused = parsed(&[], Some("mysql://me:hunter2@h/db")).unwrap_err().to_string();
+        assert!(refused.contains("ONCELAB_SECOND_URL") && !refused.contains("hunter2"), "{refused}");
+    }
+}
