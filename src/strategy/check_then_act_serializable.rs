@@ -32,10 +32,10 @@ impl Strategy for CheckThenActSerializable {
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
         loop {
-            match once(world, request).await {
-                // Another one has committed: this one sees the mark when it looks again.
-                Err(Trouble::Failed(Failure::SerializationFailure)) => {}
-                reply => return reply,
+            let reply = once(world, request).await;
+            // If another one has committed, this one sees the mark when it looks again.
+            if reply != Err(Trouble::Failed(Failure::SerializationFailure)) {
+                return reply;
             }
         }
     }

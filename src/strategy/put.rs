@@ -4,10 +4,10 @@ use super::{Break, Claim, REDELIVERY, Strategy};
 use crate::terms::{Leg, Reply, Request, Retries, Shape, StoreKind, Violation};
 use crate::world::World;
 
-pub(super) struct Put;
+pub(super) struct PutValue;
 
 #[async_trait::async_trait]
-impl Strategy for Put {
+impl Strategy for PutValue {
     fn name(&self) -> &'static str {
         "put"
     }

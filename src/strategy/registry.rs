@@ -48,7 +48,7 @@ impl Default for Registry {
         registry.register(super::sequence_number::SequenceNumber);
         registry.register(super::high_water_mark::HighWaterMark);
         registry.register(super::post::Post);
-        registry.register(super::put::Put);
+        registry.register(super::put::PutValue);
         registry.register(super::conditional_put::ConditionalPut);
         registry.register(super::delete_matching::DeleteMatching);
         registry.register(super::claim_lease::ClaimLease);

@@ -113,7 +113,7 @@ fn what_plays_a_role_is_named_or_refused_with_a_remedy_and_without_a_password() 
     lossy(folder.path());
     for (used, says) in [
         ("third=sqlite", "no role is named 'third'"),
-        ("second=mariadb@mysql://lab:hunter2@host/db", "no service in the role 'second' is named 'mariadb'"),
+        ("second=mariadb@postgres://lab:hunter2@host/db", "write mysql://user@host:3306/database"),
         ("second=sqlite@postgres://lab:hunter2@host/db", "leave out the @"),
         ("second=postgres@mysql://lab:hunter2@host/db", "write postgres://user@host:5432/database"),
         ("lock=etcd", "write --lock SERVICE"),

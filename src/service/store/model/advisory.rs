@@ -9,7 +9,7 @@ use crate::terms::{MessageId, Session, Sessions};
 
 /// A lock that somebody holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct AdvisoryLock {
+pub(super) struct HeldName {
     pub name: MessageId,
     pub holder: Session,
     /// Whether it is released when the transaction of its holder ends.
@@ -25,8 +25,7 @@ impl Tables {
         name: MessageId,
         how: Advisory,
     ) -> Result<(), Waits> {
-        let of_session =
-            |lock: &AdvisoryLock| lock.name == name && lock.holder == session && !lock.ends_with_transaction;
+        let of_session = |lock: &HeldName| lock.name == name && lock.holder == session && !lock.ends_with_transaction;
         if how == Advisory::Release {
             if let Some(at) = self.advisory.iter().position(of_session) {
                 self.advisory.remove(at);
@@ -42,7 +41,7 @@ impl Tables {
             return Ok(());
         }
         let at = self.advisory.partition_point(|lock| lock.name <= name);
-        self.advisory.insert(at, AdvisoryLock { name, holder: session, ends_with_transaction });
+        self.advisory.insert(at, HeldName { name, holder: session, ends_with_transaction });
         Ok(())
     }
 

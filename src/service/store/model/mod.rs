@@ -19,7 +19,7 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
-use advisory::AdvisoryLock;
+use advisory::HeldName;
 use rows::{Insertion, Note, Row};
 use serializable::Serializable;
 use transaction::Transaction;
@@ -98,7 +98,7 @@ pub struct Tables {
     values: [Vec<Row<Option<i64>>>; VALUES],
     claims: Vec<(MessageId, Insertion)>,
     /// The locks that guard no row, by name: who holds each, and whether it goes with the holder's transaction.
-    advisory: Vec<AdvisoryLock>,
+    advisory: Vec<HeldName>,
     /// By the place of the table ([`note_place`]), and in the order in which they were inserted, which is the order in which they
     /// are found.
     notes: [Vec<Note>; 2],
