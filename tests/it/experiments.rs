@@ -80,8 +80,8 @@ fn no_experiment_writes_what_follows_from_a_claim() {
             }
         }
     }
-    // 16 lines for both stores, and 2 for PostgreSQL.
-    assert_eq!(written, 2 * 16 + 2);
+    // 18 lines for both stores, and 2 for PostgreSQL.
+    assert_eq!(written, 2 * 18 + 2);
 }
 
 #[test]
