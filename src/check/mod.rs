@@ -52,7 +52,7 @@ mod tally;
 pub(crate) mod testing;
 mod told;
 #[cfg(test)]
-mod two_stores;
+mod two_stores_tests;
 mod verdict;
 mod work;
 mod wrong;
