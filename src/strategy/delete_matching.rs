@@ -50,7 +50,7 @@ impl Strategy for DeleteMatching {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        if request.sequence % 2 == 0 {
+        if request.sequence.is_multiple_of(2) {
             return world.store().delete(request).await;
         }
         world.store().put(request).await
