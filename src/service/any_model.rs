@@ -9,8 +9,7 @@ use crate::terms::{Balances, Entry, Profile, Session};
 
 macro_rules! any_model {
     ($($(#[$at:meta])* $name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
-        /// The state of one of the services. It is kept in place, since an exploration compares and copies millions of them.
-        #[allow(clippy::large_enum_variant)]
+        /// The state of one of the services.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum AnyModel { $($(#[$at])* $name(<super::$folder::$service as Modelled>::Model)),* }
 

@@ -7,7 +7,7 @@ use crate::service::{Footprint, Item, Whose};
 use crate::terms::{AccountId, Answer, Delivery, Failure, OutcomeOf};
 
 /// A table of the lab's that strategies use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StoreTable {
     Account,
     Mark,

@@ -15,6 +15,7 @@ mod rows;
 mod serializable;
 mod statements;
 mod transaction;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use advisory::HeldName;
 use rows::{Insertion, Note, Row};
 use serializable::Serializable;
 use transaction::Transaction;
+use values::{ValueRow, Values};
 
 use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Timer};
 use crate::service::store::program::{EXPIRED, StoreTable, TAKEN};
@@ -43,29 +45,23 @@ pub enum StoreModelFlaw {
     ReadsUncommitted,
 }
 
-/// The place among the tables that have a value for each account or each client.
-fn value_place(table: StoreTable) -> Option<usize> {
+/// Whether a table has one value for each key, which is an account's, a client's or a message's number.
+fn has_values(table: StoreTable) -> bool {
     match table {
-        StoreTable::Fence => Some(0),
-        StoreTable::Owner => Some(1),
-        StoreTable::Sequence => Some(2),
-        StoreTable::LastAnswer => Some(3),
-        StoreTable::Version => Some(4),
-        StoreTable::Claimed => Some(CLAIMED),
-        StoreTable::Daily => Some(CLAIMED + 1),
-        StoreTable::Phase => Some(CLAIMED + 2),
-        StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => None,
+        StoreTable::Fence
+        | StoreTable::Owner
+        | StoreTable::Sequence
+        | StoreTable::LastAnswer
+        | StoreTable::Version
+        | StoreTable::Claimed
+        | StoreTable::Daily
+        | StoreTable::Phase => true,
+        StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => false,
     }
 }
 
-/// How many tables there are that have a value for each account or each client.
-const VALUES: usize = 8;
-
-/// The place among them of the first table whose rows are taken for a time. From here on they have a value for each message.
-const CLAIMED: usize = 5;
-
-/// The places of the tables whose rows are taken for a time.
-const TIMED: std::ops::Range<usize> = CLAIMED..CLAIMED + 2;
+/// The tables whose rows are taken for a time.
+const TIMED: [StoreTable; 2] = [StoreTable::Claimed, StoreTable::Daily];
 
 /// The place among the tables that have any number of values for each message.
 fn note_place(table: StoreTable) -> Option<usize> {
@@ -94,8 +90,7 @@ pub struct Tables {
     /// so that a store is small where a strategy keeps to the account of its request.
     accounts: (u8, u8),
     balances: Vec<Row<i64>>,
-    /// The value that each account or client has in a table of such values, by the place of the table ([`value_place`]).
-    values: [Vec<Row<Option<i64>>>; VALUES],
+    values: Values,
     claims: Vec<(MessageId, Insertion)>,
     /// The locks that guard no row, by name: who holds each, and whether it goes with the holder's transaction.
     advisory: Vec<HeldName>,
@@ -117,7 +112,7 @@ impl Tables {
             flaw: None,
             accounts: (u8::try_from(count).unwrap_or(u8::MAX), u8::try_from(count).unwrap_or(u8::MAX)),
             balances: vec![Row::new(0); count],
-            values: std::array::from_fn(|at| vec![Row::new(None); if at < CLAIMED { count } else { 0 }]),
+            values: Values::default(),
             claims: Vec::new(),
             advisory: Vec::new(),
             notes: [const { Vec::new() }; 2],
@@ -143,7 +138,6 @@ impl Tables {
             return false;
         }
         self.balances.resize(place + 1, Row::new(0));
-        self.values[..CLAIMED].iter_mut().for_each(|rows| rows.resize(place + 1, Row::new(None)));
         true
     }
 
@@ -188,11 +182,7 @@ impl Model for Tables {
         let count = usize::from(self.accounts.0);
         self.balances.truncate(count);
         self.balances.iter_mut().for_each(|row| *row = Row::new(0));
-        for rows in &mut self.values[..CLAIMED] {
-            rows.truncate(count);
-            rows.iter_mut().for_each(|row| *row = Row::new(None));
-        }
-        self.values[CLAIMED..].iter_mut().for_each(Vec::clear);
+        self.values.clear();
         self.advisory.clear();
         self.claims.clear();
         self.notes.iter_mut().for_each(Vec::clear);
@@ -217,10 +207,8 @@ impl Model for Tables {
     }
 
     fn has_names(&self) -> bool {
-        let owners = &self.values[value_place(StoreTable::Owner).unwrap_or(0)];
-        !self.open.is_empty()
-            || !self.advisory.is_empty()
-            || owners.iter().any(|row| row.committed.is_some() || row.changed.is_some())
+        let is_owned = |(_, row): (u32, &ValueRow)| row.committed.is_some() || row.changed.is_some();
+        !self.open.is_empty() || !self.advisory.is_empty() || self.values.of(StoreTable::Owner).any(is_owned)
     }
 
     fn rename(&mut self, sessions: &dyn Fn(Session) -> Session, ids: &mut impl Ids) {
@@ -229,12 +217,12 @@ impl Model for Tables {
         }
         self.open.sort_unstable_by_key(|transaction| transaction.session);
         self.balances.iter_mut().for_each(|row| row.rename(&sessions));
-        self.values.iter_mut().flatten().for_each(|row| row.rename(&sessions));
+        self.values.rename(&sessions);
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.rename(&sessions));
         self.notes.iter_mut().flatten().for_each(|note| note.insertion.rename(&sessions));
         self.serializable.rename(&sessions);
         self.advisory.iter_mut().for_each(|lock| lock.holder = sessions(lock.holder));
-        for row in &mut self.values[value_place(StoreTable::Owner).unwrap_or(0)] {
+        for (_, row) in self.values.of_mut(StoreTable::Owner) {
             row.committed = row.committed.map(|lease| ids.id(IdKind::Asked, lease));
             row.changed = row.changed.map(|changed| changed.map(|lease| ids.id(IdKind::Asked, lease)));
         }
@@ -244,20 +232,23 @@ impl Model for Tables {
     /// time is not up.
     fn timer(&self, of: Holder) -> Option<Timer> {
         let is_busy = self.profile == Profile::Sqlite && !self.open.is_empty();
-        let taken = |row: &Row<Option<i64>>| row.locked.is_none() && row.committed == Some(TAKEN);
-        let mut rows = self.values[TIMED].iter().filter_map(|rows| rows.get(of.message.0 as usize));
-        (!is_busy && rows.any(taken)).then(|| Timer(of.message.0.into()))
+        let taken = |row: &ValueRow| row.locked.is_none() && row.committed == Some(TAKEN);
+        let is_taken = |table| self.values.get(table, of.message.0).is_some_and(taken);
+        (!is_busy && TIMED.into_iter().any(is_taken)).then(|| Timer(of.message.0.into()))
     }
 
     fn fire(&mut self, Timer(message): Timer) {
         let snapshots = self.snapshots();
-        let place = usize::try_from(message).unwrap_or(usize::MAX);
-        let rows = self.values[TIMED].iter_mut().filter_map(|rows| rows.get_mut(place));
-        rows.for_each(|row| expire(row, snapshots));
+        for table in TIMED {
+            let its = self.values.of_mut(table).filter(|(key, _)| i64::from(*key) == message);
+            its.for_each(|(_, row)| expire(row, snapshots));
+        }
     }
 
     fn settle(&mut self) {
-        self.values[TIMED].iter_mut().flatten().for_each(|row| expire(row, Sessions::NONE));
+        for table in TIMED {
+            self.values.of_mut(table).for_each(|(_, row)| expire(row, Sessions::NONE));
+        }
     }
 
     fn balances(&self) -> Balances {
@@ -266,7 +257,7 @@ impl Model for Tables {
 }
 
 /// The time for which a row was taken has run out.
-fn expire(row: &mut Row<Option<i64>>, snapshots: Sessions) {
+fn expire(row: &mut ValueRow, snapshots: Sessions) {
     if row.committed == Some(TAKEN) {
         row.committed = Some(EXPIRED);
         row.newer_than = snapshots;

@@ -1,6 +1,6 @@
 //! What each statement reads and changes: its program, carried out one act after the other.
 
-use super::{StoreModelFlaw, Tables, note_place, value_place};
+use super::{StoreModelFlaw, Tables, has_values, note_place};
 use super::{rows::Insertion, rows::Note, rows::Row};
 use crate::service::modelled::{Asker, Called, Waits};
 use crate::service::store::program::{Act, KEPT, OnConflict, Parameter, Program, StoreTable, TAKEN};
@@ -125,7 +125,7 @@ impl Tables {
                     }
                 }
                 Act::Insert(table, _) | Act::Keep(table) => {
-                    if let Some(row) = value_place(table).and_then(|at| self.values[at].get(key_of(table, op))) {
+                    if let Some(row) = self.values.get(table, key_of(table, op)) {
                         holders = holders.and(row.held_by_other(maker.session));
                     }
                 }
@@ -152,8 +152,8 @@ impl Tables {
             return Ok(self.notes[at].iter().find(is_visible).map(|note| note.value));
         }
         let place = op.effect().account.0 as usize;
-        if let Some(at) = value_place(table) {
-            let row = self.values[at].get(key_of(table, op));
+        if has_values(table) {
+            let row = self.values.get(table, key_of(table, op));
             return Ok(row.and_then(|row| row.current(maker.session)));
         }
         let row = &self.balances[place];
@@ -183,8 +183,8 @@ impl Tables {
 
     /// Inserts a row with the operation's value, and says whether there is one of its own after it.
     fn insert(&mut self, maker: Maker, op: StoreOp, table: StoreTable, conflict: OnConflict) -> Result<bool, Halt> {
-        if let Some(at) = value_place(table) {
-            return self.insert_value(maker, op, (table, at), conflict);
+        if has_values(table) {
+            return self.insert_value(maker, op, table, conflict);
         }
         if table != StoreTable::Claim {
             self.note(maker, table, op.message(), op.value())?;
@@ -205,17 +205,15 @@ impl Tables {
         &mut self,
         maker: Maker,
         op: StoreOp,
-        (table, at): (StoreTable, usize),
+        table: StoreTable,
         conflict: OnConflict,
     ) -> Result<bool, Halt> {
         let blindly = table == StoreTable::Fence && self.has_flaw(StoreModelFlaw::NoTokenComparison);
-        let (place, value) = (key_of(table, op), if conflict == OnConflict::Take { TAKEN } else { op.value() });
-        let rows = &mut self.values[at];
-        if rows.len() <= place {
-            rows.resize(place + 1, Row::new(None));
+        let (key, value) = (key_of(table, op), if conflict == OnConflict::Take { TAKEN } else { op.value() });
+        if let Some(row) = self.values.get(table, key) {
+            check_snapshot(maker, row)?;
         }
-        check_snapshot(maker, &self.values[at][place])?;
-        let row = &mut self.values[at][place];
+        let row = self.values.open(table, key);
         let current = row.current(maker.session);
         let is_there = |there: i64| conflict.accepts(there, value);
         let accepted = blindly || current.map_or(conflict != OnConflict::Next || value == 1, is_there);
@@ -226,7 +224,7 @@ impl Tables {
         if accepted {
             self.writes(maker, table)?;
             let snapshots = self.snapshots();
-            change(&mut self.values[at][place], maker, Some(value), snapshots);
+            change(self.values.open(table, key), maker, Some(value), snapshots);
         }
         Ok(accepted)
     }
@@ -245,12 +243,14 @@ impl Tables {
 
     /// What was taken for a time is kept for good, if it is there.
     fn keep(&mut self, maker: Maker, op: StoreOp, table: StoreTable) -> Result<(), Halt> {
-        let (Some(at), place) = (value_place(table), key_of(table, op)) else { return Ok(()) };
-        if self.values[at].get(place).is_some_and(|row| row.current(maker.session).is_some()) {
-            check_snapshot(maker, &self.values[at][place])?;
+        let key = key_of(table, op);
+        if let Some(row) = self.values.get(table, key)
+            && row.current(maker.session).is_some()
+        {
+            check_snapshot(maker, row)?;
             self.writes(maker, table)?;
             let snapshots = self.snapshots();
-            change(&mut self.values[at][place], maker, Some(KEPT), snapshots);
+            change(self.values.open(table, key), maker, Some(KEPT), snapshots);
         }
         Ok(())
     }
@@ -306,13 +306,12 @@ fn add(balance: i64, op: StoreOp) -> i64 {
 }
 
 /// The number of the account, the client or the message whose row in a table an operation is about.
-fn key_of(table: StoreTable, op: StoreOp) -> usize {
-    let key = match table.columns().key_is {
+fn key_of(table: StoreTable, op: StoreOp) -> u32 {
+    match table.columns().key_is {
         Parameter::Client => op.client().0,
         Parameter::Message => op.message().0,
         _ => op.effect().account.0,
-    };
-    key as usize
+    }
 }
 
 /// Whether the snapshot, if there is one, lets a row be changed: it must not be older.

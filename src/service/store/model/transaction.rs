@@ -51,7 +51,7 @@ impl Tables {
         let mut ended = self.open.remove(at);
         let snapshots = self.snapshots();
         self.balances.iter_mut().for_each(|row| row.commit(session, snapshots));
-        self.values.iter_mut().flatten().for_each(|row| row.commit(session, snapshots));
+        self.values.commit(session, snapshots);
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.commit(session, snapshots));
         self.notes.iter_mut().flatten().for_each(|note| note.insertion.commit(session, snapshots));
         self.serializable.committed(session);
@@ -82,7 +82,7 @@ impl Tables {
     /// Takes back whatever a transaction has changed.
     pub(super) fn undo(&mut self, session: Session) {
         self.balances.iter_mut().for_each(|row| row.undo(session));
-        self.values.iter_mut().flatten().for_each(|row| row.undo(session));
+        self.values.undo(session);
         self.claims.retain(|(_, insertion)| !insertion.is_pending_of(session));
         self.notes.iter_mut().for_each(|notes| notes.retain(|note| !note.insertion.is_pending_of(session)));
         let notes = self.notes.iter_mut().flatten().map(|note| &mut note.insertion);
