@@ -141,7 +141,17 @@ pub(super) fn of_denial(case: &Case<'_>, entry: &Entry, refused_at_ns: u64) -> C
     if late::began_after(case, entry.message, entry, refused_at_ns).is_some() {
         Cause::LateLanding
     } else if refused_by == Some(entry.by) {
-        if span.unheard { Cause::UnknownTakenForFailure } else { Cause::Unexplained }
+        let is_repeated = |event: &Event| {
+            event.delivery == entry.by && matches!(event.what, What::Called { fault: Some(FaultKind::Duplicated), .. })
+        };
+        if span.unheard {
+            Cause::UnknownTakenForFailure
+        } else if case.events_of(entry.message).any(is_repeated) {
+            // Something on the way made the operation twice, and the answer to the second is what the handler heard.
+            Cause::Redelivery
+        } else {
+            Cause::Unexplained
+        }
     } else if span.broke_off {
         Cause::CrashBetweenStores
     } else if span.unheard {

@@ -91,6 +91,9 @@ pub struct LoadSettings {
     pub handlers: NonZeroU16,
     /// Few accounts make hot rows.
     pub accounts: NonZeroU32,
+    /// Whether each client keeps to an account of its own, as far as there are enough of them: then nobody else writes to it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own_accounts: bool,
     /// Requests a second that arrive whether or not earlier ones are answered (an open loop). Without it, each client
     /// sends its next request when the last one is answered (a closed loop).
     pub rate_per_s: Option<Rate>,
@@ -117,6 +120,7 @@ impl Default for LoadSettings {
             clients: NonZeroU16::new(16).unwrap_or(NonZeroU16::MIN),
             handlers: NonZeroU16::new(8).unwrap_or(NonZeroU16::MIN),
             accounts: NonZeroU32::new(64).unwrap_or(NonZeroU32::MIN),
+            own_accounts: false,
             rate_per_s: None,
             timeout_ms: NonZeroU32::new(50).unwrap_or(NonZeroU32::MIN),
             backoff_ms: Millis(1, 10),

@@ -81,7 +81,8 @@ pub fn requests(seed: u64, load: &LoadSettings) -> Vec<Request> {
     let dice = Dice::new(seed);
     let clients = u32::from(load.clients.get());
     let request = |n: u32| {
-        let [account, amount]: [u32; 2] = dice.roll(Question::Request(MessageId(n))).random();
+        let [any, amount]: [u32; 2] = dice.roll(Question::Request(MessageId(n))).random();
+        let account = if load.own_accounts { n % clients } else { any };
         Request {
             id: MessageId(n),
             client: ClientId(n % clients),
