@@ -410,4 +410,16 @@ mod tests {
         };
         assert_eq!(cause(FIRST, late), Cause::LateLanding);
     }
+
+    #[test]
+    fn an_id_that_was_taken_again_with_the_effect_had_been_forgotten() {
+        let take = |story: &mut Story, us, by| {
+            story.done(us, 0, by, StoreOp::take_and_apply(&request(0)).into(), APPLIED);
+        };
+        let took = cause(RETRY, |story| {
+            take(story, 1, FIRST);
+            take(story, 50, RETRY);
+        });
+        assert_eq!(took, Cause::WindowExpired);
+    }
 }

@@ -31,7 +31,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story};
-    use crate::terms::{Cause, Violation};
+    use crate::terms::{Cause, Shape, Violation};
 
     #[test]
     fn accepts_one_effect_per_message() {
@@ -57,5 +57,14 @@ mod tests {
         let mut story = Story::of(1);
         story.smooth(0, 0, FIRST).smooth(10, 0, COPY).smooth(20, 0, RETRY);
         assert_eq!(story.found(Violation::Duplicate).len(), 1);
+    }
+
+    #[test]
+    fn a_value_that_is_set_once_more_is_no_duplicate() {
+        let mut story = Story::of(1);
+        story.smooth(0, 0, FIRST).smooth(10, 0, RETRY);
+        assert_eq!(story.found(Violation::Duplicate).len(), 1);
+        story.shape = Shape::Register;
+        assert_eq!(story.found(Violation::Duplicate), []);
     }
 }

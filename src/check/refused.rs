@@ -39,9 +39,11 @@ fn why(case: &Case<'_>, message: MessageId, refused_at_ns: u64) -> Cause {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::testing::{FIRST, RETRY, Story, apply};
+    use crate::check::testing::{FIRST, RETRY, Story, apply, request};
     use crate::history::What;
-    use crate::terms::{Answer, Cause, Delivery, Trouble, Violation};
+    use crate::service::store::{StoreOp, StoreResponse};
+    use crate::terms::{Answer, Cause, ClientId, Delivery, Trouble, Violation};
+    use crate::world::Response;
 
     #[test]
     fn rejects_a_refusal_after_a_fault_that_has_passed() {
@@ -82,5 +84,19 @@ mod tests {
         story.answer(3, 0, FIRST, Ok(Answer(10))).answer(9, 0, RETRY, Err(Trouble::Refused));
         assert_eq!(story.found(Violation::Refused).len(), 1);
         assert_eq!(story.found(Violation::Lost), []);
+    }
+
+    #[test]
+    fn a_store_that_stood_back_for_what_was_done_before_is_the_cause() {
+        for (op, cause) in [
+            (StoreOp::advance(ClientId(0), 0), Cause::OutOfOrder),
+            (StoreOp::put_if(&request(0), 1), Cause::Precondition),
+        ] {
+            let mut story = Story::of(1);
+            let nothing =
+                if cause == Cause::OutOfOrder { StoreResponse::Claimed(false) } else { StoreResponse::Applied(None) };
+            story.done(3, 0, FIRST, op.into(), Response::Store(nothing)).answer(5, 0, FIRST, Err(Trouble::Refused));
+            assert_eq!(story.found(Violation::Refused), [(0, cause)]);
+        }
     }
 }

@@ -154,7 +154,7 @@ mod tests {
     use crate::check::{Case, Evidence};
     use crate::history::What;
     use crate::service::store::{StoreOp, StoreResponse};
-    use crate::terms::{AccountId, Answer, Cause, MessageId, Violation};
+    use crate::terms::{AccountId, Answer, Cause, MessageId, Shape, Violation};
     use crate::world::Response;
 
     fn wrong(story: &Story) -> Vec<(u32, Cause)> {
@@ -326,5 +326,21 @@ mod tests {
         assert_eq!(wrong(&others), [(2, Cause::BrokenChain)]);
         others.raw_entry(1, COPY, (0, 10, 20));
         assert_eq!(wrong(&others), [(1, Cause::BrokenChain), (2, Cause::BrokenChain)]);
+    }
+
+    #[test]
+    fn a_register_holds_what_was_asked_for_or_nothing_and_an_entry_has_no_balance() {
+        // Asked for +10: set to 10, deleted, and set to something else.
+        for (balance, found) in [(10, vec![]), (0, vec![]), (7, vec![(0, Cause::BrokenChain)])] {
+            let mut story = Story::of(1);
+            story.shape = Shape::Register;
+            story.raw_entry(0, FIRST, (0, 10, balance)).balances(&[(0, balance)]);
+            assert_eq!(wrong(&story), found, "{balance}");
+        }
+        let mut entries = Story::of(2);
+        entries.raw_entry(0, FIRST, (0, 10, 0)).raw_entry(1, FIRST, (0, 10, 0)).balances(&[(0, 5)]);
+        assert_eq!(wrong(&entries).len(), 2, "of an account it would be wrong");
+        entries.shape = Shape::Entry;
+        assert_eq!(wrong(&entries), []);
     }
 }

@@ -254,3 +254,16 @@ fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("without a message").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_keep_to_accounts_of_their_own_where_they_are_told_to() {
+        let load = LoadSettings { own_accounts: true, ..LoadSettings::default() };
+        assert!(requests(7, &load).iter().all(|request| request.effect.account.0 == request.client.0));
+        let mixed = LoadSettings::default();
+        assert!(requests(7, &mixed).iter().any(|request| request.effect.account.0 != request.client.0));
+    }
+}

@@ -173,3 +173,15 @@ fn a_deliberately_wrong_model_is_caught() {
         assert!(shows(name, flaws, violation, faults), "{flaws:?} is not caught by {name}");
     }
 }
+
+#[test]
+fn a_strategy_is_refused_where_the_store_has_not_what_it_asks_for() {
+    let row_lock = Registry::default().get("row-lock").expect("it is there");
+    let on =
+        |store| Exploration::new(row_lock.as_ref(), Bound { store, ..Bound::new(1, 0, 0) }, Limits::default(), &mut ());
+    assert!(on(Profile::Postgres).is_ok());
+    let refused = on(Profile::Sqlite).expect_err("SQLite has no row locks").to_string();
+    assert!(refused.starts_with("'row-lock' does not run on sqlite"), "{refused}");
+    let told = tell(row_lock.as_ref(), Bound { store: Profile::Sqlite, ..Bound::new(1, 0, 0) }, &Schedule(Vec::new()));
+    assert!(told.is_err_and(|error| error.to_string().contains("does not run on sqlite")));
+}
