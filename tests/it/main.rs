@@ -42,4 +42,5 @@ mod strangers;
 mod supply;
 mod twins;
 mod two_stores;
+mod windows;
 mod wire;
