@@ -61,7 +61,7 @@ impl Port for ShuttlePort {
             let (store, ledger) = &mut *shared;
             let asker = Asker { by: Delivery { attempt: 0, copy: self.lane }, role: Role::STORE, id: 0 };
             let op = StoreOp::try_from(op.of).expect("check-then-act asks a store alone");
-            let outcome = store.call(Session(self.lane), op, asker, ledger).expect("check-then-act never waits");
+            let outcome = store.call(Session(self.lane), &op, &asker, ledger).expect("check-then-act never waits");
             outcome.map(Into::into)
         }))
     }

@@ -105,12 +105,12 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// As [`begin`](Attempt::begin).
     #[inline]
-    pub fn go_on(&mut self, strategy: &dyn Strategy, learned: Outcome) -> Result<Next, ExploreError> {
+    pub fn go_on(&mut self, strategy: &dyn Strategy, learned: &Outcome) -> Result<Next, ExploreError> {
         self.poll(strategy, Some(learned))
     }
 
     #[inline]
-    fn poll(&mut self, strategy: &dyn Strategy, brings: Option<Outcome>) -> Result<Next, ExploreError> {
+    fn poll(&mut self, strategy: &dyn Strategy, brings: Option<&Outcome>) -> Result<Next, ExploreError> {
         HandOver::bring(brings);
         let step = StepWatch::begin(self.stepper);
         let polled = self.future.poll(&mut Context::from_waker(Waker::noop()));
@@ -118,7 +118,7 @@ impl<'a> Attempt<'a> {
         match polled {
             Poll::Ready(reply) => Ok(Next::Replies(reply)),
             Poll::Pending => match HandOver::asked() {
-                Some(op) if self.may_ask(op) => Ok(Next::Asks(op)),
+                Some(op) if self.may_ask(&op) => Ok(Next::Asks(op)),
                 Some(op) => Err(refused(strategy.name(), op).into()),
                 None => Err(Reason::AwaitsSomethingElse { strategy: strategy.name() }.into()),
             },
@@ -128,7 +128,7 @@ impl<'a> Attempt<'a> {
 
 impl Attempt<'_> {
     #[inline]
-    fn may_ask(&self, op: Op) -> bool {
+    fn may_ask(&self, op: &Op) -> bool {
         self.needs[op.role] == Some(op.of.service()) && (self.has_database || !op.acts().any(Acts::UNKNOWN))
     }
 }

@@ -240,7 +240,9 @@ impl<S: Grounds> Execution<'_, S> {
             lanes: &mut self.lanes,
             faults: &mut self.faults,
         };
-        let effect = match rules.step(step, pending) {
+        // An effect is looked at where it was written: to copy it right away is slow.
+        let effect = rules.step(step, pending);
+        let effect = match &effect {
             Ok(effect) => effect,
             Err(Blocked::Disabled | Blocked::Waits) => return Ok(false),
             Err(Blocked::TooMany(what)) => {
@@ -266,24 +268,24 @@ impl<S: Grounds> Execution<'_, S> {
         };
         let Some(effect) = rules.give_way(lane, pending) else { return Ok(None) };
         let fate = if pending.is_some() { Fate::Arrives } else { Fate::Lands };
-        self.follow(Step { lane, fate }, effect, false, true)?;
+        self.follow(Step { lane, fate }, &effect, false, true)?;
         Ok(Some(Step { lane, fate }))
     }
 
-    fn follow(&mut self, step: Step, effect: StepEffect, waited: bool, gave_way: bool) -> Result<(), ExploreError> {
+    fn follow(&mut self, step: Step, effect: &StepEffect, waited: bool, gave_way: bool) -> Result<(), ExploreError> {
         let lane = step.lane;
         self.steps += 1;
         let place = usize::from(lane);
         self.last = Some(lane);
         let at = self.made.len();
         if self.records {
-            self.write_down(step, &effect, (waited, gave_way));
-            self.note_effect(step, &effect);
+            self.write_down(step, effect, (waited, gave_way));
+            self.note_effect(step, effect);
         }
         match effect {
             StepEffect::Made { learns } => {
                 if self.of.bound.actors > 0 {
-                    self.wake_actors(lane, learns)?;
+                    self.wake_actors(lane, *learns)?;
                 }
                 let attempt = self.attempts[place].as_mut().expect("whoever made an operation is at work");
                 match attempt.go_on(self.of.strategy, learns)? {

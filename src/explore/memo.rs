@@ -228,7 +228,8 @@ impl Memo {
         let outcome = match call.what {
             // Who did it matters to causes, and not to what can happen.
             CallKind::Op(op, id) => {
-                let outcome = after.call(call.on, op, Asker { by: Delivery::FIRST, role: call.role, id }, &mut ledger);
+                let outcome =
+                    after.call(call.on, &op, &Asker { by: Delivery::FIRST, role: call.role, id }, &mut ledger);
                 if outcome == Err(Waits::ForTimers) {
                     self.ahead.push(after.timers_ahead(op));
                     ahead = last_place(&self.ahead);

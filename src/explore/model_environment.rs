@@ -74,7 +74,7 @@ impl Environment for ModelEnvironment {
     #[inline(always)]
     fn call(&mut self, on: Session, op: &Op, by: Asker) -> Result<Outcome, Waits> {
         let ModelEnvironment { models, ledger, .. } = self;
-        models[op.role].as_mut().expect(ASKED).call(on, op.of, by, ledger)
+        models[op.role].as_mut().expect(ASKED).call(on, &op.of, &by, ledger)
     }
 
     fn timers_ahead(&mut self, op: Op) -> Vec<Timer> {

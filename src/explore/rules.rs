@@ -165,20 +165,20 @@ impl<S: Environment> Rules<'_, S> {
         if fate.is_fault() && (*self.faults >= self.bound.faults || !self.bound.kinds.contains(fate)) {
             return Err(Blocked::Disabled);
         }
-        let effect = match (fate, pending) {
+        match (fate, pending) {
             (Fate::Lands, _) => return self.land(lane),
             (_, None) => return Err(Blocked::Disabled),
             (Fate::Queues, Some(local)) => return self.queue(lane, *local),
-            (Fate::Arrives | Fate::Expires, _) => self.go_on(lane, fate, pending)?,
+            (Fate::Arrives | Fate::Expires, _) => {}
             (Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Crashes, _) => {
                 if self.lanes[usize::from(lane)].has(QUEUED) {
                     return Err(Blocked::Disabled);
                 }
-                self.go_on(lane, fate, pending)?
             }
-        };
-        *self.faults += u8::from(fate.is_fault());
-        Ok(effect)
+        }
+        let effect = self.go_on(lane, fate, pending);
+        *self.faults += u8::from(fate.is_fault() && effect.is_ok());
+        effect
     }
 
     /// Sends a request that must wait for others in a queue.
@@ -394,6 +394,9 @@ impl<S: Environment> Rules<'_, S> {
         }
         if acts.any(Acts::LEASES) || acts.any(Acts::TAKES) && !response.changes_nothing() {
             self.lanes[usize::from(lane)].set(LEASED, true);
+        }
+        if !response.has_ids() {
+            return Ok(outcome);
         }
         let (me, mut too_many) = (&mut self.lanes[usize::from(lane)], None);
         let local = response.map_ids(&mut |kind, id| match kind {

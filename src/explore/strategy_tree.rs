@@ -149,7 +149,7 @@ impl<'s> StrategyTree<'s> {
                 let before = n.checked_sub(1).map(|before| ops[before]);
                 return Err(self.differs(&outcomes[..n], before, Next::Asks(*op), next));
             }
-            next = attempt.go_on(self.strategy, *outcome)?;
+            next = attempt.go_on(self.strategy, outcome)?;
         }
         Ok(next)
     }

@@ -38,13 +38,13 @@ macro_rules! any_model {
             type Response = Response;
 
             #[inline(always)]
-            fn call(&mut self, on: Session, op: AnyOp, by: Asker, ledger: &mut Vec<Entry>) -> Called<Response> {
+            fn call(&mut self, on: Session, op: &AnyOp, by: &Asker, ledger: &mut Vec<Entry>) -> Called<Response> {
                 match (self, op) {
                     $($(#[$at])* (AnyModel::$name(model), AnyOp::$name(op)) => {
                         Ok(model.call(on, op, by, ledger)?.map(Response::$name))
                     })*
                     #[allow(unreachable_patterns)]
-                    (_, op) => sent_to_another(op),
+                    (_, op) => sent_to_another(*op),
                 }
             }
 

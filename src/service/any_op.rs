@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::contract::{Operation, Returned, Service};
+use super::contract::{OneOf, Operation, Returned, Service};
 use super::list::for_each_service;
 use super::{Acts, Footprint, HasIds, IdKind, Ids, Kind, OpKind, Sql, first_id};
 use crate::terms::{Isolation, Request, Role};
@@ -60,6 +60,18 @@ macro_rules! any_op {
                 #[inline]
                 fn try_from(op: AnyOp) -> Result<Self, AnyOp> {
                     if let AnyOp::$name(op) = op { Ok(op) } else { Err(op) }
+                }
+            }
+
+            $(#[$at])*
+            impl OneOf for <super::$folder::$service as Service>::Response {
+                #[inline(always)]
+                fn one_of(response: &Response) -> &Self {
+                    match response {
+                        Response::$name(response) => response,
+                        #[allow(unreachable_patterns)]
+                        other => super::contract::another(other),
+                    }
                 }
             }
 
@@ -189,6 +201,11 @@ macro_rules! any_op {
         }
 
         impl HasIds for Response {
+            #[inline]
+            fn has_ids(&self) -> bool {
+                match self { $($(#[$at])* Response::$name(response) => response.has_ids()),* }
+            }
+
             #[inline]
             fn map_ids(self, ids: &mut impl Ids) -> Self {
                 match self { $($(#[$at])* Response::$name(response) => Response::$name(response.map_ids(ids))),* }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{Acts, Footprint, HasIds, Kind, Sql};
+use super::{Acts, Footprint, HasIds, Kind, Outcome, Response, Sql};
 use crate::terms::{Isolation, OutcomeOf, Request, Role, Trouble};
 
 /// An operation: one call to a service, as plain data. It can be hashed, compared, printed and recorded.
@@ -86,7 +86,7 @@ pub trait Service: Sized + 'static {
 /// The lifetime is a parameter of the trait. As an associated type with a lifetime (`type Call<'c> where Self: 'c`) it would read
 /// better, but then the future of an `async fn` is not known to be `Send` (error E0477).
 pub trait Carries<'c, S: Service> {
-    type Call: Future<Output = OutcomeOf<S::Response>> + Unpin + Send;
+    type Call: Future<Output = Outcome> + Unpin + Send;
 
     /// Carries an operation to the service in a role.
     fn carry(&'c mut self, role: Role, op: S::Op) -> Self::Call;
@@ -100,12 +100,12 @@ impl<S: Service, C: for<'c> Carries<'c, S> + Send> CarriesAll<S> for C {}
 /// An operation on its way: what it gives, or the trouble that there is instead. Not an `async fn`, which would copy the operation
 /// once more: an explorer makes millions of them a second.
 #[must_use = "nothing is asked before it is awaited"]
-pub struct Asked<C, T> {
+pub struct Asked<C, R, T> {
     call: C,
-    gives: PhantomData<fn() -> T>,
+    gives: PhantomData<fn(R) -> T>,
 }
 
-impl<C, T> Asked<C, T> {
+impl<C, R, T> Asked<C, R, T> {
     /// An operation that is carried by this call.
     #[inline]
     pub fn by(call: C) -> Self {
@@ -113,17 +113,27 @@ impl<C, T> Asked<C, T> {
     }
 }
 
-impl<R, C: Future<Output = OutcomeOf<R>> + Unpin, T: Given<R>> Future for Asked<C, T> {
+impl<C: Future<Output = Outcome> + Unpin, R: OneOf, T: Given<R>> Future for Asked<C, R, T> {
     type Output = Result<T, Trouble>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.call).poll(context).map(|outcome| match outcome {
-            OutcomeOf::Ok(response) => T::of(response),
-            OutcomeOf::Failed(failure) => Err(Trouble::Failed(failure)),
+        Pin::new(&mut self.call).poll(context).map(|outcome| match &outcome {
+            OutcomeOf::Ok(response) => T::of(R::one_of(response)),
+            OutcomeOf::Failed(failure) => Err(Trouble::Failed(*failure)),
             OutcomeOf::Unknown => Err(Trouble::Unknown),
         })
     }
+}
+
+/// A response of one service, among those of all.
+pub trait OneOf: Sized {
+    /// A response as one of this service's. It is looked at where it lies: taken out of it and put together again, the parts would be
+    /// written one by one and read as a whole, which processors do slowly.
+    ///
+    /// # Panics
+    /// If it is another service's.
+    fn one_of(response: &Response) -> &Self;
 }
 
 /// What an operation gives to its strategy.
@@ -132,7 +142,7 @@ pub trait Given<R>: Sized {
     ///
     /// # Errors
     /// The trouble that there is, where a response has not what the operation needs.
-    fn of(response: R) -> Result<Self, Trouble>;
+    fn of(response: &R) -> Result<Self, Trouble>;
 }
 
 /// A service that answers a question with the answer to another is a bug of the lab's, never the world's trouble.

@@ -31,6 +31,12 @@ impl<F: FnMut(IdKind, i64) -> i64> Ids for F {
 
 /// Data with ids in it.
 pub trait HasIds: Sized {
+    /// Whether there can be any.
+    #[inline]
+    fn has_ids(&self) -> bool {
+        true
+    }
+
     /// The same with each id under its other name.
     #[must_use]
     fn map_ids(self, ids: &mut impl Ids) -> Self;

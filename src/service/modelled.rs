@@ -70,7 +70,7 @@ pub trait Model: Clone + Eq + Hash + Debug {
     ///
     /// # Errors
     /// [`Waits`] if it has to wait; then nothing has changed.
-    fn call(&mut self, on: Session, op: Self::Op, by: Asker, ledger: &mut Vec<Entry>) -> Called<Self::Response>;
+    fn call(&mut self, on: Session, op: &Self::Op, by: &Asker, ledger: &mut Vec<Entry>) -> Called<Self::Response>;
 
     /// Makes it as it was in the beginning, if possible in the same memory.
     fn begin_again(&mut self);

@@ -48,11 +48,11 @@ impl HandOver {
 
     /// Leaves the outcome of the last operation, or none before the first one. To be called before each poll.
     #[inline]
-    pub fn bring(outcome: Option<Outcome>) {
+    pub fn bring(outcome: Option<&Outcome>) {
         BETWEEN.with(|between| match outcome {
             None => between.holds.set(Holds::Nothing),
             Some(outcome) => {
-                between.learned.set(outcome);
+                between.learned.set(*outcome);
                 between.holds.set(Holds::Outcome);
             }
         });

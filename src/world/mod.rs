@@ -13,12 +13,10 @@ pub use op::Op;
 pub use port::{Call, Port};
 
 use std::marker::PhantomData;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use crate::service::contract::{Carries, CarriesAll, Service, another};
+use crate::service::contract::{Carries, CarriesAll, Service};
 use crate::service::for_each_service;
-use crate::terms::{OutcomeOf, Role};
+use crate::terms::Role;
 
 /// Everything outside a strategy: the services that it needs, and nothing else. No clock, no randomness, no tasks.
 ///
@@ -108,32 +106,11 @@ for_each_service!(usual_roles);
 impl<'c, S: Service> Carries<'c, S> for World<'_>
 where
     AnyOp: From<S::Op>,
-    S::Response: TryFrom<Response, Error = Response>,
 {
-    type Call = Narrowed<'c, S>;
+    type Call = Call<'c>;
 
     #[inline(always)]
-    fn carry(&'c mut self, role: Role, op: S::Op) -> Narrowed<'c, S> {
-        Narrowed { call: self.port.call(Op { role, of: op.into() }), service: PhantomData }
-    }
-}
-
-/// A call whose response is one of this service's.
-pub struct Narrowed<'c, S> {
-    call: Call<'c>,
-    service: PhantomData<fn() -> S>,
-}
-
-impl<S: Service> Future for Narrowed<'_, S>
-where
-    S::Response: TryFrom<Response, Error = Response>,
-{
-    type Output = OutcomeOf<S::Response>;
-
-    #[inline(always)]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.call)
-            .poll(context)
-            .map(|outcome| outcome.map(|response| S::Response::try_from(response).unwrap_or_else(another)))
+    fn carry(&'c mut self, role: Role, op: S::Op) -> Call<'c> {
+        self.port.call(Op { role, of: op.into() })
     }
 }

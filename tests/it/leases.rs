@@ -46,7 +46,7 @@ async fn agrees_with(real: &dyn Store, profile: Profile) {
     for (n, (session, op, expected)) in script().into_iter().enumerate() {
         let asker = Asker { by: Delivery::FIRST, role: Role::LOCK, id: 0 };
         let own = StoreOp::try_from(op.of).unwrap();
-        let modelled = model.call(Session(session), own, asker, &mut ledger).map(|outcome| outcome.map(Into::into));
+        let modelled = model.call(Session(session), &own, &asker, &mut ledger).map(|outcome| outcome.map(Into::into));
         assert_eq!(modelled, Ok(expected), "the model of {profile:?}, step {n}: {op}");
         assert_eq!(run(&mut sessions[usize::from(session)], op).await, expected, "{profile:?}, step {n}: {op}");
     }

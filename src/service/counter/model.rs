@@ -14,8 +14,8 @@ impl Model for CounterModel {
     type Op = CounterOp;
     type Response = CounterResponse;
 
-    fn call(&mut self, _: Session, op: CounterOp, _: Asker, _: &mut Vec<Entry>) -> Called<CounterResponse> {
-        Ok(OutcomeOf::Ok(match op {
+    fn call(&mut self, _: Session, op: &CounterOp, _: &Asker, _: &mut Vec<Entry>) -> Called<CounterResponse> {
+        Ok(OutcomeOf::Ok(match *op {
             CounterOp::Increment(account) => {
                 let count = self.0.entry(account).or_default();
                 *count += 1;

@@ -119,13 +119,13 @@ impl fmt::Display for CounterResponse {
 }
 
 impl Given<CounterResponse> for () {
-    fn of(response: CounterResponse) -> Result<Self, Trouble> {
-        if response == CounterResponse::Done { Ok(()) } else { another(response) }
+    fn of(response: &CounterResponse) -> Result<Self, Trouble> {
+        if *response == CounterResponse::Done { Ok(()) } else { another(response) }
     }
 }
 
 impl Given<CounterResponse> for u32 {
-    fn of(response: CounterResponse) -> Result<Self, Trouble> {
-        if let CounterResponse::Counted(count) = response { Ok(count) } else { another(response) }
+    fn of(response: &CounterResponse) -> Result<Self, Trouble> {
+        if let CounterResponse::Counted(count) = *response { Ok(count) } else { another(response) }
     }
 }

@@ -1,7 +1,7 @@
 //! The words that a strategy has for a lock service.
 
 use super::EtcdService;
-use super::op::LockOp;
+use super::op::{LockOp, LockResponse};
 use crate::service::contract::{Asked, Carries, CarriesAll};
 #[cfg(doc)]
 use crate::terms::Failure;
@@ -28,7 +28,7 @@ macro_rules! operation {
         /// # Errors
         /// [`Trouble::Failed`] if it was certainly not done, [`Trouble::Unknown`] if nobody can tell.
         #[inline]
-        pub fn $name(self $(, $arg: $type)?) -> Asked<C::Call, $gives> {
+        pub fn $name(self $(, $arg: $type)?) -> Asked<C::Call, LockResponse, $gives> {
             Asked::by(self.carrier.carry(self.role, $op))
         }
     };

@@ -227,8 +227,8 @@ macro_rules! given {
     ($($type:ty: $response:pat => $value:expr;)*) => {$(
         impl Given<LockResponse> for $type {
             #[inline]
-            fn of(response: LockResponse) -> Result<Self, Trouble> {
-                if let $response = response { Ok($value) } else { another(response) }
+            fn of(response: &LockResponse) -> Result<Self, Trouble> {
+                if let $response = *response { Ok($value) } else { another(response) }
             }
         }
     )*};

@@ -3,6 +3,7 @@
 use super::StoreService;
 use super::op::StoreOp;
 use super::operations::for_each_operation;
+use super::response::StoreResponse;
 use crate::service::Sql;
 use crate::service::contract::{Asked, Carries};
 #[cfg(doc)]
@@ -26,7 +27,7 @@ macro_rules! client {
                 /// [`Trouble::Failed`](crate::terms::Trouble::Failed) if it was certainly not done,
                 /// [`Trouble::Unknown`](crate::terms::Trouble::Unknown) if nobody can tell.
                 #[inline]
-                pub fn $method(self, $($arg: $type),*) -> Asked<C::Call, $gives> {
+                pub fn $method(self, $($arg: $type),*) -> Asked<C::Call, StoreResponse, $gives> {
                     Asked::by(self.carrier.carry(self.role, StoreOp::$method($($arg),*)))
                 }
             )*

@@ -94,6 +94,11 @@ impl fmt::Display for StoreResponse {
 
 impl HasIds for StoreResponse {
     #[inline]
+    fn has_ids(&self) -> bool {
+        false
+    }
+
+    #[inline]
     fn map_ids(self, _: &mut impl Ids) -> Self {
         self
     }
@@ -103,8 +108,8 @@ macro_rules! given {
     ($($type:ty: $($response:pat => $value:expr),+;)*) => {$(
         impl Given<StoreResponse> for $type {
             #[inline]
-            fn of(response: StoreResponse) -> Result<Self, Trouble> {
-                match response {
+            fn of(response: &StoreResponse) -> Result<Self, Trouble> {
+                match *response {
                     $($response => $value,)+
                     other => another(other),
                 }

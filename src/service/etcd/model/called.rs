@@ -29,8 +29,8 @@ impl Model for LockService {
     type Op = LockOp;
     type Response = LockResponse;
 
-    fn call(&mut self, _: Session, op: LockOp, by: Asker, _: &mut Vec<Entry>) -> Called<LockResponse> {
-        match op {
+    fn call(&mut self, _: Session, op: &LockOp, by: &Asker, _: &mut Vec<Entry>) -> Called<LockResponse> {
+        match *op {
             LockOp::GrantLease => {
                 // A request that lands twice finds the lease there, and leaves it as it is.
                 let _ = self.grant(Some(LeaseId(by.id)), TTL_S);
@@ -137,7 +137,7 @@ mod tests {
         let mut service = LockService::default();
         for (lane, number) in [(0, 0), (0, 1), (1, 0)] {
             let by = Asker { by: Delivery::FIRST, role: Role::LOCK, id: asked_id(lane, 0, number) };
-            assert!(service.call(Session(0), LockOp::GrantLease, by, &mut Vec::new()).is_ok());
+            assert!(service.call(Session(0), &LockOp::GrantLease, &by, &mut Vec::new()).is_ok());
         }
         let holder = Holder { lane: 0, attempt: 0, session: Session(0), message: MessageId(0) };
         for number in [1, 0] {

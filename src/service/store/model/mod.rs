@@ -168,7 +168,7 @@ impl Model for Tables {
     type Response = StoreResponse;
 
     #[inline(always)]
-    fn call(&mut self, on: Session, op: StoreOp, by: Asker, ledger: &mut Vec<Entry>) -> Called<StoreResponse> {
+    fn call(&mut self, on: Session, op: &StoreOp, by: &Asker, ledger: &mut Vec<Entry>) -> Called<StoreResponse> {
         match op.does() {
             Does::Begin => self.begin(on, op.level()),
             Does::Commit => Ok(self.commit(on, ledger)),

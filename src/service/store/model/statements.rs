@@ -21,7 +21,6 @@ impl From<Waits> for Halt {
 }
 
 /// Who makes a statement, and how.
-#[derive(Clone, Copy)]
 struct Maker {
     session: Session,
     /// Where its transaction is among the open ones; without one the statement is a transaction of its own.
@@ -34,9 +33,9 @@ impl Tables {
     pub(super) fn statement(
         &mut self,
         session: Session,
-        op: StoreOp,
+        op: &StoreOp,
         program: &Program,
-        asker: Asker,
+        asker: &Asker,
         ledger: &mut Vec<Entry>,
     ) -> Called<StoreResponse> {
         let at = self.transaction(session);
@@ -54,7 +53,7 @@ impl Tables {
         {
             return Ok(program.gives.without_account());
         }
-        let maker = Maker { session, at, by: asker.by, role: asker.role };
+        let maker = &Maker { session, at, by: asker.by, role: asker.role };
         match self.carry_out(maker, op, program, ledger) {
             Ok(outcome) => Ok(outcome),
             Err(Halt::Waits(waits)) => Err(waits),
@@ -67,10 +66,12 @@ impl Tables {
         }
     }
 
+    /// Inlined, so that an outcome is written where it stays: to copy what has just been written in parts is slow.
+    #[inline(always)]
     fn carry_out(
         &mut self,
-        maker: Maker,
-        op: StoreOp,
+        maker: &Maker,
+        op: &StoreOp,
         program: &Program,
         ledger: &mut Vec<Entry>,
     ) -> Result<StoreOutcome, Halt> {
@@ -114,7 +115,7 @@ impl Tables {
     }
 
     /// Waits for the rows that a statement will change, as far as it will come.
-    fn wait_for_rows(&self, maker: Maker, op: StoreOp, program: &Program) -> Result<(), Halt> {
+    fn wait_for_rows(&self, maker: &Maker, op: &StoreOp, program: &Program) -> Result<(), Halt> {
         let place = op.effect().account.0 as usize;
         let mut holders = Sessions::NONE;
         for act in program.acts {
@@ -142,7 +143,7 @@ impl Tables {
     }
 
     /// The value of the first row that a session sees.
-    fn read(&mut self, maker: Maker, op: StoreOp, table: StoreTable) -> Result<Option<i64>, Halt> {
+    fn read(&mut self, maker: &Maker, op: &StoreOp, table: StoreTable) -> Result<Option<i64>, Halt> {
         self.reads(maker, table)?;
         if let Some(at) = note_place(table) {
             let uncommitted = self.has_flaw(StoreModelFlaw::ReadsUncommitted);
@@ -167,7 +168,7 @@ impl Tables {
     }
 
     /// Whether a message has not been claimed. One that is being claimed is waited for.
-    fn is_fresh(&self, maker: Maker, message: MessageId) -> Result<bool, Halt> {
+    fn is_fresh(&self, maker: &Maker, message: MessageId) -> Result<bool, Halt> {
         if self.has_flaw(StoreModelFlaw::NoUniqueConstraint) {
             return Ok(true);
         }
@@ -182,7 +183,7 @@ impl Tables {
     }
 
     /// Inserts a row with the operation's value, and says whether there is one of its own after it.
-    fn insert(&mut self, maker: Maker, op: StoreOp, table: StoreTable, conflict: OnConflict) -> Result<bool, Halt> {
+    fn insert(&mut self, maker: &Maker, op: &StoreOp, table: StoreTable, conflict: OnConflict) -> Result<bool, Halt> {
         if has_values(table) {
             return self.insert_value(maker, op, table, conflict);
         }
@@ -203,8 +204,8 @@ impl Tables {
     /// Compares the value with the account's, if it has one, and keeps it if it is not refused.
     fn insert_value(
         &mut self,
-        maker: Maker,
-        op: StoreOp,
+        maker: &Maker,
+        op: &StoreOp,
         table: StoreTable,
         conflict: OnConflict,
     ) -> Result<bool, Halt> {
@@ -230,7 +231,7 @@ impl Tables {
     }
 
     /// Makes another balance of the one that there is by now. Gives the new one.
-    fn set_balance(&mut self, maker: Maker, op: StoreOp, make: impl FnOnce(i64) -> i64) -> Result<i64, Halt> {
+    fn set_balance(&mut self, maker: &Maker, op: &StoreOp, make: impl FnOnce(i64) -> i64) -> Result<i64, Halt> {
         let place = op.effect().account.0 as usize;
         check_snapshot(maker, &self.balances[place])?;
         let before = self.balances[place].current(maker.session);
@@ -242,7 +243,7 @@ impl Tables {
     }
 
     /// What was taken for a time is kept for good, if it is there.
-    fn keep(&mut self, maker: Maker, op: StoreOp, table: StoreTable) -> Result<(), Halt> {
+    fn keep(&mut self, maker: &Maker, op: &StoreOp, table: StoreTable) -> Result<(), Halt> {
         let key = key_of(table, op);
         if let Some(row) = self.values.get(table, key)
             && row.current(maker.session).is_some()
@@ -256,7 +257,7 @@ impl Tables {
     }
 
     /// Locks an account's row, and gives its balance as it is by now.
-    fn lock(&mut self, maker: Maker, op: StoreOp, table: StoreTable) -> Result<Option<i64>, Halt> {
+    fn lock(&mut self, maker: &Maker, op: &StoreOp, table: StoreTable) -> Result<Option<i64>, Halt> {
         self.reads(maker, table)?;
         let row = &mut self.balances[op.effect().account.0 as usize];
         check_snapshot(maker, row)?;
@@ -266,7 +267,7 @@ impl Tables {
         Ok(Some(row.current(maker.session)))
     }
 
-    fn append(&mut self, maker: Maker, op: StoreOp, balance: Option<i64>, ledger: &mut Vec<Entry>) {
+    fn append(&mut self, maker: &Maker, op: &StoreOp, balance: Option<i64>, ledger: &mut Vec<Entry>) {
         let entry = Entry {
             role: maker.role,
             number: ledger.len() as u64 + 1,
@@ -283,7 +284,7 @@ impl Tables {
         }
     }
 
-    fn note(&mut self, maker: Maker, table: StoreTable, message: MessageId, value: i64) -> Result<(), Halt> {
+    fn note(&mut self, maker: &Maker, table: StoreTable, message: MessageId, value: i64) -> Result<(), Halt> {
         self.writes(maker, table)?;
         let insertion = self.insertion(maker.session, maker.at.is_some());
         if let Some(at) = note_place(table) {
@@ -292,21 +293,21 @@ impl Tables {
         Ok(())
     }
 
-    fn reads(&mut self, maker: Maker, table: StoreTable) -> Result<(), Halt> {
+    fn reads(&mut self, maker: &Maker, table: StoreTable) -> Result<(), Halt> {
         self.serializable.reads(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
 
-    fn writes(&mut self, maker: Maker, table: StoreTable) -> Result<(), Halt> {
+    fn writes(&mut self, maker: &Maker, table: StoreTable) -> Result<(), Halt> {
         self.serializable.writes(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
 }
 
-fn add(balance: i64, op: StoreOp) -> i64 {
+fn add(balance: i64, op: &StoreOp) -> i64 {
     balance.saturating_add(op.effect().amount.into())
 }
 
 /// The number of the account, the client or the message whose row in a table an operation is about.
-fn key_of(table: StoreTable, op: StoreOp) -> u32 {
+fn key_of(table: StoreTable, op: &StoreOp) -> u32 {
     match table.columns().key_is {
         Parameter::Client => op.client().0,
         Parameter::Message => op.message().0,
@@ -315,11 +316,11 @@ fn key_of(table: StoreTable, op: StoreOp) -> u32 {
 }
 
 /// Whether the snapshot, if there is one, lets a row be changed: it must not be older.
-fn check_snapshot<T: Copy>(maker: Maker, row: &Row<T>) -> Result<(), Halt> {
+fn check_snapshot<T: Copy>(maker: &Maker, row: &Row<T>) -> Result<(), Halt> {
     if row.newer_than.contains(maker.session) { Err(Halt::Unserializable) } else { Ok(()) }
 }
 
-fn change<T: Copy>(row: &mut Row<T>, maker: Maker, value: T, snapshots: Sessions) {
+fn change<T: Copy>(row: &mut Row<T>, maker: &Maker, value: T, snapshots: Sessions) {
     if maker.at.is_some() {
         row.locked = Some(maker.session);
         row.changed = Some(value);

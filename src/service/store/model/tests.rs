@@ -27,7 +27,7 @@ impl Lab {
     }
 
     fn does(&mut self, session: Session, op: StoreOp) -> Called<StoreResponse> {
-        self.store.call(session, op, Asker { by: Delivery::FIRST, role: Role::STORE, id: 0 }, &mut self.ledger)
+        self.store.call(session, &op, &Asker { by: Delivery::FIRST, role: Role::STORE, id: 0 }, &mut self.ledger)
     }
 
     fn begins(&mut self, session: Session, isolation: Isolation) {
