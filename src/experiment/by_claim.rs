@@ -2,7 +2,7 @@
 
 use super::{Experiment, ExperimentError, Written, strategies};
 use crate::fault::Level;
-use crate::strategy::{Break, Claim, Registry};
+use crate::strategy::{Break, Claim, GIVING_UP, Registry};
 use crate::terms::{Expected, FaultKind, Leg, StoreKind, Violation};
 
 /// How often a fault must be likely to happen before its violation is expected. If one in four shows the violation, the chance that
@@ -64,18 +64,23 @@ struct Trials {
     requests: f64,
     /// How long a client waits for an answer before it sends again.
     timeout_ms: u32,
+    /// How often a client sends a request before it gives up.
+    attempts: u8,
 }
 
 impl Trials {
     fn of(experiment: &Experiment, level: &str) -> Option<Self> {
         let level = experiment.faults.iter().find(|known| known.name == level)?.clone();
         let requests = f64::from(experiment.load.requests.get()) * f64::from(experiment.repeats.get());
-        Some(Trials { level, requests, timeout_ms: experiment.load.timeout_ms.get() })
+        let load = &experiment.load;
+        Some(Trials { level, requests, timeout_ms: load.timeout_ms.get(), attempts: load.attempts.get() })
     }
 
     /// Whether a fault can happen on a leg, be it because a server that is disturbed does the same.
     fn can_happen(&self, fault: FaultKind, leg: Leg) -> bool {
-        self.level.can_happen(fault, leg) || (self.is_disturbed() && fault.may_come_of_a_server())
+        self.level.can_happen(fault, leg)
+            || (self.is_disturbed() && fault.may_come_of_a_server())
+            || (GIVING_UP.contains(&fault) && self.given_up() >= 1.0)
     }
 
     /// Whether something is done to servers.
@@ -85,7 +90,18 @@ impl Trials {
 
     /// How often a fault is likely to happen on a leg, if every request meets it once and it is long enough to matter.
     fn likely(&self, fault: FaultKind, leg: Leg) -> f64 {
+        if GIVING_UP.contains(&fault) {
+            return self.given_up();
+        }
         if self.is_too_short(fault) { 0.0 } else { self.requests * self.level.likeliest(fault, leg).get() }
+    }
+
+    /// How many requests are likely to be given up although no server is disturbed, since each attempt loses a message.
+    fn given_up(&self) -> f64 {
+        let losses = [FaultKind::RequestLost, FaultKind::ReplyLost, FaultKind::LateLanding];
+        let on_legs = [Leg::Client, Leg::STORE].into_iter().flat_map(|leg| losses.map(|loss| (loss, leg)));
+        let arrives: f64 = on_legs.map(|(loss, leg)| 1.0 - self.level.likeliest(loss, leg).get()).product();
+        self.requests * (1.0 - arrives).powi(self.attempts.into())
     }
 
     /// Whether nobody sends again, and no lease runs out, while the fault lasts.
@@ -120,7 +136,7 @@ mod tests {
 
     /// What is expected by claim on SQLite of these strategies under a level `f`, in an experiment of 1,000 requests with these lines.
     fn expected_of<const N: usize>(strategies: [&str; N], lines: &str) -> [String; N] {
-        let text = format!("name = \"x\"\nquestion = \"?\"\nload = {{ timeout_ms = 40 }}\n{lines}");
+        let text = format!("name = \"x\"\nquestion = \"?\"\nload.timeout_ms = 40\n{lines}");
         let registry = Registry::default();
         let mut experiment = parse("x.toml", &text, &registry).unwrap();
         assert_eq!(experiment.load.requests.get(), 1_000);
@@ -137,6 +153,18 @@ mod tests {
     /// The same, for a level with these faults.
     fn under<const N: usize>(strategies: [&str; N], faults: &str) -> [String; N] {
         expected_of(strategies, &format!("[[faults]]\nname = \"f\"\n{faults}"))
+    }
+
+    #[test]
+    fn clients_that_try_twice_give_up_where_much_is_lost() {
+        let strategies = ["sequence-number", "high-water-mark", "dedup-table"];
+        let with = |attempts: u8| {
+            let named = format!("strategies = {strategies:?}\nload.attempts = {attempts}");
+            expected_of(strategies, &format!("{named}\n[[faults]]\nname = \"f\"\nclient = {{ request_lost = 0.2 }}"))
+        };
+        // 40 of 1,000 requests lose both tries. With eight tries nobody gives up.
+        assert_eq!(with(2), ["invalid: refused", "invalid: lost", "valid"]);
+        assert_eq!(with(8), ["valid", "valid", "valid"]);
     }
 
     #[test]
@@ -217,9 +245,9 @@ mod tests {
     fn a_claim_that_says_nothing_expects_nothing() {
         let registry = Registry::default();
         let claim = registry.get("dedup-table").unwrap().claim(StoreKind::Sqlite);
-        let quiet = Trials { level: Level::none(), requests: 1_000.0, timeout_ms: 40 };
+        let quiet = Trials { level: Level::none(), requests: 1_000.0, timeout_ms: 40, attempts: 8 };
         assert_eq!(by_claim(&claim, &[quiet]), Some(Expected::Valid));
-        let quiet = Trials { level: Level::none(), requests: 1_000.0, timeout_ms: 40 };
+        let quiet = Trials { level: Level::none(), requests: 1_000.0, timeout_ms: 40, attempts: 8 };
         assert_eq!(by_claim(&Claim { rules_out: &[], ..claim }, &[quiet]), None);
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use oncelab::experiment::{self, Experiment, Written};
 use oncelab::report::unknown_name;
 use oncelab::results::{RunFolder, Summary, runs_below};
-use oncelab::strategy::Registry;
+use oncelab::strategy::{GIVING_UP, Registry};
 use oncelab::terms::{Expected, StoreKind};
 
 use crate::common::{oncelab, text};
@@ -80,8 +80,8 @@ fn no_experiment_writes_what_follows_from_a_claim() {
             }
         }
     }
-    // 18 lines for each store, and 2 for those with transactions side by side, PostgreSQL and MariaDB.
-    assert_eq!(written, 3 * 18 + 2 * 2);
+    // 20 lines for each store, and 2 for those with transactions side by side, PostgreSQL and MariaDB.
+    assert_eq!(written, 3 * 20 + 2 * 2);
 }
 
 #[test]
@@ -103,7 +103,10 @@ fn expectations_agree_with_claims() {
                         let points = experiment.points();
                         let levels = points.iter().flat_map(|at| experiment.at(at, &registry).unwrap().faults);
                         let levels: Vec<_> = levels.filter(|at| at.name == level.name).collect();
-                        let can = |fault, leg| levels.iter().any(|level| level.can_happen(fault, leg));
+                        // Who tries twice at the most gives up now and then, also where no server is disturbed.
+                        let gives_up = |fault| GIVING_UP.contains(&fault) && experiment.load.attempts.get() <= 2;
+                        let can =
+                            |fault, leg| gives_up(fault) || levels.iter().any(|level| level.can_happen(fault, leg));
                         let broken = claim.breaks_under(can).any(|b| kinds.iter().any(|kind| b.shows.contains(kind)));
                         assert!(broken, "{place}: no fault of the level is said to break it");
                     }
