@@ -4,6 +4,8 @@ mod check;
 mod compare;
 mod completions;
 mod conform;
+mod evidence;
+mod evidence_row;
 mod explore;
 mod explore_json;
 mod explore_output;

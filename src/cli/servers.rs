@@ -14,7 +14,7 @@ use crate::service::{LockKind, Wanted};
 use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
 
 use super::UsageError;
-use super::urls::Urls;
+use super::urls::{LOCK_VARIABLE, STORE_VARIABLE, Urls};
 
 /// Where real servers are.
 #[derive(Debug, Clone, Args)]
@@ -209,6 +209,33 @@ impl Real {
             add("etcd-binary", &shell_path(binary), "");
         }
         options
+    }
+
+    /// Hands these backends on to another command of the lab's. What may be secret goes through its environment.
+    ///
+    /// # Errors
+    /// If the URL of the store cannot be had.
+    pub fn hand_on(&self, command: &mut std::process::Command) -> Result<(), UsageError> {
+        command.args(["--store", &self.store, "--lock", &self.lock]);
+        if let Some(how) = &self.servers.provision {
+            command.args(["--provision", how]);
+        }
+        if let Some(binary) = &self.servers.etcd_binary {
+            command.arg("--etcd-binary").arg(binary);
+        }
+        let images = [
+            ("ONCELAB_POSTGRES_IMAGE", &self.servers.postgres_image),
+            ("ONCELAB_MARIADB_IMAGE", &self.servers.mariadb_image),
+            ("ONCELAB_ETCD_IMAGE", &self.servers.etcd_image),
+        ];
+        command.envs(images);
+        if let Some(url) = self.wanted(true)?.store_url {
+            command.env(STORE_VARIABLE, url);
+        }
+        if let Some(urls) = self.servers.urls.lock_urls_in_words() {
+            command.env(LOCK_VARIABLE, urls);
+        }
+        Ok(())
     }
 
     /// How many schedules are replayed at a time. On SQLite alone one worker is faster than two: they would share one cache of

@@ -10,8 +10,8 @@ use crate::service::Endpoint;
 use crate::terms::StoreKind;
 
 /// The variables that name servers when no flag does.
-const STORE_VARIABLE: &str = "ONCELAB_STORE_URL";
-const LOCK_VARIABLE: &str = "ONCELAB_LOCK_URL";
+pub(super) const STORE_VARIABLE: &str = "ONCELAB_STORE_URL";
+pub(super) const LOCK_VARIABLE: &str = "ONCELAB_LOCK_URL";
 
 /// No URL is longer, in bytes.
 const LONGEST_URL: u64 = 8 * 1024;
@@ -89,6 +89,11 @@ impl Urls {
     /// The endpoints of the lock service, none if none were named.
     pub fn lock_urls(&self) -> Vec<Endpoint> {
         self.named_locks().0.iter().map(|url| url.as_str().into()).collect()
+    }
+
+    /// The same as one text, with their passwords, as the variable has them.
+    pub fn lock_urls_in_words(&self) -> Option<String> {
+        Some(self.named_locks().0.join(",")).filter(|urls| !urls.is_empty())
     }
 
     /// Warns of passwords that the list of processes shows.

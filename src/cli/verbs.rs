@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    check, compare, completions, conform, explore, fault, lift, limits, list, output, repeats, replay, report, run,
-    track_record,
+    check, compare, completions, conform, evidence, explore, fault, lift, limits, list, output, repeats, replay,
+    report, run, track_record,
 };
 use crate::exit;
 use crate::explore::watch_for_standstill;
@@ -46,6 +46,8 @@ enum Verb {
     Replay(Box<replay::Replay>),
     /// Compare real backends with the model of `explore`, by one schedule of each equivalence class
     Conform(Box<conform::Conform>),
+    /// Show for each strategy what stands behind its claim: schedules, replays, conformance, and a run
+    Evidence(evidence::Evidence),
     /// Show the famous bugs on real backends, each with its command and hit rate
     TrackRecord(track_record::TrackRecord),
     /// Write the violations of a run as schedules, replay them on real backends, and shorten them
@@ -117,6 +119,7 @@ fn execute(verb: Verb, registry: &Registry) -> anyhow::Result<ExitCode> {
         Verb::Explore(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
         Verb::Replay(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
         Verb::Conform(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
+        Verb::Evidence(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
         Verb::TrackRecord(verb) => verb.execute(),
         Verb::Lift(verb) => verb.execute(registry),
         Verb::Check(verb) => verb.execute(registry),

@@ -13,6 +13,7 @@ mod disturbances;
 mod documents;
 mod elsewhere;
 mod etcd_binary;
+mod evidence;
 mod exit_codes;
 mod experiments;
 mod explore;
