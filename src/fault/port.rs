@@ -130,6 +130,12 @@ impl FaultyPort {
         FaultyPort { actors, ..self }
     }
 
+    /// The same for something that works for the system: what happens to handlers does not happen to it.
+    #[must_use]
+    pub fn of_an_actor(self) -> Self {
+        FaultyPort { is_actors: true, ..self }
+    }
+
     /// The actors begin their work for a lease that the delivery was given. Those of an earlier one are done.
     fn begin_actors(&mut self, lease: LeaseId) {
         let AtHand { message, delivery, .. } = self.at_hand;
@@ -155,6 +161,11 @@ impl FaultyPort {
     pub fn begin(&mut self, message: MessageId, delivery: Delivery) {
         self.at_hand = AtHand { message, delivery, made: [0; OpKind::PLACES] };
         self.note(What::Arrived);
+    }
+
+    /// Turns to a request that is no delivery, with what the ledger and the history call the turn.
+    pub fn turn_to(&mut self, message: MessageId, turn: Delivery) {
+        self.at_hand = AtHand { message, delivery: turn, made: [0; OpKind::PLACES] };
     }
 
     /// Ends the delivery. A transaction that was left open ends with its connection.

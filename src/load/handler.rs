@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::network::{Answered, Parcel};
 use super::outside::Outside;
+use super::residents::Newcomers;
 use crate::fault::FaultyPort;
 use crate::history::What;
 use crate::strategy::Strategy;
@@ -32,6 +33,8 @@ pub(super) struct Handler {
     /// How long it is away after a crash.
     pub restart: Duration,
     pub outside: Arc<Outside>,
+    /// Whoever works for the system is told of each request.
+    pub arrivals: Newcomers,
 }
 
 impl Handler {
@@ -57,6 +60,7 @@ impl Handler {
     async fn handle(&mut self, parcel: &Parcel) -> Result<Option<Reply>, Panic> {
         let downfall = self.port.downfall();
         self.port.begin(parcel.request.id, parcel.delivery);
+        self.arrivals.tell(&parcel.request);
         let working = self.outside.pulse.begins(self.number, parcel.request.id);
         let mut world = World::new(&mut self.port);
         let end = tokio::select! {

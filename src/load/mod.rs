@@ -8,6 +8,7 @@ mod network;
 mod outside;
 mod patience;
 mod pulse;
+mod residents;
 mod setting;
 mod settle;
 mod stores;

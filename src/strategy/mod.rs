@@ -38,6 +38,7 @@ mod need;
 mod post;
 mod put;
 mod registry;
+mod resident;
 mod row_lock;
 mod sequence_number;
 mod session_advisory_lock;
@@ -50,6 +51,7 @@ pub use name::{LONGEST_NAME, name_fault};
 pub(crate) use need::by_role;
 pub use need::{Need, SECOND_STORE};
 pub use registry::{Registry, UnknownStrategy};
+pub use resident::{REAPED, Reaped, Resident, Turn, claim_of, residents_of};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
@@ -121,6 +123,17 @@ pub trait Strategy: Send + Sync {
     /// What works beside each of its deliveries.
     fn actors(&self) -> &'static [&'static dyn Actor] {
         &[]
+    }
+
+    /// What works for the whole system, and begins with it.
+    fn residents(&self) -> &'static [&'static dyn Resident] {
+        &[]
+    }
+
+    /// What forgets the ids that it keeps where that is asked for (`--reaper`), with what it still promises then; nothing where it
+    /// keeps no ids.
+    fn reaper(&self) -> Option<Reaped> {
+        None
     }
 
     /// The shape of its effects.

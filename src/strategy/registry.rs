@@ -110,6 +110,11 @@ impl Registry {
             panic!("a strategy's name: {fault}");
         }
         assert!(self.names().all(|taken| taken != name), "two strategies are named '{name}'");
+        let works_for_all = !strategy.residents().is_empty() || strategy.reaper().is_some();
+        assert!(
+            strategy.actors().is_empty() || !works_for_all,
+            "'{name}' has actors of its deliveries and of the system: a schedule has letters for one sort of them only"
+        );
         let needs = |role: &Role| strategy.needs().iter().any(|need| need.role == *role);
         let effects = strategy.effects_in();
         assert!(!effects.is_empty(), "'{name}' keeps its effects nowhere: name a role in `effects_in`");

@@ -33,6 +33,7 @@ mod readme;
 mod repeats;
 mod replay;
 mod reports;
+mod residents;
 mod resume;
 mod saved_runs;
 mod scenarios;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::argument::{ISOLATIONS, OpArgument, Word};
 use super::operations::for_each_operation;
 use super::program::Act::{
-    AddAmount, Advisory, Append, Clear, Insert, InsertBalance, Keep, Lock, PutAmount, Read, Record, SetBalance,
+    AddAmount, Advisory, Append, Clear, Delete, Insert, InsertBalance, Keep, Lock, PutAmount, Read, Record, SetBalance,
 };
 use super::program::Advisory::{ForSession, ForTransaction, Release};
 use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Next, Nothing, Raise, Replace};
