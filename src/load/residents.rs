@@ -13,26 +13,29 @@ use super::setting::Setting;
 use crate::fault::{FaultyPort, Surroundings};
 use crate::history::LONG;
 use crate::strategy::{Resident, Turn};
-use crate::terms::{Answer, Delivery, Request};
+use crate::terms::{Delivery, Request, Trouble};
 use crate::world::World;
 
 /// How long a request waits for its next turn, if there was nothing to do for it yet or the turn failed.
 const AGAIN: Duration = Duration::from_millis(5);
 
+/// How many tasks there are of each, with a connection each: one alone would fall behind the handlers.
+const TASKS: u32 = 4;
+
 /// The copies that deliveries have which are turns: above those that the network makes.
 const FIRST_COPY: u8 = 2;
 
-/// Who is told of requests that come.
+/// Who is told of requests that come: the tasks of each resident.
 #[derive(Clone, Default)]
-pub(super) struct Newcomers(Vec<UnboundedSender<Request>>);
+pub(super) struct Newcomers(Vec<Vec<UnboundedSender<Request>>>);
 
 impl Newcomers {
     /// A request has come, not necessarily for the first time.
     #[inline]
     pub fn tell(&self, request: &Request) {
         // Whoever works for the system ends when nobody can tell it anything any more, or panics.
-        for to in &self.0 {
-            let _ = to.send(*request);
+        for tasks in &self.0 {
+            let _ = tasks[request.id.0 as usize % tasks.len()].send(*request);
         }
     }
 }
@@ -54,17 +57,20 @@ struct Due {
     turn: u8,
 }
 
-/// Starts what works for the system. It ends soon after the last of the arrivals is dropped.
+/// Starts what works for the system. It ends soon after the last of the newcomers is dropped.
 pub(super) fn start(setting: &Setting, around: &Arc<Surroundings>) -> (Newcomers, JoinSet<Result<(), Panic>>) {
-    let (mut arrivals, mut at_work) = (Newcomers::default(), JoinSet::new());
+    let (mut newcomers, mut at_work) = (Newcomers::default(), JoinSet::new());
     for (number, (resident, after)) in (0..).zip(residents(setting)) {
-        let (tell, came) = unbounded_channel();
-        let port =
-            FaultyPort::new(Arc::clone(around), u16::from(number), around.recorders.recorder(LONG)).of_an_actor();
-        arrivals.0.push(tell);
-        at_work.spawn(ResidentTask { resident, after, number, port, came }.run());
+        let mut tasks = Vec::new();
+        for _ in 0..TASKS {
+            let (tell, came) = unbounded_channel();
+            let port = FaultyPort::new(Arc::clone(around), u16::from(number), around.recorders.recorder(LONG));
+            tasks.push(tell);
+            at_work.spawn(ResidentTask { resident, after, number, port: port.of_an_actor(), came }.run());
+        }
+        newcomers.0.push(tasks);
     }
-    (arrivals, at_work)
+    (newcomers, at_work)
 }
 
 /// What works for the system in a trial, and how long after a request has come.
@@ -121,7 +127,7 @@ async fn turn(resident: &dyn Resident, port: &mut FaultyPort, request: &Request,
     unpanicked(async {
         let turned = resident.turn(&mut world, request).await?;
         is_done = turned == Turn::Done;
-        Ok(Answer(0))
+        Ok::<(), Trouble>(())
     })
     .await?
     .ok();

@@ -125,14 +125,14 @@ async fn drive(
     let name = setting.strategy.name();
     let retries = setting.strategy.claim(setting.store_kind).retries;
     let mut handlers = JoinSet::new();
-    let (arrivals, mut residents) = residents::start(setting, around);
+    let (newcomers, mut residents) = residents::start(setting, around);
     let inboxes = (0..setting.load.handlers.get()).map(|number| {
         let (inbox, parcels) = unbounded_channel();
         let port = FaultyPort::new(Arc::clone(around), number, recorders.recorder(LONG))
             .with_actors(setting.strategy.actors());
         let restart = Duration::from_millis(setting.backend.restart_ms.into());
         let (strategy, outside) = (Arc::clone(&setting.strategy), Arc::clone(&setting.outside));
-        let handler = Handler { number, strategy, port, restart, outside, arrivals: arrivals.clone() };
+        let handler = Handler { number, strategy, port, restart, outside, newcomers: newcomers.clone() };
         handlers.spawn(handler.run(parcels));
         inbox
     });
@@ -143,7 +143,7 @@ async fn drive(
         under_way: TaskTracker::new(),
         client_timeout: setting.load.timeout(),
     };
-    drop(arrivals);
+    drop(newcomers);
     let maker = ClientMaker { network, load: setting.load.clone(), retries, recorders: recorders.clone() };
     let under_way = maker.network.under_way.clone();
     let mut clients = match setting.load.rate_per_s {

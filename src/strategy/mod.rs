@@ -18,6 +18,7 @@ mod claim_then_act;
 mod claim_then_act_two_stores;
 mod conditional_put;
 mod dedup_table;
+mod dedup_table_batched;
 mod dedup_table_partitioned;
 mod dedup_table_statement;
 mod dedup_window;
@@ -174,6 +175,22 @@ pub trait Strategy: Send + Sync {
     /// What the client is told instead of an answer. `?` on an operation passes its trouble on, which is almost always
     /// right: the client retries. A transaction that is left open ends with its connection, as if it had been rolled back.
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply;
+
+    /// The most deliveries that a handler may take from those that wait for it, and have handled at once by
+    /// [`handle_batch`](Strategy::handle_batch). With 1 there are no batches.
+    fn largest_batch(&self) -> usize {
+        1
+    }
+
+    /// Handles several deliveries at once: what the client of each is told, in their order. No two of them are of the same request.
+    /// An exploration goes through batches of one, as [`handle`](Strategy::handle) does.
+    async fn handle_batch(&self, world: &mut World<'_>, requests: &[Request]) -> Vec<Reply> {
+        let mut replies = Vec::with_capacity(requests.len());
+        for request in requests {
+            replies.push(self.handle(world, request).await);
+        }
+        replies
+    }
 }
 
 /// The answer that must be there because an earlier delivery committed it together with its claim.

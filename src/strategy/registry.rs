@@ -55,6 +55,7 @@ impl Default for Registry {
         registry.register(super::idempotency_key::IdempotencyKey);
         registry.register(super::dedup_window::DedupWindow);
         registry.register(super::dedup_table_partitioned::DedupTablePartitioned);
+        registry.register(super::dedup_table_batched::DedupTableBatched);
         registry.register(super::check_then_act_repeatable_read::CheckThenActRepeatableRead);
         registry.register(super::claim_then_act_two_stores::ClaimThenActTwoStores);
         registry.register(super::act_then_mark_two_stores::ActThenMarkTwoStores);

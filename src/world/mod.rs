@@ -10,13 +10,13 @@ mod port;
 pub use crate::service::{Acts, AnyOp, Footprint, Item, OpKind, Outcome, Response, ServiceKind, Sql, Whose};
 pub use hand_over::HandOver;
 pub use op::Op;
-pub use port::{Call, Port};
+pub use port::{Call, Calls, Port};
 
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::service::contract::{Carries, CarriesAll, Service, another};
+use crate::service::contract::{AllCarried, Carries, CarriesAll, Service, another};
 use crate::service::for_each_service;
 use crate::terms::{OutcomeOf, Role};
 
@@ -115,6 +115,12 @@ where
     #[inline(always)]
     fn carry(&'c mut self, role: Role, op: S::Op) -> Narrowed<'c, S> {
         Narrowed { call: self.port.call(Op { role, of: op.into() }), service: PhantomData }
+    }
+
+    fn carry_all(&'c mut self, role: Role, ops: Vec<S::Op>) -> AllCarried<'c, S> {
+        let calls = self.port.call_all(ops.into_iter().map(|op| Op { role, of: op.into() }).collect());
+        let narrowed = |outcome: Outcome| outcome.map(|of| S::Response::try_from(of).unwrap_or_else(another));
+        Box::pin(async move { calls.await.into_iter().map(narrowed).collect() })
     }
 }
 

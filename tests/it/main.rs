@@ -7,6 +7,7 @@ mod actors;
 mod audit;
 mod backends;
 mod bad_input;
+mod batches;
 mod common;
 mod determinism;
 mod disturbances;

@@ -148,6 +148,12 @@ impl StoreOp {
         self.statement as usize
     }
 
+    /// Whether it is one that a server may do for many messages in one statement.
+    #[must_use]
+    pub(super) fn is_claim_and_apply(self) -> bool {
+        self.statement == Statement::ClaimAndApply
+    }
+
     /// The number of the first statement of this kind.
     pub(super) fn place_of(kind: &str) -> Option<usize> {
         ROWS.iter().position(|row| row.kind.name == kind)
