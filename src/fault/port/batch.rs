@@ -15,14 +15,14 @@ use crate::wire::WireFault;
 use crate::world::{Op, OpKind, Outcome};
 
 /// A delivery of a batch.
-type Member = (MessageId, Delivery);
+type BatchMember = (MessageId, Delivery);
 
 impl FaultyPort {
     /// Turns to a batch of deliveries, each of another request.
     ///
     /// # Panics
     /// If there is none.
-    pub fn begin_batch(&mut self, mut members: impl Iterator<Item = Member>) {
+    pub fn begin_batch(&mut self, mut members: impl Iterator<Item = BatchMember>) {
         let (message, delivery) = members.next().expect("a batch has a delivery");
         self.at_hand = AtHand { message, delivery, made: [0; OpKind::PLACES] };
         self.others = members.collect();
@@ -45,13 +45,13 @@ impl FaultyPort {
     }
 
     /// The delivery at hand that an operation is made for: the first, if it is about none of their messages.
-    pub(super) fn member_of(&self, op: Op) -> Member {
+    pub(super) fn member_of(&self, op: Op) -> BatchMember {
         let first = (self.at_hand.message, self.at_hand.delivery);
         if self.others.is_empty() {
             return first;
         }
         let about = crate::service::first_id(op.of, IdKind::Message);
-        let is_its = |(message, _): &&Member| about == Some(i64::from(message.0));
+        let is_its = |(message, _): &&BatchMember| about == Some(i64::from(message.0));
         self.others.iter().find(is_its).copied().unwrap_or(first)
     }
 
@@ -241,7 +241,7 @@ impl FaultyPort {
         }
     }
 
-    fn members_of(&self, ops: &[Op]) -> Vec<Member> {
+    fn members_of(&self, ops: &[Op]) -> Vec<BatchMember> {
         ops.iter().map(|op| self.member_of(*op)).collect()
     }
 
