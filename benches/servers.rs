@@ -25,6 +25,7 @@ const ROUNDS: usize = 5;
 const CONNECTIONS: [u16; 2] = [8, 32];
 /// How much is done in one measurement: some seconds.
 const EFFECTS: u32 = 30_000;
+const EFFECTS_IN_BATCHES: u32 = 60_000;
 const CYCLES: u32 = 8_000;
 const ACCOUNTS: u32 = 10_000;
 
@@ -178,11 +179,12 @@ async fn bare_etcd(endpoint: &Endpoint, connections: u16, cycles: u32) -> f64 {
 
 fn print(what: &str, connections: u16, ways: &[Way]) {
     println!("{what}, {connections} connections:");
+    // The first is what the others are compared with.
     let lab = &ways[0];
     for way in ways {
         let ratios = lab.per_s.iter().zip(&way.per_s).map(|(lab, other)| lab / other);
         let (median_per_s, ratio) = (median(way.per_s.iter().copied()), median(ratios));
-        println!("  {:<16} {median_per_s:>9.0} /s   lab / it {ratio:.2}", way.name);
+        println!("  {:<21} {median_per_s:>9.0} /s   {} / it {ratio:.2}", way.name, lab.name);
     }
 }
 
@@ -223,6 +225,43 @@ async fn postgres(source: &Source) {
     }
 }
 
+/// One delivery in a statement and a commit, and many: the same clients, requests in flight, connections and durability.
+async fn batches(source: &Source) {
+    let started = match provision::postgres(source).await {
+        Ok(started) => started,
+        Err(error) => return println!("SKIPPED: {error}"),
+    };
+    let url = started.urls().remove(0);
+    let store = Arc::new(PostgresStore::connect(&url).await.expect("it answers"));
+    let commits = durability(&url).await;
+    for connections in CONNECTIONS {
+        let mut ways = ["dedup-table-batched", "dedup-table-statement"].map(Way::named);
+        for round in 0..ROUNDS {
+            for turn in 0..ways.len() {
+                let way = &mut ways[(round + turn) % 2];
+                store.reset(ACCOUNTS).await.expect("it can be emptied");
+                let store: Arc<dyn Store> = store.clone();
+                way.per_s.push(
+                    through_the_lab(way.name, store, StoreKind::Postgres, None, connections, EFFECTS_IN_BATCHES).await,
+                );
+            }
+        }
+        let clients = connections * CLIENTS_EACH;
+        print(
+            &format!("batches on PostgreSQL ({commits}), {clients} clients with a request in flight each"),
+            connections,
+            &ways,
+        );
+    }
+}
+
+/// What PostgreSQL does before it says that a commit is done.
+async fn durability(url: &str) -> String {
+    let mut connection = PgConnection::connect(url).await.expect("a connection");
+    let query = "SELECT 'fsync ' || current_setting('fsync') || ', synchronous_commit ' || current_setting('synchronous_commit')";
+    sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("it knows its settings")
+}
+
 async fn etcd(source: &Source) {
     let started = match provision::etcd(source, &EtcdShape::default()).await {
         Ok(started) => started,
@@ -255,7 +294,7 @@ async fn etcd(source: &Source) {
 }
 
 fn main() {
-    // Cargo passes `--bench`; `-- postgres` or `-- etcd` leaves the other out.
+    // Cargo passes `--bench`; `-- postgres`, `-- batches` or `-- etcd` leaves the others out.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let wants = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -263,6 +302,9 @@ fn main() {
         let source = Source { provision: Provision::Process, ..Source::default() };
         if wants("postgres") {
             postgres(&source).await;
+        }
+        if wants("batches") {
+            batches(&source).await;
         }
         if wants("etcd") {
             etcd(&source).await;

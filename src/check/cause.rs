@@ -96,6 +96,31 @@ impl Span {
     }
 }
 
+/// Whether something has forgotten the message after the first delivery came, and before the second was done with the store.
+fn was_forgotten(case: &Case<'_>, second: &Entry, one: &Span, two: &Span) -> bool {
+    let until = two.stored_ns.filter(|_| !two.landed_late).unwrap_or(u64::MAX);
+    let from = one.arrived_ns.unwrap_or(0);
+    case.events_of(second.message).any(|event| match event.what {
+        What::Called { op, fault, outcome, .. } => {
+            let is_done = fault != Some(FaultKind::RequestLost) && !matches!(outcome, Some(Outcome::Failed(_)));
+            is_done && op.role == second.role && op.acts().any(Acts::FORGETS) && (from..=until).contains(&event.at_ns)
+        }
+        What::Landed { op, .. } => {
+            op.role == second.role && op.acts().any(Acts::FORGETS) && (from..=until).contains(&event.at_ns)
+        }
+        What::Sent { .. }
+        | What::Arrived
+        | What::Repeated { .. }
+        | What::Paused { .. }
+        | What::Cancelled
+        | What::Crashed
+        | What::Answered { .. }
+        | What::Received { .. }
+        | What::TimedOut
+        | What::GaveUp => false,
+    })
+}
+
 /// Whether an operation takes a message id for a time, and applies the effect if it could.
 fn takes_with_effect(op: &Op) -> bool {
     op.acts().any(Acts::TAKES) && op.acts().any(Acts::APPLIES)
@@ -115,7 +140,7 @@ pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Ent
         return if one.landed_late { Cause::LateLanding } else { Cause::Redelivery };
     }
     let two = Span::of(case, second);
-    if two.took_with_effect {
+    if two.took_with_effect || was_forgotten(case, second, &one, &two) {
         // The id was remembered together with the first effect: whatever came between, it was forgotten before the second.
         Cause::WindowExpired
     } else if one.landed_late || two.landed_late {

@@ -35,6 +35,9 @@ pub(super) struct Conform {
     /// How many different requests there are, all on one account; the lanes carry them in turn
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     requests: u8,
+    /// Let a reaper forget the ids that the strategies keep, where they keep any: its lanes come behind those of the deliveries
+    #[arg(long)]
+    reaper: bool,
     /// Replay at most this many schedules of each strategy, drawn at random from its classes
     #[arg(long, value_name = "NUMBER")]
     sample: Option<usize>,
@@ -94,6 +97,7 @@ impl Conform {
             requests: self.requests,
             kinds: Kinds::all(),
             store: mounted.testbed().profile(),
+            reaps: self.reaper,
             ..Bound::new(self.lanes, self.retries, self.faults)
         };
         let of = Conformance {
@@ -155,6 +159,9 @@ impl Conform {
             if value != default {
                 options.push_str(&format!(" --{name} {value}"));
             }
+        }
+        if self.reaper {
+            options.push_str(&format!(" --lanes {} --reaper", self.lanes));
         }
         format!("oncelab replay {strategy}{options} \"{schedule}\"")
     }

@@ -17,7 +17,7 @@ use crate::explore::{
 };
 use crate::lab::{explore_both, speaks_for};
 use crate::report::{self, NoIsolationTest};
-use crate::strategy::{Registry, Strategy};
+use crate::strategy::{Registry, Strategy, residents_of};
 use crate::terms::{FaultKind, Profile, StoreKind};
 
 #[derive(Debug, Args)]
@@ -41,6 +41,9 @@ pub(super) struct Explore {
     /// How many different requests there are, all on one account; the lanes carry them in turn
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     pub(super) requests: u8,
+    /// Let a reaper forget the ids that the strategy keeps, at any time: it is a lane of its own for each request, behind the others
+    #[arg(long)]
+    pub(super) reaper: bool,
     /// Whether a request that timed out may still reach the backend later
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     late: bool,
@@ -162,6 +165,7 @@ impl Explore {
             return self.explore_all(registry, bound);
         }
         let strategy = registry.get(self.strategy.as_deref().unwrap_or_default())?;
+        require_reaper(strategy.as_ref(), self.reaper)?;
         if self.on_real {
             return self.search_really(strategy.as_ref(), bound);
         }
@@ -225,7 +229,8 @@ impl Explore {
             }
         }
         let store = self.store_model.profile();
-        Ok(Bound { requests: self.requests, kinds, store, ..Bound::new(self.lanes, self.retries, self.faults) })
+        let reaps = self.reaper;
+        Ok(Bound { requests: self.requests, kinds, store, reaps, ..Bound::new(self.lanes, self.retries, self.faults) })
     }
 
     fn limits(&self) -> Limits {
@@ -256,7 +261,7 @@ impl Explore {
         }
         let command = |schedule: &Schedule, lanes: u8| self.command_of(strategy.name(), schedule, lanes);
         output::print(&if self.json {
-            let mut document = explore_json::as_json(&exploration, &strategy.claim(bound.store_kind()), classes);
+            let mut document = explore_json::as_json(&exploration, &bound.claim_of(strategy), classes);
             let commands = exploration.minimal.iter().map(|it| command(&it.schedule, self.lanes));
             document["minimal_commands"] = commands.collect();
             serde_json::to_string_pretty(&document)? + "\n"
@@ -307,7 +312,7 @@ impl Explore {
             None if self.json => serde_json::to_string_pretty(&explore_json::story_as_json(&story))? + "\n",
             None => {
                 let again = output::here(&self.command(strategy.name(), &schedule));
-                let really = output::here(&self.really(strategy, &schedule));
+                let really = output::here(&self.really(strategy, &schedule, self.lanes));
                 let (diagram, told) = (report::to_diagram(&story), story.as_text());
                 let model = explore_output::stands_in(bound.store)
                     .map_or(String::new(), |it| output::wrap(&format!("The model is {it}")) + "\n\n");
@@ -317,7 +322,7 @@ impl Explore {
                 )
             }
         })?;
-        let claim = strategy.claim(bound.store_kind());
+        let claim = bound.claim_of(strategy);
         let broken = story.findings.iter().any(|finding| claim.rules_out.contains(&finding.violation));
         Ok(ExitCode::from(if broken { exit::BROKEN } else { exit::MET }))
     }
@@ -344,14 +349,14 @@ impl Explore {
         } else {
             explore_output::walked_as_text(strategy.name(), bound, seed, &walked, &found, &command)
         })?;
-        let claim = strategy.claim(bound.store_kind());
+        let claim = bound.claim_of(strategy);
         let broken = walked.violations.keys().any(|violation| claim.rules_out.contains(violation));
         let verdict = if broken { exit::BROKEN } else { exit::MET };
         Ok(ExitCode::from(self.code(&[verdict], watch.is_stopped())))
     }
 
     /// The command that shows a schedule on the real database that the model stands for.
-    fn really(&self, strategy: &dyn Strategy, schedule: &Schedule) -> String {
+    fn really(&self, strategy: &dyn Strategy, schedule: &Schedule, lanes: u8) -> String {
         let kind = self.store_model.profile().store();
         let store = if kind.is_server() { &format!(" --store {}", kind.name()) } else { "" };
         let lock = if kind.is_server() && strategy.needs_lock_service() { " --lock etcd" } else { "" };
@@ -361,6 +366,7 @@ impl Explore {
                 options.push_str(&format!(" --{name} {value}"));
             }
         }
+        options.push_str(&residents_option(strategy, self.reaper, lanes));
         format!("oncelab replay {}{store}{lock}{options} \"{schedule}\"", strategy.name())
     }
 
@@ -378,6 +384,7 @@ impl Explore {
                 options.push_str(&format!(" --{name} {value}"));
             }
         }
+        options.push_str(if self.reaper { " --reaper" } else { "" });
         options.push_str(explore_output::model_option(self.store_model.profile()));
         format!("oncelab explore {strategy}{options} --schedule \"{schedule}\"")
     }
@@ -391,6 +398,21 @@ impl Explore {
     }
 }
 
+/// What a replay must be told of lanes that are no deliveries: where there are any, their letters come behind those of the deliveries.
+fn residents_option(strategy: &dyn Strategy, reaper: bool, lanes: u8) -> String {
+    let lanes = if residents_of(strategy, reaper).is_empty() { String::new() } else { format!(" --lanes {lanes}") };
+    lanes + if reaper { " --reaper" } else { "" }
+}
+
+/// Refuses a reaper where there is nothing that it could forget.
+pub(super) fn require_reaper(strategy: &dyn Strategy, reaper: bool) -> Result<(), UsageError> {
+    if !reaper || strategy.reaper().is_some() {
+        return Ok(());
+    }
+    let name = strategy.name();
+    Err(UsageError(format!("--reaper: {name} keeps no ids that hold as long as they are kept: leave the flag out")))
+}
+
 /// Whether an exploration has ended because the strategy issues SQL of its own.
 fn has_own_sql(error: &anyhow::Error) -> bool {
     let explored = error.downcast_ref::<ExploreError>();
@@ -398,7 +420,7 @@ fn has_own_sql(error: &anyhow::Error) -> bool {
 }
 
 fn verdict_of(exploration: &Exploration, strategy: &dyn Strategy) -> u8 {
-    let claim = strategy.claim(exploration.bound.store_kind());
+    let claim = exploration.bound.claim_of(strategy);
     if !exploration.broken_promises(&claim).is_empty() {
         exit::BROKEN
     } else if exploration.census.complete && speaks_for(strategy, exploration.bound.store) {

@@ -74,7 +74,7 @@ fn causes_as_json(causes: &ByCause, kind: Violation) -> Vec<Value> {
 /// Every exploration in one JSON document.
 pub(super) fn all_as_json(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> Value {
     let one = |(strategy, row): &(Arc<dyn Strategy>, Both)| {
-        let claim = strategy.claim(bound.store_kind());
+        let claim = bound.claim_of(strategy.as_ref());
         let mut document = as_json(&row.one, &claim, None);
         document["agrees"] = json!(row.verdict(strategy.as_ref()) == exit::MET);
         document["two_requests"] = json!(row.two.as_ref().map(|two| as_json(two, &claim, None)));

@@ -70,8 +70,9 @@ pub(super) fn not_tried(bound: &Bound) -> String {
     ];
     let limits: Vec<String> = limits.into_iter().map(|(what, flag)| format!("{what} ({flag})")).collect();
     let late = if bound.kinds.contains(crate::explore::Fate::TimesOut) { "" } else { "; no late landings (--late)" };
+    let forgotten = if bound.reaps { "" } else { " ids that are forgotten (--reaper)," };
     format!(
-        "Not tried: more than {}{late}; other accounts, a mark that is removed, and a statement that waits half done.",
+        "Not tried: more than {}{late}; other accounts,{forgotten} and a statement that waits half done.",
         limits.join(", ")
     )
 }
@@ -116,7 +117,7 @@ pub(super) fn as_text(
     command: &dyn Fn(&Schedule, u8) -> String,
 ) -> String {
     let Exploration { census, bound, .. } = exploration;
-    let claim = strategy.claim(bound.store_kind());
+    let claim = bound.claim_of(strategy);
     let mut out = format!("\n{}\n", output::hanging(&format!("{}: ", strategy.name()), strategy.steps()));
     let mut say = |key: &str, text: &str| out.push_str(&output::hanging(&format!("{key:<9}"), text));
     say("promises", claim.promise);
@@ -319,7 +320,7 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> S
     let mut is_denied = false;
     for (strategy, row) in rows {
         elapsed += row.both().map(|exploration| exploration.elapsed).sum::<Duration>();
-        let claim = strategy.claim(bound.store_kind());
+        let claim = bound.claim_of(strategy.as_ref());
         let code = row.verdict(strategy.as_ref());
         let is_silent = code == exit::INCONCLUSIVE && !speaks_for(strategy.as_ref(), bound.store);
         is_denied |= code != exit::MET && !is_silent;

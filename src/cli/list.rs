@@ -70,6 +70,8 @@ fn strategy(strategy: &dyn crate::strategy::Strategy) -> Value {
     if on_mariadb != on_postgres {
         fields.extend([("on mariadb", on_mariadb.promise), ("broken on mariadb by", &broken_on_mariadb)]);
     }
+    let reaped = strategy.reaper().map(|reaped| broken_by(&reaped.claim));
+    fields.extend(reaped.as_deref().map(|broken| ("broken with a reaper by", broken)));
     fields.push(("needs", needs));
     item(strategy.name(), &fields)
 }

@@ -19,7 +19,7 @@ use crate::explore::{Bound, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleEr
 use crate::quote::shell_path;
 use crate::replay::{Divergence, Kept, ReplayError, ReplayWork, Replayed, ToldReplay, replay_all, replay_and_tell};
 use crate::report;
-use crate::strategy::{Registry, Strategy};
+use crate::strategy::{Registry, Strategy, claim_of};
 use crate::terms::Role;
 use crate::terms::{Entry, StoreKind, Violation};
 
@@ -44,6 +44,9 @@ pub(super) struct Replay {
     /// How many different requests there are, all on one account; the lanes carry them in turn
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     requests: u8,
+    /// Let a reaper forget the ids that the strategy keeps: its lanes come behind those of the deliveries, one for each request
+    #[arg(long)]
+    reaper: bool,
     /// Wait until leases expire by themselves; without this flag the lab revokes them
     #[arg(long)]
     natural_expiry: bool,
@@ -104,8 +107,13 @@ impl Replay {
         let schedule: Schedule = self.schedule.parse()?;
         let needs_lock = strategy.needs_lock_service();
         let store = self.real.model();
-        let bound =
-            Bound { requests: self.requests, store, ..Bound::new(self.lanes.max(self.requests), self.retries, 0) };
+        super::explore::require_reaper(strategy, self.reaper)?;
+        let bound = Bound {
+            requests: self.requests,
+            store,
+            reaps: self.reaper,
+            ..Bound::new(self.lanes.max(self.requests), self.retries, 0)
+        };
         let bound = bound_of(strategy, bound, &schedule)?;
         // Whatever is wrong with the schedule is said before a server is started.
         let told = if store.has_own_model() { Some(tell(strategy, bound, &schedule)) } else { None };
@@ -189,7 +197,7 @@ impl Replay {
     }
 
     fn code(&self, strategy: &dyn Strategy, count: &Count, expected: &[Violation]) -> u8 {
-        let claim = strategy.claim(self.real.store_kind());
+        let claim = claim_of(strategy, self.real.store_kind(), self.reaper);
         let is_ruled_out = |violation: &Violation| claim.rules_out.contains(violation);
         let misses = !expected.is_empty() && count.reproduced < count.times;
         if count.divergences > 0 || misses || count.violations.keys().any(is_ruled_out) {
@@ -208,6 +216,9 @@ impl Replay {
             if value != default {
                 options.push_str(&format!(" --{name} {value}"));
             }
+        }
+        if self.reaper {
+            options.push_str(" --reaper");
         }
         if self.times > 1 {
             options.push_str(&format!(" --times {}", self.times));

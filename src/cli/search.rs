@@ -45,7 +45,7 @@ impl Explore {
         } else {
             explore_output::searched_as_text(strategy.name(), &bound, &on, drawn, &searched, &command)
         })?;
-        let claim = strategy.claim(bound.store_kind());
+        let claim = bound.claim_of(strategy);
         let broken = searched.violations.keys().any(|violation| claim.rules_out.contains(violation));
         let verdict = if broken {
             exit::BROKEN

@@ -2,7 +2,7 @@
 
 use super::{Experiment, ExperimentError, Written, strategies};
 use crate::fault::Level;
-use crate::strategy::{Break, Claim, GIVING_UP, Registry};
+use crate::strategy::{Break, Claim, GIVING_UP, Registry, claim_of};
 use crate::terms::{Expected, FaultKind, Leg, StoreKind, Violation};
 
 /// How often a fault must be likely to happen before its violation is expected. If one in four shows the violation, the chance that
@@ -47,7 +47,7 @@ impl Experiment {
                 // The experiment names no strategy that the registry does not know: it was refused when it was read.
                 let Ok(strategy) = registry.get(&name) else { continue };
                 if self.written(&level, &name, store).is_none()
-                    && let Some(expected) = by_claim(&strategy.claim(store), &trials)
+                    && let Some(expected) = by_claim(&claim_of(strategy.as_ref(), store, reaps(&trials)), &trials)
                 {
                     self.expect_by_claim.entry(level.clone()).or_default().insert(name, expected);
                 }
@@ -110,6 +110,11 @@ impl Trials {
         (fault == FaultKind::Delayed && self.level.delay_ms.1 <= self.timeout_ms)
             || (fault == FaultKind::Pause && self.level.pause_leases <= 1.0)
     }
+}
+
+/// Whether ids are forgotten in any of these trials.
+fn reaps(trials: &[Trials]) -> bool {
+    trials.iter().any(|trials| trials.level.reaper.is_some())
 }
 
 /// What is expected of a strategy with this claim, in all of these trials together: `valid` where no fault can break it, and the first

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::ReusableBoxFuture;
 
-use crate::strategy::{Actor, Strategy, by_role};
+use crate::strategy::{Actor, Resident, Strategy, by_role};
 use crate::terms::{Answer, ByRole, LeaseId, Reply, Request, Role};
 use crate::world::{Acts, Call, HandOver, Op, Outcome, Port, ServiceKind, World};
 
@@ -47,6 +47,8 @@ pub(super) enum LaneWork<'a> {
     Delivery(&'a Request),
     /// A round of an actor's work beside a delivery, for this lease.
     Beside(&'a dyn Actor, LeaseId),
+    /// A turn of something that works for the system, about this request.
+    Turn(&'a dyn Resident, &'a Request),
 }
 
 /// The strategy at work, with a port of its own.
@@ -61,6 +63,13 @@ async fn beside(actor: &dyn Actor, lease: LeaseId) -> Reply {
     let mut port = EnginePort;
     let mut world = World::new(&mut port);
     actor.work(&mut world, lease).await.map(|()| Answer(0))
+}
+
+/// A resident at work, with a port of its own. Its reply goes to nobody.
+async fn turn(resident: &dyn Resident, about: &Request) -> Reply {
+    let mut port = EnginePort;
+    let mut world = World::new(&mut port);
+    resident.turn(&mut world, about).await.map(|_| Answer(0))
 }
 
 impl<'a> Attempt<'a> {
@@ -78,6 +87,7 @@ impl<'a> Attempt<'a> {
             future: match work {
                 LaneWork::Delivery(request) => ReusableBoxFuture::new(handle(strategy, request)),
                 LaneWork::Beside(actor, lease) => ReusableBoxFuture::new(beside(actor, lease)),
+                LaneWork::Turn(resident, about) => ReusableBoxFuture::new(turn(resident, about)),
             },
             has_database,
             stepper: Stepper::own(),
@@ -96,6 +106,7 @@ impl<'a> Attempt<'a> {
         match work {
             LaneWork::Delivery(request) => self.future.set(handle(strategy, request)),
             LaneWork::Beside(actor, lease) => self.future.set(beside(actor, lease)),
+            LaneWork::Turn(resident, about) => self.future.set(turn(resident, about)),
         }
         self.poll(strategy, None)
     }

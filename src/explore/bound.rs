@@ -1,6 +1,6 @@
 //! The bound: how much is explored.
 
-use crate::strategy::Strategy;
+use crate::strategy::{Claim, Strategy, claim_of, residents_of};
 use crate::terms::{AccountId, ClientId, Delivery, Effect, FaultKind, MessageId, Profile, Request, Retries, StoreKind};
 
 use super::rules::FINAL_ATTEMPT;
@@ -21,6 +21,10 @@ pub struct Bound {
     pub copies: u8,
     /// How many actors work beside the delivery of each lane with a request. Each is a lane of its own, right behind that one.
     pub actors: u8,
+    /// Whether the ids that a strategy keeps are forgotten, by its reaper.
+    pub reaps: bool,
+    /// How many of the lanes, the very last ones, are turns of what works for the system: one for each request and each of those.
+    pub residents: u8,
     /// How often the client of a lane sends its request again.
     pub retries: u8,
     /// Faults in one schedule, in all lanes together.
@@ -114,6 +118,8 @@ impl Bound {
             lanes,
             copies: 0,
             actors: 0,
+            reaps: false,
+            residents: 0,
             retries,
             faults,
             requests: 1,
@@ -126,10 +132,23 @@ impl Bound {
     /// and every other lane is a copy that something on the way has made, as far as the faults go.
     #[must_use]
     pub fn for_strategy(self, strategy: &dyn Strategy) -> Self {
-        if self.copies > 0 || self.actors > 0 {
+        if self.copies > 0 || self.actors > 0 || self.residents > 0 {
             return self;
         }
-        self.with_copies_for(strategy).with_actors_of(strategy)
+        self.with_copies_for(strategy).with_actors_of(strategy).with_residents_of(strategy)
+    }
+
+    /// With the lanes of what works for the system, behind the others.
+    fn with_residents_of(self, strategy: &dyn Strategy) -> Self {
+        let kinds = u8::try_from(residents_of(strategy, self.reaps).len()).unwrap_or(u8::MAX);
+        let residents = kinds.saturating_mul(self.requests.max(1));
+        Bound { lanes: self.lanes.saturating_add(residents), residents, ..self }
+    }
+
+    /// What a strategy promises within it.
+    #[must_use]
+    pub fn claim_of(&self, strategy: &dyn Strategy) -> Claim {
+        claim_of(strategy, self.store_kind(), self.reaps)
     }
 
     /// With the lanes of the actors that a strategy has.
@@ -157,7 +176,7 @@ impl Bound {
         }
 
         let sent = whole.requesting() - whole.copies;
-        let lanes = |copies: u8| (sent + copies) * whole.stride();
+        let lanes = |copies: u8| (sent + copies) * whole.stride() + whole.residents;
         (0..=whole.copies).map(|copies| Bound { lanes: lanes(copies), copies, ..whole }).collect()
     }
 
@@ -165,7 +184,7 @@ impl Bound {
     #[must_use]
     #[inline]
     pub fn has_client(&self, lane: u8) -> bool {
-        lane < self.lanes - self.copies * self.stride() && !self.is_actor(lane)
+        lane < self.lanes - self.residents - self.copies * self.stride() && !self.is_actor(lane)
     }
 
     /// How far a lane with a request is from the next one.
@@ -175,10 +194,29 @@ impl Bound {
         1 + self.actors
     }
 
-    /// How many lanes carry a request: those that are no actors.
+    /// How many lanes carry a request: those that are no actors, of a delivery or of the system.
     #[must_use]
     pub const fn requesting(&self) -> u8 {
-        self.lanes / self.stride()
+        (self.lanes - self.residents) / self.stride()
+    }
+
+    /// With so many lanes that carry a request.
+    #[must_use]
+    pub(crate) const fn with_requesting(self, lanes: u8) -> Self {
+        Bound { lanes: lanes * self.stride() + self.residents, ..self }
+    }
+
+    /// Whether a lane is a turn of what works for the system.
+    #[must_use]
+    #[inline]
+    pub const fn is_resident(&self, lane: u8) -> bool {
+        self.residents > 0 && lane >= self.lanes - self.residents
+    }
+
+    /// Which of the residents a lane is a turn of.
+    #[must_use]
+    pub fn resident_of(&self, lane: u8) -> u8 {
+        lane.saturating_sub(self.lanes - self.residents) / self.requests.max(1)
     }
 
     /// The lane of the delivery that a lane is, or works beside.
@@ -195,6 +233,13 @@ impl Bound {
         self.actors > 0 && !lane.is_multiple_of(self.stride())
     }
 
+    /// Whether a lane is an actor of either sort, and no delivery.
+    #[must_use]
+    #[inline]
+    pub const fn has_no_delivery(&self, lane: u8) -> bool {
+        self.is_actor(lane) || self.is_resident(lane)
+    }
+
     /// The actors beside a lane with a request.
     #[inline]
     pub fn actors_of(&self, host: u8) -> std::ops::Range<u8> {
@@ -207,7 +252,7 @@ impl Bound {
         self.store.store()
     }
 
-    /// The number of the request that a lane carries.
+    /// The number of the request that a lane carries, or works for.
     #[must_use]
     #[inline]
     pub fn request_of(&self, lane: u8) -> u8 {

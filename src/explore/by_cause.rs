@@ -57,8 +57,13 @@ pub struct ByCause {
 /// and what only the end shows needs no other lane to run to its end.
 fn searched(strategy: &dyn Strategy, bound: Bound) -> Vec<Bound> {
     let fewer = |part: Bound| {
-        let least = if part.copies > 0 { part.requesting() } else { bound.requests.max(1).min(part.requesting()) };
-        (least..=part.requesting()).map(move |lanes| Bound { lanes: lanes * part.stride(), ..part })
+        // With fewer lanes the letters of what works for the system would be others.
+        let least = if part.copies > 0 || part.residents > 0 {
+            part.requesting()
+        } else {
+            bound.requests.max(1).min(part.requesting())
+        };
+        (least..=part.requesting()).map(move |lanes| part.with_requesting(lanes))
     };
     bound.parts(strategy).into_iter().flat_map(fewer).collect()
 }

@@ -4,6 +4,7 @@ mod actors;
 mod executed;
 mod grounds;
 mod modelled;
+mod names;
 
 pub use executed::Executed;
 pub(crate) use grounds::Grounds;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use crate::history::{Event, What};
 use crate::service::contract::asker_of;
-use crate::strategy::Strategy;
+use crate::strategy::{Resident, Strategy, residents_of};
 use crate::terms::{FaultKind, Reply, Request, Retries, Role};
 use crate::world::{Op, Outcome};
 
@@ -37,6 +38,8 @@ pub(crate) struct Executor<'a> {
     /// The roles of the stores that keep the strategy's effects.
     pub effects: &'static [Role],
     pub flaws: Flaws,
+    /// What works for the system.
+    residents: Vec<&'static dyn Resident>,
     requests: Vec<Request>,
 }
 
@@ -46,9 +49,10 @@ impl<'a> Executor<'a> {
         Executor {
             strategy,
             bound,
-            retries: strategy.claim(bound.store_kind()).retries,
+            retries: bound.claim_of(strategy).retries,
             effects: strategy.effects_in(),
             flaws,
+            residents: residents_of(strategy, bound.reaps),
             requests: bound.all_requests(),
         }
     }
@@ -318,7 +322,7 @@ impl<S: Grounds> Execution<'_, S> {
                 self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
             }
             // With an actor the delivery goes on.
-            StepEffect::Crashed if self.of.bound.is_actor(step.lane) => {}
+            StepEffect::Crashed if self.of.bound.has_no_delivery(step.lane) => {}
             StepEffect::Crashed => self.note(step.lane, attempt, What::Crashed),
             StepEffect::Expired { .. } | StepEffect::Queued => {}
             StepEffect::Landed(landed) => {
@@ -326,12 +330,6 @@ impl<S: Grounds> Execution<'_, S> {
                 self.note(flight.lane, flight.attempt, What::Landed { op: flight.op, outcome: Some(outcome) });
             }
         }
-    }
-
-    /// The operation that a lane is about to make or has just made, as the backends know it.
-    fn operation_of(&self, lane: u8) -> Op {
-        let local = self.pending[usize::from(lane)].expect("whoever makes an operation was about to");
-        super::rules::globally(self.lanes[usize::from(lane)], self.of.bound.host_of(lane), local)
     }
 
     fn write_down(&mut self, step: Step, effect: &StepEffect, (waited, gave_way): (bool, bool)) {
@@ -349,31 +347,22 @@ impl<S: Grounds> Execution<'_, S> {
             StepEffect::Queued => Did::Queued { op: self.operation_of(step.lane) },
             StepEffect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
         };
-        let is_actor = self.of.bound.is_actor(step.lane);
+        let is_actor = self.of.bound.has_no_delivery(step.lane);
         self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way, is_actor });
-    }
-
-    /// What a strategy learned, by the names that the services know it by.
-    fn globally(&self, lane: u8, learned: Outcome) -> Outcome {
-        match learned {
-            Outcome::Ok(response) => {
-                let host = self.of.bound.host_of(lane);
-                Outcome::Ok(super::rules::globally(self.lanes[usize::from(lane)], host, response))
-            }
-            Outcome::Failed(_) | Outcome::Unknown => learned,
-        }
     }
 
     fn begin_attempt(&mut self, lane: u8) -> Result<(), ExploreError> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
-        self.note(lane, attempt, What::Sent { fault: None, delayed: false });
-        self.note(lane, attempt, What::Arrived);
-        let request = &self.of.requests[usize::from(self.of.bound.request_of(lane))];
+        let work = self.work_of(lane);
+        if let LaneWork::Delivery(_) = work {
+            self.note(lane, attempt, What::Sent { fault: None, delayed: false });
+            self.note(lane, attempt, What::Arrived);
+        }
         let next = match &mut self.attempts[place] {
-            Some(attempt) => attempt.begin_another(self.of.strategy, LaneWork::Delivery(request))?,
+            Some(attempt) => attempt.begin_another(self.of.strategy, work)?,
             none => {
-                let (begun, next) = Attempt::begin(self.of.strategy, LaneWork::Delivery(request), S::IS_REAL)?;
+                let (begun, next) = Attempt::begin(self.of.strategy, work, S::IS_REAL)?;
                 *none = Some(begun);
                 next
             }
@@ -397,6 +386,10 @@ impl<S: Grounds> Execution<'_, S> {
             for actor in self.of.bound.actors_of(lane) {
                 self.pending[usize::from(actor)] = None;
             }
+        }
+        if self.of.bound.is_resident(lane) {
+            self.rules().end_attempt(lane, reply);
+            return Ok(());
         }
         let request = self.of.bound.request_of(lane);
         if let Some(reply) = reply {

@@ -184,7 +184,7 @@ fn mixed(number: u64) -> u64 {
 
 /// Of lanes with the same request, which are interchangeable, an earlier one moves first.
 fn begins_out_of_order(engine: &StateGraph<'_>, state: &State, step: Step) -> bool {
-    if engine.bound.is_actor(step.lane) {
+    if engine.bound.has_no_delivery(step.lane) {
         return false;
     }
     let requests = engine.bound.deliveries_apart();

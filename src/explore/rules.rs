@@ -209,7 +209,7 @@ impl<S: Environment> Rules<'_, S> {
             }
             (Fate::Crashes, _) => {
                 self.environment.crash(lane);
-                if !self.bound.is_actor(lane) {
+                if !self.bound.has_no_delivery(lane) {
                     self.bound.actors_of(lane).for_each(|actor| self.environment.crash(actor));
                 }
                 StepEffect::Crashed
@@ -270,7 +270,7 @@ impl<S: Environment> Rules<'_, S> {
         let (attempt, asked) = (me.attempt, me.asked());
         let acts = op.acts();
         // A request that lands late takes the last number, which nobody else has.
-        if acts.any(Acts::LEASES) && self.bound.is_actor(lane) {
+        if acts.any(Acts::LEASES) && self.bound.has_no_delivery(lane) {
             return Err(Blocked::TooMany("has an actor that asks for a lease"));
         }
         if acts.any(Acts::LEASES) && asked >= MAX_ASKED - 1 {
@@ -433,6 +433,10 @@ impl<S: Environment> Rules<'_, S> {
         self.lanes[usize::from(lane)].open_roles().for_each(|role| self.disconnect(lane, role));
         if self.bound.is_actor(lane) {
             self.lanes[usize::from(lane)].sleep();
+            return false;
+        }
+        if self.bound.is_resident(lane) {
+            self.lanes[usize::from(lane)] = Lane::ASLEEP;
             return false;
         }
         // What works beside it goes with it.

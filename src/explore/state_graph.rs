@@ -121,7 +121,7 @@ impl<'s> StateGraph<'s> {
         require_store(strategy, bound.store_kind())?;
         Ok(StateGraph {
             bound,
-            tree: StrategyTree::new(strategy, bound.all_requests())?,
+            tree: StrategyTree::new(strategy, &bound)?,
             memo: Memo::new(bound, flaws, strategy.needs(), tokens),
             executor: Executor::new(strategy, bound, flaws),
             verdicts: FxHashMap::default(),
@@ -351,7 +351,11 @@ impl<'s> StateGraph<'s> {
     /// Puts a lane at the root of its request. A strategy may have its reply there already.
     #[inline]
     fn begin_attempt(&mut self, state: &mut State, lane: u8) {
-        let root = u16::from(self.bound.request_of(lane));
+        let request = self.bound.request_of(lane);
+        let root = match self.bound.is_resident(lane) {
+            false => u16::from(request),
+            true => self.tree.resident_root(self.bound.resident_of(lane), request),
+        };
         state.lanes[usize::from(lane)].node = root;
         if let Next::Replies(reply) = self.tree.next(root) {
             self.end_attempt(state, lane, Some(reply));
@@ -361,6 +365,11 @@ impl<'s> StateGraph<'s> {
     #[inline]
     pub(super) fn end_attempt(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) {
         if self.bound.actors > 0 && self.end_with_actors(state, lane, reply) {
+            return;
+        }
+        if self.bound.is_resident(lane) {
+            // Nobody waits for what it comes to.
+            (_, *state) = self.rules(state, |rules| rules.end_attempt(lane, reply));
             return;
         }
         let request = self.bound.request_of(lane);

@@ -141,7 +141,7 @@ pub fn bound_of(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> R
     }
     let faults = u8::try_from(schedule.faults()).unwrap_or(u8::MAX);
     let kinds = Kinds::all().with(Fate::Queues);
-    if strategy.claim(bound.store_kind()).retries == Retries::Never {
+    if bound.claim_of(strategy).retries == Retries::Never {
         // Every lane beyond those of the requests is a copy, and only what the schedule names was made.
         let sent = bound.requests.max(1);
         let copies = named.saturating_sub(sent);
@@ -149,7 +149,8 @@ pub fn bound_of(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> R
         return Ok(Bound { lanes: sent + copies, copies, faults, retries: 0, kinds, ..bound });
     }
     let bound = bound.for_strategy(strategy);
-    let lanes = bound.lanes.max(named.div_ceil(bound.stride()) * bound.stride());
+    let requesting = named.saturating_sub(bound.residents).div_ceil(bound.stride());
+    let Bound { lanes, .. } = bound.with_requesting(bound.requesting().max(requesting));
     Ok(Bound { lanes, faults: faults.max(bound.faults), kinds, ..bound })
 }
 

@@ -5,10 +5,11 @@
 //! outcomes that lead there, and must make the same operations as before: a strategy that does not is rejected.
 
 use crate::service::contract::MAX_ASKED;
-use crate::strategy::Strategy;
+use crate::strategy::{Resident, Strategy, residents_of};
 use crate::terms::{LeaseId, Request};
 use crate::world::{Op, Outcome};
 
+use super::Bound;
 use super::attempt::{Attempt, LaneWork, Next, guarded};
 use super::{ExploreError, Reason, in_words};
 
@@ -28,6 +29,7 @@ struct TreeNode {
 pub(super) struct StrategyTree<'s> {
     strategy: &'s dyn Strategy,
     requests: Vec<Request>,
+    residents: Vec<&'static dyn Resident>,
     nodes: Vec<TreeNode>,
 }
 
@@ -39,10 +41,12 @@ impl<'s> StrategyTree<'s> {
     ///
     /// # Errors
     /// [`ExploreError`] if it is nondeterministic, awaits anything else than its operations, or panics.
-    pub fn new(strategy: &'s dyn Strategy, requests: Vec<Request>) -> Result<Self, ExploreError> {
-        let mut tree = StrategyTree { strategy, requests, nodes: Vec::new() };
+    pub fn new(strategy: &'s dyn Strategy, bound: &Bound) -> Result<Self, ExploreError> {
+        let (requests, residents) = (bound.all_requests(), residents_of(strategy, bound.reaps));
+        let mut tree = StrategyTree { strategy, requests, residents, nodes: Vec::new() };
         let leases = strategy.actors().len() * usize::from(MAX_ASKED);
-        for root in 0..tree.requests.len() + leases {
+        let turns = tree.residents.len() * tree.requests.len();
+        for root in 0..tree.requests.len() + leases + turns {
             let next = tree.run(root, &[], &[])?;
             let own = NodeId::try_from(root).expect("there are few requests and actors");
             tree.nodes.push(TreeNode { next, parent: own, learned: None, depth: 0, children: Vec::new() });
@@ -52,8 +56,14 @@ impl<'s> StrategyTree<'s> {
 
     /// What is begun at a root.
     fn work(&self, root: usize) -> LaneWork<'_> {
+        let leases = self.strategy.actors().len() * usize::from(MAX_ASKED);
         match root.checked_sub(self.requests.len()) {
             None => LaneWork::Delivery(&self.requests[root]),
+            Some(place) if place >= leases => {
+                let (resident, about) =
+                    ((place - leases) / self.requests.len(), (place - leases) % self.requests.len());
+                LaneWork::Turn(self.residents[resident], &self.requests[about])
+            }
             Some(place) => {
                 let (actor, number) = (place / usize::from(MAX_ASKED), place % usize::from(MAX_ASKED));
                 LaneWork::Beside(self.strategy.actors()[actor], LeaseId(i64::try_from(number).unwrap_or(0) + 1))
@@ -64,6 +74,13 @@ impl<'s> StrategyTree<'s> {
     /// The root of an actor's work for the lease that its delivery asked for as its so many-th.
     pub fn actor_root(&self, actor: u8, number: u8) -> NodeId {
         let place = self.requests.len() + usize::from(actor) * usize::from(MAX_ASKED) + usize::from(number);
+        NodeId::try_from(place).unwrap_or(NodeId::MAX)
+    }
+
+    /// The root of a resident's turn about a request.
+    pub fn resident_root(&self, resident: u8, request: u8) -> NodeId {
+        let leases = self.strategy.actors().len() * usize::from(MAX_ASKED);
+        let place = self.requests.len() * (1 + usize::from(resident)) + leases + usize::from(request);
         NodeId::try_from(place).unwrap_or(NodeId::MAX)
     }
 

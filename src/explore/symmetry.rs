@@ -14,7 +14,8 @@ impl StateGraph<'_> {
         if self.bound.actors > 0 {
             return self.canonical_with_actors(state);
         }
-        let lanes = usize::from(self.bound.lanes);
+        // What works for the system stays where it is.
+        let lanes = usize::from(self.bound.lanes - self.bound.residents);
         let requests = usize::from(self.bound.requests.max(1));
         // The old lane at each new place. Lanes with different requests keep apart.
         let mut order = [0, 1, 2, 3, 4, 5];

@@ -1,6 +1,7 @@
 //! Fault levels: how likely each fault is, per leg and per kind of operation, as an experiment states it.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -166,6 +167,14 @@ impl Millis {
     }
 }
 
+/// When a reaper forgets the ids that strategies keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReaperSettings {
+    /// How long after a request has come first.
+    pub after_ms: NonZeroU32,
+}
+
 /// What is wrong with a fault level.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidLevel {
@@ -207,6 +216,9 @@ pub struct Level {
     /// What is done to backends, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backend: Vec<BackendFault>,
+    /// When the ids that strategies keep are forgotten; never, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reaper: Option<ReaperSettings>,
     /// On which layer messages to backends meet their faults.
     #[serde(default, rename = "where")]
     pub layer: Layer,
@@ -240,6 +252,7 @@ impl Level {
             pause_leases: Self::default_pause(),
             for_ops: Vec::new(),
             backend: Vec::new(),
+            reaper: None,
             layer: Layer::Port,
         }
     }

@@ -1,5 +1,7 @@
 //! The port of a load run: the fault plan in front of the real backends.
 
+mod batch;
+
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,7 +20,7 @@ use crate::service::{Backend, BackendError, Connection, Timeouts};
 use crate::strategy::Actor;
 use crate::terms::{ByRole, Delivery, Failure, FaultKind, Layer, LeaseId, MessageId, Role};
 use crate::wire::WireFault;
-use crate::world::{Acts, Call, Op, OpKind, Outcome, Port};
+use crate::world::{Acts, Call, Calls, Op, OpKind, Outcome, Port};
 
 /// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs out.
 fn limit_of(limits: &Timeouts, op: &Op, by: Delivery) -> Duration {
@@ -87,6 +89,8 @@ pub struct FaultyPort {
     handler: u16,
     links: ByRole<Link>,
     at_hand: AtHand,
+    /// The deliveries of a batch besides the first.
+    others: Vec<(MessageId, Delivery)>,
     /// What works beside each delivery.
     actors: &'static [&'static dyn Actor],
     /// What works beside the delivery at hand.
@@ -117,6 +121,7 @@ impl FaultyPort {
             handler,
             links: ByRole::new(|_| Link::CLOSED),
             at_hand,
+            others: Vec::new(),
             actors: &[],
             beside: Vec::new(),
             panicked: ActorPanic::default(),
@@ -128,6 +133,12 @@ impl FaultyPort {
     #[must_use]
     pub fn with_actors(self, actors: &'static [&'static dyn Actor]) -> Self {
         FaultyPort { actors, ..self }
+    }
+
+    /// The same for something that works for the system: what happens to handlers does not happen to it.
+    #[must_use]
+    pub fn of_an_actor(self) -> Self {
+        FaultyPort { is_actors: true, ..self }
     }
 
     /// The actors begin their work for a lease that the delivery was given. Those of an earlier one are done.
@@ -157,9 +168,15 @@ impl FaultyPort {
         self.note(What::Arrived);
     }
 
+    /// Turns to a request that is no delivery, with what the ledger and the history call the turn.
+    pub fn turn_to(&mut self, message: MessageId, turn: Delivery) {
+        self.at_hand = AtHand { message, delivery: turn, made: [0; OpKind::PLACES] };
+    }
+
     /// Ends the delivery. A transaction that was left open ends with its connection.
     pub fn end(&mut self) {
         self.beside.clear();
+        self.others.clear();
         for link in self.links.0.iter_mut().filter(|link| link.in_transaction) {
             link.cut();
         }
@@ -183,7 +200,10 @@ impl FaultyPort {
     }
 
     fn note_at(&mut self, at_ns: u64, what: What) {
-        let AtHand { message, delivery, .. } = self.at_hand;
+        let (message, delivery) = match what {
+            What::Called { op, .. } | What::Repeated { op, .. } => self.member_of(op),
+            _ => (self.at_hand.message, self.at_hand.delivery),
+        };
         self.recorder.record(Event { at_ns, message, delivery, handler: self.handler, what });
     }
 
@@ -191,7 +211,8 @@ impl FaultyPort {
         let kind = op.kind();
         let nth = self.at_hand.made[kind.place()];
         self.at_hand.made[kind.place()] = nth.saturating_add(1);
-        let mut verdict = self.around.plan.operation(self.at_hand.message, self.at_hand.delivery, kind, nth);
+        let (message, delivery) = self.member_of(op);
+        let mut verdict = self.around.plan.operation(message, delivery, kind, nth);
         if self.is_actors {
             verdict.mishap = None;
         }
@@ -276,7 +297,7 @@ impl FaultyPort {
         };
         wire.arm(fault);
         let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
-        let outcome = timeout(limit, session.execute(op.of, self.at_hand.delivery)).await;
+        let outcome = timeout(limit, session.execute(op.of, self.member_of(op).1)).await;
         if wire.disarm() {
             // The driver refused without a request: that is an outcome like any other.
             return match outcome {
@@ -311,7 +332,7 @@ impl FaultyPort {
         let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
         let wire = session.wire();
         let before = wire.as_ref().map_or(0, |wire| wire.requests());
-        let ended = timeout(limit, session.execute(op.of, self.at_hand.delivery)).await;
+        let ended = timeout(limit, session.execute(op.of, self.member_of(op).1)).await;
         if let Some(wire) = wire {
             let requests = u32::try_from(wire.requests() - before).unwrap_or(u32::MAX);
             if requests > 1 {
@@ -359,7 +380,7 @@ impl FaultyPort {
                 return;
             }
         };
-        let by = self.at_hand.delivery;
+        let (_, by) = self.member_of(op);
         let alarm = self.around.alarm.clone();
         self.land(op, self.around.limits.loss_noticed + after, move |limit| async move {
             match timeout(limit, session.execute(op.of, by)).await {
@@ -381,7 +402,7 @@ impl FaultyPort {
         landing: impl FnOnce(Duration) -> F + Send + 'static,
     ) {
         let (around, handler) = (Arc::clone(&self.around), self.handler);
-        let AtHand { message, delivery, .. } = self.at_hand;
+        let (message, delivery) = self.member_of(op);
         self.around.landings.spawn(async move {
             sleep(wait).await;
             let mut recorder = around.recorders.recorder(SHORT);
@@ -399,7 +420,7 @@ impl FaultyPort {
 
     async fn pause(&mut self, lasting: Duration) {
         let for_us = u32::try_from(lasting.as_micros()).unwrap_or(u32::MAX);
-        self.note(What::Paused { for_us });
+        self.note_of_all(What::Paused { for_us });
         self.stand_still(true);
         sleep(lasting).await;
         self.stand_still(false);
@@ -413,7 +434,7 @@ impl FaultyPort {
     }
 
     async fn crash(&mut self) {
-        self.note(What::Crashed);
+        self.note_of_all(What::Crashed);
         self.disconnect();
         self.downfall.announce(FaultKind::Crash);
         std::future::pending().await
@@ -432,7 +453,7 @@ impl FaultyPort {
         };
         let took_us = took_us(self.recorder.clock().now_ns() - at_ns);
         self.note_at(at_ns, What::Called { op, outcome, fault: None, delayed, took_us });
-        self.note(What::Cancelled);
+        self.note_of_all(What::Cancelled);
         self.downfall.announce(FaultKind::Cancel);
         std::future::pending().await
     }
@@ -458,6 +479,10 @@ impl FaultyPort {
 impl Port for FaultyPort {
     fn call(&mut self, op: Op) -> Call<'_> {
         Call::Carried(Box::pin(self.carry(op)))
+    }
+
+    fn call_all(&mut self, ops: Vec<Op>) -> Calls<'_> {
+        Box::pin(self.carry_all(ops))
     }
 }
 

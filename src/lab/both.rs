@@ -21,7 +21,7 @@ impl Both {
 
     /// The exit code that it calls for.
     pub fn verdict(&self, strategy: &dyn Strategy) -> u8 {
-        let claim = strategy.claim(self.one.bound.store_kind());
+        let claim = self.one.bound.claim_of(strategy);
         let explorations: Vec<&Exploration> = self.both().collect();
         let broken = explorations.iter().any(|exploration| !exploration.broken_promises(&claim).is_empty());
         if broken {
@@ -56,7 +56,7 @@ pub fn explore_both(
     watch: &mut dyn Watch,
 ) -> Result<Both, ExploreError> {
     let one = Exploration::new(strategy.as_ref(), bound, limits, watch)?;
-    let claim = strategy.claim(bound.store_kind());
+    let claim = bound.claim_of(strategy.as_ref());
     let shown = |violation: &Violation| one.shows(*violation);
     let is_shown = claim.breaks.iter().flat_map(|b| b.shows).all(shown);
     let two = if is_shown || bound.lanes < 2 || bound.requests > 1 {

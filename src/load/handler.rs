@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::network::{Answered, Parcel};
 use super::outside::Outside;
+use super::residents::Newcomers;
 use crate::fault::FaultyPort;
 use crate::history::What;
 use crate::strategy::Strategy;
@@ -20,7 +21,7 @@ use crate::world::World;
 pub(super) struct Panic(pub Box<dyn Any + Send>);
 
 /// What a strategy replies, unless it panics: its panic is no bug of the lab's.
-pub(super) async fn unpanicked(handling: impl Future<Output = Reply>) -> Result<Reply, Panic> {
+pub(super) async fn unpanicked<T>(handling: impl Future<Output = T>) -> Result<T, Panic> {
     AssertUnwindSafe(handling).catch_unwind().await.map_err(Panic)
 }
 
@@ -32,6 +33,8 @@ pub(super) struct Handler {
     /// How long it is away after a crash.
     pub restart: Duration,
     pub outside: Arc<Outside>,
+    /// Whoever works for the system is told of each request.
+    pub newcomers: Newcomers,
 }
 
 impl Handler {
@@ -40,23 +43,32 @@ impl Handler {
     /// # Errors
     /// The strategy's panic.
     pub async fn run(mut self, mut inbox: UnboundedReceiver<Parcel>) -> Result<(), Panic> {
+        if self.strategy.largest_batch() > 1 {
+            return self.run_in_batches(inbox).await;
+        }
         while let Some(parcel) = inbox.recv().await {
             if let Some(reply) = self.handle(&parcel).await? {
                 self.port.note(What::Answered { reply, heard: !parcel.loses_reply });
-                if !parcel.loses_reply {
-                    let Parcel { request, delivery, reply_to, .. } = parcel;
-                    // A client that has ended no longer listens.
-                    let _ = reply_to.send(Answered { message: request.id, delivery, handler: self.number, reply });
-                }
+                self.answer(parcel, reply);
             }
         }
         Ok(())
+    }
+
+    /// Sends a reply on its way to the client.
+    pub(super) fn answer(&self, parcel: Parcel, reply: Reply) {
+        if !parcel.loses_reply {
+            let Parcel { request, delivery, reply_to, .. } = parcel;
+            // A client that has ended no longer listens.
+            let _ = reply_to.send(Answered { message: request.id, delivery, handler: self.number, reply });
+        }
     }
 
     /// The strategy's reply, or nothing if the delivery came to an end before there was one.
     async fn handle(&mut self, parcel: &Parcel) -> Result<Option<Reply>, Panic> {
         let downfall = self.port.downfall();
         self.port.begin(parcel.request.id, parcel.delivery);
+        self.newcomers.tell(&parcel.request);
         let working = self.outside.pulse.begins(self.number, parcel.request.id);
         let mut world = World::new(&mut self.port);
         let end = tokio::select! {

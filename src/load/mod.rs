@@ -1,5 +1,6 @@
 //! Load: clients that retry, a network that loses and repeats, handlers that run a strategy: one trial.
 
+mod batches;
 mod client;
 mod error;
 mod handler;
@@ -8,6 +9,7 @@ mod network;
 mod outside;
 mod patience;
 mod pulse;
+mod residents;
 mod setting;
 mod settle;
 mod stores;

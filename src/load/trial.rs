@@ -16,7 +16,7 @@ use super::error::TrialError;
 use super::handler::{Handler, Panic};
 use super::network::Network;
 use super::setting::{Finished, Setting, TrialRecord};
-use super::{settle, stores};
+use super::{residents, settle, stores};
 use crate::experiment::{LoadSettings, Rate};
 use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Outage, Plan, Question, Surroundings};
 use crate::history::{self, LONG, Recorders};
@@ -125,13 +125,14 @@ async fn drive(
     let name = setting.strategy.name();
     let retries = setting.strategy.claim(setting.store_kind).retries;
     let mut handlers = JoinSet::new();
+    let (newcomers, mut residents) = residents::start(setting, around);
     let inboxes = (0..setting.load.handlers.get()).map(|number| {
         let (inbox, parcels) = unbounded_channel();
         let port = FaultyPort::new(Arc::clone(around), number, recorders.recorder(LONG))
             .with_actors(setting.strategy.actors());
         let restart = Duration::from_millis(setting.backend.restart_ms.into());
         let (strategy, outside) = (Arc::clone(&setting.strategy), Arc::clone(&setting.outside));
-        let handler = Handler { number, strategy, port, restart, outside };
+        let handler = Handler { number, strategy, port, restart, outside, newcomers: newcomers.clone() };
         handlers.spawn(handler.run(parcels));
         inbox
     });
@@ -142,6 +143,7 @@ async fn drive(
         under_way: TaskTracker::new(),
         client_timeout: setting.load.timeout(),
     };
+    drop(newcomers);
     let maker = ClientMaker { network, load: setting.load.clone(), retries, recorders: recorders.clone() };
     let under_way = maker.network.under_way.clone();
     let mut clients = match setting.load.rate_per_s {
@@ -159,11 +161,16 @@ async fn drive(
             },
             // While there are clients, a handler ends only if it panics.
             Some(ended) = handlers.join_next() => of_strategy(name, ended)?,
+            // And what works for the system does so until there are no handlers.
+            Some(ended) = residents.join_next() => of_strategy(name, ended)?,
         }
     }
     under_way.close();
     under_way.wait().await;
     while let Some(ended) = handlers.join_next().await {
+        of_strategy(name, ended)?;
+    }
+    while let Some(ended) = residents.join_next().await {
         of_strategy(name, ended)?;
     }
     Ok(finished)

@@ -10,7 +10,7 @@ use crate::check::{Inconclusive, Tally, Verdict, Work, is_met};
 use crate::experiment::{Cell, ExpectedBy, Experiment, Point};
 use crate::fault::Level;
 use crate::stats::{mad, median, median_interval_95, upper_bound_95, wilson_95};
-use crate::strategy::{Registry, UnknownStrategy};
+use crate::strategy::{Registry, UnknownStrategy, claim_of};
 use crate::terms::{Expected, FaultKind, Leg, Role, Violation};
 
 /// A run in one document.
@@ -270,10 +270,11 @@ impl CellSummary {
         rows.iter().for_each(|row| tally.add(&row.tally));
         let store = meta.store_kind();
         let strategy = registry.get(&cell.strategy)?;
-        let (claim, effects) = (strategy.claim(store), strategy.effects_in());
         // At a point of a sweep there may be no fault left.
         let here = experiment.at(&cell.point, registry).unwrap_or_else(|_| experiment.clone());
         let level = here.faults.iter().find(|level| level.name == cell.level).cloned().unwrap_or_else(Level::none);
+        let claim = claim_of(strategy.as_ref(), store, level.reaper.is_some());
+        let effects = strategy.effects_in();
         let verdict = Verdict::of(&tally, &claim, &level);
         let expected = experiment.expected(&cell.level, &cell.strategy, store);
         let expected_by_claim = expected.is_some_and(|(_, by)| by == ExpectedBy::Claim);

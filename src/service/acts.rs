@@ -43,6 +43,8 @@ impl Acts {
     pub const CONDITIONS: Acts = Acts(1 << 17);
     /// It takes the message's id for a time: it changes nothing if somebody has it and that time has not run out.
     pub const TAKES: Acts = Acts(1 << 18);
+    /// What was remembered of the message is forgotten.
+    pub const FORGETS: Acts = Acts(1 << 19);
     /// It takes something that its connection holds, transaction or not, and that is free when the connection ends: a session's lock.
     pub const HOLDS: Acts = Acts(1 << 15);
     /// It gives back what the connection holds.

@@ -90,7 +90,13 @@ pub trait Carries<'c, S: Service> {
 
     /// Carries an operation to the service in a role.
     fn carry(&'c mut self, role: Role, op: S::Op) -> Self::Call;
+
+    /// Carries several operations to the service in a role at once.
+    fn carry_all(&'c mut self, role: Role, ops: Vec<S::Op>) -> AllCarried<'c>;
 }
+
+/// Several operations on their way: what becomes of each, in their order.
+pub type AllCarried<'c> = Pin<Box<dyn Future<Output = Vec<Outcome>> + Send + 'c>>;
 
 /// Something that carries one operation after the other.
 pub trait CarriesAll<S: Service>: for<'c> Carries<'c, S> + Send {}
@@ -118,11 +124,20 @@ impl<C: Future<Output = Outcome> + Unpin, R: OneOf, T: Given<R>> Future for Aske
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.call).poll(context).map(|outcome| match &outcome {
-            OutcomeOf::Ok(response) => T::of(R::one_of(response)),
-            OutcomeOf::Failed(failure) => Err(Trouble::Failed(*failure)),
-            OutcomeOf::Unknown => Err(Trouble::Unknown),
-        })
+        Pin::new(&mut self.call).poll(context).map(|outcome| given::<R, T>(&outcome))
+    }
+}
+
+/// What an outcome gives to a strategy, or the trouble that there is instead.
+///
+/// # Errors
+/// The trouble.
+#[inline]
+pub fn given<R: OneOf, T: Given<R>>(outcome: &Outcome) -> Result<T, Trouble> {
+    match outcome {
+        OutcomeOf::Ok(response) => T::of(R::one_of(response)),
+        OutcomeOf::Failed(failure) => Err(Trouble::Failed(*failure)),
+        OutcomeOf::Unknown => Err(Trouble::Unknown),
     }
 }
 

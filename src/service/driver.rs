@@ -31,6 +31,27 @@ pub trait Connection: Send {
     /// [`BackendError`] if the backend is broken rather than busy, refusing or gone.
     fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>>;
 
+    /// Carries out several operations of one kind, each for a delivery, together or not at all: in one statement and one commit if the
+    /// driver can, and in a transaction otherwise. What each comes to, in their order. Dropped in the middle, as
+    /// [`execute`](Connection::execute).
+    ///
+    /// # Errors
+    /// As [`execute`](Connection::execute); also if the backend knows no such thing.
+    fn execute_all(&mut self, ops: Vec<(AnyOp, Delivery)>) -> Pending<'_, Result<Vec<Outcome>, BackendError>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(ops.len());
+            match ops.as_slice() {
+                [] => {}
+                [(op, by)] => outcomes.push(self.execute(*op, *by).await?),
+                [(op, _), ..] => {
+                    let what = format!("it cannot do several of `{op}` at once");
+                    return Err(BackendError { backend: "batch", what, remedy: None });
+                }
+            }
+            Ok(outcomes)
+        })
+    }
+
     /// The handler stands still, or goes on: whatever the driver does beside its operations stops or goes on with it.
     fn stand_still(&mut self, _still: bool) {}
 

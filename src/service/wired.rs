@@ -36,6 +36,10 @@ impl Backend for Wired {
 }
 
 impl Connection for WiredSession {
+    fn execute_all(&mut self, ops: Vec<(AnyOp, Delivery)>) -> Pending<'_, Result<Vec<Outcome>, BackendError>> {
+        self.session.execute_all(ops)
+    }
+
     fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         self.session.execute(op, by)
     }

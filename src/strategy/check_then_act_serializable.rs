@@ -1,6 +1,6 @@
 //! check-then-act-serializable: check-then-act inside one transaction at SERIALIZABLE, made again where it cannot be ordered.
 
-use super::{Claim, Strategy};
+use super::{Claim, REAPED, Reaped, Strategy};
 use crate::terms::{Failure, Isolation, Reply, Request, Retries, StoreKind, Trouble, Violation};
 use crate::world::World;
 
@@ -34,6 +34,10 @@ impl Strategy for CheckThenActSerializable {
 
     fn belongs_to_a_scenario(&self) -> bool {
         true
+    }
+
+    fn reaper(&self) -> Option<Reaped> {
+        Some(REAPED)
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {

@@ -1,6 +1,6 @@
 //! dedup-table: the message id under a unique constraint, in the transaction of the effect.
 
-use super::{Claim, Strategy, finished};
+use super::{Claim, REAPED, Reaped, Strategy, finished};
 use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -24,6 +24,10 @@ impl Strategy for DedupTable {
             tolerates: &[],
             breaks: &[],
         }
+    }
+
+    fn reaper(&self) -> Option<Reaped> {
+        Some(REAPED)
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {

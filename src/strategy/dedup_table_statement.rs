@@ -1,6 +1,6 @@
 //! dedup-table-statement: the dedup table in a single statement.
 
-use super::{Claim, Strategy, finished};
+use super::{Claim, REAPED, Reaped, Strategy, finished};
 use crate::terms::{Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -24,6 +24,10 @@ impl Strategy for DedupTableStatement {
             tolerates: &[],
             breaks: &[],
         }
+    }
+
+    fn reaper(&self) -> Option<Reaped> {
+        Some(REAPED)
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {

@@ -1,6 +1,6 @@
 //! etcd-lock-fenced-transaction: the token is checked in the transaction that looks, acts and marks.
 
-use super::{Claim, Need, Strategy};
+use super::{Claim, Need, REAPED, Reaped, Strategy};
 use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Token, Violation};
 use crate::world::World;
 
@@ -31,6 +31,17 @@ impl Strategy for EtcdLockFencedTransaction {
 
     fn needs(&self) -> &'static [Need] {
         &[Need::STORE, Need::LOCK]
+    }
+
+    fn reaper(&self) -> Option<Reaped> {
+        let rules_out = &const {
+            Violation::all_but::<{ Violation::ALL.len() - 3 }>(&[
+                Violation::Overlap,
+                Violation::Duplicate,
+                Violation::Deviating,
+            ])
+        };
+        Some(Reaped { claim: Claim { rules_out, tolerates: &[Violation::Overlap], ..REAPED.claim }, ..REAPED })
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {

@@ -1,6 +1,6 @@
 //! idempotency-key: the id is claimed for a time; the work goes on in phases, each in a transaction that remembers it.
 
-use super::{Claim, Strategy, finished};
+use super::{Claim, REAPED, Reaped, Strategy, finished};
 use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -35,6 +35,10 @@ impl Strategy for IdempotencyKey {
 
     fn belongs_to_a_scenario(&self) -> bool {
         true
+    }
+
+    fn reaper(&self) -> Option<Reaped> {
+        Some(REAPED)
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {

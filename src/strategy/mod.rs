@@ -18,6 +18,7 @@ mod claim_then_act;
 mod claim_then_act_two_stores;
 mod conditional_put;
 mod dedup_table;
+mod dedup_table_batched;
 mod dedup_table_partitioned;
 mod dedup_table_statement;
 mod dedup_window;
@@ -38,6 +39,7 @@ mod need;
 mod post;
 mod put;
 mod registry;
+mod resident;
 mod row_lock;
 mod sequence_number;
 mod session_advisory_lock;
@@ -50,6 +52,7 @@ pub use name::{LONGEST_NAME, name_fault};
 pub(crate) use need::by_role;
 pub use need::{Need, SECOND_STORE};
 pub use registry::{Registry, UnknownStrategy};
+pub use resident::{REAPED, Reaped, Resident, Turn, claim_of, residents_of};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
@@ -123,6 +126,17 @@ pub trait Strategy: Send + Sync {
         &[]
     }
 
+    /// What works for the whole system, and begins with it.
+    fn residents(&self) -> &'static [&'static dyn Resident] {
+        &[]
+    }
+
+    /// What forgets the ids that it keeps where that is asked for (`--reaper`), with what it still promises then; nothing where it
+    /// keeps no ids.
+    fn reaper(&self) -> Option<Reaped> {
+        None
+    }
+
     /// The shape of its effects.
     fn shape(&self) -> Shape {
         Shape::Account
@@ -161,6 +175,22 @@ pub trait Strategy: Send + Sync {
     /// What the client is told instead of an answer. `?` on an operation passes its trouble on, which is almost always
     /// right: the client retries. A transaction that is left open ends with its connection, as if it had been rolled back.
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply;
+
+    /// The most deliveries that a handler may take from those that wait for it, and have handled at once by
+    /// [`handle_batch`](Strategy::handle_batch). With 1 there are no batches.
+    fn largest_batch(&self) -> usize {
+        1
+    }
+
+    /// Handles several deliveries at once: what the client of each is told, in their order. No two of them are of the same request.
+    /// An exploration goes through batches of one, as [`handle`](Strategy::handle) does.
+    async fn handle_batch(&self, world: &mut World<'_>, requests: &[Request]) -> Vec<Reply> {
+        let mut replies = Vec::with_capacity(requests.len());
+        for request in requests {
+            replies.push(self.handle(world, request).await);
+        }
+        replies
+    }
 }
 
 /// The answer that must be there because an earlier delivery committed it together with its claim.

@@ -55,6 +55,7 @@ impl Default for Registry {
         registry.register(super::idempotency_key::IdempotencyKey);
         registry.register(super::dedup_window::DedupWindow);
         registry.register(super::dedup_table_partitioned::DedupTablePartitioned);
+        registry.register(super::dedup_table_batched::DedupTableBatched);
         registry.register(super::check_then_act_repeatable_read::CheckThenActRepeatableRead);
         registry.register(super::claim_then_act_two_stores::ClaimThenActTwoStores);
         registry.register(super::act_then_mark_two_stores::ActThenMarkTwoStores);
@@ -110,6 +111,11 @@ impl Registry {
             panic!("a strategy's name: {fault}");
         }
         assert!(self.names().all(|taken| taken != name), "two strategies are named '{name}'");
+        let works_for_all = !strategy.residents().is_empty() || strategy.reaper().is_some();
+        assert!(
+            strategy.actors().is_empty() || !works_for_all,
+            "'{name}' has actors of its deliveries and of the system: a schedule has letters for one sort of them only"
+        );
         let needs = |role: &Role| strategy.needs().iter().any(|need| need.role == *role);
         let effects = strategy.effects_in();
         assert!(!effects.is_empty(), "'{name}' keeps its effects nowhere: name a role in `effects_in`");

@@ -1,6 +1,6 @@
 //! row-lock: the row that the effect changes is locked before the mark is looked for.
 
-use super::{Claim, Strategy};
+use super::{Claim, REAPED, Reaped, Strategy};
 use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Violation};
 use crate::world::World;
 
@@ -32,6 +32,10 @@ impl Strategy for RowLock {
 
     fn belongs_to_a_scenario(&self) -> bool {
         true
+    }
+
+    fn reaper(&self) -> Option<Reaped> {
+        Some(REAPED)
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {

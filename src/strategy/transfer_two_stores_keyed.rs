@@ -1,6 +1,6 @@
 //! transfer-two-stores-keyed: X in each of two stores, and each keeps a dedup table of its own: an external call is as good as its key.
 
-use super::{Claim, Need, SECOND_STORE, Strategy, finished};
+use super::{Claim, Need, REAPED, Reaped, SECOND_STORE, Strategy, finished};
 use crate::terms::{Isolation, Reply, Request, Retries, Role, StoreKind, Violation};
 use crate::world::World;
 
@@ -36,6 +36,10 @@ impl Strategy for TransferTwoStoresKeyed {
 
     fn belongs_to_a_scenario(&self) -> bool {
         true
+    }
+
+    fn reaper(&self) -> Option<Reaped> {
+        Some(REAPED)
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {

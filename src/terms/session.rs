@@ -42,6 +42,12 @@ impl Sessions {
         Sessions(self.0 & !(1 << session.0))
     }
 
+    /// These without those.
+    #[must_use]
+    pub fn minus(self, others: Sessions) -> Self {
+        Sessions(self.0 & !others.0)
+    }
+
     /// One by one.
     pub fn iter(self) -> impl Iterator<Item = Session> {
         (0..64).map(Session).filter(move |session| self.contains(*session))

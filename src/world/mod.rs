@@ -10,11 +10,11 @@ mod port;
 pub use crate::service::{Acts, AnyOp, Footprint, Item, OpKind, Outcome, Response, ServiceKind, Sql, Whose};
 pub use hand_over::HandOver;
 pub use op::Op;
-pub use port::{Call, Port};
+pub use port::{Call, Calls, Port};
 
 use std::marker::PhantomData;
 
-use crate::service::contract::{Carries, CarriesAll, Service};
+use crate::service::contract::{AllCarried, Carries, CarriesAll, Service};
 use crate::service::for_each_service;
 use crate::terms::Role;
 
@@ -112,5 +112,9 @@ where
     #[inline(always)]
     fn carry(&'c mut self, role: Role, op: S::Op) -> Call<'c> {
         self.port.call(Op { role, of: op.into() })
+    }
+
+    fn carry_all(&'c mut self, role: Role, ops: Vec<S::Op>) -> AllCarried<'c> {
+        self.port.call_all(ops.into_iter().map(|op| Op { role, of: op.into() }).collect())
     }
 }

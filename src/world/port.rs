@@ -27,6 +27,9 @@ impl Future for Call<'_> {
     }
 }
 
+/// The future of several operations that are made at once.
+pub type Calls<'a> = Pin<Box<dyn Future<Output = Vec<Outcome>> + Send + 'a>>;
+
 /// Carries the operations of one delivery, one at a time and in order, to a model, a gate or a real backend.
 ///
 /// [`World`](super::World) calls it once per operation and polls the call to its end before it makes the next one. A
@@ -35,4 +38,18 @@ impl Future for Call<'_> {
 pub trait Port: Send {
     /// Carries one operation, and brings back what can be known of it.
     fn call(&mut self, op: Op) -> Call<'_>;
+
+    /// Carries several operations of one kind, each for a delivery of a batch, in one statement and one commit where the port can:
+    /// they are done together or not at all. Brings back what can be known of each, in their order.
+    ///
+    /// A port that knows no batches carries one after the other. That is the same where there is one.
+    fn call_all(&mut self, ops: Vec<Op>) -> Calls<'_> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(ops.len());
+            for op in ops {
+                outcomes.push(self.call(op).await);
+            }
+            outcomes
+        })
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use oncelab::experiment::{self, Experiment, Written};
 use oncelab::report::unknown_name;
 use oncelab::results::{RunFolder, Summary, runs_below};
-use oncelab::strategy::{GIVING_UP, Registry};
+use oncelab::strategy::{GIVING_UP, Registry, claim_of};
 use oncelab::terms::{Expected, StoreKind};
 
 use crate::common::{oncelab, text};
@@ -93,7 +93,8 @@ fn expectations_agree_with_claims() {
         for level in &experiment.faults {
             for strategy in &experiment::strategies(&experiment, &registry) {
                 let Some((expected, _)) = experiment.expected(&level.name, strategy, store) else { continue };
-                let claim = registry.get(strategy).unwrap().claim(store);
+                let of = registry.get(strategy).unwrap();
+                let claim = claim_of(of.as_ref(), store, level.reaper.is_some());
                 let place = format!("{name}, {strategy} under {} on {store:?}", level.name);
                 match expected {
                     // What a strategy is expected to show, its claim must not rule out.

@@ -7,7 +7,7 @@ use crate::explore::rules::FINAL_ATTEMPT;
 use crate::terms::LeaseId;
 use crate::world::{Acts, Outcome};
 
-impl<S: Grounds> Execution<'_, S> {
+impl<'e, S: Grounds> Execution<'e, S> {
     /// A delivery that was given a lease has its actors begin their work for it.
     #[cold]
     pub(super) fn wake_actors(&mut self, lane: u8, learned: Outcome) -> Result<(), ExploreError> {
@@ -36,5 +36,15 @@ impl<S: Grounds> Execution<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// What a lane begins its attempt with.
+    pub(super) fn work_of(&self, lane: u8) -> LaneWork<'e> {
+        let of = self.of;
+        let request = &of.requests[usize::from(of.bound.request_of(lane))];
+        if of.bound.is_resident(lane) {
+            return LaneWork::Turn(of.residents[usize::from(of.bound.resident_of(lane))], request);
+        }
+        LaneWork::Delivery(request)
     }
 }

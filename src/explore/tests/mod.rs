@@ -5,6 +5,7 @@ mod causes;
 mod claims;
 mod engines;
 mod minimal;
+mod residents;
 mod strangers;
 mod traces;
 mod two_stores;

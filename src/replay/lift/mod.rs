@@ -17,7 +17,7 @@ use crate::explore::{Bound, ExploreError, Fate, Kinds, MAX_LANES, Schedule, Step
 use crate::history::{Event, What};
 use crate::strategy::Strategy;
 use crate::terms::{Delivery, MessageId, Profile, Reply, Retries, Violation};
-use crate::world::OpKind;
+use crate::world::{Acts, OpKind};
 
 use order::{OrderSearch, Track};
 use visits::{Visit, lanes, visits};
@@ -101,7 +101,9 @@ struct Lifting<'l> {
 
 impl Lifting<'_> {
     fn lift(&self) -> Result<Lifted, LiftError> {
-        if !self.strategy.actors().is_empty() {
+        let forgets = |event: &Event| matches!(event.what, What::Called { op, .. } if op.acts().any(Acts::FORGETS));
+        let is_reaped = self.case.events_of(self.message).any(forgets);
+        if !self.strategy.actors().is_empty() || !self.strategy.residents().is_empty() || is_reaped {
             return Err(LiftError::HasActors);
         }
         if self.strategy.needs_another_store() {

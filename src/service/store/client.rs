@@ -5,10 +5,10 @@ use super::op::StoreOp;
 use super::operations::for_each_operation;
 use super::response::StoreResponse;
 use crate::service::Sql;
-use crate::service::contract::{Asked, Carries};
+use crate::service::contract::{Asked, Carries, given};
 #[cfg(doc)]
 use crate::terms::Failure;
-use crate::terms::{AccountId, Answer, ClientId, Isolation, LeaseId, MessageId, Request, Role, Token};
+use crate::terms::{AccountId, Answer, ClientId, Isolation, LeaseId, MessageId, Request, Role, Token, Trouble};
 
 /// A store, as a strategy asks it.
 pub struct StoreClient<'w, C> {
@@ -35,3 +35,12 @@ macro_rules! client {
     };
 }
 for_each_operation!(client);
+
+impl<'w, C: Carries<'w, StoreService>> StoreClient<'w, C> {
+    /// [`claim_and_apply`](StoreClient::claim_and_apply) for each of several requests, all in one statement and one commit: what it
+    /// comes to for each, in their order. No two may have the same id.
+    pub async fn claim_and_apply_all(self, requests: &[Request]) -> Vec<Result<Option<Answer>, Trouble>> {
+        let ops = requests.iter().map(StoreOp::claim_and_apply).collect();
+        self.carrier.carry_all(self.role, ops).await.iter().map(given::<StoreResponse, _>).collect()
+    }
+}

@@ -1,6 +1,8 @@
 //! Stores: where effects are kept, with the ledger that tells what was applied.
 
 mod argument;
+#[cfg(feature = "lab")]
+mod batch;
 mod client;
 mod independence;
 #[cfg(feature = "lab")]

@@ -5,7 +5,7 @@ use std::fmt;
 use super::argument::{ISOLATIONS, OpArgument, Word};
 use super::operations::for_each_operation;
 use super::program::Act::{
-    AddAmount, Advisory, Append, Clear, Insert, InsertBalance, Keep, Lock, PutAmount, Read, Record, SetBalance,
+    AddAmount, Advisory, Append, Clear, Delete, Insert, InsertBalance, Keep, Lock, PutAmount, Read, Record, SetBalance,
 };
 use super::program::Advisory::{ForSession, ForTransaction, Release};
 use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Next, Nothing, Raise, Replace};
@@ -146,6 +146,12 @@ impl StoreOp {
     #[must_use]
     pub(super) fn place(self) -> usize {
         self.statement as usize
+    }
+
+    /// Whether it is one that a server may do for many messages in one statement.
+    #[must_use]
+    pub(super) fn is_claim_and_apply(self) -> bool {
+        self.statement == Statement::ClaimAndApply
     }
 
     /// The number of the first statement of this kind.

@@ -141,6 +141,15 @@ macro_rules! for_each_operation {
             38 "finish" [MARKS] "finish K#"
             Finish finish(id: MessageId) -> () = rows(&[Keep(Claimed)], Gives::Done);
 
+            /// Forgets whatever was remembered of a message: its id wherever it is kept, and the stored answers. What a reaper does to
+            /// what is older than its window.
+            39 "forget" [FORGETS] "forget K#"
+            Forget forget(id: MessageId) -> ()
+            = rows(
+                &[Delete(Mark), Delete(Claim), Delete(Claimed), Delete(Daily), Delete(Phase), Delete(StoredAnswer)],
+                Gives::Done,
+            );
+
             /// Remembers a number as the client's last one; true if it is higher than the one that was there.
             24 "advance" [ORDERS] "advance to $"
             Advance advance(client: ClientId, sequence: u32) -> bool = rows(&[Insert(Sequence, Raise)], Gives::Claimed);

@@ -218,6 +218,8 @@ pub enum Act {
     Lock(StoreTable),
     /// What was taken for a time is kept for good.
     Keep(StoreTable),
+    /// Deletes the rows with the key, if there are any. It happens whatever stands before it has changed.
+    Delete(StoreTable),
     /// Takes or releases the lock that has the message's id for a name, and guards no row.
     Advisory(Advisory),
 }
@@ -370,7 +372,7 @@ pub(super) fn footprint(program: &Program, op: StoreOp) -> Footprint {
             Act::Append | Act::Record => {
                 footprint.writes.push(Item { place: LEDGER, which: Whose::Message(op.message()) })
             }
-            Act::Lock(table) | Act::Keep(table) => footprint.writes.push(table.item(op)),
+            Act::Lock(table) | Act::Keep(table) | Act::Delete(table) => footprint.writes.push(table.item(op)),
             Act::Advisory(_) => footprint.writes.push(Item { place: ADVISORY, which: Whose::Message(op.message()) }),
         }
     }

@@ -112,7 +112,7 @@ fn named(parameter: Parameter) -> &'static str {
 /// What an act is told.
 fn told(act: Act) -> Vec<Parameter> {
     match act {
-        Act::Read(table) | Act::InsertBalance(table) | Act::Lock(table) | Act::Keep(table) => {
+        Act::Read(table) | Act::InsertBalance(table) | Act::Lock(table) | Act::Keep(table) | Act::Delete(table) => {
             vec![table.columns().key_is]
         }
         // Strategies that need these locks run elsewhere: MariaDB has none that end with a transaction.
@@ -159,6 +159,10 @@ fn lines(act: Act) -> Vec<String> {
             let Columns { table, key, key_is, value, .. } = table.columns();
             let value = value.unwrap_or(key);
             vec![format!("UPDATE {table} SET {value} = {FOREVER} WHERE {key} = {};", named(key_is))]
+        }
+        Act::Delete(table) => {
+            let Columns { table, key, key_is, .. } = table.columns();
+            vec![format!("DELETE FROM {table} WHERE {key} = {};", named(key_is))]
         }
         Act::Insert(StoreTable::Daily, _) => {
             vec![

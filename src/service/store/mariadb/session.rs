@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Executor, MySql, Row};
 use super::broken;
 use super::print::Answers;
 use super::statements::{self, BoundStatement};
+use crate::service::store::batch::in_a_transaction;
 use crate::service::store::inlined::{bracketed, with_values};
 use crate::service::store::program::Gives;
 use crate::service::store::{Does, StoreOp, StoreResponse};
@@ -96,6 +97,10 @@ fn whole(row: &MySqlRow) -> i64 {
 }
 
 impl Connection for MariadbSession {
+    fn execute_all(&mut self, ops: Vec<(AnyOp, Delivery)>) -> Pending<'_, Result<Vec<Outcome>, BackendError>> {
+        Box::pin(in_a_transaction(self, ops))
+    }
+
     fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
             self.run(own(op), by).await.map(|outcome| outcome.map(Into::into)).or_else(|error| {

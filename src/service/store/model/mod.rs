@@ -11,6 +11,7 @@
 //! at all, as it is where every transaction takes its locks in the same order.
 
 mod advisory;
+mod deletions;
 mod rows;
 mod serializable;
 mod statements;

@@ -63,6 +63,10 @@ pub(super) enum Insertion {
     Pending(Session),
     /// Committed, and invisible to the transactions whose snapshots are older.
     Committed { hidden_from: Sessions },
+    /// Committed, and deleted in a transaction that is still open.
+    Going { by: Session, hidden_from: Sessions },
+    /// Deleted for good. Only the transactions see it whose snapshots are older than that.
+    Gone { seen_by: Sessions },
 }
 
 impl Insertion {
@@ -70,7 +74,14 @@ impl Insertion {
         match self {
             Insertion::Pending(by) => by == session,
             Insertion::Committed { hidden_from } => !hidden_from.contains(session),
+            Insertion::Going { by, hidden_from } => by != session && !hidden_from.contains(session),
+            Insertion::Gone { seen_by } => seen_by.contains(session),
         }
+    }
+
+    /// Whether nobody sees it, now or later.
+    pub fn is_forgotten(self) -> bool {
+        matches!(self, Insertion::Gone { seen_by } if seen_by.is_empty())
     }
 
     pub fn is_pending_of(self, session: Session) -> bool {
@@ -81,20 +92,49 @@ impl Insertion {
         if self.is_pending_of(session) {
             *self = Insertion::Committed { hidden_from: snapshots };
         }
+        if let Insertion::Going { by, hidden_from } = *self
+            && by == session
+        {
+            *self = Insertion::gone(snapshots, hidden_from);
+        }
+        self.forget_snapshot(session);
+    }
+
+    /// What was deleted for good while these looked at a snapshot, some of whom never saw it.
+    pub fn gone(snapshots: Sessions, hidden_from: Sessions) -> Self {
+        Insertion::Gone { seen_by: snapshots.minus(hidden_from) }
+    }
+
+    /// A deletion is taken back with its transaction.
+    pub fn undo(&mut self, session: Session) {
+        if let Insertion::Going { by, hidden_from } = *self
+            && by == session
+        {
+            *self = Insertion::Committed { hidden_from };
+        }
         self.forget_snapshot(session);
     }
 
     /// The snapshot of a transaction that has ended hides nothing.
     pub fn forget_snapshot(&mut self, session: Session) {
-        if let Insertion::Committed { hidden_from } = self {
-            *hidden_from = hidden_from.without(session);
+        match self {
+            Insertion::Pending(_) => {}
+            Insertion::Committed { hidden_from: of }
+            | Insertion::Going { hidden_from: of, .. }
+            | Insertion::Gone { seen_by: of } => {
+                *of = of.without(session);
+            }
         }
     }
 
     pub fn rename(&mut self, to: &impl Fn(Session) -> Session) {
         match self {
             Insertion::Pending(by) => *by = to(*by),
-            Insertion::Committed { hidden_from } => *hidden_from = hidden_from.rename(to),
+            Insertion::Committed { hidden_from: of } | Insertion::Gone { seen_by: of } => *of = of.rename(to),
+            Insertion::Going { by, hidden_from } => {
+                *by = to(*by);
+                *hidden_from = hidden_from.rename(to);
+            }
         }
     }
 }

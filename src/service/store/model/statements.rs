@@ -8,7 +8,7 @@ use crate::service::store::{StoreOp, StoreOutcome, StoreResponse};
 use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Role, Session, Sessions};
 
 /// Why a statement has no outcome yet, or a bad one.
-enum Halt {
+pub(super) enum Halt {
     Waits(Waits),
     /// The row was changed after the snapshot of the transaction was taken, or the order would not be serial.
     Unserializable,
@@ -21,10 +21,10 @@ impl From<Waits> for Halt {
 }
 
 /// Who makes a statement, and how.
-struct Maker {
-    session: Session,
+pub(super) struct Maker {
+    pub session: Session,
     /// Where its transaction is among the open ones; without one the statement is a transaction of its own.
-    at: Option<usize>,
+    pub at: Option<usize>,
     by: Delivery,
     role: Role,
 }
@@ -104,6 +104,10 @@ impl Tables {
                     row = Some(None);
                 }
                 Act::Lock(table) => row = Some(self.lock(maker, op, table)?),
+                Act::Delete(table) => {
+                    self.delete(maker, op, table)?;
+                    row = Some(None);
+                }
                 Act::Advisory(how) => {
                     self.advise(maker.session, maker.at.is_some(), op.message(), how)?;
                     row = Some(None);
@@ -125,7 +129,10 @@ impl Tables {
                         return Ok(());
                     }
                 }
-                Act::Insert(table, _) | Act::Keep(table) => {
+                Act::Delete(table) if !has_values(table) => {
+                    holders = holders.and(self.deleted_by_others(maker, op, table))
+                }
+                Act::Insert(table, _) | Act::Keep(table) | Act::Delete(table) => {
                     if let Some(row) = self.values.get(table, key_of(table, op)) {
                         holders = holders.and(row.held_by_other(maker.session));
                     }
@@ -172,13 +179,22 @@ impl Tables {
         if self.has_flaw(StoreModelFlaw::NoUniqueConstraint) {
             return Ok(true);
         }
-        let Some((_, insertion)) = self.claims.iter().find(|(id, _)| *id == message) else { return Ok(true) };
-        match *insertion {
-            Insertion::Pending(by) if by != maker.session => Err(Waits::For(Sessions::only(by)).into()),
-            Insertion::Pending(_) => Ok(false),
+        let stands = |insertion: &Insertion| match *insertion {
+            Insertion::Gone { .. } => false,
+            Insertion::Going { by, .. } => by != maker.session,
+            Insertion::Pending(_) | Insertion::Committed { .. } => true,
+        };
+        let of_message = self.claims.iter().filter(|(id, _)| *id == message);
+        let Some(insertion) = of_message.map(|(_, insertion)| *insertion).find(stands) else { return Ok(true) };
+        match insertion {
+            Insertion::Pending(by) | Insertion::Going { by, .. } if by != maker.session => {
+                Err(Waits::For(Sessions::only(by)).into())
+            }
             // ON CONFLICT DO NOTHING must not tell of a row that the snapshot does not show.
             Insertion::Committed { hidden_from } if hidden_from.contains(maker.session) => Err(Halt::Unserializable),
-            Insertion::Committed { .. } => Ok(false),
+            Insertion::Pending(_) | Insertion::Going { .. } | Insertion::Gone { .. } | Insertion::Committed { .. } => {
+                Ok(false)
+            }
         }
     }
 
@@ -293,11 +309,11 @@ impl Tables {
         Ok(())
     }
 
-    fn reads(&mut self, maker: &Maker, table: StoreTable) -> Result<(), Halt> {
+    pub(super) fn reads(&mut self, maker: &Maker, table: StoreTable) -> Result<(), Halt> {
         self.serializable.reads(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
 
-    fn writes(&mut self, maker: &Maker, table: StoreTable) -> Result<(), Halt> {
+    pub(super) fn writes(&mut self, maker: &Maker, table: StoreTable) -> Result<(), Halt> {
         self.serializable.writes(maker.session, table).then_some(()).ok_or(Halt::Unserializable)
     }
 }
@@ -307,7 +323,7 @@ fn add(balance: i64, op: &StoreOp) -> i64 {
 }
 
 /// The number of the account, the client or the message whose row in a table an operation is about.
-fn key_of(table: StoreTable, op: &StoreOp) -> u32 {
+pub(super) fn key_of(table: StoreTable, op: &StoreOp) -> u32 {
     match table.columns().key_is {
         Parameter::Client => op.client().0,
         Parameter::Message => op.message().0,
@@ -316,11 +332,11 @@ fn key_of(table: StoreTable, op: &StoreOp) -> u32 {
 }
 
 /// Whether the snapshot, if there is one, lets a row be changed: it must not be older.
-fn check_snapshot<T: Copy>(maker: &Maker, row: &Row<T>) -> Result<(), Halt> {
+pub(super) fn check_snapshot<T: Copy>(maker: &Maker, row: &Row<T>) -> Result<(), Halt> {
     if row.newer_than.contains(maker.session) { Err(Halt::Unserializable) } else { Ok(()) }
 }
 
-fn change<T: Copy>(row: &mut Row<T>, maker: &Maker, value: T, snapshots: Sessions) {
+pub(super) fn change<T: Copy>(row: &mut Row<T>, maker: &Maker, value: T, snapshots: Sessions) {
     if maker.at.is_some() {
         row.locked = Some(maker.session);
         row.changed = Some(value);

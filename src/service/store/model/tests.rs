@@ -318,3 +318,42 @@ fn each_flaw_breaks_what_it_says() {
     assert_eq!(dirty.does(A, StoreOp::write_mark(K, Answer(1))), DONE);
     assert_eq!(dirty.does(B, StoreOp::read_mark(K)), Ok(OutcomeOf::Ok(StoreResponse::Found(Some(Answer(1))))));
 }
+
+#[test]
+fn a_row_that_is_deleted_is_seen_by_older_snapshots_alone_and_can_be_inserted_again() {
+    let found = |answer| Ok(OutcomeOf::Ok(StoreResponse::Found(Some(Answer(answer)))));
+    let claimed = |fresh| Ok(OutcomeOf::Ok(StoreResponse::Claimed(fresh)));
+    let mut lab = Lab::postgres();
+    assert_eq!(lab.does(A, StoreOp::claim(K)), claimed(true));
+    assert_eq!(lab.does(A, StoreOp::write_mark(K, Answer(7))), DONE);
+    lab.begins(B, Isolation::RepeatableRead);
+    assert_eq!(lab.does(B, StoreOp::read_mark(K)), found(7));
+    assert_eq!(lab.does(A, StoreOp::forget(K)), DONE);
+    assert_eq!(lab.does(A, StoreOp::read_mark(K)), NONE_FOUND);
+    assert_eq!(lab.does(B, StoreOp::read_mark(K)), found(7), "its snapshot is older");
+    assert_eq!(lab.does(A, StoreOp::claim(K)), claimed(true));
+    assert_eq!(lab.does(B, StoreOp::rollback()), DONE);
+    assert_eq!(lab.does(A, StoreOp::forget(K)), DONE);
+    assert_eq!(lab.store, Tables::new(Profile::Postgres, 2), "nothing is left of it");
+}
+
+#[test]
+fn a_deletion_waits_for_another_and_is_taken_back_with_its_transaction() {
+    let claimed = |fresh| Ok(OutcomeOf::Ok(StoreResponse::Claimed(fresh)));
+    let mut lab = Lab::postgres();
+    assert_eq!(lab.does(A, StoreOp::claim(K)), claimed(true));
+    lab.begins(A, Isolation::ReadCommitted);
+    assert_eq!(lab.does(A, StoreOp::forget(K)), DONE);
+    assert_eq!(lab.does(B, StoreOp::forget(K)), waits_for(A));
+    assert_eq!(lab.does(B, StoreOp::claim(K)), waits_for(A));
+    assert_eq!(lab.does(A, StoreOp::claim(K)), claimed(true), "it does not stand in its own way");
+    assert_eq!(lab.does(A, StoreOp::rollback()), DONE);
+    assert_eq!(lab.does(B, StoreOp::claim(K)), claimed(false));
+    // What is not committed is not there to be deleted.
+    assert_eq!(lab.does(B, StoreOp::forget(K)), DONE);
+    lab.begins(A, Isolation::ReadCommitted);
+    assert_eq!(lab.does(A, StoreOp::claim(K)), claimed(true));
+    assert_eq!(lab.does(B, StoreOp::forget(K)), DONE);
+    assert_eq!(lab.does(A, StoreOp::commit()), DONE);
+    assert_eq!(lab.does(B, StoreOp::claim(K)), claimed(false));
+}

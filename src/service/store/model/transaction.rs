@@ -54,6 +54,7 @@ impl Tables {
         self.values.commit(session, snapshots);
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.commit(session, snapshots));
         self.notes.iter_mut().flatten().for_each(|note| note.insertion.commit(session, snapshots));
+        self.drop_forgotten();
         self.serializable.committed(session);
         self.release_with_transaction(session);
         for mut entry in ended.entries.drain(..) {
@@ -87,7 +88,8 @@ impl Tables {
         self.notes.iter_mut().for_each(|notes| notes.retain(|note| !note.insertion.is_pending_of(session)));
         let notes = self.notes.iter_mut().flatten().map(|note| &mut note.insertion);
         let claims = self.claims.iter_mut().map(|(_, insertion)| insertion);
-        notes.chain(claims).for_each(|insertion| insertion.forget_snapshot(session));
+        notes.chain(claims).for_each(|insertion| insertion.undo(session));
+        self.drop_forgotten();
         self.serializable.forget(session);
         self.release_with_transaction(session);
     }

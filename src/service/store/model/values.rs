@@ -43,11 +43,16 @@ impl Values {
 
     pub fn commit(&mut self, session: Session, snapshots: Sessions) {
         self.0.iter_mut().for_each(|(_, row)| row.commit(session, snapshots));
+        self.drop_untouched();
     }
 
-    /// A row that is as if it had never been touched is forgotten.
     pub fn undo(&mut self, session: Session) {
         self.0.iter_mut().for_each(|(_, row)| row.undo(session));
+        self.drop_untouched();
+    }
+
+    /// Forgets the rows that are as if they had never been touched, be it that they were deleted.
+    pub fn drop_untouched(&mut self) {
         self.0.retain(|(_, row)| *row != Row::new(None));
     }
 

@@ -1,5 +1,6 @@
 //! PostgreSQL through sqlx: in a schema of its own, one connection per handler.
 
+mod batch;
 pub(crate) mod literal;
 mod overseer;
 mod preflight;

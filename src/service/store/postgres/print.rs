@@ -29,7 +29,8 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
             | Act::Insert(table, _)
             | Act::InsertBalance(table)
             | Act::Lock(table)
-            | Act::Keep(table) => table.columns(),
+            | Act::Keep(table)
+            | Act::Delete(table) => table.columns(),
             Act::AddAmount
             | Act::SetBalance
             | Act::PutAmount
@@ -51,11 +52,18 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
             | Act::Record
             | Act::InsertBalance(_)
             | Act::Keep(_)
+            | Act::Delete(_)
             | Act::Lock(_)
             | Act::Advisory(_) => String::new(),
         };
-        parts.push(format!("{} AS ({text}{returning})", columns.changed));
-        before = Some(columns);
+        match act {
+            // Nothing goes on with what is gone.
+            Act::Delete(_) => parts.push(format!("gone_{} AS ({text})", columns.table)),
+            _ => {
+                parts.push(format!("{} AS ({text}{returning})", columns.changed));
+                before = Some(columns);
+            }
+        }
     }
     let text = if parts.is_empty() { last } else { format!("WITH {} {last}", parts.join(", ")) };
     PrintedStatement { text, parameters: printer.parameters }
@@ -104,6 +112,7 @@ impl Printer {
                 let value = value.unwrap_or(key);
                 format!("UPDATE {table} SET {value} = {FOREVER} WHERE {key} = {}", self.number(key_is))
             }
+            Act::Delete(_) => format!("DELETE FROM {table} WHERE {key} = {}", self.number(key_is)),
             Act::Insert(StoreTable::Daily, _) => {
                 let (own, day) = (self.number(key_is), self.number(Parameter::Day));
                 format!("INSERT INTO {table} ({key}, day) VALUES ({own}, {day}) ON CONFLICT DO NOTHING")

@@ -4,8 +4,9 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{Executor, Row};
 
-use super::broken;
 use super::statements::{self, Argument};
+use super::{batch, broken};
+use crate::service::store::batch::in_a_transaction;
 use crate::service::store::program::Gives;
 use crate::service::store::{Does, StoreOp, StoreResponse};
 use crate::service::{AnyOp, BackendError, Connection, Outcome, Pending, own};
@@ -115,6 +116,20 @@ impl Connection for PostgresSession {
                 }
                 outcome(&error)
             })
+        })
+    }
+
+    fn execute_all(&mut self, ops: Vec<(AnyOp, Delivery)>) -> Pending<'_, Result<Vec<Outcome>, BackendError>> {
+        Box::pin(async move {
+            let own: Vec<(StoreOp, Delivery)> = ops.iter().map(|(op, by)| (own(*op), *by)).collect();
+            let for_many = |(op, _): &(StoreOp, Delivery)| op.is_claim_and_apply();
+            if own.len() < 2 || !own.iter().all(for_many) || self.transaction != OpenTransaction::None {
+                return in_a_transaction(self, ops).await;
+            }
+            match batch::claim_and_apply_all(&mut self.connection, &own).await {
+                Ok(outcomes) => Ok(outcomes.into_iter().map(|outcome| outcome.map(Into::into)).collect()),
+                Err(error) => outcome(&error).map(|outcome| vec![outcome; own.len()]),
+            }
         })
     }
 }

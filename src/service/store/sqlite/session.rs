@@ -6,6 +6,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::plan::{RunsAs, StatementPlan};
 use super::{WriterQueue, broken};
+use crate::service::store::batch::in_a_transaction;
 use crate::service::store::{Does, StoreOp, StoreResponse};
 use crate::service::{AnyOp, BackendError, Connection, Outcome, Pending, own};
 use crate::terms::{Delivery, Failure, OutcomeOf};
@@ -71,6 +72,10 @@ impl SqliteSession {
 }
 
 impl Connection for SqliteSession {
+    fn execute_all(&mut self, ops: Vec<(AnyOp, Delivery)>) -> Pending<'_, Result<Vec<Outcome>, BackendError>> {
+        Box::pin(in_a_transaction(self, ops))
+    }
+
     fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
             match self.run(own(op), by).await {
