@@ -225,6 +225,9 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (WrongPlace
         );
         return Err((WrongPlace::Key("warmup".to_owned()), what));
     }
+    if let Some((key, what)) = experiment.hop().fault() {
+        return Err((WrongPlace::Line(key.to_owned()), what.to_owned()));
+    }
     if let Some(baseline) = &experiment.baseline {
         registry.get(baseline.get_ref()).map_err(|error| (WrongPlace::At(baseline.span().start), error.to_string()))?;
     }
