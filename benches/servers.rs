@@ -17,7 +17,7 @@ use oncelab::service::provision::{self, EtcdShape, Provision, Source};
 use oncelab::service::{Backend, BackendSettings, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Store};
 use oncelab::stats::median;
 use oncelab::strategy::Registry;
-use oncelab::terms::{ByRole, Role, StoreKind};
+use oncelab::terms::{ByRole, HopSettings, Role, StoreKind};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
@@ -68,6 +68,7 @@ async fn through_the_lab(
             ..LoadSettings::default()
         },
         backend: BackendSettings::default(),
+        hop: HopSettings::default(),
         store_kind,
         stores: vec![(Role::STORE, Arc::clone(&store))],
         backends: ByRole([Some(store), lock, None]),

@@ -3,6 +3,7 @@
 mod client;
 mod error;
 mod handler;
+mod hop;
 mod memory;
 mod network;
 mod outside;
@@ -23,5 +24,5 @@ pub(crate) use watched::watched;
 pub use error::TrialError;
 pub use memory::{MemoryError, require_memory};
 pub use outside::Outside;
-pub use setting::{Setting, Stores, TrialRecord, backends_of, stores_of};
+pub use setting::{HopCounts, Setting, Stores, TrialRecord, backends_of, stores_of};
 pub use trial::run_trial;

@@ -13,7 +13,7 @@ use oncelab::service::{
     BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
 };
 use oncelab::strategy::{Claim, Registry, Strategy};
-use oncelab::terms::{Reply, Request, Retries, StoreKind};
+use oncelab::terms::{HopSettings, Reply, Request, Retries, StoreKind};
 use oncelab::world::World;
 
 /// The command line, in this folder.
@@ -116,6 +116,7 @@ impl Trial {
             seed: self.seed,
             load: self.load.clone(),
             backend: settings,
+            hop: HopSettings::default(),
             store_kind: StoreKind::Sqlite,
             lease: backends.lease(),
             servers: Arc::downgrade(&backends.servers()),
