@@ -97,6 +97,8 @@ pub struct HopCounts {
     pub at_server: u64,
     /// Those that something on the way has repeated by itself.
     pub repeated: u64,
+    /// Those that the server before the handlers dropped because their senders had left.
+    pub dropped: u64,
 }
 
 /// Everything that a trial leaves behind.

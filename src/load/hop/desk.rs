@@ -28,6 +28,7 @@ pub(super) struct Desk {
     at_proxy: AtomicU64,
     at_server: AtomicU64,
     repeated: AtomicU64,
+    dropped: AtomicU64,
 }
 
 impl Desk {
@@ -44,6 +45,7 @@ impl Desk {
             at_proxy: AtomicU64::new(0),
             at_server: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
         }
     }
 
@@ -99,12 +101,17 @@ impl Desk {
         self.at_server.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// How many requests have come where.
     pub fn counts(&self) -> HopCounts {
         HopCounts {
             at_proxy: self.at_proxy.load(Ordering::Relaxed),
             at_server: self.at_server.load(Ordering::Relaxed),
             repeated: self.repeated.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
         }
     }
 }

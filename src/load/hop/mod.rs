@@ -11,6 +11,8 @@ mod desk;
 mod lane;
 mod proxy;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};

@@ -40,20 +40,40 @@ impl Origin {
     }
 }
 
+/// An exchange that the server is at. hyper drops it when its sender leaves.
+struct Leaving<'d> {
+    desk: &'d Desk,
+    left: CancellationToken,
+    is_over: bool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.desk.count_dropped();
+        }
+        self.left.cancel();
+    }
+}
+
 impl Treats for Origin {
     async fn treat(&self, arrived: Arrived) -> Treatment {
         if let Some(refusal) = self.desk.refusal(arrived.head.headers()) {
             return Treatment::Answer(refusal);
         }
         let (reply, replied) = oneshot::channel();
-        let left = CancellationToken::new();
-        // Dropped with this future: when the answer is out, or the client has left.
-        let _leaving = left.clone().drop_guard();
+        let mut leaving = Leaving { desk: &self.desk, left: CancellationToken::new(), is_over: false };
+        let left = leaving.left.clone();
         let form = match self.accept(&arrived, Exchange { reply, hang_up: None, left }) {
             Ok(form) => form,
-            Err(unfit) => return Treatment::Answer(answer_unfit(&unfit)),
+            Err(unfit) => {
+                leaving.is_over = true;
+                return Treatment::Answer(answer_unfit(&unfit));
+            }
         };
-        match replied.await {
+        let replied = replied.await;
+        leaving.is_over = true;
+        match replied {
             Ok(Answered { message, delivery, handler, reply }) => {
                 Treatment::Answer(answer(reply, form, handler, (message, delivery)))
             }

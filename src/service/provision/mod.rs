@@ -209,7 +209,7 @@ pub(crate) async fn http_proxy(
 ///
 /// # Errors
 /// [`BackendError`] names the package, if it is not installed.
-pub(crate) fn version_of_http_proxy(proxy: HttpProxy) -> Result<String, BackendError> {
+pub fn version_of_http_proxy(proxy: HttpProxy) -> Result<String, BackendError> {
     process::version_of_http_proxy(proxy)
 }
 
