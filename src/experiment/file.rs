@@ -11,13 +11,14 @@ use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 17] = [
+const BUILTIN: [(&str, &str); 18] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
     ("pause-beyond-lease", include_str!("../../experiments/pause-beyond-lease.toml")),
     ("crash-in-the-middle", include_str!("../../experiments/crash-in-the-middle.toml")),
     ("two-stores", include_str!("../../experiments/two-stores.toml")),
+    ("http", include_str!("../../experiments/http.toml")),
     ("wire-and-port", include_str!("../../experiments/wire-and-port.toml")),
     ("stale-unlock", include_str!("../../experiments/stale-unlock.toml")),
     ("dead-waiter", include_str!("../../experiments/dead-waiter.toml")),

@@ -6,7 +6,7 @@ use rand::RngExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::hop::Lane;
+use super::hop::HopLane;
 use super::network::{Answered, Network};
 use super::setting::{Finished, Resolution};
 use crate::experiment::{DOUBLINGS, LoadSettings};
@@ -21,23 +21,29 @@ pub(super) struct Client {
     pub load: LoadSettings,
     pub retries: Retries,
     pub recorder: Recorder,
-    way: Way,
+    way: Reach,
 }
 
 /// How a client reaches the handlers.
-enum Way {
+enum Reach {
     /// Inside the process. The answers to all of its attempts come the same way.
     Inside(UnboundedSender<Answered>, UnboundedReceiver<Answered>),
-    Http(Box<Lane>),
+    Http(Box<HopLane>),
 }
 
 impl Client {
     /// A client that reaches the handlers over a lane of the hop, or without one inside the process.
-    pub fn new(network: Network, lane: Option<Lane>, load: LoadSettings, retries: Retries, recorder: Recorder) -> Self {
+    pub fn new(
+        network: Network,
+        lane: Option<HopLane>,
+        load: LoadSettings,
+        retries: Retries,
+        recorder: Recorder,
+    ) -> Self {
         let dice = network.dice.clone();
         let inside = || {
             let (sender, receiver) = unbounded_channel();
-            Way::Inside(sender, receiver)
+            Reach::Inside(sender, receiver)
         };
         Client {
             network,
@@ -45,7 +51,7 @@ impl Client {
             load,
             retries,
             recorder,
-            way: lane.map_or_else(inside, |lane| Way::Http(Box::new(lane))),
+            way: lane.map_or_else(inside, |lane| Reach::Http(Box::new(lane))),
         }
     }
 
@@ -79,12 +85,12 @@ impl Client {
     /// Sends an attempt, and waits for its answer.
     async fn ask(&mut self, request: &Request, attempt: u8) -> Option<Reply> {
         let answered = match &mut self.way {
-            Way::Inside(reply_to, replies) => {
+            Reach::Inside(reply_to, replies) => {
                 self.network.send(request, attempt, reply_to, &mut self.recorder);
                 let deadline = Instant::now() + self.load.timeout();
                 answer(replies, request, attempt, deadline).await
             }
-            Way::Http(lane) => {
+            Reach::Http(lane) => {
                 // What the network makes of it, the network writes on the wire.
                 self.network.announce(request.id, attempt, &mut self.recorder);
                 lane.ask(request, attempt, Instant::now() + self.load.timeout()).await

@@ -27,11 +27,11 @@ pub(super) enum ReplyTo {
     /// To the client. An answer that is lost is not sent.
     Client(UnboundedSender<Answered>),
     /// Into an exchange of HTTP. An answer that is lost is lost behind the server.
-    Exchange(Exchange),
+    Exchange(HttpExchange),
 }
 
 /// An exchange of HTTP, as a handler knows it.
-pub(super) struct Exchange {
+pub(super) struct HttpExchange {
     pub reply: oneshot::Sender<Answered>,
     /// Lets whoever has sent the request close its connection. Nobody, if no fault can let it.
     pub hang_up: Option<CancellationToken>,
@@ -54,7 +54,7 @@ impl Parcel {
 
     /// Over HTTP: the client leaves, and the server sees that. Inside the process there is nothing to be seen.
     pub async fn client_leaves(&self) {
-        if let ReplyTo::Exchange(Exchange { hang_up: Some(hang_up), left, .. }) = &self.reply_to {
+        if let ReplyTo::Exchange(HttpExchange { hang_up: Some(hang_up), left, .. }) = &self.reply_to {
             hang_up.cancel();
             left.cancelled().await;
         }
@@ -72,7 +72,7 @@ pub(super) struct Answered {
 
 /// What becomes of a delivery on its way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Course {
+pub(super) struct Passage {
     pub fate: MessageFate,
     /// The handler that it goes to.
     pub handler: u16,
@@ -112,7 +112,7 @@ impl Network {
         message: MessageId,
         attempt: u8,
         recorder: &mut Recorder,
-    ) -> [Option<(Delivery, Course)>; 2] {
+    ) -> [Option<(Delivery, Passage)>; 2] {
         let mut announced = |copy| {
             let delivery = Delivery { attempt, copy };
             let course = self.course(message, delivery);
@@ -125,7 +125,7 @@ impl Network {
     }
 
     /// Writes down that a delivery is sent.
-    pub fn note_sent(message: MessageId, delivery: Delivery, course: Course, recorder: &mut Recorder) {
+    pub fn note_sent(message: MessageId, delivery: Delivery, course: Passage, recorder: &mut Recorder) {
         // A duplicate is another delivery: the message itself arrives as if nothing had happened.
         let fault = course.fate.fault().filter(|fault| *fault != FaultKind::Duplicated);
         let what = What::Sent { fault, delayed: course.is_delayed };
@@ -134,13 +134,13 @@ impl Network {
     }
 
     /// What becomes of a delivery: the same whoever asks.
-    pub fn course(&self, message: MessageId, delivery: Delivery) -> Course {
+    pub fn course(&self, message: MessageId, delivery: Delivery) -> Passage {
         let verdict = self.plan.delivery(message, delivery);
         let is_copy = verdict.fate == MessageFate::Duplicated && delivery.copy > 0;
         let fate = if is_copy { MessageFate::Arrives } else { verdict.fate };
         let late = fate.late().map(|after| self.client_timeout + after);
         let after = late.into_iter().chain(verdict.delay).reduce(|a, b| a + b);
-        Course { fate, handler: self.handler(message, delivery), after, is_delayed: verdict.delay.is_some() }
+        Passage { fate, handler: self.handler(message, delivery), after, is_delayed: verdict.delay.is_some() }
     }
 
     /// Puts a parcel into its handler's inbox, at once or later.

@@ -16,7 +16,7 @@ use crate::service::draw_password;
 use crate::terms::{Delivery, MessageId};
 
 /// Shared by the servers of a hop.
-pub(super) struct Desk {
+pub(super) struct FrontDesk {
     pub network: Network,
     recorders: Recorders,
     /// What lets in: other users of this machine can connect to the loopback interface too.
@@ -31,12 +31,12 @@ pub(super) struct Desk {
     dropped: AtomicU64,
 }
 
-impl Desk {
+impl FrontDesk {
     pub fn new(network: Network, recorders: Recorders) -> Self {
         let mut credentials =
             HeaderValue::from_str(&format!("Bearer {}", draw_password())).unwrap_or(HeaderValue::from_static("Bearer"));
         credentials.set_sensitive(true);
-        Desk {
+        FrontDesk {
             network,
             recorders,
             credentials,

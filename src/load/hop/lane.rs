@@ -12,14 +12,14 @@ use crate::service::http::{HttpConnection, NoAnswer, Peer};
 use crate::strategy::Strategy;
 use crate::terms::{Delivery, Request, Role};
 
-pub(in crate::load) struct Lane {
+pub(in crate::load) struct HopLane {
     pub peer: Peer,
     pub strategy: Arc<dyn Strategy>,
     pub alarm: Alarm,
     pub connection: Option<HttpConnection>,
 }
 
-impl Lane {
+impl HopLane {
     /// Sends one attempt, once, and waits for its answer. There is none if the connection is closed, or if the client waits for too long
     /// and leaves.
     pub async fn ask(&mut self, request: &Request, attempt: u8, deadline: Instant) -> Option<Answered> {

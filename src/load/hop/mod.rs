@@ -28,8 +28,8 @@ use crate::service::http::{HttpConnection, HttpLimits, HttpListener, HttpVersion
 use crate::service::provision::{Started, http_proxy};
 use crate::strategy::Strategy;
 use crate::terms::{FaultKind, Hop, Leg, Role, Via};
-use desk::Desk;
-pub(super) use lane::Lane;
+use desk::FrontDesk;
+pub(super) use lane::HopLane;
 use proxy::{Ahead, LabProxy};
 use server::Origin;
 
@@ -51,7 +51,7 @@ pub(super) struct HttpHop {
     peer: Peer,
     strategy: Arc<dyn Strategy>,
     alarm: Alarm,
-    desk: Arc<Desk>,
+    desk: Arc<FrontDesk>,
     // In the order in which they are dropped.
     _via: Option<Started>,
     _listening: Vec<HttpListener>,
@@ -72,7 +72,7 @@ impl HttpHop {
             Hop::Http => HttpVersion::Http1,
             Hop::Http2 => HttpVersion::Http2,
         };
-        let desk = Arc::new(Desk::new(network.clone(), around.recorders.clone()));
+        let desk = Arc::new(FrontDesk::new(network.clone(), around.recorders.clone()));
         let peer_of = |authority: String| {
             let authority = Authority::try_from(authority).map_err(|error| trouble(&error.to_string(), START_IT))?;
             Ok::<_, TrialError>(Peer { authority, version, credentials: Some(desk.credentials.clone()) })
@@ -117,9 +117,9 @@ impl HttpHop {
     }
 
     /// A client's end.
-    pub fn lane(&self) -> Lane {
+    pub fn lane(&self) -> HopLane {
         let (peer, strategy) = (self.peer.clone(), Arc::clone(&self.strategy));
-        Lane { peer, strategy, alarm: self.alarm.clone(), connection: None }
+        HopLane { peer, strategy, alarm: self.alarm.clone(), connection: None }
     }
 
     /// How many requests have come where.

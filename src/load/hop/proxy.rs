@@ -18,14 +18,14 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TE, TRAILER, TR
 use hyper::{Request, Response};
 use tokio::task::JoinHandle;
 
-use super::desk::Desk;
+use super::desk::FrontDesk;
 use crate::fault::MessageFate;
 use crate::service::http::exchange::{DELIVERY, Unfit, answer_unfit, delivery_of, delivery_value};
 use crate::service::http::{Arrived, HttpConnection, Peer, Refused, Treatment, Treats};
 use crate::terms::{Delivery, MessageId};
 
 pub(super) struct LabProxy {
-    pub desk: Arc<Desk>,
+    pub desk: Arc<FrontDesk>,
     pub ahead: Arc<Ahead>,
 }
 

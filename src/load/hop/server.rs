@@ -5,16 +5,16 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::desk::Desk;
+use super::desk::FrontDesk;
 use crate::fault::MessageFate;
-use crate::load::network::{Answered, Exchange, Parcel, ReplyTo};
+use crate::load::network::{Answered, HttpExchange, Parcel, ReplyTo};
 use crate::service::http::exchange::{Unfit, answer, answer_unfit, from_http, require};
 use crate::service::http::{Arrived, Refused, Treatment, Treats};
 use crate::strategy::Strategy;
 use crate::terms::HttpForm;
 
 pub(super) struct Origin {
-    pub desk: Arc<Desk>,
+    pub desk: Arc<FrontDesk>,
     pub strategy: Arc<dyn Strategy>,
     /// Whether the lab's proxy stands before it, and says which delivery of a message it forwards.
     pub is_behind_proxy: bool,
@@ -25,7 +25,7 @@ impl Origin {
     ///
     /// # Errors
     /// [`Unfit`] if it is no request to this strategy.
-    fn accept(&self, arrived: &Arrived, exchange: Exchange) -> Result<HttpForm, Unfit> {
+    fn accept(&self, arrived: &Arrived, exchange: HttpExchange) -> Result<HttpForm, Unfit> {
         let (request, form, claimed) = from_http(&arrived.head, &arrived.body)?;
         require(form, self.strategy.http_form(&request))?;
         self.desk.count_at_server();
@@ -33,7 +33,7 @@ impl Origin {
         let hang_up = self.desk.sender_of(request.id, delivery);
         let course = self.desk.network.course(request.id, delivery);
         let loses_reply = self.is_behind_proxy && course.fate == MessageFate::ReplyLost;
-        let reply_to = ReplyTo::Exchange(Exchange { hang_up, ..exchange });
+        let reply_to = ReplyTo::Exchange(HttpExchange { hang_up, ..exchange });
         // What was late or delayed has been so already.
         self.desk.network.deliver(Parcel { request, delivery, loses_reply, reply_to }, course.handler, None);
         Ok(form)
@@ -42,7 +42,7 @@ impl Origin {
 
 /// An exchange that the server is at. hyper drops it when its sender leaves.
 struct Leaving<'d> {
-    desk: &'d Desk,
+    desk: &'d FrontDesk,
     left: CancellationToken,
     is_over: bool,
 }
@@ -64,7 +64,7 @@ impl Treats for Origin {
         let (reply, replied) = oneshot::channel();
         let mut leaving = Leaving { desk: &self.desk, left: CancellationToken::new(), is_over: false };
         let left = leaving.left.clone();
-        let form = match self.accept(&arrived, Exchange { reply, hang_up: None, left }) {
+        let form = match self.accept(&arrived, HttpExchange { reply, hang_up: None, left }) {
             Ok(form) => form,
             Err(unfit) => {
                 leaving.is_over = true;

@@ -12,10 +12,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::desk::Desk;
+use super::desk::FrontDesk;
 use super::proxy::{Ahead, LabProxy};
 use super::server::Origin;
-use super::{ANYWHERE, Lane, listen};
+use super::{ANYWHERE, HopLane, listen};
 use crate::fault::{Alarm, Dice, Level, Plan, Probability};
 use crate::history::begin;
 use crate::load::network::{Network, Parcel};
@@ -35,7 +35,7 @@ fn peer(at: SocketAddr, version: HttpVersion) -> Peer {
 
 /// A server, perhaps with the lab's proxy before it, and the one inbox behind it.
 struct Hop {
-    desk: Arc<Desk>,
+    desk: Arc<FrontDesk>,
     inbox: UnboundedReceiver<Parcel>,
     entrance: SocketAddr,
     _listening: Vec<HttpListener>,
@@ -54,7 +54,7 @@ impl Hop {
             under_way: TaskTracker::new(),
             client_timeout: Duration::from_millis(1),
         };
-        let desk = Arc::new(Desk::new(network, recorders));
+        let desk = Arc::new(FrontDesk::new(network, recorders));
         let strategy = Registry::default().get(strategy).expect("one of the lab's");
         let origin = Origin { desk: Arc::clone(&desk), strategy, is_behind_proxy: level.is_some() };
         let mut listening = vec![listen(ANYWHERE, Arc::new(origin)).expect("a port")];
@@ -78,9 +78,9 @@ impl Hop {
     }
 }
 
-fn lane(peer: Peer) -> Lane {
+fn lane(peer: Peer) -> HopLane {
     let strategy = Registry::default().get("post").expect("one of the lab's");
-    Lane { peer, strategy, alarm: Alarm::default(), connection: None }
+    HopLane { peer, strategy, alarm: Alarm::default(), connection: None }
 }
 
 fn soon() -> Instant {
@@ -88,7 +88,7 @@ fn soon() -> Instant {
 }
 
 /// Sends an attempt of the first request.
-async fn ask(lane: &mut Lane, attempt: u8) -> Option<crate::load::network::Answered> {
+async fn ask(lane: &mut HopLane, attempt: u8) -> Option<crate::load::network::Answered> {
     lane.ask(&request(0), attempt, soon()).await
 }
 
