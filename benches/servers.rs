@@ -14,10 +14,12 @@ use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
 use oncelab::load::{Outside, Setting, run_trial};
 use oncelab::service::provision::{self, EtcdShape, Provision, Source};
-use oncelab::service::{Backend, BackendSettings, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, Store};
+use oncelab::service::{
+    Backend, BackendSettings, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, SqliteStore, Store,
+};
 use oncelab::stats::median;
 use oncelab::strategy::Registry;
-use oncelab::terms::{ByRole, Role, StoreKind};
+use oncelab::terms::{ByRole, Hop, HopSettings, Role, StoreKind};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
@@ -53,6 +55,7 @@ async fn through_the_lab(
     lock: Option<Arc<dyn Backend>>,
     connections: u16,
     requests: u32,
+    hop: Hop,
 ) -> f64 {
     let handlers = connections.try_into().expect("some");
     let setting = Setting {
@@ -69,6 +72,7 @@ async fn through_the_lab(
             ..LoadSettings::default()
         },
         backend: BackendSettings::default(),
+        hop: HopSettings { hop, ..HopSettings::default() },
         store_kind,
         stores: vec![(Role::STORE, Arc::clone(&store))],
         backends: ByRole([Some(store), lock, None]),
@@ -207,7 +211,8 @@ async fn postgres(source: &Source) {
                     "lab" => {
                         let store: Arc<dyn Store> = store.clone();
                         let kind = StoreKind::Postgres;
-                        through_the_lab("dedup-table-statement", store, kind, None, connections, EFFECTS).await
+                        through_the_lab("dedup-table-statement", store, kind, None, connections, EFFECTS, Hop::Inside)
+                            .await
                     }
                     "pgbench" => match &pgbench {
                         Some(pgbench) => through_pgbench(pgbench, &url, store.schema(), connections, EFFECTS),
@@ -283,7 +288,7 @@ async fn etcd(source: &Source) {
                 };
                 let lock: Arc<dyn Backend> = Arc::new(EtcdBackend::new(options).expect("there is an endpoint"));
                 let store: Arc<dyn Store> = Arc::new(NullStore::default());
-                through_the_lab("etcd-lock", store, StoreKind::Null, Some(lock), connections, CYCLES).await
+                through_the_lab("etcd-lock", store, StoreKind::Null, Some(lock), connections, CYCLES, Hop::Inside).await
             } else {
                 bare_etcd(&endpoint, connections, CYCLES).await
             };
@@ -293,8 +298,29 @@ async fn etcd(source: &Source) {
     print("lock cycles of etcd (etcd-lock around a store that does nothing)", connections, &ways);
 }
 
+/// What HTTP between clients and handlers costs: without a store, and on SQLite.
+async fn hop() {
+    const CONNECTIONS: u16 = 8;
+    for (what, kind) in [("no store", StoreKind::Null), ("SQLite", StoreKind::Sqlite)] {
+        let hops = Hop::NAMES.map(|(hop, _)| hop);
+        let mut ways = Hop::NAMES.map(|(_, name)| Way::named(name));
+        for round in 0..ROUNDS {
+            for n in 0..ways.len() {
+                let n = (n + round) % ways.len();
+                let store: Arc<dyn Store> = match kind {
+                    StoreKind::Sqlite => Arc::new(SqliteStore::new().expect("a temporary folder")),
+                    StoreKind::Null | StoreKind::Postgres | StoreKind::Mariadb => Arc::new(NullStore::default()),
+                };
+                let per_s = through_the_lab("at-least-once", store, kind, None, CONNECTIONS, EFFECTS, hops[n]).await;
+                ways[n].per_s.push(per_s);
+            }
+        }
+        print(&format!("requests from clients to handlers, {what}"), CONNECTIONS, &ways);
+    }
+}
+
 fn main() {
-    // Cargo passes `--bench`; `-- postgres`, `-- batches` or `-- etcd` leaves the others out.
+    // Cargo passes `--bench`; `-- postgres`, `-- batches`, `-- etcd` or `-- hop` leaves the others out.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let wants = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -308,6 +334,9 @@ fn main() {
         }
         if wants("etcd") {
             etcd(&source).await;
+        }
+        if wants("hop") {
+            hop().await;
         }
     });
 }

@@ -10,6 +10,9 @@ const OF_A_RUN: u64 = 192;
 /// 278 files in all.
 const OF_A_HANDLER: u64 = 4;
 
+/// What a client has open over HTTP: both ends of its connection to the lab's proxy, and of the one behind it.
+const OF_A_CLIENT_OVER_HTTP: u64 = 4;
+
 /// What replays have open beside their workers, and each worker: a runtime, and for each lane a session of both backends with the proxies
 /// before them. 16 workers on three lanes were seen with 537 files in all.
 const OF_REPLAYS: u64 = 32;
@@ -42,13 +45,19 @@ fn most() -> Option<u64> {
     None
 }
 
-/// That the handlers of an experiment can have their files open.
+/// That the handlers of an experiment, and the clients if they come over HTTP, can have their files open.
 ///
 /// # Errors
 /// How many they need, and how many there may be.
 pub(super) fn require(experiment: &Experiment) -> Result<(), UsageError> {
     let handlers = u64::from(experiment.load.handlers.get());
-    require_files(OF_A_RUN + OF_A_HANDLER * handlers, &format!("{handlers} handlers need"), "load.handlers")
+    let needed = OF_A_RUN + OF_A_HANDLER * handlers;
+    if experiment.hop.is_inside() {
+        return require_files(needed, &format!("{handlers} handlers need"), "load.handlers");
+    }
+    let clients = u64::from(experiment.load.clients.get());
+    let who = format!("{handlers} handlers and {clients} clients over HTTP need");
+    require_files(needed + OF_A_CLIENT_OVER_HTTP * clients, &who, "load.handlers or load.clients")
 }
 
 /// That so many replays at a time can have their files open.

@@ -277,7 +277,8 @@ async fn go_on(
     backends: &Backends,
     stop: &CancellationToken,
 ) -> anyhow::Result<Ending> {
-    let settings = backends.describe().into_iter().chain(place::of_servers(wanted)).collect();
+    let hop = lab::hop_of(&folder.experiment)?;
+    let settings = backends.describe().into_iter().chain(place::of_servers(wanted)).chain(hop).collect();
     folder.require_servers(&settings)?;
     for (trial, why) in again {
         output::tell(&format!("made again: {trial}: {why}"));

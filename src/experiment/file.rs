@@ -11,7 +11,7 @@ use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 22] = [
+const BUILTIN: [(&str, &str); 23] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
@@ -23,6 +23,7 @@ const BUILTIN: [(&str, &str); 22] = [
     ("isolation", include_str!("../../experiments/isolation.toml")),
     ("two-stores", include_str!("../../experiments/two-stores.toml")),
     ("forgotten-ids", include_str!("../../experiments/forgotten-ids.toml")),
+    ("http", include_str!("../../experiments/http.toml")),
     ("wire-and-port", include_str!("../../experiments/wire-and-port.toml")),
     ("stale-unlock", include_str!("../../experiments/stale-unlock.toml")),
     ("dead-waiter", include_str!("../../experiments/dead-waiter.toml")),
@@ -229,6 +230,9 @@ fn check(experiment: &Experiment, registry: &Registry) -> Result<(), (WrongPlace
             experiment.load.warmup, experiment.load.requests
         );
         return Err((WrongPlace::Key("warmup".to_owned()), what));
+    }
+    if let Some((key, what)) = experiment.hop().fault() {
+        return Err((WrongPlace::Line(key.to_owned()), what.to_owned()));
     }
     if let Some(baseline) = &experiment.baseline {
         registry.get(baseline.get_ref()).map_err(|error| (WrongPlace::At(baseline.span().start), error.to_string()))?;

@@ -1,6 +1,7 @@
 //! An experiment: the matrix of trials, with the answers that are expected.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Analysis, Axis, Expectation, Point};
 use crate::fault::{Level, Millis};
 use crate::service::BackendSettings;
-use crate::terms::Expected;
+use crate::terms::{Expected, Hop, HopSettings, Via};
 
 /// A question to the lab: which strategies, under which load and faults, and what the answers should be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,15 @@ pub struct Experiment {
     /// How many trials each combination gets, each with a seed of its own.
     #[serde(default = "one")]
     pub repeats: NonZeroU16,
+    /// What requests cross between clients and handlers.
+    #[serde(default, skip_serializing_if = "Hop::is_inside")]
+    pub hop: Hop,
+    /// A real proxy on the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
+    /// Where the lab's server listens for a proxy that it has not started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<SocketAddr>,
     #[serde(default)]
     pub load: LoadSettings,
     #[serde(default)]
@@ -52,6 +62,14 @@ pub struct Experiment {
     /// it begins, for its store, and saves them: what it is judged by does not change when a claim does.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expect_by_claim: BTreeMap<String, BTreeMap<String, Expected>>,
+}
+
+impl Experiment {
+    /// The hop between clients and handlers, with what stands on it.
+    #[must_use]
+    pub fn hop(&self) -> HopSettings {
+        HopSettings { hop: self.hop, via: self.via.clone(), origin: self.origin }
+    }
 }
 
 /// A figure from elsewhere.

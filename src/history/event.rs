@@ -41,7 +41,7 @@ pub enum What {
     Answered { reply: Reply, heard: bool },
     /// The client took this reply for the result of its attempt.
     Received { reply: Reply },
-    /// The client waited long enough for this attempt.
+    /// The client waited long enough for this attempt or, over HTTP, saw its connection close.
     TimedOut,
     /// The client stopped trying, and takes the request to have failed.
     GaveUp,

@@ -166,6 +166,7 @@ mod tests {
             disturbed: vec![disturbed],
             finished,
             usage: crate::service::Usage::default(),
+            hop: None,
         }
     }
 

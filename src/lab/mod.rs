@@ -16,6 +16,7 @@ pub(crate) use both::{Both, explore_both, speaks_for};
 pub(crate) use derived::Derived;
 pub(crate) use judged::judged;
 pub(crate) use resume::{ResumeError, Resumed};
+pub(crate) use runner::hop_of;
 
 // Open to the tests and the benches, which are crates of their own.
 pub use audit::audit;

@@ -14,8 +14,10 @@ use crate::load::Patience;
 use crate::load::watched;
 use crate::load::{Setting, TrialError, TrialRecord, backends_of, stores_of};
 use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
+use crate::service::provision::version_of_http_proxy;
 use crate::service::{BackendError, Backends};
 use crate::strategy::{Registry, UnknownStrategy};
+use crate::terms::Via;
 
 /// Whoever watches a run.
 pub trait RunWatch: Send {
@@ -138,6 +140,23 @@ pub fn lock_prefix(run: &Path) -> String {
     format!("oncelab/{}", run.display())
 }
 
+/// The hop between the clients and the handlers of an experiment, as a setting of its run; none inside the process. A proxy is named with
+/// its version.
+///
+/// # Errors
+/// [`BackendError`] names the package of the proxy that is not installed.
+pub(crate) fn hop_of(experiment: &Experiment) -> Result<Option<(String, String)>, BackendError> {
+    let settings = experiment.hop();
+    if settings.hop.is_inside() {
+        return Ok(None);
+    }
+    let version = match &settings.via {
+        Some(Via::Started(proxy)) => format!(" ({})", version_of_http_proxy(*proxy)?),
+        Some(Via::At(_)) | None => String::new(),
+    };
+    Ok(Some(("hop".to_owned(), format!("{settings}{version}"))))
+}
+
 fn setting(
     trial: &TrialPlan,
     experiment: &Experiment,
@@ -156,6 +175,7 @@ fn setting(
         level: level.cloned().expect("the matrix is made of the experiment's levels"),
         seed: trial.seed,
         load: experiment.load.clone(),
+        hop: experiment.hop(),
         backend: experiment.backend.clone(),
         store_kind: backends.store_kind(),
         lease: backends.lease(),

@@ -156,6 +156,7 @@ async fn trial() -> (TrialRecord, u32) {
         strategy: Arc::new(CountThenAct),
         level,
         seed: 1,
+        hop: crate::terms::HopSettings::default(),
         backend: settings,
         store_kind: StoreKind::Sqlite,
         stores: stores_of(&CountThenAct, &backends).unwrap(),

@@ -30,7 +30,7 @@ impl Handler {
                 for (parcel, reply) in batch.into_iter().zip(replies) {
                     let (message, delivery) = (parcel.request.id, parcel.delivery);
                     self.port.note_of(message, delivery, What::Answered { reply, heard: !parcel.loses_reply });
-                    self.answer(parcel, reply);
+                    parcel.answer(self.number, reply);
                 }
             }
         }

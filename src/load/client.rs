@@ -6,6 +6,7 @@ use rand::RngExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::hop::HopLane;
 use super::network::{Answered, Network};
 use super::setting::{Finished, Resolution};
 use crate::experiment::{DOUBLINGS, LoadSettings};
@@ -20,13 +21,38 @@ pub(super) struct Client {
     pub load: LoadSettings,
     pub retries: Retries,
     pub recorder: Recorder,
-    replies: (UnboundedSender<Answered>, UnboundedReceiver<Answered>),
+    way: Reach,
+}
+
+/// How a client reaches the handlers.
+enum Reach {
+    /// Inside the process. The answers to all of its attempts come the same way.
+    Inside(UnboundedSender<Answered>, UnboundedReceiver<Answered>),
+    Http(Box<HopLane>),
 }
 
 impl Client {
-    pub fn new(network: Network, load: LoadSettings, retries: Retries, recorder: Recorder) -> Self {
+    /// A client that reaches the handlers over a lane of the hop, or without one inside the process.
+    pub fn new(
+        network: Network,
+        lane: Option<HopLane>,
+        load: LoadSettings,
+        retries: Retries,
+        recorder: Recorder,
+    ) -> Self {
         let dice = network.dice.clone();
-        Client { network, dice, load, retries, recorder, replies: unbounded_channel() }
+        let inside = || {
+            let (sender, receiver) = unbounded_channel();
+            Reach::Inside(sender, receiver)
+        };
+        Client {
+            network,
+            dice,
+            load,
+            retries,
+            recorder,
+            way: lane.map_or_else(inside, |lane| Reach::Http(Box::new(lane))),
+        }
     }
 
     /// Gets a request done, or gives up. `started_ns` is when it should have started: latency counts from there.
@@ -45,8 +71,7 @@ impl Client {
             if attempt > 0 {
                 sleep(self.backoff(request, attempt)).await;
             }
-            self.network.send(request, attempt, &self.replies.0, &mut self.recorder);
-            match self.wait_for_reply(request, attempt).await {
+            match self.ask(request, attempt).await {
                 Some(Ok(_)) => return (Resolution::Acknowledged, attempt + 1),
                 Some(Err(trouble)) if trouble.is_final() => return (Resolution::Refused, attempt + 1),
                 Some(Err(_)) => {}
@@ -57,18 +82,23 @@ impl Client {
         (Resolution::GaveUp, attempts)
     }
 
-    /// Waits for an answer to this attempt, or for the answer to an earlier one that is good.
-    async fn wait_for_reply(&mut self, request: &Request, attempt: u8) -> Option<Reply> {
-        let deadline = Instant::now() + self.load.timeout();
-        loop {
-            let answered = timeout_at(deadline, self.replies.1.recv()).await.ok().flatten()?;
-            let is_current = answered.delivery.attempt == attempt || answered.reply.is_ok();
-            if answered.message == request.id && is_current {
-                let Answered { delivery, handler, reply, .. } = answered;
-                self.note(request, delivery, handler, What::Received { reply });
-                return Some(reply);
+    /// Sends an attempt, and waits for its answer.
+    async fn ask(&mut self, request: &Request, attempt: u8) -> Option<Reply> {
+        let answered = match &mut self.way {
+            Reach::Inside(reply_to, replies) => {
+                self.network.send(request, attempt, reply_to, &mut self.recorder);
+                let deadline = Instant::now() + self.load.timeout();
+                answer(replies, request, attempt, deadline).await
             }
-        }
+            Reach::Http(lane) => {
+                // What the network makes of it, the network writes on the wire.
+                self.network.announce(request.id, attempt, &mut self.recorder);
+                lane.ask(request, attempt, Instant::now() + self.load.timeout()).await
+            }
+        };
+        let Answered { delivery, handler, reply, .. } = answered?;
+        self.note(request, delivery, handler, What::Received { reply });
+        Some(reply)
     }
 
     /// Exponential back-off with full range jitter, drawn for this request and attempt.
@@ -81,5 +111,21 @@ impl Client {
     fn note(&mut self, request: &Request, delivery: Delivery, handler: u16, what: What) {
         let at_ns = self.recorder.clock().now_ns();
         self.recorder.record(Event { at_ns, message: request.id, delivery, handler, what });
+    }
+}
+
+/// Waits for an answer to this attempt, or for the answer to an earlier one that is good.
+async fn answer(
+    replies: &mut UnboundedReceiver<Answered>,
+    request: &Request,
+    attempt: u8,
+    deadline: Instant,
+) -> Option<Answered> {
+    loop {
+        let answered = timeout_at(deadline, replies.recv()).await.ok().flatten()?;
+        let is_current = answered.delivery.attempt == attempt || answered.reply.is_ok();
+        if answered.message == request.id && is_current {
+            return Some(answered);
+        }
     }
 }

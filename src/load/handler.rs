@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::network::{Answered, Parcel};
+use super::network::Parcel;
 use super::outside::Outside;
 use super::residents::Newcomers;
 use crate::fault::FaultyPort;
@@ -49,19 +49,10 @@ impl Handler {
         while let Some(parcel) = inbox.recv().await {
             if let Some(reply) = self.handle(&parcel).await? {
                 self.port.note(What::Answered { reply, heard: !parcel.loses_reply });
-                self.answer(parcel, reply);
+                parcel.answer(self.number, reply);
             }
         }
         Ok(())
-    }
-
-    /// Sends a reply on its way to the client.
-    pub(super) fn answer(&self, parcel: Parcel, reply: Reply) {
-        if !parcel.loses_reply {
-            let Parcel { request, delivery, reply_to, .. } = parcel;
-            // A client that has ended no longer listens.
-            let _ = reply_to.send(Answered { message: request.id, delivery, handler: self.number, reply });
-        }
     }
 
     /// The strategy's reply, or nothing if the delivery came to an end before there was one.
@@ -74,7 +65,13 @@ impl Handler {
         let end = tokio::select! {
             biased;
             reply = unpanicked(self.strategy.handle(&mut world, &parcel.request)) => Ok(reply?),
-            mishap = downfall.wait() => Err(mishap),
+            mishap = async {
+                let mishap = downfall.wait().await;
+                if mishap == FaultKind::Cancel {
+                    parcel.client_leaves().await;
+                }
+                mishap
+            } => Err(mishap),
         };
         self.port.end();
         drop(working);

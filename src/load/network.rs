@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rand::RngExt;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fault::{Dice, MessageFate, Plan, Question};
@@ -17,7 +19,46 @@ pub(super) struct Parcel {
     pub delivery: Delivery,
     /// Whether the answer will be lost on its way back.
     pub loses_reply: bool,
-    pub reply_to: UnboundedSender<Answered>,
+    pub reply_to: ReplyTo,
+}
+
+/// Where the answer goes.
+pub(super) enum ReplyTo {
+    /// To the client. An answer that is lost is not sent.
+    Client(UnboundedSender<Answered>),
+    /// Into an exchange of HTTP. An answer that is lost is lost behind the server.
+    Exchange(HttpExchange),
+}
+
+/// An exchange of HTTP, as a handler knows it.
+pub(super) struct HttpExchange {
+    pub reply: oneshot::Sender<Answered>,
+    /// Lets whoever has sent the request close its connection. Nobody, if no fault can let it.
+    pub hang_up: Option<CancellationToken>,
+    /// Cancelled when the server has seen that its client has left, and has dropped what it had of the exchange.
+    pub left: CancellationToken,
+}
+
+impl Parcel {
+    /// Hands over the handler's answer.
+    pub fn answer(self, handler: u16, reply: Reply) {
+        let Parcel { request, delivery, loses_reply, reply_to } = self;
+        let answered = Answered { message: request.id, delivery, handler, reply };
+        // A client that has ended, or has left, no longer listens.
+        match reply_to {
+            ReplyTo::Client(_) if loses_reply => {}
+            ReplyTo::Client(client) => drop(client.send(answered)),
+            ReplyTo::Exchange(exchange) => drop(exchange.reply.send(answered)),
+        }
+    }
+
+    /// Over HTTP: the client leaves, and the server sees that. Inside the process there is nothing to be seen.
+    pub async fn client_leaves(&self) {
+        if let ReplyTo::Exchange(HttpExchange { hang_up: Some(hang_up), left, .. }) = &self.reply_to {
+            hang_up.cancel();
+            left.cancelled().await;
+        }
+    }
 }
 
 /// A handler's answer as a client receives it.
@@ -27,6 +68,17 @@ pub(super) struct Answered {
     pub delivery: Delivery,
     pub handler: u16,
     pub reply: Reply,
+}
+
+/// What becomes of a delivery on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passage {
+    pub fate: MessageFate,
+    /// The handler that it goes to.
+    pub handler: u16,
+    /// How much later it goes on from where it meets its fate.
+    pub after: Option<Duration>,
+    is_delayed: bool,
 }
 
 /// The way to the handlers.
@@ -44,43 +96,55 @@ pub(super) struct Network {
 impl Network {
     /// Sends one attempt of a request on its way, and what the network makes of it.
     pub fn send(&self, request: &Request, attempt: u8, reply_to: &UnboundedSender<Answered>, recorder: &mut Recorder) {
-        let fate = self.send_copy(request, Delivery { attempt, copy: 0 }, reply_to, recorder);
-        if fate == MessageFate::Duplicated {
-            self.send_copy(request, Delivery { attempt, copy: 1 }, reply_to, recorder);
+        for (delivery, course) in self.announce(request.id, attempt, recorder).into_iter().flatten() {
+            if !course.fate.arrives() {
+                continue;
+            }
+            let loses_reply = course.fate == MessageFate::ReplyLost;
+            let reply_to = ReplyTo::Client(reply_to.clone());
+            self.deliver(Parcel { request: *request, delivery, loses_reply, reply_to }, course.handler, course.after);
         }
     }
 
-    fn send_copy(
+    /// Writes down that an attempt is sent, and what the network makes of it: these deliveries.
+    pub fn announce(
         &self,
-        request: &Request,
-        delivery: Delivery,
-        reply_to: &UnboundedSender<Answered>,
+        message: MessageId,
+        attempt: u8,
         recorder: &mut Recorder,
-    ) -> MessageFate {
-        let verdict = self.plan.delivery(request.id, delivery);
+    ) -> [Option<(Delivery, Passage)>; 2] {
+        let mut announced = |copy| {
+            let delivery = Delivery { attempt, copy };
+            let course = self.course(message, delivery);
+            Self::note_sent(message, delivery, course, recorder);
+            (delivery, course)
+        };
+        let first = announced(0);
+        let copy = (first.1.fate == MessageFate::Duplicated).then(|| announced(1));
+        [Some(first), copy]
+    }
+
+    /// Writes down that a delivery is sent.
+    pub fn note_sent(message: MessageId, delivery: Delivery, course: Passage, recorder: &mut Recorder) {
+        // A duplicate is another delivery: the message itself arrives as if nothing had happened.
+        let fault = course.fate.fault().filter(|fault| *fault != FaultKind::Duplicated);
+        let what = What::Sent { fault, delayed: course.is_delayed };
+        let at_ns = recorder.clock().now_ns();
+        recorder.record(Event { at_ns, message, delivery, handler: course.handler, what });
+    }
+
+    /// What becomes of a delivery: the same whoever asks.
+    pub fn course(&self, message: MessageId, delivery: Delivery) -> Passage {
+        let verdict = self.plan.delivery(message, delivery);
         let is_copy = verdict.fate == MessageFate::Duplicated && delivery.copy > 0;
         let fate = if is_copy { MessageFate::Arrives } else { verdict.fate };
-        let handler = self.handler(request.id, delivery);
-        // A duplicate is another delivery: the message itself arrives as if nothing had happened.
-        let fault = fate.fault().filter(|fault| *fault != FaultKind::Duplicated);
-        let what = What::Sent { fault, delayed: verdict.delay.is_some() };
-        recorder.record(Event { at_ns: recorder.clock().now_ns(), message: request.id, delivery, handler, what });
-
-        if !fate.arrives() {
-            return fate;
-        }
         let late = fate.late().map(|after| self.client_timeout + after);
-        let parcel = Parcel {
-            request: *request,
-            delivery,
-            loses_reply: fate == MessageFate::ReplyLost,
-            reply_to: reply_to.clone(),
-        };
-        self.deliver(parcel, handler, late.into_iter().chain(verdict.delay).reduce(|a, b| a + b));
-        fate
+        let after = late.into_iter().chain(verdict.delay).reduce(|a, b| a + b);
+        Passage { fate, handler: self.handler(message, delivery), after, is_delayed: verdict.delay.is_some() }
     }
 
-    fn deliver(&self, parcel: Parcel, handler: u16, after: Option<Duration>) {
+    /// Puts a parcel into its handler's inbox, at once or later.
+    pub fn deliver(&self, parcel: Parcel, handler: u16, after: Option<Duration>) {
         // A handler whose inbox is closed has ended with its trial.
         let inbox = self.inboxes[usize::from(handler)].clone();
         match after {

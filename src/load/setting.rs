@@ -10,7 +10,7 @@ use crate::fault::Level;
 use crate::history::Event;
 use crate::service::{Backend, BackendSettings, Backends, Servers, Store, Usage};
 use crate::strategy::Strategy;
-use crate::terms::{Balances, ByRole, Disturbed, Entry, MessageId, Request, Role, StoreKind};
+use crate::terms::{Balances, ByRole, Disturbed, Entry, HopSettings, MessageId, Request, Role, StoreKind};
 
 /// Stores, by their roles.
 pub type Stores = Vec<(Role, Arc<dyn Store>)>;
@@ -21,6 +21,8 @@ pub struct Setting {
     pub level: Level,
     pub seed: u64,
     pub load: LoadSettings,
+    /// What requests cross between clients and handlers.
+    pub hop: HopSettings,
     pub backend: BackendSettings,
     pub store_kind: StoreKind,
     /// The stores that the strategy needs, by their roles.
@@ -86,6 +88,19 @@ pub struct Finished {
     pub attempts: u8,
 }
 
+/// How many requests have come to the servers of a hop over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HopCounts {
+    /// To the lab's proxy; 0 where none stands.
+    pub at_proxy: u64,
+    /// To the server before the handlers.
+    pub at_server: u64,
+    /// Those that something on the way has repeated by itself.
+    pub repeated: u64,
+    /// Those that the server before the handlers dropped because their senders had left.
+    pub dropped: u64,
+}
+
 /// Everything that a trial leaves behind.
 pub struct TrialRecord {
     pub requests: Vec<Request>,
@@ -101,4 +116,6 @@ pub struct TrialRecord {
     pub finished: Vec<Finished>,
     /// What the stores say of their work for the requests.
     pub usage: Usage,
+    /// What came over HTTP, if clients and handlers had that between them.
+    pub hop: Option<HopCounts>,
 }

@@ -14,8 +14,9 @@ use tokio_util::task::TaskTracker;
 use super::client::Client;
 use super::error::TrialError;
 use super::handler::{Handler, Panic};
+use super::hop::HttpHop;
 use super::network::Network;
-use super::setting::{Finished, Setting, TrialRecord};
+use super::setting::{Finished, HopCounts, Setting, TrialRecord};
 use super::{residents, settle, stores};
 use crate::experiment::{LoadSettings, Rate};
 use crate::fault::{Alarm, Dice, Disturber, FaultyPort, Outage, Plan, Question, Surroundings};
@@ -45,7 +46,7 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     let load = async {
         let finished = tokio::select! {
             finished = drive(setting, &requests, &around, &recorders) => finished,
-            () = around.alarm.raised() => Ok(Vec::new()),
+            () = around.alarm.raised() => Ok((Vec::new(), None)),
         };
         setting.outside.calm();
         finished
@@ -53,7 +54,7 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     // Whatever was done to the backends is undone when the load is over, and they are well again before anything is read.
     let finished = load.await;
     let disturbed = disturbed.await.map_err(bug)?;
-    let (mut finished, disturbed) = (finished?, disturbed?);
+    let ((mut finished, hop), disturbed) = (finished?, disturbed?);
     finished.sort_unstable_by_key(|f| f.message);
     around.landings.close();
     around.landings.wait().await;
@@ -72,7 +73,7 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     let usage = stores::usage(setting).await?.since(&before);
     let ledger = stores::ledgers(setting).await?.joined();
     let balances = stores::balances(setting).await?;
-    Ok(TrialRecord { requests, events: collector.collect(), ledger, balances, disturbed, finished, usage })
+    Ok(TrialRecord { requests, events: collector.collect(), ledger, balances, disturbed, finished, usage, hop })
 }
 
 /// The requests of a trial: the same for every strategy, since they follow from the seed.
@@ -121,7 +122,7 @@ async fn drive(
     requests: &[Request],
     around: &Arc<Surroundings>,
     recorders: &Recorders,
-) -> Result<Vec<Finished>, TrialError> {
+) -> Result<(Vec<Finished>, Option<HopCounts>), TrialError> {
     let name = setting.strategy.name();
     let retries = setting.strategy.claim(setting.store_kind).retries;
     let mut handlers = JoinSet::new();
@@ -144,7 +145,10 @@ async fn drive(
         client_timeout: setting.load.timeout(),
     };
     drop(newcomers);
-    let maker = ClientMaker { network, load: setting.load.clone(), retries, recorders: recorders.clone() };
+    let hop = HttpHop::start(setting, &network, around).await?.map(Arc::new);
+    let own_hop = hop.clone();
+    let maker =
+        ClientMaker { network, hop: own_hop, load: setting.load.clone(), retries, recorders: recorders.clone() };
     let under_way = maker.network.under_way.clone();
     let mut clients = match setting.load.rate_per_s {
         None => closed_loop(setting, requests, &maker),
@@ -167,19 +171,23 @@ async fn drive(
     }
     under_way.close();
     under_way.wait().await;
+    let counts = hop.as_ref().map(|hop| hop.counts());
+    // Its servers hold on to the handlers' inboxes.
+    drop(hop);
     while let Some(ended) = handlers.join_next().await {
         of_strategy(name, ended)?;
     }
     while let Some(ended) = residents.join_next().await {
         of_strategy(name, ended)?;
     }
-    Ok(finished)
+    Ok((finished, counts))
 }
 
 /// Makes clients.
 #[derive(Clone)]
 struct ClientMaker {
     network: Network,
+    hop: Option<Arc<HttpHop>>,
     load: LoadSettings,
     retries: Retries,
     recorders: Recorders,
@@ -187,7 +195,8 @@ struct ClientMaker {
 
 impl ClientMaker {
     fn client(&self, page_len: usize) -> Client {
-        Client::new(self.network.clone(), self.load.clone(), self.retries, self.recorders.recorder(page_len))
+        let lane = self.hop.as_ref().map(|hop| hop.lane());
+        Client::new(self.network.clone(), lane, self.load.clone(), self.retries, self.recorders.recorder(page_len))
     }
 }
 

@@ -108,7 +108,7 @@ impl RunFolder {
     /// # Errors
     /// [`FileError`] if it cannot be written; what was finished before is kept.
     pub fn save_history(&self, header: &Header, record: &TrialRecord) -> Result<Digest, FileError> {
-        let TrialRecord { requests, disturbed, events, ledger, balances, finished, usage } = record;
+        let TrialRecord { requests, disturbed, events, ledger, balances, finished, usage, hop: _ } = record;
         let recorded = Recorded { requests, disturbed, events, finished, ledger, balances, usage: *usage };
         self.is_written();
         write_history(&self.history_path(&header.trial), header, recorded)

@@ -74,4 +74,4 @@ pub use {
     wired::Wired,
 };
 #[cfg(feature = "lab")]
-pub(crate) use {replayed::Kept, store::ledger::Scope};
+pub(crate) use {password::draw as draw_password, replayed::Kept, store::ledger::Scope};

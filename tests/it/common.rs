@@ -13,7 +13,7 @@ use oncelab::service::{
     BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
 };
 use oncelab::strategy::{Claim, Registry, Strategy};
-use oncelab::terms::{Reply, Request, Retries, StoreKind};
+use oncelab::terms::{HopSettings, Reply, Request, Retries, StoreKind};
 use oncelab::world::World;
 
 /// The command line, in this folder.
@@ -64,6 +64,7 @@ pub struct Trial {
     pub level: Level,
     pub seed: u64,
     pub load: LoadSettings,
+    pub hop: HopSettings,
     pub clock_speed: f64,
     pub store_flaw: Option<StoreFlaw>,
     pub lock_flaw: Option<LockModelFlaw>,
@@ -77,6 +78,7 @@ impl Trial {
             level: toml::from_str(&format!("name = \"test\"\n{faults}")).unwrap(),
             seed: 1,
             load: LoadSettings { requests: 300.try_into().unwrap(), warmup: 0, ..LoadSettings::default() },
+            hop: HopSettings::default(),
             clock_speed: 20.0,
             store_flaw: None,
             lock_flaw: None,
@@ -116,6 +118,7 @@ impl Trial {
             seed: self.seed,
             load: self.load.clone(),
             backend: settings,
+            hop: self.hop.clone(),
             store_kind: StoreKind::Sqlite,
             lease: backends.lease(),
             servers: Arc::downgrade(&backends.servers()),

@@ -55,7 +55,7 @@ pub(super) fn hold(
     let (finished, usage) = (finished.unwrap_or_default(), usage.unwrap_or_default());
     let has_balances = balances.is_some();
     let balances = balances.unwrap_or_default();
-    let record = TrialRecord { requests, events, ledger, balances, disturbed, finished, usage };
+    let record = TrialRecord { requests, events, ledger, balances, disturbed, finished, usage, hop: None };
     let evidence = Evidence {
         requests: &record.requests,
         events: &record.events,

@@ -4,11 +4,16 @@
 //! Ordinary servers cannot do that, and clients with a pool repeat requests by themselves. So each connection is hyper's, served by a
 //! task of its own.
 
+mod client;
 mod connection;
+pub(crate) mod exchange;
+#[cfg(test)]
+mod exchange_tests;
 mod listener;
 #[cfg(test)]
 mod tests;
 mod whole;
 
+pub(crate) use client::{HttpConnection, HttpVersion, NoAnswer, Peer};
 pub(crate) use connection::{Arrived, Refused, Treatment, Treats};
 pub(crate) use listener::{HttpLimits, HttpListener};

@@ -9,10 +9,12 @@ mod leftovers;
 mod process;
 mod relay;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{BackendError, Pending};
+use crate::terms::HttpProxy;
 pub(crate) use folder::{temporary_folder, what_lets_files_be_opened};
 pub(crate) use relay::Relay;
 
@@ -188,6 +190,27 @@ pub async fn etcd(source: &Source, shape: &EtcdShape) -> Result<Started, Backend
         Chosen::Container(why) => Ok(container::etcd(source, shape).await?.because(&why)),
         Chosen::Process(why) => Ok(process::etcd(source, shape).await?.because(&why)),
     }
+}
+
+/// Starts a real HTTP proxy before two upstreams, as a process on a port of the loopback interface, and waits until it listens there. It
+/// speaks HTTP/1.1 to them, and to its clients too unless it is told otherwise.
+///
+/// # Errors
+/// [`BackendError`] if it is not installed, or does not start.
+pub(crate) async fn http_proxy(
+    proxy: HttpProxy,
+    upstreams: [SocketAddr; 2],
+    speaks_http2: bool,
+) -> Result<(Started, SocketAddr), BackendError> {
+    process::http_proxy(proxy, upstreams, speaks_http2).await
+}
+
+/// The version of a real HTTP proxy, in its own words.
+///
+/// # Errors
+/// [`BackendError`] names the package, if it is not installed.
+pub fn version_of_http_proxy(proxy: HttpProxy) -> Result<String, BackendError> {
+    process::version_of_http_proxy(proxy)
 }
 
 /// The path of a program that comes with a backend, e.g. `pgbench`, if it is installed.

@@ -1,6 +1,7 @@
 //! Servers as processes: the installed binaries, a temporary folder, free ports of the loopback interface. Whoever connects
 //! must know a password, and the folder is the lab's and the server's alone.
 
+mod http_proxy;
 mod mariadb;
 
 use std::fs::File;
@@ -21,6 +22,7 @@ use super::{
 };
 use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
+pub(super) use http_proxy::{http_proxy, version_of_http_proxy};
 pub(super) use mariadb::mariadb;
 
 /// How long a server may take to stop when it is asked to; then it is killed.

@@ -157,7 +157,7 @@ struct Chance {
 }
 
 /// What sentences speak of: it comes more often than the rest.
-const SPOKEN_OF: [(Violation, Cause); 11] = [
+const SPOKEN_OF: [(Violation, Cause); 14] = [
     (Violation::Duplicate, Cause::RetryAfterLostReply),
     (Violation::Duplicate, Cause::RetryAfterLostReply),
     (Violation::Duplicate, Cause::CheckThenActRace),
@@ -169,6 +169,9 @@ const SPOKEN_OF: [(Violation, Cause); 11] = [
     (Violation::Overlap, Cause::StaleUnlock),
     (Violation::Overlap, Cause::DeadWaiter),
     (Violation::Stuck, Cause::CrashBetweenStores),
+    (Violation::Stuck, Cause::CrashBetweenStores),
+    (Violation::Reverted, Cause::LateLanding),
+    (Violation::Denied, Cause::RetryAfterLostReply),
 ];
 
 impl Chance {
