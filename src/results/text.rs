@@ -16,14 +16,10 @@ pub(super) fn show_outcome(outcome: &Outcome) -> String {
 pub(super) fn parse_outcome(text: &str, op: &Op) -> Option<Outcome> {
     match text.split_once(": ") {
         None if text == "unknown" => Some(Outcome::Unknown),
-        Some(("failed", name)) => parse_failure(name).map(Outcome::Failed),
+        Some(("failed", name)) => Failure::from_name(name).map(Outcome::Failed),
         Some(("ok", response)) => Response::parse(response, op.kind()).map(Outcome::Ok),
         _ => None,
     }
-}
-
-fn parse_failure(name: &str) -> Option<Failure> {
-    Failure::NAMES.iter().find(|(_, known)| *known == name).map(|(failure, _)| *failure)
 }
 
 /// A reply as one short text.
@@ -38,7 +34,7 @@ pub(super) fn show_reply(reply: &Reply) -> String {
 pub(super) fn parse_reply(text: &str) -> Option<Reply> {
     match text.split_once(": ") {
         Some(("ok", answer)) => Some(Ok(Answer(answer.parse().ok()?))),
-        Some(("failed", name)) => Some(Err(Trouble::Failed(parse_failure(name)?))),
+        Some(("failed", name)) => Some(Err(Trouble::Failed(Failure::from_name(name)?))),
         None => [Trouble::Unknown, Trouble::InProgress, Trouble::Refused]
             .into_iter()
             .find(|trouble| trouble.to_string() == text)

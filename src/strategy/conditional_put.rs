@@ -1,7 +1,7 @@
 //! conditional-put: a value is set under a key, if nobody has set it since the client looked (If-Match).
 
 use super::{Break, Claim, REDELIVERY, Strategy};
-use crate::terms::{Leg, Reply, Request, Retries, Shape, StoreKind, Trouble, Violation};
+use crate::terms::{HttpForm, Leg, Reply, Request, Retries, Shape, StoreKind, Trouble, Violation};
 use crate::world::World;
 
 pub(super) struct ConditionalPut;
@@ -43,12 +43,20 @@ impl Strategy for ConditionalPut {
         Shape::Register
     }
 
+    fn http_form(&self, request: &Request) -> HttpForm {
+        HttpForm::PutIfMatch(known_version(request))
+    }
+
     fn belongs_to_a_scenario(&self) -> bool {
         true
     }
 
-    /// The client has made so many requests before this one: that is the version that it knows, if nobody else writes to its account.
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        world.store().put_if(request, request.sequence + 1).await?.ok_or(Trouble::Refused)
+        world.store().put_if(request, known_version(request)).await?.ok_or(Trouble::Refused)
     }
+}
+
+/// The client has made so many requests before this one: that is the version that it knows, if nobody else writes to its account.
+fn known_version(request: &Request) -> u32 {
+    request.sequence + 1
 }

@@ -1,7 +1,7 @@
 //! delete-matching: every second request deletes what is there under a key, and the others set it.
 
 use super::{Break, Claim, REDELIVERY, Strategy};
-use crate::terms::{Leg, Reply, Request, Retries, Shape, StoreKind, Violation};
+use crate::terms::{HttpForm, Leg, Reply, Request, Retries, Shape, StoreKind, Violation};
 use crate::world::World;
 
 pub(super) struct DeleteMatching;
@@ -45,14 +45,22 @@ impl Strategy for DeleteMatching {
         Shape::Register
     }
 
+    fn http_form(&self, request: &Request) -> HttpForm {
+        if deletes(request) { HttpForm::Delete } else { HttpForm::Put }
+    }
+
     fn belongs_to_a_scenario(&self) -> bool {
         true
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        if request.sequence.is_multiple_of(2) {
+        if deletes(request) {
             return world.store().delete(request).await;
         }
         world.store().put(request).await
     }
+}
+
+fn deletes(request: &Request) -> bool {
+    request.sequence.is_multiple_of(2)
 }

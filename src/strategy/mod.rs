@@ -54,7 +54,7 @@ pub use registry::{Registry, UnknownStrategy};
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
 
-use crate::terms::{Answer, Reply, Request, Role, Shape, StoreKind, Trouble};
+use crate::terms::{Answer, HttpForm, Reply, Request, Role, Shape, StoreKind, Trouble};
 use crate::world::{ServiceKind, World};
 
 /// An algorithm that turns deliveries of a request into its effect.
@@ -126,6 +126,14 @@ pub trait Strategy: Send + Sync {
     /// The shape of its effects.
     fn shape(&self) -> Shape {
         Shape::Account
+    }
+
+    /// The form that a request to it has over HTTP, where clients reach its handlers that way.
+    fn http_form(&self, _request: &Request) -> HttpForm {
+        match self.shape() {
+            Shape::Account | Shape::Entry => HttpForm::PostWithKey,
+            Shape::Register => HttpForm::Put,
+        }
     }
 
     /// Whether it can run on this kind of store. It cannot where it asks for what the store has not, e.g. locks of rows: there its

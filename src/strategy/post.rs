@@ -1,7 +1,7 @@
 //! post: an entry is created without an id of the client's.
 
 use super::{Break, Claim, REDELIVERY, Strategy};
-use crate::terms::{Leg, Reply, Request, Retries, Shape, StoreKind, Violation};
+use crate::terms::{HttpForm, Leg, Reply, Request, Retries, Shape, StoreKind, Violation};
 use crate::world::World;
 
 pub(super) struct Post;
@@ -43,6 +43,10 @@ impl Strategy for Post {
 
     fn shape(&self) -> Shape {
         Shape::Entry
+    }
+
+    fn http_form(&self, _: &Request) -> HttpForm {
+        HttpForm::Post
     }
 
     fn belongs_to_a_scenario(&self) -> bool {

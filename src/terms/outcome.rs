@@ -66,6 +66,12 @@ impl Failure {
         let named = Self::NAMES.iter().find(|(failure, _)| *failure == self);
         named.expect("every failure has a name").1
     }
+
+    /// The failure with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Failure> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(failure, _)| *failure)
+    }
 }
 
 /// Why a handler has no answer for its client.

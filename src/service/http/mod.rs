@@ -5,6 +5,10 @@
 //! task of its own.
 
 mod connection;
+#[cfg_attr(not(test), expect(dead_code, reason = "clients and handlers will use it"))]
+pub(crate) mod exchange;
+#[cfg(test)]
+mod exchange_tests;
 mod listener;
 #[cfg(test)]
 mod tests;

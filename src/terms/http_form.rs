@@ -1,0 +1,28 @@
+//! The forms that requests have over HTTP.
+
+/// What a request is over HTTP: its method, and the headers on which the effect depends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HttpForm {
+    /// `POST` to a collection. Nothing tells a retry from another request.
+    Post,
+    /// `POST` to a collection with an `Idempotency-Key`: the message's id.
+    PostWithKey,
+    /// `PUT` to the key that the client has chosen.
+    Put,
+    /// `PUT` with `If-Match`: only if the value still has this version.
+    PutIfMatch(u32),
+    /// `DELETE` of what is there under a key.
+    Delete,
+}
+
+impl HttpForm {
+    /// Its method.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        match self {
+            HttpForm::Post | HttpForm::PostWithKey => "POST",
+            HttpForm::Put | HttpForm::PutIfMatch(_) => "PUT",
+            HttpForm::Delete => "DELETE",
+        }
+    }
+}
