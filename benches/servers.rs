@@ -70,7 +70,7 @@ async fn through_the_lab(
         backend: BackendSettings::default(),
         store_kind,
         stores: vec![(Role::STORE, Arc::clone(&store))],
-        backends: ByRole([Some(store), lock, None]),
+        backends: ByRole([Some(store), lock, None, None]),
         lease: Duration::from_secs(10),
         servers: Weak::new(),
         outside: Arc::new(Outside::here(handlers)),

@@ -44,7 +44,7 @@ impl Span {
                     span.landed_late |= op.acts().may_apply();
                     span.took_with_effect |= takes_with_effect(&op);
                 }
-                What::Landed { .. } => {}
+                What::Landed { op, .. } => span.landed_late |= op.acts().any(Acts::ARRIVES),
                 What::Answered { heard, .. } => span.unheard |= !heard,
                 What::Cancelled | What::Crashed => span.broke_off = true,
                 What::Repeated { .. } | What::Paused { .. } | What::Received { .. } | What::TimedOut | What::GaveUp => {
@@ -68,7 +68,7 @@ impl Span {
             return;
         }
         self.unheard |= outcome.is_none_or(|outcome| outcome == Outcome::Unknown);
-        if op.leg() == Leg::LOCK {
+        if [Leg::LOCK, Leg::Client].contains(&op.leg()) {
             return;
         }
         let is_past = |granted: u64| event.ended_ns() >= granted.saturating_add(lease_ns);

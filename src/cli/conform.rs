@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::explore::count;
+use super::hop::HopOption;
 use super::mounted::Mounted;
 use super::output;
 use super::progress::Counter;
@@ -44,6 +45,8 @@ pub(super) struct Conform {
     /// The seed of the sample and of the order
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    hop: HopOption,
     /// Wait until leases expire by themselves; without this flag the lab revokes them
     #[arg(long)]
     natural_expiry: bool,
@@ -82,6 +85,7 @@ impl Conform {
             ))
             .into());
         }
+        let registry = &self.hop.put_before(registry);
         let strategies: Vec<_> = if self.strategies.is_empty() {
             registry.iter().cloned().collect()
         } else {
@@ -156,6 +160,7 @@ impl Conform {
                 options.push_str(&format!(" --{name} {value}"));
             }
         }
+        options.push_str(self.hop.option());
         format!("oncelab replay {strategy}{options} \"{schedule}\"")
     }
 
@@ -175,7 +180,7 @@ impl Conform {
                 })),
             })
         };
-        json!({
+        let mut document = json!({
             "store": self.real.store,
             "lock": self.real.lock,
             "bound": { "lanes": self.lanes, "retries": self.retries, "faults": self.faults, "requests": self.requests },
@@ -183,7 +188,9 @@ impl Conform {
             "seed": self.seed,
             "strategies": rows.iter().map(row).collect::<Vec<_>>(),
             "elapsed_ms": elapsed_ms,
-        })
+        });
+        self.hop.say_in(&mut document);
+        document
     }
 
     fn as_text(&self, rows: &[Conformed], of: &Conformance, elapsed_ms: u64) -> String {

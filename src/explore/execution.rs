@@ -3,10 +3,13 @@
 mod actors;
 mod executed;
 mod grounds;
+mod hop;
+mod made;
 mod modelled;
 
 pub use executed::Executed;
 pub(crate) use grounds::Grounds;
+pub use made::{Did, MadeStep};
 
 use std::time::Duration;
 
@@ -14,7 +17,7 @@ use crate::history::{Event, What};
 use crate::service::contract::asker_of;
 use crate::strategy::Strategy;
 use crate::terms::{FaultKind, Reply, Request, Retries, Role};
-use crate::world::{Op, Outcome};
+use crate::world::{Acts, Op, Outcome};
 
 use super::attempt::{Attempt, LaneWork, Next};
 use super::bound::{Bound, MAX_LANES};
@@ -86,51 +89,6 @@ impl<'a> Executor<'a> {
             gave_up: 0,
         }
     }
-}
-
-/// What a step did, for those who tell of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MadeStep {
-    pub step: Step,
-    pub did: Did,
-    /// The attempt of the lane that made it.
-    pub attempt: u8,
-    /// The reply that the lane's client was given after it.
-    pub replied: Option<Reply>,
-    /// Whether the lane has stopped for good after it.
-    pub ended: bool,
-    /// Whether time passed until a lease expired that nobody kept any more.
-    pub waited: bool,
-    /// Whether a wait came to an end because nothing else could move.
-    pub gave_way: bool,
-    /// Whether its lane is an actor.
-    pub is_actor: bool,
-}
-
-/// What a step was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Did {
-    /// The operation, as the backends know it, and what the strategy learned of it.
-    Made {
-        op: Op,
-        learned: Outcome,
-    },
-    Crashed {
-        op: Op,
-    },
-    /// A timer of the lane ran out; which of the things that its attempt has asked for, if there were several.
-    Expired {
-        role: Role,
-        which: Option<u8>,
-    },
-    /// The request for a lock waits in the lock service's queue.
-    Queued {
-        op: Op,
-    },
-    Landed {
-        op: Op,
-        outcome: Outcome,
-    },
 }
 
 /// A schedule on its way.
@@ -280,6 +238,7 @@ impl<S: Grounds> Execution<'_, S> {
             self.write_down(step, &effect, (waited, gave_way));
             self.note_effect(step, &effect);
         }
+        let begins = effect.begins();
         match effect {
             StepEffect::Made { learns } => {
                 if self.of.bound.actors > 0 {
@@ -292,7 +251,12 @@ impl<S: Grounds> Execution<'_, S> {
                 }
             }
             StepEffect::Crashed => self.end_attempt(lane, None)?,
-            StepEffect::Expired { .. } | StepEffect::Landed(_) | StepEffect::Queued => {}
+            StepEffect::Landed(_) => {
+                if let Some(learns) = begins {
+                    self.begin_unheard(lane, learns)?;
+                }
+            }
+            StepEffect::Expired { .. } | StepEffect::Queued => {}
         }
         if let Some(made) = self.made.get_mut(at) {
             made.ended = self.lanes[place].is_ended();
@@ -314,6 +278,7 @@ impl<S: Grounds> Execution<'_, S> {
                 };
                 let (op, outcome) = (self.operation_of(step.lane), Some(self.globally(step.lane, *learns)));
                 self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
+                self.note_arrival(step.lane, op, *learns);
             }
             // With an actor the delivery goes on.
             StepEffect::Crashed if self.of.bound.is_actor(step.lane) => {}
@@ -322,6 +287,7 @@ impl<S: Grounds> Execution<'_, S> {
             StepEffect::Landed(landed) => {
                 let (flight, outcome) = **landed;
                 self.note(flight.lane, flight.attempt, What::Landed { op: flight.op, outcome: Some(outcome) });
+                self.note_arrival(flight.lane, flight.op, outcome);
             }
         }
     }
@@ -347,8 +313,8 @@ impl<S: Grounds> Execution<'_, S> {
             StepEffect::Queued => Did::Queued { op: self.operation_of(step.lane) },
             StepEffect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
         };
-        let is_actor = self.of.bound.is_actor(step.lane);
-        self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way, is_actor });
+        let has_client = !self.of.bound.is_actor(step.lane) && !self.lanes[place].is_unheard();
+        self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way, has_client });
     }
 
     /// What a strategy learned, by the names that the services know it by.
@@ -366,6 +332,7 @@ impl<S: Grounds> Execution<'_, S> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
         self.note(lane, attempt, What::Sent { fault: None, delayed: false });
+        let sent = self.events.len();
         self.note(lane, attempt, What::Arrived);
         let request = &self.of.requests[usize::from(self.of.bound.request_of(lane))];
         let next = match &mut self.attempts[place] {
@@ -377,7 +344,13 @@ impl<S: Grounds> Execution<'_, S> {
             }
         };
         match next {
-            Next::Asks(op) => self.pending[place] = Some(op),
+            Next::Asks(op) => {
+                self.pending[place] = Some(op);
+                // Where the hop is a real one, arriving is a step.
+                if op.acts().any(Acts::ARRIVES) {
+                    self.events.truncate(sent);
+                }
+            }
             Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
         }
         Ok(())
@@ -397,8 +370,8 @@ impl<S: Grounds> Execution<'_, S> {
             }
         }
         let request = self.of.bound.request_of(lane);
+        let heard = self.of.bound.has_client(lane) && !self.lanes[place].is_unheard();
         if let Some(reply) = reply {
-            let heard = self.of.bound.has_client(lane);
             self.note(lane, attempt, What::Answered { reply, heard });
             if heard {
                 self.note(lane, attempt, What::Received { reply });
@@ -415,12 +388,12 @@ impl<S: Grounds> Execution<'_, S> {
             return self.begin_attempt(lane);
         }
         let bound = &self.of.bound;
-        if !bound.has_client(lane) {
+        if !heard {
             return Ok(());
         }
         let has_client = |other: &u8| bound.has_client(*other) && bound.request_of(*other) == request;
         let mut of_request = (0..bound.lanes).filter(has_client);
-        let is_over = of_request.all(|other| self.lanes[usize::from(other)].is_ended());
+        let is_over = of_request.all(|other| self.lanes[usize::from(other)].has_no_client_left());
         let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
         if is_over && !refused && self.success & 1 << request == 0 {
             self.gave_up |= 1 << request;

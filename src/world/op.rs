@@ -54,7 +54,7 @@ impl Op {
     #[must_use]
     #[inline]
     pub const fn leg(self) -> Leg {
-        Leg::Service(self.role)
+        Leg::to(self.role)
     }
 
     /// What this operation is.
