@@ -82,7 +82,7 @@ impl Arrivals {
     /// # Errors
     /// If the request is new, and `most` others are there already. Then the arrival is not counted for any.
     pub fn count(&mut self, arrived: &Arrived, has_label: bool, most: usize) -> Result<&mut CountedRequest, Full> {
-        let Arrived { head, body_bytes, earlier } = arrived;
+        let Arrived { head, body_bytes, body: _, earlier } = arrived;
         let target = head.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
         let key = key_of(head.headers());
         let told_apart_by = key.clone().filter(|_| !has_label);

@@ -102,7 +102,17 @@ impl Desk {
 }
 
 impl Treats for Desk {
-    fn treat(&self, arrived: &Arrived) -> Treatment {
+    async fn treat(&self, arrived: Arrived) -> Treatment {
+        self.decide(&arrived)
+    }
+
+    fn refused(&self, why: Refused) {
+        self.arrivals().refuse(why);
+    }
+}
+
+impl Desk {
+    fn decide(&self, arrived: &Arrived) -> Treatment {
         let (method, uri) = (arrived.head.method(), arrived.head.uri());
         if uri.path() == LISTING {
             return Treatment::Answer(self.listing(method));
@@ -145,10 +155,6 @@ impl Treats for Desk {
             | Misfortune::Status(_)
             | Misfortune::IdleClose => Treatment::Answer(text(StatusCode::OK, told)),
         }
-    }
-
-    fn refused(&self, why: Refused) {
-        self.arrivals().refuse(why);
     }
 }
 

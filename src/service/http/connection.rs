@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::listener::HttpLimits;
-use super::whole::read_whole;
+use super::whole::{Whole, read_whole};
 
 /// A request that has been read whole.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Arrived {
     pub head: Request<()>,
     /// How long its body was, in bytes.
     pub body_bytes: u64,
+    /// Its body, where the limits say that bodies are kept.
+    pub body: Vec<u8>,
     /// How many requests had come over the same connection before.
     pub earlier: u64,
 }
@@ -59,8 +61,8 @@ pub(crate) enum Refused {
 
 /// Decides what becomes of requests. Called for each, from many connections at a time.
 pub(crate) trait Treats: Send + Sync + 'static {
-    /// Called once a request has been read whole.
-    fn treat(&self, arrived: &Arrived) -> Treatment;
+    /// Called once a request has been read whole. Dropped when the client leaves before it is over.
+    fn treat(&self, arrived: Arrived) -> impl Future<Output = Treatment> + Send;
 
     /// Called when a request was refused instead.
     fn refused(&self, why: Refused);
@@ -131,14 +133,14 @@ async fn answer<T: Treats>(
     let (head, body) = request.into_parts();
     let head = Request::from_parts(head, ());
     let read = if is_addressed(&head) { read_whole(body, &shared.limits).await } else { Err(Refused::Malformed) };
-    let body_bytes = match read {
-        Ok(bytes) => bytes,
+    let Whole { bytes: body_bytes, kept: body } = match read {
+        Ok(whole) => whole,
         Err(why) => {
             shared.treats.refused(why);
             return Ok(refusal(why, head.version()));
         }
     };
-    match shared.treats.treat(&Arrived { head, body_bytes, earlier }) {
+    match shared.treats.treat(Arrived { head, body_bytes, body, earlier }).await {
         Treatment::Answer(answer) => Ok(answer),
         Treatment::AnswerAndClose(answer, after) => {
             shared.closes_after_ms.store(u64::try_from(after.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);

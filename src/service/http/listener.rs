@@ -19,6 +19,8 @@ pub(crate) struct HttpLimits {
     pub head_bytes: usize,
     /// The longest body of a request, in bytes.
     pub body_bytes: u64,
+    /// Whether bodies are kept for whoever decides on requests.
+    pub keeps_bodies: bool,
     /// The most connections at a time. Others wait until one ends.
     pub connections: usize,
     /// The most requests at a time on a connection of HTTP/2.
@@ -34,6 +36,7 @@ impl Default for HttpLimits {
         HttpLimits {
             head_bytes: 16 << 10,
             body_bytes: 1 << 20,
+            keeps_bodies: false,
             connections: 500,
             streams: 16,
             patience: Duration::from_secs(30),

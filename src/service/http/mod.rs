@@ -4,8 +4,8 @@
 //! Ordinary servers cannot do that, and clients with a pool repeat requests by themselves. So each connection is hyper's, served by a
 //! task of its own.
 
+mod client;
 mod connection;
-#[cfg_attr(not(test), expect(dead_code, reason = "clients and handlers will use it"))]
 pub(crate) mod exchange;
 #[cfg(test)]
 mod exchange_tests;
@@ -14,5 +14,6 @@ mod listener;
 mod tests;
 mod whole;
 
+pub(crate) use client::{HttpConnection, HttpVersion, NoAnswer, Peer};
 pub(crate) use connection::{Arrived, Refused, Treatment, Treats};
 pub(crate) use listener::{HttpLimits, HttpListener};

@@ -20,7 +20,7 @@ impl Notes {
 }
 
 impl Treats for Notes {
-    fn treat(&self, arrived: &Arrived) -> Treatment {
+    async fn treat(&self, arrived: Arrived) -> Treatment {
         let path = arrived.head.uri().path();
         let note = format!("{} {path} {} {}", arrived.head.method(), arrived.body_bytes, arrived.earlier);
         self.0.lock().expect("nobody panics").push(note);

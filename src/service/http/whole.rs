@@ -10,28 +10,41 @@ use hyper::body::{Body, Incoming};
 use super::connection::Refused;
 use super::listener::HttpLimits;
 
-/// Reads a body to its end, keeps nothing of it, and says how many bytes it had.
+/// A body that was read to its end.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    /// How many bytes it had.
+    pub bytes: u64,
+    /// The body itself, if bodies are kept.
+    pub kept: Vec<u8>,
+}
+
+/// Reads a body to its end.
 ///
 /// # Errors
 /// What is wrong with the body: it is too long, comes too slowly, is not HTTP, or does not come to its end.
-pub(super) async fn read_whole(body: Incoming, limits: &HttpLimits) -> Result<u64, Refused> {
+pub(super) async fn read_whole(body: Incoming, limits: &HttpLimits) -> Result<Whole, Refused> {
     if body.size_hint().lower() > limits.body_bytes {
         return Err(Refused::TooLarge);
     }
-    tokio::time::timeout(limits.patience, counted(body, limits.body_bytes)).await.unwrap_or(Err(Refused::TooSlow))
+    tokio::time::timeout(limits.patience, counted(body, limits)).await.unwrap_or(Err(Refused::TooSlow))
 }
 
-async fn counted(body: Incoming, most: u64) -> Result<u64, Refused> {
+async fn counted(body: Incoming, limits: &HttpLimits) -> Result<Whole, Refused> {
     let mut body = pin!(body);
-    let mut bytes = 0_u64;
+    let mut whole = Whole::default();
     while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
         let frame = frame.map_err(|error| trouble(&error))?;
-        bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-        if bytes > most {
+        let Some(data) = frame.data_ref() else { continue };
+        whole.bytes += data.len() as u64;
+        if whole.bytes > limits.body_bytes {
             return Err(Refused::TooLarge);
         }
+        if limits.keeps_bodies {
+            whole.kept.extend_from_slice(data);
+        }
     }
-    Ok(bytes)
+    Ok(whole)
 }
 
 /// Whether the sender left, or sent what HTTP does not allow.
