@@ -190,6 +190,12 @@ pub(super) fn of_standing_back(case: &Case<'_>, message: MessageId) -> Option<Ca
     })
 }
 
+/// Whether a delivery of a message came to its handler after its client had gone.
+pub(super) fn came_late(case: &Case<'_>, message: MessageId) -> bool {
+    let lands = |event: &Event| matches!(event.what, What::Landed { op, .. } if op.acts().any(Acts::ARRIVES));
+    case.events_of(message).any(lands)
+}
+
 /// Why an effect was applied under conditions that had passed.
 pub(super) fn of_outdated(case: &Case<'_>, entry: &Entry) -> Cause {
     let span = Span::of(case, entry);

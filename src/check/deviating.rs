@@ -43,6 +43,7 @@ fn why(case: &Case<'_>, message: MessageId) -> Cause {
     });
     match twice {
         Some((first, second)) => cause::of_second_application(case, first, second),
+        None if cause::came_late(case, message) => Cause::LateLanding,
         None => match cause::of_unfinished(case, message) {
             Cause::Unexplained if case.is_applied(message) => Cause::Redelivery,
             cause => cause,

@@ -359,7 +359,7 @@ impl<S: Grounds> Execution<'_, S> {
     fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> Result<(), ExploreError> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
-        self.pending[place] = None;
+        let asked = self.pending[place].take();
         if self.of.bound.actors > 0 {
             if self.of.bound.is_actor(lane) {
                 self.rules().end_attempt(lane, reply);
@@ -372,9 +372,8 @@ impl<S: Grounds> Execution<'_, S> {
         let request = self.of.bound.request_of(lane);
         let heard = self.of.bound.has_client(lane) && !self.lanes[place].is_unheard();
         if let Some(reply) = reply {
-            self.note(lane, attempt, What::Answered { reply, heard });
+            self.note_reply((lane, attempt), asked, (reply, heard));
             if heard {
-                self.note(lane, attempt, What::Received { reply });
                 self.success |= u8::from(reply.is_ok()) << request;
             }
             if let Some(made) = self.made.last_mut() {
@@ -408,7 +407,7 @@ impl<S: Grounds> Execution<'_, S> {
             return;
         }
         // What the client notices comes after what the backends did in the same step.
-        let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::GaveUp);
+        let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::TimedOut | What::GaveUp);
         let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.expired() * 2 * LEASE_NS;
         let bound = &self.of.bound;
         let message = super::rules::message(bound.request_of(lane));

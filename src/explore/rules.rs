@@ -267,7 +267,7 @@ impl<S: Environment> Rules<'_, S> {
         if acts.any(Acts::LEAVES) {
             self.lanes[usize::from(lane)].set(INSIDE, false);
         }
-        if fate != Fate::Arrives {
+        if fate != Fate::Arrives || self.is_unheard_answer(lane, acts) {
             self.disconnect(lane, op.role);
             return Ok(Outcome::Unknown);
         }

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, WithHop};
 use crate::terms::Reply;
 use crate::world::{Acts, Op, Outcome};
 
@@ -19,7 +19,7 @@ use super::memo::{Cursor, Memo, MemoPlace};
 use super::observations::Sight;
 use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, end_lane, message};
 use super::schedule::{Fate, Step};
-use super::strategy_tree::{MAX_DEPTH, StrategyTree};
+use super::strategy_tree::{MAX_DEPTH, NodeId, StrategyTree};
 use super::violations::Violations;
 use super::{ExploreError, Flaws, Reason, require_store, too_many_lanes};
 
@@ -63,6 +63,8 @@ pub(super) struct StateGraph<'s> {
     recent: Recent,
     /// The verdict on what a schedule has left behind.
     judged: FxHashMap<MemoPlace, Violations>,
+    /// Requests and answers cross a hop.
+    has_hop: bool,
 }
 
 /// What a step leads to, whatever the other lanes are at.
@@ -130,6 +132,7 @@ impl<'s> StateGraph<'s> {
             plain_steps: FxHashMap::default(),
             recent: Box::new([((u64::MAX, u64::MAX), PlainStep::default()); RECENT]),
             judged: FxHashMap::default(),
+            has_hop: WithHop::is(strategy),
         })
     }
 
@@ -397,6 +400,13 @@ impl<'s> StateGraph<'s> {
         }
     }
 
+    /// What the handler said that has come to this node, where its answer crosses a hop, and whether it came through; nothing if it
+    /// said nothing.
+    fn said(&self, node: NodeId, reply: Option<Reply>) -> Option<(Reply, bool)> {
+        let (before, learned) = reply.and_then(|_| self.tree.before(node))?;
+        Some((self.tree.op(before)?.said()?, learned != Outcome::Unknown))
+    }
+
     #[inline]
     pub(super) fn end_attempt(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) {
         if self.bound.actors > 0 && self.end_with_actors(state, lane, reply) {
@@ -407,15 +417,17 @@ impl<'s> StateGraph<'s> {
         let Lane { node, attempt, .. } = state.lanes[usize::from(lane)];
         let is_final = attempt == FINAL_ATTEMPT;
         let has_client = self.bound.has_client(lane) && !state.lanes[usize::from(lane)].is_unheard();
-        if let Some(reply) = reply {
-            let sight = match is_final {
-                true => Sight::Retried { message: of, reply },
-                false => Sight::Answered { message: of, reply, heard: has_client },
-            };
-            state.at.seen = match is_final {
-                true => self.memo.see(state.at.seen, sight),
-                false => self.memo.see_reply(state.at.seen, (node, has_client), sight),
-            };
+        let said = if self.has_hop { self.said(node, reply) } else { reply.map(|reply| (reply, true)) };
+        match (is_final, reply, said) {
+            (true, Some(reply), _) => {
+                state.at.seen = self.memo.see(state.at.seen, Sight::Retried { message: of, reply });
+            }
+            (false, _, Some((reply, is_heard))) => {
+                let heard = has_client && is_heard;
+                let sight = Sight::Answered { message: of, reply, heard };
+                state.at.seen = self.memo.see_reply(state.at.seen, (node, heard), sight);
+            }
+            _ => {}
         }
         let again = if state.lanes[usize::from(lane)].is_in_transaction() {
             let (again, to) = self.rules(state, |rules| rules.end_attempt(lane, reply));

@@ -17,6 +17,7 @@ mod exit_codes;
 mod experiments;
 mod explore;
 mod fuzz;
+mod hop;
 mod hostile_files;
 mod interrupted;
 mod layers;

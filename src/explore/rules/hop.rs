@@ -30,9 +30,15 @@ impl<S: Environment> Rules<'_, S> {
         }
         match fate {
             Fate::RequestLost | Fate::TimesOut => acts.any(Acts::ARRIVES),
-            Fate::ReplyLost | Fate::Crashes => acts.any(Acts::ANSWERS) && !self.lanes[usize::from(lane)].has(UNHEARD),
+            Fate::ReplyLost | Fate::Crashes => acts.any(Acts::ANSWERS) && !self.is_unheard_answer(lane, acts),
             Fate::Arrives | Fate::Lands | Fate::Expires | Fate::Queues => true,
         }
+    }
+
+    /// Whether an operation is an answer whose client has gone.
+    #[inline]
+    pub(super) fn is_unheard_answer(&self, lane: u8, acts: Acts) -> bool {
+        acts.any(Acts::ANSWERS) && self.lanes[usize::from(lane)].has(UNHEARD)
     }
 
     /// A handler begins in a lane that has ended, with a request that was in flight. Its client has gone.

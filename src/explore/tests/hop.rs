@@ -75,7 +75,7 @@ fn a_late_duplicate_reverts_put_and_if_match_does_not() {
     let late = "a~ a a a b b b a+";
     assert_eq!(whys(&story("put", 2, late)), [(Violation::Reverted, Cause::LateLanding)]);
     // The late duplicate is refused (412), though its request was done: nobody hears it, and the two answers differ.
-    assert_eq!(whys(&story("conditional-put", 2, late)), [(Violation::Deviating, Cause::RetryAfterLostReply)]);
+    assert_eq!(whys(&story("conditional-put", 2, late)), [(Violation::Deviating, Cause::LateLanding)]);
 }
 
 #[test]

@@ -142,6 +142,10 @@ impl Operation for HopOp {
         Footprint::default()
     }
 
+    fn said(self) -> Option<Reply> {
+        self.reply()
+    }
+
     fn in_words(self, several: bool) -> String {
         let number = if several { (self.message.0 + 1).to_string() } else { String::new() };
         match (self.reply(), self.form()) {

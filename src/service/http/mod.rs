@@ -4,8 +4,10 @@
 //! Ordinary servers cannot do that, and clients with a pool repeat requests by themselves. So each connection is hyper's, served by a
 //! task of its own.
 
+#[allow(dead_code, reason = "of two versions of HTTP, replays speak one")]
 mod client;
 mod connection;
+#[allow(dead_code, reason = "under load more is asked of a request than in replays")]
 pub(crate) mod exchange;
 #[cfg(test)]
 mod exchange_tests;
