@@ -52,7 +52,7 @@ pub(super) struct Explore {
     #[arg(long, value_enum, default_value = "postgres")]
     store_model: StoreModel,
     #[command(flatten)]
-    hop: HopOption,
+    pub(super) hop: HopOption,
     /// Tell the story of this schedule, e.g. "a b! a? b"
     #[arg(long, value_name = "TOKENS", conflicts_with = "walk")]
     schedule: Option<String>,
@@ -354,7 +354,7 @@ impl Explore {
     }
 
     /// A document as it is printed.
-    fn document(&self, mut document: Value) -> serde_json::Result<String> {
+    pub(super) fn document(&self, mut document: Value) -> serde_json::Result<String> {
         self.hop.say_in(&mut document);
         Ok(serde_json::to_string_pretty(&document)? + "\n")
     }
