@@ -213,8 +213,9 @@ mod tests {
     use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, lock, request, sent};
     use crate::history::What;
     use crate::service::etcd::{LockOp, LockResponse};
+    use crate::service::hop::{HopOp, HopResponse};
     use crate::service::store::{StoreOp, StoreResponse};
-    use crate::terms::{Answer, Cause, Delivery, FaultKind, MessageId, Retries, Violation};
+    use crate::terms::{Answer, Cause, Delivery, FaultKind, HttpForm, MessageId, Retries, Violation};
     use crate::world::{Op, Outcome, Response, Sql};
 
     const APPLIED: Response = Response::Store(StoreResponse::Applied(Some(Answer(10))));
@@ -289,6 +290,19 @@ mod tests {
             story.at(20, 0, FIRST, What::Landed { op: apply(0), outcome: Some(Outcome::Ok(APPLIED)) });
         };
         assert_eq!(cause(RETRY, operation), Cause::LateLanding);
+        let over_a_hop = |story: &mut Story| {
+            let arrives = Op::from(HopOp::arrive(&request(0), HttpForm::Post));
+            let arrived = Some(Outcome::Ok(HopResponse::Arrived.into()));
+            story.unknown(0, 0, FIRST, arrives).done(5, 0, RETRY, apply(0), APPLIED);
+            story.at(20, 0, FIRST, What::Landed { op: arrives, outcome: arrived }).done(
+                30,
+                0,
+                FIRST,
+                apply(0),
+                APPLIED,
+            );
+        };
+        assert_eq!(cause(RETRY, over_a_hop), Cause::LateLanding);
         let delivery = |story: &mut Story| {
             story.at(0, 0, FIRST, sent(Some(FaultKind::LateLanding)));
             story.done(5, 0, RETRY, apply(0), APPLIED).done(30, 0, FIRST, apply(0), APPLIED);
