@@ -56,7 +56,7 @@ pub(super) struct Conform {
 }
 
 fn is_left_out(error: &ExploreError) -> bool {
-    matches!(error.reason(), Reason::OwnSql { .. })
+    matches!(error.reason(), Reason::OwnSql { .. } | Reason::NotOnStore { .. })
 }
 
 impl Conform {
