@@ -58,7 +58,7 @@ impl Strategy for Slower {
         self.0.claim(store)
     }
 
-    fn needs(&self) -> &'static [Need] {
+    fn needs(&self) -> &[Need] {
         self.0.needs()
     }
 
@@ -96,7 +96,7 @@ impl Strategy for Same {
         self.0.claim(store)
     }
 
-    fn needs(&self) -> &'static [Need] {
+    fn needs(&self) -> &[Need] {
         self.0.needs()
     }
 

@@ -75,7 +75,7 @@ async fn through_the_lab(
         hop: HopSettings { hop, ..HopSettings::default() },
         store_kind,
         stores: vec![(Role::STORE, Arc::clone(&store))],
-        backends: ByRole([Some(store), lock, None]),
+        backends: ByRole([Some(store), lock, None, None]),
         lease: Duration::from_secs(10),
         servers: Weak::new(),
         outside: Arc::new(Outside::here(handlers)),
@@ -247,7 +247,16 @@ async fn batches(source: &Source) {
                 store.reset(ACCOUNTS).await.expect("it can be emptied");
                 let store: Arc<dyn Store> = store.clone();
                 way.per_s.push(
-                    through_the_lab(way.name, store, StoreKind::Postgres, None, connections, EFFECTS_IN_BATCHES).await,
+                    through_the_lab(
+                        way.name,
+                        store,
+                        StoreKind::Postgres,
+                        None,
+                        connections,
+                        EFFECTS_IN_BATCHES,
+                        Hop::Inside,
+                    )
+                    .await,
                 );
             }
         }

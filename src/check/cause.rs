@@ -44,7 +44,7 @@ impl Span {
                     span.landed_late |= op.acts().may_apply();
                     span.took_with_effect |= takes_with_effect(&op);
                 }
-                What::Landed { .. } => {}
+                What::Landed { op, .. } => span.landed_late |= op.acts().any(Acts::ARRIVES),
                 What::Answered { heard, .. } => span.unheard |= !heard,
                 What::Cancelled | What::Crashed => span.broke_off = true,
                 What::Repeated { .. } | What::Paused { .. } | What::Received { .. } | What::TimedOut | What::GaveUp => {
@@ -68,7 +68,7 @@ impl Span {
             return;
         }
         self.unheard |= outcome.is_none_or(|outcome| outcome == Outcome::Unknown);
-        if op.leg() == Leg::LOCK {
+        if [Leg::LOCK, Leg::Client].contains(&op.leg()) {
             return;
         }
         let is_past = |granted: u64| event.ended_ns() >= granted.saturating_add(lease_ns);
@@ -215,6 +215,12 @@ pub(super) fn of_standing_back(case: &Case<'_>, message: MessageId) -> Option<Ca
     })
 }
 
+/// Whether a delivery of a message came to its handler after its client had gone.
+pub(super) fn came_late(case: &Case<'_>, message: MessageId) -> bool {
+    let lands = |event: &Event| matches!(event.what, What::Landed { op, .. } if op.acts().any(Acts::ARRIVES));
+    case.events_of(message).any(lands)
+}
+
 /// Why an effect was applied under conditions that had passed.
 pub(super) fn of_outdated(case: &Case<'_>, entry: &Entry) -> Cause {
     let span = Span::of(case, entry);
@@ -232,8 +238,9 @@ mod tests {
     use crate::check::testing::{COPY, FIRST, LEASE_US, RETRY, Story, apply, lock, request, sent};
     use crate::history::What;
     use crate::service::etcd::{LockOp, LockResponse};
+    use crate::service::hop::{HopOp, HopResponse};
     use crate::service::store::{StoreOp, StoreResponse};
-    use crate::terms::{Answer, Cause, Delivery, FaultKind, MessageId, Retries, Violation};
+    use crate::terms::{Answer, Cause, Delivery, FaultKind, HttpForm, MessageId, Retries, Violation};
     use crate::world::{Op, Outcome, Response, Sql};
 
     const APPLIED: Response = Response::Store(StoreResponse::Applied(Some(Answer(10))));
@@ -308,6 +315,19 @@ mod tests {
             story.at(20, 0, FIRST, What::Landed { op: apply(0), outcome: Some(Outcome::Ok(APPLIED)) });
         };
         assert_eq!(cause(RETRY, operation), Cause::LateLanding);
+        let over_a_hop = |story: &mut Story| {
+            let arrives = Op::from(HopOp::arrive(&request(0), HttpForm::Post));
+            let arrived = Some(Outcome::Ok(HopResponse::Arrived.into()));
+            story.unknown(0, 0, FIRST, arrives).done(5, 0, RETRY, apply(0), APPLIED);
+            story.at(20, 0, FIRST, What::Landed { op: arrives, outcome: arrived }).done(
+                30,
+                0,
+                FIRST,
+                apply(0),
+                APPLIED,
+            );
+        };
+        assert_eq!(cause(RETRY, over_a_hop), Cause::LateLanding);
         let delivery = |story: &mut Story| {
             story.at(0, 0, FIRST, sent(Some(FaultKind::LateLanding)));
             story.done(5, 0, RETRY, apply(0), APPLIED).done(30, 0, FIRST, apply(0), APPLIED);

@@ -43,6 +43,7 @@ fn why(case: &Case<'_>, message: MessageId) -> Cause {
     });
     match twice {
         Some((first, second)) => cause::of_second_application(case, first, second),
+        None if cause::came_late(case, message) => Cause::LateLanding,
         None => match cause::of_unfinished(case, message) {
             Cause::Unexplained if case.is_applied(message) => Cause::Redelivery,
             cause => cause,
@@ -53,9 +54,11 @@ fn why(case: &Case<'_>, message: MessageId) -> Cause {
 #[cfg(test)]
 mod tests {
     use crate::check::Case;
-    use crate::check::testing::{COPY, FIRST, RETRY, Story};
+    use crate::check::testing::{COPY, FIRST, RETRY, Story, request};
     use crate::history::What;
-    use crate::terms::{Answer, Cause, Reply, Trouble, Violation};
+    use crate::service::hop::{HopOp, HopResponse};
+    use crate::terms::{Answer, Cause, HttpForm, Reply, Trouble, Violation};
+    use crate::world::Outcome;
 
     fn two(first: Reply, second: Reply) -> usize {
         let mut story = Story::of(1);
@@ -92,5 +95,19 @@ mod tests {
         let found = super::find(&Case::new(refused.evidence()));
         assert_eq!(found[0].detail, "delivery 0 was answered 10, delivery 1 refused");
         assert_eq!(found[0].cause, Cause::CrashBetweenStores);
+    }
+
+    #[test]
+    fn a_request_that_came_late_is_the_cause_where_nothing_was_done_twice() {
+        let op = crate::world::Op::from(HopOp::arrive(&request(0), HttpForm::Put));
+        let landed = What::Landed { op, outcome: Some(Outcome::Ok(HopResponse::Arrived.into())) };
+        let mut story = Story::of(1);
+        story.unknown(0, 0, FIRST, op).smooth(2, 0, RETRY).at(9, 0, FIRST, landed);
+        story.at(12, 0, FIRST, What::Answered { reply: Err(Trouble::Refused), heard: false });
+        assert_eq!(story.found(Violation::Deviating), [(0, Cause::LateLanding)]);
+        // Nothing else that lands late is a delivery.
+        let mut other = Story::of(1);
+        other.unknown(0, 0, FIRST, op).smooth(2, 0, RETRY).answer(12, 0, FIRST, Err(Trouble::Refused));
+        assert_eq!(other.found(Violation::Deviating), [(0, Cause::RetryAfterLostReply)]);
     }
 }

@@ -127,6 +127,10 @@ impl Counting {
             self.work.raft_writes += 1;
             return;
         }
+        // What crosses between client and handler is no work of a store.
+        if op.leg() == Leg::Client {
+            return;
+        }
         self.work.store_operations += 1;
         let place = usize::from(event.handler);
         if place >= self.open.len() {

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::explore::count;
+use super::hop::HopOption;
 use super::mounted::Mounted;
 use super::output;
 use super::progress::Counter;
@@ -47,6 +48,8 @@ pub(super) struct Conform {
     /// The seed of the sample and of the order
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    hop: HopOption,
     /// Wait until leases expire by themselves; without this flag the lab revokes them
     #[arg(long)]
     natural_expiry: bool,
@@ -56,7 +59,7 @@ pub(super) struct Conform {
 }
 
 fn is_left_out(error: &ExploreError) -> bool {
-    matches!(error.reason(), Reason::OwnSql { .. })
+    matches!(error.reason(), Reason::OwnSql { .. } | Reason::NotOnStore { .. })
 }
 
 impl Conform {
@@ -85,6 +88,7 @@ impl Conform {
             ))
             .into());
         }
+        let registry = &self.hop.put_before(registry);
         let strategies: Vec<_> = if self.strategies.is_empty() {
             registry.iter().cloned().collect()
         } else {
@@ -163,6 +167,7 @@ impl Conform {
         if self.reaper {
             options.push_str(&format!(" --lanes {} --reaper", self.lanes));
         }
+        options.push_str(self.hop.option());
         format!("oncelab replay {strategy}{options} \"{schedule}\"")
     }
 
@@ -182,7 +187,7 @@ impl Conform {
                 })),
             })
         };
-        json!({
+        let mut document = json!({
             "store": self.real.store,
             "lock": self.real.lock,
             "bound": { "lanes": self.lanes, "retries": self.retries, "faults": self.faults, "requests": self.requests },
@@ -190,7 +195,9 @@ impl Conform {
             "seed": self.seed,
             "strategies": rows.iter().map(row).collect::<Vec<_>>(),
             "elapsed_ms": elapsed_ms,
-        })
+        });
+        self.hop.say_in(&mut document);
+        document
     }
 
     fn as_text(&self, rows: &[Conformed], of: &Conformance, elapsed_ms: u64) -> String {

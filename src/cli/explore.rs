@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::hop::HopOption;
 use super::progress::Spinner;
 use super::servers::Real;
 use super::{UsageError, explore_json, explore_output, legend, output};
@@ -53,6 +54,8 @@ pub(super) struct Explore {
     /// The database that the model follows
     #[arg(long, value_enum, default_value = "postgres")]
     store_model: StoreModel,
+    #[command(flatten)]
+    pub(super) hop: HopOption,
     /// Tell the story of this schedule, e.g. "a b! a? b"
     #[arg(long, value_name = "TOKENS", conflicts_with = "walk")]
     schedule: Option<String>,
@@ -160,6 +163,7 @@ impl Explore {
     /// Explores, and prints what was found.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let bound = self.bound()?;
+        let registry = &self.hop.put_before(registry);
         if self.all {
             self.refuse_store()?;
             return self.explore_all(registry, bound);
@@ -264,7 +268,7 @@ impl Explore {
             let mut document = explore_json::as_json(&exploration, &bound.claim_of(strategy), classes);
             let commands = exploration.minimal.iter().map(|it| command(&it.schedule, self.lanes));
             document["minimal_commands"] = commands.collect();
-            serde_json::to_string_pretty(&document)? + "\n"
+            self.document(document)?
         } else {
             explore_output::as_text(&exploration, strategy, classes, &stories, &command)
         })?;
@@ -294,7 +298,7 @@ impl Explore {
             }
         }
         output::print(&if self.json {
-            serde_json::to_string_pretty(&explore_json::all_as_json(&rows, bound))? + "\n"
+            self.document(explore_json::all_as_json(&rows, bound))?
         } else {
             explore_output::all_as_text(&rows, bound)
         })?;
@@ -309,7 +313,7 @@ impl Explore {
         }
         output::print(&match self.export {
             Some(form) => form.of(&story)?,
-            None if self.json => serde_json::to_string_pretty(&explore_json::story_as_json(&story))? + "\n",
+            None if self.json => self.document(explore_json::story_as_json(&story))?,
             None => {
                 let again = output::here(&self.command(strategy.name(), &schedule));
                 let really = output::here(&self.really(strategy, &schedule, self.lanes));
@@ -344,8 +348,7 @@ impl Explore {
         watch.finish();
         let command = |schedule: &Schedule| self.command(strategy.name(), schedule);
         output::print(&if self.json {
-            serde_json::to_string_pretty(&explore_json::walked_as_json(strategy.name(), bound, seed, &walked, &found))?
-                + "\n"
+            self.document(explore_json::walked_as_json(strategy.name(), bound, seed, &walked, &found))?
         } else {
             explore_output::walked_as_text(strategy.name(), bound, seed, &walked, &found, &command)
         })?;
@@ -353,6 +356,12 @@ impl Explore {
         let broken = walked.violations.keys().any(|violation| claim.rules_out.contains(violation));
         let verdict = if broken { exit::BROKEN } else { exit::MET };
         Ok(ExitCode::from(self.code(&[verdict], watch.is_stopped())))
+    }
+
+    /// A document as it is printed.
+    pub(super) fn document(&self, mut document: Value) -> serde_json::Result<String> {
+        self.hop.say_in(&mut document);
+        Ok(serde_json::to_string_pretty(&document)? + "\n")
     }
 
     /// The command that shows a schedule on the real database that the model stands for.
@@ -367,6 +376,7 @@ impl Explore {
             }
         }
         options.push_str(&residents_option(strategy, self.reaper, lanes));
+        options.push_str(self.hop.option());
         format!("oncelab replay {}{store}{lock}{options} \"{schedule}\"", strategy.name())
     }
 
@@ -385,6 +395,7 @@ impl Explore {
             }
         }
         options.push_str(if self.reaper { " --reaper" } else { "" });
+        options.push_str(self.hop.option());
         options.push_str(explore_output::model_option(self.store_model.profile()));
         format!("oncelab explore {strategy}{options} --schedule \"{schedule}\"")
     }

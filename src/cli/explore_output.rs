@@ -10,7 +10,7 @@ use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walke
 use crate::lab::{Both, speaks_for};
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
-use crate::strategy::{Claim, Strategy};
+use crate::strategy::{Claim, Strategy, WithHop};
 use crate::terms::{Cause, Profile, Retries, Violation};
 
 const WIDTH: usize = 80;
@@ -129,6 +129,9 @@ pub(super) fn as_text(
     say("bound", &format!("{bound}{never}; the store is {}", bound.store_kind().name()));
     if let Some(model) = stands_in(bound.store) {
         say("model", &model);
+    }
+    if WithHop::is(strategy) {
+        say("hop", "the request is the first step of a lane's attempt, and the answer its last one (HTTP)");
     }
     if bound.faults > 0 {
         say("faults", &kinds(bound));

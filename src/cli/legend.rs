@@ -14,6 +14,14 @@ Tokens of a schedule, here for lane a; a blank stands between two tokens:
   a&   a request for a lock begins to wait in the queue (in replays only)
 ";
 
+const HOP: &str = "\
+With --hop http the first step of an attempt is its request on the way to the handler, and the last step is its answer:
+  a!   at the request: it is lost      a?   at the answer: it is lost
+  a~   at the request: it is late. a+ lets it reach a handler when the client of the lane has its answer, or has
+       given up; the lane's next steps are those of this handler, whose answer nobody hears
+  ax   between the two: the client leaves, and its handler is dropped
+";
+
 /// The violations, for the help of a verb that prints them.
 pub(super) fn violations() -> String {
     let line = |violation: Violation| format!("  {:<10} {}\n", violation.name(), violation.description());
@@ -25,7 +33,7 @@ pub(super) fn violations() -> String {
 
 /// The tokens and the violations, for the help of a verb that goes through schedules.
 pub(super) fn of_schedules() -> String {
-    format!("{TOKENS}\n{}", violations())
+    format!("{TOKENS}\n{HOP}\n{}", violations())
 }
 
 #[cfg(test)]

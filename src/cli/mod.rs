@@ -10,6 +10,7 @@ mod explore;
 mod explore_json;
 mod explore_output;
 mod fault;
+mod hop;
 mod legend;
 mod lift;
 mod limits;

@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::explore::{Export, draw};
+use super::hop::HopOption;
 use super::mounted::Mounted;
 use super::progress::Counter;
 use super::servers::Real;
@@ -47,6 +48,8 @@ pub(super) struct Replay {
     /// Let a reaper forget the ids that the strategy keeps: its lanes come behind those of the deliveries, one for each request
     #[arg(long)]
     reaper: bool,
+    #[command(flatten)]
+    hop: HopOption,
     /// Wait until leases expire by themselves; without this flag the lab revokes them
     #[arg(long)]
     natural_expiry: bool,
@@ -102,7 +105,7 @@ impl Replay {
 
     /// Replays, and prints what happened.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
-        let strategy = registry.get(&self.strategy)?;
+        let strategy = self.hop.put_before(registry).get(&self.strategy)?;
         let strategy = strategy.as_ref();
         let schedule: Schedule = self.schedule.parse()?;
         let needs_lock = strategy.needs_lock_service();
@@ -220,6 +223,7 @@ impl Replay {
         if self.reaper {
             options.push_str(" --reaper");
         }
+        options.push_str(self.hop.option());
         if self.times > 1 {
             options.push_str(&format!(" --times {}", self.times));
         }
@@ -237,7 +241,7 @@ impl Replay {
         let lock_server = backends.iter().find(|(key, _)| key == "lock_server").map(|(_, value)| value);
         let names = |kinds: &[Violation]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
         let violations: BTreeMap<_, _> = count.violations.iter().map(|(kind, times)| (kind.name(), times)).collect();
-        json!({
+        let mut document = json!({
             "strategy": self.strategy,
             "schedule": self.schedule,
             "store": self.real.store,
@@ -272,7 +276,9 @@ impl Replay {
                 "attempt": row.by.attempt,
                 "copy": row.by.copy,
             })).collect::<Vec<_>>(),
-        })
+        });
+        self.hop.say_in(&mut document);
+        document
     }
 
     fn as_text(&self, told: &ToldReplay, count: &Count, expected: &[Violation], elapsed: Duration) -> String {

@@ -41,7 +41,7 @@ impl Explore {
                 &searched,
                 &command,
             );
-            serde_json::to_string_pretty(&document)? + "\n"
+            self.document(document)?
         } else {
             explore_output::searched_as_text(strategy.name(), &bound, &on, drawn, &searched, &command)
         })?;
@@ -68,6 +68,7 @@ impl Explore {
                 options.push_str(&format!(" --{name} {value}"));
             }
         }
+        options.push_str(self.hop.option());
         format!("oncelab replay {strategy}{options} \"{schedule}\"")
     }
 }

@@ -27,7 +27,7 @@ struct Use {
 
 /// The roles that `--use` can name.
 fn roles() -> impl Iterator<Item = Role> {
-    Role::ALL.into_iter().filter(|role| ![Role::STORE, Role::LOCK].contains(role))
+    Role::SERVERS.into_iter().filter(|role| ![Role::STORE, Role::LOCK].contains(role))
 }
 
 /// The variable that names the server of a role.
@@ -181,7 +181,8 @@ impl Uses {
         registry: &Registry,
         store: &str,
     ) -> Result<BTreeMap<String, String>, UsageError> {
-        let needs = strategies.iter().filter_map(|name| registry.get(name).ok()).flat_map(|strategy| strategy.needs());
+        let named: Vec<_> = strategies.iter().filter_map(|name| registry.get(name).ok()).collect();
+        let needs = named.iter().flat_map(|strategy| strategy.needs());
         let needed: Vec<Role> = needs.filter(|need| need.service == ServiceKind::Store).map(|need| need.role).collect();
         if let Some(used) = self.0.iter().find(|used| used.is_asked_for && !needed.contains(&used.role)) {
             let role = used.role.name();

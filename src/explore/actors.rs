@@ -14,7 +14,7 @@ impl StateGraph<'_> {
     #[cold]
     pub(super) fn potential_beside(&self, state: &State, lane: u8) -> u32 {
         let (its, host) = (state.lanes[usize::from(lane)], state.lanes[usize::from(self.bound.host_of(lane))]);
-        let attempts = if host.is_ended() { self.bound.retries + 1 } else { host.attempt };
+        let attempts = self.attempts_over(host);
         let depth = if its.is_ended() { MAX_DEPTH } else { self.tree.depth(its.node) };
         let one = u32::from(MAX_DEPTH) + 2;
         let whole = one * u32::from(MAX_ASKED + 1);
@@ -24,6 +24,12 @@ impl StateGraph<'_> {
             (true, 0) => u32::from(attempts) * whole,
             (true, woken) => u32::from(attempts) * whole + u32::from(woken - 1) * one + 1 + u32::from(depth),
         }
+    }
+
+    /// How much an attempt counts for with what works beside it.
+    #[cold]
+    pub(super) fn attempt_weight_beside(&self) -> u32 {
+        (u32::from(MAX_DEPTH) + 2) * u32::from(MAX_ASKED + 1) * u32::from(self.bound.stride())
     }
 
     /// A delivery that was given a lease has its actors begin their work for it.

@@ -27,6 +27,8 @@ pub(crate) trait Environment {
     fn cut(&mut self, role: Role, on: Session);
     /// Moves a connection with its transaction.
     fn move_session(&mut self, role: Role, from: Session, to: Session);
+    /// A handler takes over a request that has landed, with its connection.
+    fn take_over(&mut self, _role: Role, _from: Session, _to: Session) {}
     /// Nothing else can move: the wait of this operation ends all the same, and it comes to this.
     fn victim(&mut self, role: Role, on: Session) -> Outcome;
     /// The newest timer that somebody has running, and the role of its service.

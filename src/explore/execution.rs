@@ -3,11 +3,14 @@
 mod actors;
 mod executed;
 mod grounds;
+mod hop;
+mod made;
 mod modelled;
 mod names;
 
 pub use executed::Executed;
 pub(crate) use grounds::Grounds;
+pub use made::{Did, MadeStep};
 
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ use crate::history::{Event, What};
 use crate::service::contract::asker_of;
 use crate::strategy::{Resident, Strategy, residents_of};
 use crate::terms::{FaultKind, Reply, Request, Retries, Role};
-use crate::world::{Op, Outcome};
+use crate::world::{Acts, Op};
 
 use super::attempt::{Attempt, LaneWork, Next};
 use super::bound::{Bound, MAX_LANES};
@@ -90,51 +93,6 @@ impl<'a> Executor<'a> {
             gave_up: 0,
         }
     }
-}
-
-/// What a step did, for those who tell of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MadeStep {
-    pub step: Step,
-    pub did: Did,
-    /// The attempt of the lane that made it.
-    pub attempt: u8,
-    /// The reply that the lane's client was given after it.
-    pub replied: Option<Reply>,
-    /// Whether the lane has stopped for good after it.
-    pub ended: bool,
-    /// Whether time passed until a lease expired that nobody kept any more.
-    pub waited: bool,
-    /// Whether a wait came to an end because nothing else could move.
-    pub gave_way: bool,
-    /// Whether its lane is an actor.
-    pub is_actor: bool,
-}
-
-/// What a step was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Did {
-    /// The operation, as the backends know it, and what the strategy learned of it.
-    Made {
-        op: Op,
-        learned: Outcome,
-    },
-    Crashed {
-        op: Op,
-    },
-    /// A timer of the lane ran out; which of the things that its attempt has asked for, if there were several.
-    Expired {
-        role: Role,
-        which: Option<u8>,
-    },
-    /// The request for a lock waits in the lock service's queue.
-    Queued {
-        op: Op,
-    },
-    Landed {
-        op: Op,
-        outcome: Outcome,
-    },
 }
 
 /// A schedule on its way.
@@ -298,7 +256,12 @@ impl<S: Grounds> Execution<'_, S> {
                 }
             }
             StepEffect::Crashed => self.end_attempt(lane, None)?,
-            StepEffect::Expired { .. } | StepEffect::Landed(_) | StepEffect::Queued => {}
+            StepEffect::Landed(_) => {
+                if let Some(learns) = effect.begins() {
+                    self.begin_unheard(lane, &learns)?;
+                }
+            }
+            StepEffect::Expired { .. } | StepEffect::Queued => {}
         }
         if let Some(made) = self.made.get_mut(at) {
             made.ended = self.lanes[place].is_ended();
@@ -320,6 +283,7 @@ impl<S: Grounds> Execution<'_, S> {
                 };
                 let (op, outcome) = (self.operation_of(step.lane), Some(self.globally(step.lane, *learns)));
                 self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
+                self.note_arrival(step.lane, op, *learns);
             }
             // With an actor the delivery goes on.
             StepEffect::Crashed if self.of.bound.has_no_delivery(step.lane) => {}
@@ -328,6 +292,7 @@ impl<S: Grounds> Execution<'_, S> {
             StepEffect::Landed(landed) => {
                 let (flight, outcome) = **landed;
                 self.note(flight.lane, flight.attempt, What::Landed { op: flight.op, outcome: Some(outcome) });
+                self.note_arrival(flight.lane, flight.op, outcome);
             }
         }
     }
@@ -347,16 +312,20 @@ impl<S: Grounds> Execution<'_, S> {
             StepEffect::Queued => Did::Queued { op: self.operation_of(step.lane) },
             StepEffect::Landed(landed) => Did::Landed { op: landed.0.op, outcome: landed.1 },
         };
-        let is_actor = self.of.bound.has_no_delivery(step.lane);
-        self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way, is_actor });
+        let has_client = !self.of.bound.has_no_delivery(step.lane) && !self.lanes[place].is_unheard();
+        self.made.push(MadeStep { step, did, attempt, replied: None, ended: false, waited, gave_way, has_client });
     }
 
     fn begin_attempt(&mut self, lane: u8) -> Result<(), ExploreError> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
         let work = self.work_of(lane);
-        if let LaneWork::Delivery(_) = work {
+        let is_delivery = matches!(work, LaneWork::Delivery(_));
+        if is_delivery {
             self.note(lane, attempt, What::Sent { fault: None, delayed: false });
+        }
+        let sent = self.events.len();
+        if is_delivery {
             self.note(lane, attempt, What::Arrived);
         }
         let next = match &mut self.attempts[place] {
@@ -368,7 +337,13 @@ impl<S: Grounds> Execution<'_, S> {
             }
         };
         match next {
-            Next::Asks(op) => self.pending[place] = Some(op),
+            Next::Asks(op) => {
+                self.pending[place] = Some(op);
+                // Where the hop is a real one, arriving is a step.
+                if op.acts().any(Acts::ARRIVES) {
+                    self.events.truncate(sent);
+                }
+            }
             Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
         }
         Ok(())
@@ -377,7 +352,7 @@ impl<S: Grounds> Execution<'_, S> {
     fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> Result<(), ExploreError> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
-        self.pending[place] = None;
+        let asked = self.pending[place].take();
         if self.of.bound.actors > 0 {
             if self.of.bound.is_actor(lane) {
                 self.rules().end_attempt(lane, reply);
@@ -392,11 +367,10 @@ impl<S: Grounds> Execution<'_, S> {
             return Ok(());
         }
         let request = self.of.bound.request_of(lane);
+        let heard = self.of.bound.has_client(lane) && !self.lanes[place].is_unheard();
         if let Some(reply) = reply {
-            let heard = self.of.bound.has_client(lane);
-            self.note(lane, attempt, What::Answered { reply, heard });
+            self.note_reply((lane, attempt), asked, (reply, heard));
             if heard {
-                self.note(lane, attempt, What::Received { reply });
                 self.success |= u8::from(reply.is_ok()) << request;
             }
             if let Some(made) = self.made.last_mut() {
@@ -410,12 +384,12 @@ impl<S: Grounds> Execution<'_, S> {
             return self.begin_attempt(lane);
         }
         let bound = &self.of.bound;
-        if !bound.has_client(lane) {
+        if !heard {
             return Ok(());
         }
         let has_client = |other: &u8| bound.has_client(*other) && bound.request_of(*other) == request;
         let mut of_request = (0..bound.lanes).filter(has_client);
-        let is_over = of_request.all(|other| self.lanes[usize::from(other)].is_ended());
+        let is_over = of_request.all(|other| self.lanes[usize::from(other)].has_no_client_left());
         let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
         if is_over && !refused && self.success & 1 << request == 0 {
             self.gave_up |= 1 << request;
@@ -430,7 +404,7 @@ impl<S: Grounds> Execution<'_, S> {
             return;
         }
         // What the client notices comes after what the backends did in the same step.
-        let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::GaveUp);
+        let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::TimedOut | What::GaveUp);
         let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.expired() * 2 * LEASE_NS;
         let bound = &self.of.bound;
         let message = super::rules::message(bound.request_of(lane));

@@ -46,6 +46,7 @@ mod schedule;
 mod shortest;
 mod standstill;
 mod state_graph;
+pub(crate) mod step_words;
 pub(crate) mod story;
 mod strategy_tree;
 mod symmetry;

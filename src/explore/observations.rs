@@ -39,9 +39,12 @@ struct OfRequest {
     answer: Option<Answer>,
     /// The answers that no effect has given so far.
     odd: Vec<Answer>,
+    /// A handler has refused it for good, and none has answered otherwise.
+    answered_no: bool,
     /// Handlers have answered differently.
     deviating: bool,
     success: bool,
+    /// The client has heard that it is refused for good.
     refused: bool,
     gave_up: bool,
     /// There was an effect after the client had stopped trying, or was refused.
@@ -176,7 +179,7 @@ impl OfRequest {
         match reply {
             Ok(answer) => {
                 self.success |= heard;
-                self.deviating |= self.refused || self.answer.is_some_and(|first| first != answer);
+                self.deviating |= self.answered_no || self.answer.is_some_and(|first| first != answer);
                 self.answer.get_or_insert(answer);
                 if !self.given.contains(&answer.0) && !self.odd.contains(&answer) {
                     self.odd.push(answer);
@@ -184,12 +187,13 @@ impl OfRequest {
             }
             Err(trouble) if trouble.is_final() => {
                 self.deviating |= self.answer.is_some();
-                self.refused = true;
+                self.answered_no = true;
+                self.refused |= heard;
             }
             Err(_) => {}
         }
         if self.deviating {
-            self.answer = None;
+            (self.answer, self.answered_no) = (None, false);
         }
     }
 }

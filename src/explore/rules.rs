@@ -2,6 +2,8 @@
 //!
 //! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Environment`]).
 
+mod hop;
+
 use crate::service::contract::{MAX_ASKED, asked_id, asker_of};
 use crate::service::modelled::{Asker, Holder, Timer, Waits};
 use crate::service::{HasIds, IdKind};
@@ -43,10 +45,13 @@ const INSIDE: u8 = 2;
 const LEASED: u8 = 4;
 /// Its request waits in a queue.
 const QUEUED: u8 = 8;
+/// A handler is at work on a request that landed after its client had gone: nobody hears what becomes of it.
+const UNHEARD: u8 = 16;
 /// One thing that was asked for.
-const ASKED: u8 = 16;
+const ASKED: u8 = 32;
 
-const _: () = assert!(MAX_ASKED as u32 * (ASKED as u32) < 256);
+// The last number is for what lands late, which is not counted.
+const _: () = assert!((MAX_ASKED as u32 - 1) * (ASKED as u32) < 256);
 
 /// As many ranked ids is a strategy given in one delivery.
 const MAX_RANKED: usize = 3;
@@ -67,6 +72,16 @@ impl Lane {
     /// Whether it has nothing left to do.
     pub fn is_ended(self) -> bool {
         self.has(ENDED)
+    }
+
+    /// Whether a handler is at work in it whose client has gone.
+    pub fn is_unheard(self) -> bool {
+        self.has(UNHEARD)
+    }
+
+    /// Whether its client waits for nothing any more.
+    pub fn has_no_client_left(self) -> bool {
+        self.flags & (ENDED | UNHEARD) != 0
     }
 
     /// Whether the end of one of its connections changes something: a transaction is open on it, or it holds something.
@@ -170,8 +185,8 @@ impl<S: Environment> Rules<'_, S> {
             (_, None) => return Err(Blocked::Disabled),
             (Fate::Queues, Some(local)) => return self.queue(lane, *local),
             (Fate::Arrives | Fate::Expires, _) => {}
-            (Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Crashes, _) => {
-                if self.lanes[usize::from(lane)].has(QUEUED) {
+            (Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Crashes, Some(local)) => {
+                if self.lanes[usize::from(lane)].has(QUEUED) || !self.meets_on_the_hop(lane, fate, local.acts()) {
                     return Err(Blocked::Disabled);
                 }
             }
@@ -252,7 +267,7 @@ impl<S: Environment> Rules<'_, S> {
         if acts.any(Acts::LEAVES) {
             self.lanes[usize::from(lane)].set(INSIDE, false);
         }
-        if fate != Fate::Arrives {
+        if fate != Fate::Arrives || self.is_unheard_answer(lane, acts) {
             self.disconnect(lane, op.role);
             return Ok(Outcome::Unknown);
         }
@@ -347,6 +362,10 @@ impl<S: Environment> Rules<'_, S> {
             if flight.lane != lane {
                 continue;
             }
+            // A handler begins with it when the lane's own deliveries are over; what comes between them another lane shows.
+            if flight.op.acts().any(Acts::ARRIVES) && !self.lanes[usize::from(lane)].is_ended() {
+                continue;
+            }
             let landed = if self.environment.forgets_landings() {
                 Ok(Outcome::Unknown)
             } else {
@@ -355,9 +374,13 @@ impl<S: Environment> Rules<'_, S> {
             };
             match landed {
                 Ok(outcome) => {
-                    self.environment.cut(flight.op.role, flight.session);
+                    let effect = StepEffect::Landed(Box::new((flight, outcome)));
+                    match effect.begins() {
+                        Some(_) => self.begin_unheard(flight),
+                        None => self.environment.cut(flight.op.role, flight.session),
+                    }
                     self.environment.remove_flight(at);
-                    return Ok(StepEffect::Landed(Box::new((flight, outcome))));
+                    return Ok(effect);
                 }
                 Err(why) => blocked = why,
             }
@@ -451,7 +474,7 @@ impl<S: Environment> Rules<'_, S> {
 /// Ends the attempt of a lane that has no transaction open. Says whether there is another attempt.
 pub(super) fn end_lane(bound: &Bound, lane: &mut Lane, reply: Option<Reply>) -> bool {
     let is_final = reply.is_some_and(|reply| reply.map_or_else(Trouble::is_final, |_| true));
-    let again = !is_final && lane.attempt < bound.retries;
+    let again = !is_final && lane.attempt < bound.retries && !lane.is_unheard();
     *lane = match again {
         true => Lane { attempt: lane.attempt + 1, ..Lane::default() },
         false => Lane { flags: ENDED, ..Lane::default() },

@@ -7,18 +7,19 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, WithHop};
 use crate::terms::Reply;
-use crate::world::{Acts, Op};
+use crate::world::{Acts, Op, Outcome};
 
 use super::attempt::Next;
 use super::bound::{Bound, MAX_LANES};
+use super::environment::Flight;
 use super::execution::Executor;
 use super::memo::{Cursor, Memo, MemoPlace};
 use super::observations::Sight;
 use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, end_lane, message};
 use super::schedule::{Fate, Step};
-use super::strategy_tree::{MAX_DEPTH, StrategyTree};
+use super::strategy_tree::{MAX_DEPTH, NodeId, StrategyTree};
 use super::violations::Violations;
 use super::{ExploreError, Flaws, Reason, require_store, too_many_lanes};
 
@@ -62,6 +63,8 @@ pub(super) struct StateGraph<'s> {
     recent: Recent,
     /// The verdict on what a schedule has left behind.
     judged: FxHashMap<MemoPlace, Violations>,
+    /// Requests and answers cross a hop.
+    has_hop: bool,
 }
 
 /// What a step leads to, whatever the other lanes are at.
@@ -129,6 +132,7 @@ impl<'s> StateGraph<'s> {
             plain_steps: FxHashMap::default(),
             recent: Box::new([((u64::MAX, u64::MAX), PlainStep::default()); RECENT]),
             judged: FxHashMap::default(),
+            has_hop: WithHop::is(strategy),
         })
     }
 
@@ -156,7 +160,7 @@ impl<'s> StateGraph<'s> {
     /// A number that every step raises.
     pub fn potential(&self, state: &State) -> u32 {
         let of = |lane: &Lane| {
-            let attempts = if lane.is_ended() { self.bound.retries + 1 } else { lane.attempt };
+            let attempts = self.attempts_over(*lane);
             let depth = if lane.is_ended() { 0 } else { self.tree.depth(lane.node) };
             u32::from(attempts) * u32::from(MAX_DEPTH + 1) + u32::from(depth)
         };
@@ -166,8 +170,30 @@ impl<'s> StateGraph<'s> {
             _ => (0..self.bound.lanes).map(|lane| self.potential_beside(state, lane)).sum(),
         };
         // As many requests are in flight as there were faults, at the most.
-        let flights = u32::try_from(self.memo.flights(state.at.flights).len()).unwrap_or(0);
+        let flights = self.memo.flights(state.at.flights).iter().map(|flight| self.weight(flight)).sum::<u32>();
         lanes + 2 * u32::from(state.faults) - flights
+    }
+
+    /// How many attempts of a lane are over, for the potential. A handler that nobody hears begins after the last of them, where its
+    /// request weighed as much as an attempt while it was in flight.
+    pub(super) fn attempts_over(&self, lane: Lane) -> u8 {
+        if lane.is_ended() {
+            self.bound.retries + 1
+        } else if lane.is_unheard() {
+            self.bound.retries
+        } else {
+            lane.attempt
+        }
+    }
+
+    /// How much the potential rises when a request lands.
+    fn weight(&self, flight: &Flight) -> u32 {
+        if flight.op.acts().any(Acts::ARRIVES) { self.attempt_weight() } else { 1 }
+    }
+
+    /// How much the potential rises by an attempt of a lane, with what works beside it.
+    fn attempt_weight(&self) -> u32 {
+        if self.bound.actors == 0 { u32::from(MAX_DEPTH + 1) } else { self.attempt_weight_beside() }
     }
 
     /// Every step that can be made from a state, in the order of lanes and fates.
@@ -343,9 +369,25 @@ impl<'s> StateGraph<'s> {
                 }
             }
             StepEffect::Crashed => self.end_attempt(&mut to, lane, None),
-            StepEffect::Expired { .. } | StepEffect::Landed(_) | StepEffect::Queued => {}
+            StepEffect::Landed(_) => {
+                if let Some(learns) = effect.begins() {
+                    self.begin_unheard(&mut to, lane, learns)?;
+                }
+            }
+            StepEffect::Expired { .. } | StepEffect::Queued => {}
         }
         Ok(to)
+    }
+
+    /// Puts a lane behind the first operation of its request, which landed late.
+    #[cold]
+    fn begin_unheard(&mut self, state: &mut State, lane: u8, learns: Outcome) -> Result<(), ExploreError> {
+        let node = self.tree.child(u16::from(self.bound.request_of(lane)), learns)?;
+        state.lanes[usize::from(lane)].node = node;
+        if let Next::Replies(reply) = self.tree.next(node) {
+            self.end_attempt(state, lane, Some(reply));
+        }
+        Ok(())
     }
 
     /// Puts a lane at the root of its request. A strategy may have its reply there already.
@@ -362,6 +404,13 @@ impl<'s> StateGraph<'s> {
         }
     }
 
+    /// What the handler said that has come to this node, where its answer crosses a hop, and whether it came through; nothing if it
+    /// said nothing.
+    fn said(&self, node: NodeId, reply: Option<Reply>) -> Option<(Reply, bool)> {
+        let (before, learned) = reply.and_then(|_| self.tree.before(node))?;
+        Some((self.tree.op(before)?.said()?, learned != Outcome::Unknown))
+    }
+
     #[inline]
     pub(super) fn end_attempt(&mut self, state: &mut State, lane: u8, reply: Option<Reply>) {
         if self.bound.actors > 0 && self.end_with_actors(state, lane, reply) {
@@ -374,17 +423,20 @@ impl<'s> StateGraph<'s> {
         }
         let request = self.bound.request_of(lane);
         let of = message(request);
-        let is_final = state.lanes[usize::from(lane)].attempt == FINAL_ATTEMPT;
-        if let Some(reply) = reply {
-            let sight = match is_final {
-                true => Sight::Retried { message: of, reply },
-                false => Sight::Answered { message: of, reply, heard: self.bound.has_client(lane) },
-            };
-            let node = state.lanes[usize::from(lane)].node;
-            state.at.seen = match is_final {
-                true => self.memo.see(state.at.seen, sight),
-                false => self.memo.see_reply(state.at.seen, (node, self.bound.has_client(lane)), sight),
-            };
+        let Lane { node, attempt, .. } = state.lanes[usize::from(lane)];
+        let is_final = attempt == FINAL_ATTEMPT;
+        let has_client = self.bound.has_client(lane) && !state.lanes[usize::from(lane)].is_unheard();
+        let said = if self.has_hop { self.said(node, reply) } else { reply.map(|reply| (reply, true)) };
+        match (is_final, reply, said) {
+            (true, Some(reply), _) => {
+                state.at.seen = self.memo.see(state.at.seen, Sight::Retried { message: of, reply });
+            }
+            (false, _, Some((reply, is_heard))) => {
+                let heard = has_client && is_heard;
+                let sight = Sight::Answered { message: of, reply, heard };
+                state.at.seen = self.memo.see_reply(state.at.seen, (node, heard), sight);
+            }
+            _ => {}
         }
         let again = if state.lanes[usize::from(lane)].is_in_transaction() {
             let (again, to) = self.rules(state, |rules| rules.end_attempt(lane, reply));
@@ -399,12 +451,12 @@ impl<'s> StateGraph<'s> {
         if again {
             return self.begin_attempt(state, lane);
         }
-        if reply.is_some_and(|reply| reply.is_ok()) || !self.bound.has_client(lane) {
+        if reply.is_some_and(|reply| reply.is_ok()) || !has_client {
             return;
         }
         let has_client = |other: &u8| self.bound.has_client(*other) && self.bound.request_of(*other) == request;
         let mut others = (0..self.bound.lanes).filter(has_client);
-        let is_over = others.all(|other| state.lanes[usize::from(other)].is_ended());
+        let is_over = others.all(|other| state.lanes[usize::from(other)].has_no_client_left());
         let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
         if is_over && !refused && !self.memo.seen(state.at.seen).is_answered(request) {
             state.at.seen = self.memo.see(state.at.seen, Sight::GaveUp { message: of });

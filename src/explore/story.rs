@@ -2,13 +2,13 @@
 
 use crate::check::Finding;
 use crate::strategy::Strategy;
-use crate::terms::{Cause, Failure, Leg, MessageId, Reply, Retries, Role, Trouble, Violation};
-use crate::world::{Op, Outcome};
+use crate::terms::{Cause, Leg, MessageId, Reply, Retries, Role, Violation};
 
 use super::attempt::guarded;
 use super::bound::{Bound, Kinds, MAX_LANES};
-use super::execution::{Did, Executed, Execution, Executor, MadeStep};
+use super::execution::{Did, Executed, Execution, Executor};
 use super::schedule::{Fate, Schedule, Step};
+use super::step_words::{Words, trouble_in_words};
 use super::violations::Why;
 use super::{ExploreError, Flaws};
 use crate::service::contract::lane_name;
@@ -25,8 +25,10 @@ pub struct Story {
     pub retried: Vec<(MessageId, Reply)>,
     /// Every violation that it shows in the end.
     pub findings: Vec<Finding>,
-    /// The strategy talks to a lock service.
+    /// The roles of the servers that the strategy talks to.
     pub roles: Vec<Role>,
+    /// Its requests and answers cross a hop between client and handler.
+    pub has_hop: bool,
 }
 
 /// One step.
@@ -100,6 +102,7 @@ pub fn tell_with(
     let mut execution = executor.begin()?;
     let mut shown = Vec::new();
     let mut lines = Vec::new();
+    let words = Words::of(&executor);
     for (n, step) in schedule.0.iter().enumerate() {
         let position = n + 1;
         if execution.is_over() {
@@ -111,11 +114,11 @@ pub fn tell_with(
             return Err(ScheduleError::Disabled { position, step: *step, enabled });
         }
         execution.must_step(*step)?;
-        lines.push(line(&executor, &execution, &mut shown, false)?);
+        lines.push(line(words, &execution, &mut shown, false)?);
     }
     while !execution.is_over() {
         execution.run_on_once()?;
-        lines.push(line(&executor, &execution, &mut shown, true)?);
+        lines.push(line(words, &execution, &mut shown, true)?);
     }
     let executed = execution.settle()?;
     let findings = executed.findings();
@@ -126,7 +129,8 @@ pub fn tell_with(
         lines,
         retried: executed.retried,
         findings,
-        roles: strategy.needs().iter().map(|need| need.role).collect(),
+        roles: server_roles(strategy),
+        has_hop: words.has_hop,
     })
 }
 
@@ -156,7 +160,7 @@ pub fn bound_of(strategy: &dyn Strategy, bound: Bound, schedule: &Schedule) -> R
 
 /// The last step in words. What it shows that was not there before is found by the checks, on everything up to it.
 fn line(
-    executor: &Executor<'_>,
+    words: Words,
     execution: &Execution<'_>,
     shown: &mut Vec<Violation>,
     ran_on: bool,
@@ -165,78 +169,12 @@ fn line(
     let made = so_far.made.last().expect("a step was made");
     let shows = so_far.lasting_violations(shown);
     shown.extend(&shows);
-    Ok(in_words(executor.bound.requests > 1, made, shows, ran_on))
+    Ok(words.line(made, shows, ran_on))
 }
 
-/// A step in words. `several` says whether there are several requests to be told apart.
-pub(crate) fn in_words(several: bool, made: &MadeStep, shows: Vec<Violation>, ran_on: bool) -> Line {
-    let (leg, did, learned) = match made.did {
-        Did::Made { op, learned } => {
-            let learned = match made.step.fate {
-                Fate::RequestLost => "lost on its way there".to_owned(),
-                Fate::ReplyLost => "done, and the reply lost".to_owned(),
-                Fate::TimesOut => "timed out, still in flight".to_owned(),
-                _ => outcome_in_words(op, learned),
-            };
-            (op.leg(), op.in_words(several), learned)
-        }
-        Did::Landed { op, outcome: came } => (
-            op.leg(),
-            format!("{} lands late", op.in_words(several)),
-            format!("{}, and nobody hears", outcome_in_words(op, came)),
-        ),
-        Did::Crashed { op } => (op.leg(), format!("crash before {}", op.in_words(several)), String::new()),
-        Did::Expired { role, .. } if role != Role::LOCK => {
-            (Leg::Service(role), "the time of K runs out".to_owned(), String::new())
-        }
-        Did::Expired { role, which: None } => (Leg::Service(role), "lease expires".to_owned(), String::new()),
-        Did::Expired { role, which: Some(n) } => {
-            (Leg::Service(role), format!("lease {} expires", n + 1), String::new())
-        }
-        Did::Queued { op } => (op.leg(), op.in_words(several), "waits in the queue".to_owned()),
-    };
-    let told = match (made.replied, made.ended) {
-        (Some(Ok(answer)), _) => Some(format!("its client is told {}", answer.0)),
-        (Some(Err(trouble)), true) => Some(format!("its client is told '{}', and gives up", trouble_in_words(trouble))),
-        (Some(Err(trouble)), false) => Some(format!("its client is told '{}', and retries", trouble_in_words(trouble))),
-        _ if made.is_actor => None,
-        (None, true) if matches!(made.did, Did::Crashed { .. }) => Some("its client gives up".to_owned()),
-        (None, false) if matches!(made.did, Did::Crashed { .. }) => Some("its client retries".to_owned()),
-        _ => None,
-    };
-    let MadeStep { step, did: event, attempt, waited, .. } = *made;
-    Line { step, event, attempt, leg, did, learned, told, shows, ran_on, waited }
-}
-
-fn trouble_in_words(trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Failed(failure) => failure_in_words(failure).to_owned(),
-        Trouble::Unknown => "unknown".to_owned(),
-        Trouble::InProgress => "in progress".to_owned(),
-        Trouble::Refused => "refused".to_owned(),
-    }
-}
-
-fn failure_in_words(failure: Failure) -> &'static str {
-    match failure {
-        Failure::SerializationFailure => "could not serialize (40001)",
-        Failure::Deadlock => "deadlock (40P01)",
-        Failure::Busy => "busy",
-        Failure::NoTransaction => "no transaction",
-        Failure::StaleToken => "stale token",
-        Failure::OtherLease => "other lease",
-        Failure::LeaseExpired => "lease expired",
-        Failure::Unavailable => "unavailable",
-        Failure::NoAccount => "no such account",
-    }
-}
-
-fn outcome_in_words(op: Op, outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Unknown => "gives up waiting".to_owned(),
-        Outcome::Failed(failure) => format!("refused: {}", failure_in_words(failure)),
-        Outcome::Ok(response) => response.in_words(op.of),
-    }
+/// The roles of the servers that a strategy talks to: the hop is no server.
+pub(crate) fn server_roles(strategy: &dyn Strategy) -> Vec<Role> {
+    strategy.needs().iter().map(|need| need.role).filter(|role| *role != Role::HOP).collect()
 }
 
 /// What it means that a schedule shows a violation, in a few words.

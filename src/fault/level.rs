@@ -131,7 +131,7 @@ impl<'de> Deserialize<'de> for OpName {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let name = String::deserialize(from)?;
         OpKind::from_name(&name).map(OpName).ok_or_else(|| {
-            let names: Vec<&str> = OpKind::all().map(OpKind::name).collect();
+            let names: Vec<&str> = OpKind::all().filter(|kind| kind.leg() != Leg::Client).map(OpKind::name).collect();
             let hint = crate::suggest::did_you_mean(crate::suggest::nearest(&name, names.iter().copied()));
             serde::de::Error::custom(format!("no operation is named '{name}'{hint}; there are: {}", names.join(", ")))
         })
@@ -262,7 +262,7 @@ impl Level {
     pub fn on(&self, leg: Leg) -> &MessageFaults {
         match leg {
             Leg::Client => &self.client,
-            Leg::Service(role) => ByRole([&self.store, &self.lock, &self.second])[role],
+            Leg::Service(role) => ByRole([&self.store, &self.lock, &self.second, &self.client])[role],
         }
     }
 

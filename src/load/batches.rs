@@ -47,7 +47,15 @@ impl Handler {
         let end = tokio::select! {
             biased;
             replies = unpanicked(self.strategy.handle_batch(&mut world, &requests)) => Ok(replies?),
-            mishap = downfall.wait() => Err(mishap),
+            mishap = async {
+                let mishap = downfall.wait().await;
+                if mishap == FaultKind::Cancel {
+                    for parcel in batch {
+                        parcel.client_leaves().await;
+                    }
+                }
+                mishap
+            } => Err(mishap),
         };
         self.port.end();
         drop(working);
@@ -80,6 +88,7 @@ fn next_batch(waiting: &mut VecDeque<Parcel>, largest: usize) -> Vec<Parcel> {
 mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
+    use super::super::network::ReplyTo;
     use super::*;
     use crate::terms::{AccountId, ClientId, Delivery, Effect, MessageId};
 
@@ -94,7 +103,7 @@ mod tests {
             },
             delivery: Delivery { attempt, copy: 0 },
             loses_reply: false,
-            reply_to: unbounded_channel().0,
+            reply_to: ReplyTo::Client(unbounded_channel().0),
         };
         let mut waiting: VecDeque<Parcel> = [(7, 0), (3, 0), (7, 1), (5, 0), (3, 1), (9, 0)].map(parcel).into();
         let ids = |batch: &[Parcel]| {

@@ -284,6 +284,10 @@ impl Environment for Gate {
     /// What was held has taken its connection along already.
     fn move_session(&mut self, _: Role, _: Session, _: Session) {}
 
+    fn take_over(&mut self, role: Role, from: Session, to: Session) {
+        self.driver(role).take_over(from, to);
+    }
+
     fn victim(&mut self, role: Role, _: Session) -> Outcome {
         if let Some(outcome) = self.driver(role).victim() {
             return outcome;

@@ -2,7 +2,7 @@
 
 use crate::check::Finding;
 use crate::explore::execution::{Execution, Executor};
-use crate::explore::story::in_words;
+use crate::explore::step_words::Words;
 use crate::explore::{Did, Executed, ExploreError, Fate, Line, MadeStep, Schedule, ScheduleError, Step};
 use crate::service::BackendError;
 use crate::terms::Violation;
@@ -72,15 +72,13 @@ impl Replayed {
 pub(crate) struct WithModel<'e> {
     model: Execution<'e>,
     real: Execution<'e, Gate>,
-    /// There are several requests.
-    several: bool,
+    words: Words,
 }
 
 impl<'e> WithModel<'e> {
     /// `executor` says what the model is, mistakes included.
     pub fn new(executor: &'e Executor<'e>, gate: Gate) -> Self {
-        let several = executor.bound.requests > 1;
-        WithModel { model: executor.execution(), real: executor.execution_on(gate), several }
+        WithModel { model: executor.execution(), real: executor.execution_on(gate), words: Words::of(executor) }
     }
 
     /// The gate, which stands before the backends.
@@ -124,7 +122,7 @@ impl<'e> WithModel<'e> {
                 let shows = newly_shown(&self.model, &mut shown);
                 let real = *self.real.last_made().expect("a step was made");
                 let remarks = self.real.backends.take_remarks();
-                told.push(with_remarks(in_words(self.several, &real, shows, ran_on), &remarks));
+                told.push(with_remarks(self.words.line(&real, shows, ran_on), &remarks));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A schedule on real backends alone, for a strategy that no model knows: what waits, the server says.
 
 use crate::explore::execution::{Execution, Executor};
-use crate::explore::story::in_words;
+use crate::explore::step_words::Words;
 use crate::explore::{Executed, Fate, Line, MadeStep, ScheduleError, Step};
 use crate::world::Op;
 
@@ -14,8 +14,7 @@ pub(super) struct WithoutModel<'e> {
     lanes: u8,
     /// Leases can expire.
     has_leases: bool,
-    /// There are several requests.
-    several: bool,
+    words: Words,
 }
 
 /// How far a run of steps came.
@@ -31,7 +30,7 @@ impl<'e> WithoutModel<'e> {
         WithoutModel {
             lanes: executor.bound.lanes,
             has_leases: executor.strategy.has_timers(),
-            several: executor.bound.requests > 1,
+            words: Words::of(executor),
             real: executor.execution_on(gate),
         }
     }
@@ -167,7 +166,7 @@ impl<'e> WithoutModel<'e> {
             }
             let made = *self.real.last_made().expect("a step was made");
             let remarks = self.gate().take_remarks();
-            lines.push(with_remarks(in_words(self.several, &made, Vec::new(), n >= asked), &remarks));
+            lines.push(with_remarks(self.words.line(&made, Vec::new(), n >= asked), &remarks));
         }
         let executed = self.settle(steps.len())?;
         Ok((Replayed { findings: executed.findings(), executed: Some(executed), divergence: None }, lines))

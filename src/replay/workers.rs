@@ -10,9 +10,10 @@ use super::testbed::Testbed;
 use super::with_model::{ReplayError, Replayed, WithModel};
 use super::without_model::WithoutModel;
 use crate::explore::execution::Executor;
+use crate::explore::story::server_roles;
 use crate::explore::{Bound, Executed, Flaws, Line, Schedule, Step, Story};
 use crate::service::Kept;
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, WithHop};
 use crate::terms::Entry;
 
 /// What is to be replayed.
@@ -173,7 +174,8 @@ pub fn replay_and_tell(
         lines,
         retried: replayed.executed.iter().flat_map(|executed| executed.retried.clone()).collect(),
         findings: replayed.findings.clone(),
-        roles: work.strategy.needs().iter().map(|need| need.role).collect(),
+        roles: server_roles(work.strategy),
+        has_hop: WithHop::is(work.strategy),
     };
     Ok(ToldReplay { replayed, story, rows, kept })
 }

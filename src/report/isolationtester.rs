@@ -19,6 +19,11 @@ pub enum NoIsolationTest {
     )]
     NeedsLockService { strategy: &'static str },
     #[error(
+        "--export isolationtester: the schedule has steps on the hop between client and handler, of which PostgreSQL knows nothing; \
+         use --export mermaid, or leave --hop out"
+    )]
+    HasHop,
+    #[error(
         "--export isolationtester: the schedule was made for SQLite, which runs one writer at a time; \
          use --store-model postgres"
     )]
@@ -46,6 +51,9 @@ pub enum NoIsolationTest {
 pub fn to_isolationtester(story: &Story) -> Result<String, NoIsolationTest> {
     if story.roles != [Role::STORE] {
         return Err(NoIsolationTest::NeedsLockService { strategy: story.strategy });
+    }
+    if story.has_hop {
+        return Err(NoIsolationTest::HasHop);
     }
     if story.bound.store != Profile::Postgres {
         return Err(NoIsolationTest::OtherStore);

@@ -166,7 +166,7 @@ impl Meta {
         known("store", &self.store, stores())
             .or_else(|| known("lock", &self.lock, locks))
             .or_else(|| known("provision", &self.provision, ways))
-            .or_else(|| self.uses.keys().find_map(|role| known("uses", role, Role::ALL.map(Role::name).to_vec())))
+            .or_else(|| self.uses.keys().find_map(|role| known("uses", role, Role::SERVERS.map(Role::name).to_vec())))
             .or_else(|| self.uses.values().find_map(|service| known("uses", service, stores())))
             .or_else(unnamed)
     }

@@ -50,6 +50,12 @@ impl Acts {
     /// It gives back what the connection holds.
     pub const FREES: Acts = Acts(1 << 16);
 
+    /// It is a client's request that crosses the hop to its handler. Nobody replies to it: it can be lost, or be late. If it lands after
+    /// its client has gone, a handler begins with it all the same.
+    pub const ARRIVES: Acts = Acts(1 << 19);
+    /// It is the answer that crosses the hop back to the client. It can be lost; nobody waits for what it would do later.
+    pub const ANSWERS: Acts = Acts(1 << 20);
+
     /// It ends a transaction, in one way or the other.
     pub const ENDS: Acts = Acts::COMMITS.and(Acts::UNDOES);
     /// It begins or ends a transaction.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::contract::{OneOf, Operation, Returned, Service};
 use super::list::for_each_service;
 use super::{Acts, Footprint, HasIds, IdKind, Ids, Kind, OpKind, Sql, first_id};
-use crate::terms::{Isolation, Request, Role};
+use crate::terms::{Isolation, Reply, Request, Role};
 
 macro_rules! any_op {
     ($($(#[$at:meta])* $name:ident, $folder:ident::$service:ident, $client:ident() as $role:expr;)*) => {
@@ -138,6 +138,10 @@ macro_rules! any_op {
             /// The statement of a strategy's own that it is.
             #[must_use]
             pub fn own_sql(self) -> Option<Sql> { match self { $($(#[$at])* AnyOp::$name(op) => op.own_sql()),* } }
+
+            /// What a handler has said, if it is the answer that crosses to a client.
+            #[must_use]
+            pub fn said(self) -> Option<Reply> { match self { $($(#[$at])* AnyOp::$name(op) => op.said()),* } }
         }
 
         impl Response {

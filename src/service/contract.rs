@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::{Acts, Footprint, HasIds, Kind, Outcome, Response, Sql};
-use crate::terms::{Isolation, OutcomeOf, Request, Role, Trouble};
+use crate::terms::{Isolation, OutcomeOf, Reply, Request, Role, Trouble};
 
 /// An operation: one call to a service, as plain data. It can be hashed, compared, printed and recorded.
 pub trait Operation: Copy + Eq + Hash + Debug + Display + HasIds + Send + 'static {
@@ -42,6 +42,11 @@ pub trait Operation: Copy + Eq + Hash + Debug + Display + HasIds + Send + 'stati
 
     /// The statement of a strategy's own that it is.
     fn own_sql(self) -> Option<Sql> {
+        None
+    }
+
+    /// What a handler has said, if it is the answer that crosses to a client.
+    fn said(self) -> Option<Reply> {
         None
     }
 }

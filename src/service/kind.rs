@@ -149,7 +149,7 @@ impl OpKind {
     #[must_use]
     #[inline]
     pub const fn leg(self) -> Leg {
-        Leg::Service(self.role)
+        Leg::to(self.role)
     }
 
     /// What operations of this kind are.

@@ -17,6 +17,7 @@ mod driver;
 mod endpoint;
 pub mod etcd;
 mod footprint;
+pub mod hop;
 #[cfg(feature = "lab")]
 pub(crate) mod http;
 mod ids;

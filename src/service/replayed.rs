@@ -42,6 +42,9 @@ pub(crate) trait ReplayDriver {
     /// What was held is sent, finished and closed.
     fn land(&mut self, flight: Session, op: AnyOp, by: Delivery) -> Result<Ran, BackendError>;
 
+    /// What has landed goes on over the connection of a lane. Only what begins a handler does.
+    fn take_over(&mut self, _flight: Session, _on: Session) {}
+
     /// Closes a connection, if it is there, and waits until its transaction has ended.
     fn cut(&mut self, on: Session) -> Result<(), BackendError>;
 

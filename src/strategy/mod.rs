@@ -33,6 +33,7 @@ mod etcd_lock_marker;
 mod etcd_lock_overwrite;
 mod etcd_lock_twice;
 mod high_water_mark;
+mod hop;
 mod idempotency_key;
 mod name;
 mod need;
@@ -48,6 +49,7 @@ mod transfer_two_stores_keyed;
 
 pub use actor::Actor;
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, GIVING_UP, REDELIVERY};
+pub use hop::WithHop;
 pub use name::{LONGEST_NAME, name_fault};
 pub(crate) use need::by_role;
 pub use need::{Need, SECOND_STORE};
@@ -111,7 +113,7 @@ pub trait Strategy: Send + Sync {
     fn claim(&self, store: StoreKind) -> Claim;
 
     /// The services that it needs, and in which roles. It can ask no others.
-    fn needs(&self) -> &'static [Need] {
+    fn needs(&self) -> &[Need] {
         &[Need::STORE]
     }
 

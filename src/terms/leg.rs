@@ -18,15 +18,22 @@ impl Leg {
     pub const LOCK: Leg = Leg::Service(Role::LOCK);
 
     /// Every leg, in the order in which a request crosses them.
-    pub const ALL: [Leg; 1 + Role::ALL.len()] = {
-        let mut all = [Leg::Client; 1 + Role::ALL.len()];
+    pub const ALL: [Leg; 1 + Role::SERVERS.len()] = {
+        let mut all = [Leg::Client; 1 + Role::SERVERS.len()];
         let mut n = 0;
-        while n < Role::ALL.len() {
-            all[1 + n] = Leg::Service(Role::ALL[n]);
+        while n < Role::SERVERS.len() {
+            all[1 + n] = Leg::Service(Role::SERVERS[n]);
             n += 1;
         }
         all
     };
+
+    /// The leg that is crossed by whatever is asked of the service in a role. The hop is the leg between client and handler itself.
+    #[must_use]
+    #[inline]
+    pub const fn to(role: Role) -> Leg {
+        if role.number() == Role::HOP.number() { Leg::Client } else { Leg::Service(role) }
+    }
 
     /// Its place among them.
     #[must_use]

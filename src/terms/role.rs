@@ -5,7 +5,12 @@
 pub struct Role(u8);
 
 /// Every role by number: its name, and what its service is called in sentences and diagrams.
-const NAMES: [(&str, &str); 3] = [("store", "store"), ("lock", "lock service"), ("second", "second store")];
+const NAMES: [(&str, &str); 4] = [
+    ("store", "store"),
+    ("lock", "lock service"),
+    ("second", "second store"),
+    ("hop", "hop between client and handler"),
+];
 
 // Sets of roles are sets of 8 bits; each role stands at its number.
 const _: () = {
@@ -24,9 +29,14 @@ impl Role {
     pub const LOCK: Role = Role(1);
     /// A second store, or whatever else a strategy needs beside the first.
     pub const SECOND: Role = Role(2);
+    /// The hop between client and handler, where it is a real one. No server plays it: whoever lists servers leaves it out.
+    pub const HOP: Role = Role(3);
 
     /// Every role, in the order of their numbers.
-    pub const ALL: [Role; NAMES.len()] = [Role::STORE, Role::LOCK, Role::SECOND];
+    pub const ALL: [Role; NAMES.len()] = [Role::STORE, Role::LOCK, Role::SECOND, Role::HOP];
+
+    /// The roles that servers play: every one but the hop, which is the last.
+    pub const SERVERS: [Role; NAMES.len() - 1] = [Role::STORE, Role::LOCK, Role::SECOND];
 
     /// Its number: below the number of roles.
     #[must_use]

@@ -205,7 +205,11 @@ impl ProxiedConnection {
 
     /// Whether this is a part of an answer that is lost.
     fn is_lost(&self, part: Part) -> bool {
-        lock(&self.met).is_some_and(|met| met.fault == WireFault::LoseReply && met.call == part.call)
+        let mut met = lock(&self.met);
+        if met.is_none() && self.shared.takes_answer() {
+            *met = Some(Met { fault: WireFault::LoseReply, call: part.call, is_sent: true });
+        }
+        met.is_some_and(|met| met.fault == WireFault::LoseReply && met.call == part.call)
     }
 
     /// Whether the server is at work on a request of which the answer is lost.

@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod http1;
 mod http2;
 mod postgres;
 mod proxy;
@@ -20,6 +21,8 @@ pub use proxy::Wire;
 pub enum Protocol {
     /// PostgreSQL's frontend/backend protocol, version 3.
     Postgres,
+    /// HTTP/1.1.
+    Http1,
     /// HTTP/2, as gRPC uses it: one stream, one call.
     Http2,
 }
@@ -89,6 +92,7 @@ impl Protocol {
     fn of_client(self) -> Box<dyn Framer> {
         match self {
             Protocol::Postgres => Box::new(postgres::PostgresClient::default()),
+            Protocol::Http1 => Box::new(http1::Http1Client::default()),
             Protocol::Http2 => Box::new(http2::Http2Client::default()),
         }
     }
@@ -96,6 +100,7 @@ impl Protocol {
     fn of_server(self) -> Box<dyn Framer> {
         match self {
             Protocol::Postgres => Box::new(postgres::PostgresServer::default()),
+            Protocol::Http1 => Box::new(http1::Http1Server::default()),
             Protocol::Http2 => Box::new(http2::Http2Server::default()),
         }
     }
@@ -104,7 +109,7 @@ impl Protocol {
 /// What must be said to whoever sent a part that is not passed on, so that the rest of it comes.
 fn credit(protocol: Protocol, part: Part) -> Vec<u8> {
     match protocol {
-        Protocol::Postgres => Vec::new(),
+        Protocol::Postgres | Protocol::Http1 => Vec::new(),
         Protocol::Http2 => http2::credit(part),
     }
 }

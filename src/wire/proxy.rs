@@ -1,6 +1,6 @@
 //! The proxy: a listener for one session, and the connections through it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::AbortOnDropHandle;
@@ -21,6 +21,7 @@ pub struct Wire {
 pub(super) struct Shared {
     armed: Mutex<Option<WireFault>>,
     held: Mutex<Option<HeldBytes>>,
+    loses_answer: AtomicBool,
     requests: AtomicU64,
     connections: AtomicU64,
 }
@@ -34,6 +35,11 @@ impl Shared {
     /// What is to happen to the next request, which has come.
     pub(super) fn disarm(&self) -> Option<WireFault> {
         lock(&self.armed).take()
+    }
+
+    /// Whether the answer that comes now is to be lost. It is asked once for each that is.
+    pub(super) fn takes_answer(&self) -> bool {
+        self.loses_answer.load(Ordering::Relaxed) && self.loses_answer.swap(false, Ordering::Relaxed)
     }
 
     /// Keeps a request until it is released. One that is kept already is never sent.
@@ -64,6 +70,18 @@ impl Wire {
     /// Lets this happen to the next request that begins.
     pub fn arm(&self, fault: WireFault) {
         *lock(&self.shared.armed) = Some(fault);
+    }
+
+    /// Loses the answer to a request that the server has already, as [`WireFault::LoseReply`] does. For protocols in which a server says
+    /// nothing but answers.
+    pub fn lose_answer(&self) {
+        self.shared.loses_answer.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes back that an answer is lost, and says whether there was something to take back: whether none has come since.
+    #[must_use]
+    pub fn keep_answer(&self) -> bool {
+        self.shared.takes_answer()
     }
 
     /// Takes back what it was armed with, and says whether there was something to take back: whether no request has come

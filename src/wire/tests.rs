@@ -1,5 +1,7 @@
 //! The proxy between a client and a server that say exactly what a test makes them say.
 
+mod http1;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,6 +54,7 @@ async fn open(protocol: Protocol) -> Ends {
     let mut ends = ends(protocol).await;
     let (asks, answers) = match protocol {
         Protocol::Postgres => (startup(), [message(b'R', &[0; 4]), message(b'Z', b"I")].concat()),
+        Protocol::Http1 => (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
         Protocol::Http2 => ([PREFACE, &frame(4, 0, 0, b"")].concat(), frame(4, 0, 0, b"")),
     };
     ends.client.write_all(&asks).await.unwrap();
@@ -155,6 +158,8 @@ async fn what_cannot_be_followed_closes_both_sides() {
     for (protocol, said) in [
         (Protocol::Postgres, vec![0; 4]),
         (Protocol::Postgres, vec![255; 8]),
+        (Protocol::Http1, b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec()),
+        (Protocol::Http1, [PREFACE, &frame(4, 0, 0, b"")].concat()),
         (Protocol::Http2, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
         (Protocol::Http2, [PREFACE, &frame(HEADERS, END_HEADERS, 2, b"even")].concat()),
         (Protocol::Http2, [PREFACE, &frame(HEADERS, 0, 1, b"open"), &frame(DATA, 0, 1, b"")].concat()),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::service::{Acts, AnyOp, Footprint, HasIds, IdKind, Ids, OpKind, Sql, first_id};
-use crate::terms::{AccountId, Isolation, Leg, Request, Role};
+use crate::terms::{AccountId, Isolation, Leg, Reply, Request, Role};
 
 /// One call that a strategy makes, and the role of the service that it asks.
 ///
@@ -54,7 +54,7 @@ impl Op {
     #[must_use]
     #[inline]
     pub const fn leg(self) -> Leg {
-        Leg::Service(self.role)
+        Leg::to(self.role)
     }
 
     /// What this operation is.
@@ -104,6 +104,12 @@ impl Op {
     #[must_use]
     pub fn own_sql(self) -> Option<Sql> {
         self.of.own_sql()
+    }
+
+    /// What a handler has said, if it is the answer that crosses to a client.
+    #[must_use]
+    pub fn said(self) -> Option<Reply> {
+        self.of.said()
     }
 
     /// It in the notation of the strategies' steps. `several` says whether there are several requests to be told apart.

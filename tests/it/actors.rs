@@ -119,7 +119,7 @@ impl Strategy for Stumbles {
     fn claim(&self, store: StoreKind) -> Claim {
         self.0.claim(store)
     }
-    fn needs(&self) -> &'static [Need] {
+    fn needs(&self) -> &[Need] {
         self.0.needs()
     }
     fn actors(&self) -> &'static [&'static dyn Actor] {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oncelab::explore::{Bound, Schedule, tell};
-use oncelab::strategy::Registry;
+use oncelab::strategy::{Registry, WithHop};
 use oncelab::terms::{Cause, Violation};
 
 use crate::common::{oncelab, text};
@@ -123,6 +124,7 @@ fn the_strategies_experiments_and_schedules_of_the_commands_are_there() {
                 let requests: u8 = value("--requests").map_or(1, |number| number.parse().unwrap());
                 let reaps = words.iter().any(|word| word == "--reaper");
                 let bound = Bound { requests, reaps, ..Bound::new(requests, 1, 0) };
+                let strategy = if value("--hop").is_some() { Arc::new(WithHop::new(strategy)) } else { strategy };
                 if let Err(error) = tell(strategy.as_ref(), bound, &schedule) {
                     panic!("{place}: {error}");
                 }

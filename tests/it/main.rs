@@ -19,6 +19,7 @@ mod exit_codes;
 mod experiments;
 mod explore;
 mod fuzz;
+mod hop;
 mod hop_load;
 mod hostile_files;
 mod interrupted;

@@ -18,13 +18,13 @@ use crate::backends::{block_on, containers, or_skip, processes};
 use crate::common::{command, oncelab, text};
 
 /// Backends for replays, if they can be had. The rig goes before the runtime.
-struct Mounted {
+pub struct Mounted {
     rig: Option<Testbed>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Mounted {
-    fn new(store: StoreKind, lock: LockKind, source: Source) -> Option<Self> {
+    pub fn new(store: StoreKind, lock: LockKind, source: Source) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let wanted = Wanted {
             store,
@@ -41,11 +41,11 @@ impl Mounted {
         Some(Mounted { rig: Some(rig), runtime })
     }
 
-    fn embedded() -> Self {
+    pub fn embedded() -> Self {
         Mounted::new(StoreKind::Sqlite, LockKind::Embedded, processes()).expect("nothing is needed for it")
     }
 
-    fn rig(&self) -> &Testbed {
+    pub fn rig(&self) -> &Testbed {
         self.rig.as_ref().unwrap()
     }
 }
@@ -81,7 +81,7 @@ fn replay_minimal_schedules(mounted: &Mounted, times: usize) -> usize {
 }
 
 /// How many of so many replays show a violation, and do not diverge.
-fn replay(
+pub fn replay(
     mounted: &Mounted,
     strategy: &dyn Strategy,
     bound: Bound,

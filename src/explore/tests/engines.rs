@@ -1,19 +1,24 @@
 use super::{bound, by_reference, models_for};
 use crate::explore::{Bound, Flaws, Limits, census, one_by_one};
-use crate::strategy::Registry;
+use crate::strategy::{Registry, Strategy};
 
 /// Both engines, and the automaton without any merging, on one strategy. Says how many schedules were compared.
 fn agree(name: &str, bound: Bound) -> u64 {
-    let strategy = Registry::default().get(name).expect("it is there");
-    let (schedules, violations) = by_reference(strategy.as_ref(), bound);
-    let counted = census(strategy.as_ref(), bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable");
+    agree_on(Registry::default().get(name).expect("it is there").as_ref(), bound)
+}
+
+/// The same on a strategy that is at hand.
+pub(super) fn agree_on(strategy: &dyn Strategy, bound: Bound) -> u64 {
+    let name = strategy.name();
+    let (schedules, violations) = by_reference(strategy, bound);
+    let counted = census(strategy, bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable");
     assert!(counted.complete);
     assert_eq!(
         (counted.schedules, &counted.violations),
         (schedules.into(), &violations),
         "census of {name}, {bound:?}"
     );
-    let singly = one_by_one(strategy.as_ref(), bound, Flaws::default()).expect("explorable");
+    let singly = one_by_one(strategy, bound, Flaws::default()).expect("explorable");
     assert_eq!(singly, (schedules, violations), "one by one of {name}, {bound:?}");
     schedules
 }

@@ -4,6 +4,7 @@ mod actors;
 mod causes;
 mod claims;
 mod engines;
+mod hop;
 mod minimal;
 mod residents;
 mod strangers;

@@ -42,7 +42,7 @@ fn statements(row: &DiagramRow, all: &str) -> Vec<String> {
         DiagramRow::Expiry { lane, at, what } => {
             note(at.name(), &format!("the {what} of {} expires", lane_name(*lane)))
         }
-        DiagramRow::Told { lane, what } => lane_note(*lane, what),
+        DiagramRow::Crossing { lane, way: _, what } | DiagramRow::Told { lane, what } => lane_note(*lane, what),
         DiagramRow::Broken { what } => note(all, &format!("✗ {what}")),
         DiagramRow::Aside { what } => note(all, what),
     }

@@ -11,8 +11,9 @@ pub use svg::to_svg;
 pub(super) use svg::{inline_style, to_inline_svg};
 pub use text::to_diagram;
 
-use crate::explore::{Fate, Line, Story, lane_name};
+use crate::explore::{Did, Fate, Line, Story, lane_name};
 use crate::terms::{Leg, Violation};
+use crate::world::Acts;
 
 /// One thing that is drawn, from top to bottom.
 enum DiagramRow {
@@ -35,6 +36,12 @@ enum DiagramRow {
         lane: u8,
         before: String,
     },
+    /// A message between client and handler, which are one life line: the lane.
+    Crossing {
+        lane: u8,
+        way: Crossing,
+        what: String,
+    },
     /// A timer of a lane runs out.
     Expiry {
         lane: u8,
@@ -54,6 +61,45 @@ enum DiagramRow {
     Aside {
         what: String,
     },
+}
+
+/// How a message crosses the hop between client and handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crossing {
+    /// To the handler.
+    In,
+    /// To the handler, late.
+    Late,
+    /// To the client.
+    Out,
+    /// It is under way.
+    Held,
+    Lost,
+}
+
+impl Crossing {
+    /// The way of a step's message, if it is one that crosses.
+    fn of(line: &Line) -> Option<Crossing> {
+        let op = match line.event {
+            Did::Made { op, .. } | Did::Landed { op, .. } => op,
+            Did::Crashed { .. } | Did::Expired { .. } | Did::Queued { .. } => return None,
+        };
+        if op.leg() != Leg::Client {
+            return None;
+        }
+        Some(match line.step.fate {
+            Fate::RequestLost | Fate::ReplyLost => Crossing::Lost,
+            Fate::TimesOut => Crossing::Held,
+            Fate::Lands => Crossing::Late,
+            Fate::Arrives | Fate::Crashes | Fate::Expires | Fate::Queues => {
+                if op.acts().any(Acts::ANSWERS) {
+                    Crossing::Out
+                } else {
+                    Crossing::In
+                }
+            }
+        })
+    }
 }
 
 /// The diagram, from top to bottom.
@@ -79,11 +125,15 @@ fn rows_of(story: &Story, line: &Line, rows: &mut Vec<DiagramRow>) {
     if line.waited {
         rows.push(DiagramRow::Aside { what: "the lease of who is gone expires".to_owned() });
     }
-    rows.push(match line.step.fate {
-        Fate::Crashes => DiagramRow::Crash { lane, before: did },
-        Fate::Expires => DiagramRow::Expiry { lane, at: line.leg, what: did.trim_end_matches(" expires").to_owned() },
-        Fate::Lands => DiagramRow::Landing { lane, to: line.leg, did, learned },
-        fate @ (Fate::Arrives | Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Queues) => {
+    let crossing = Crossing::of(line);
+    rows.push(match (line.step.fate, crossing) {
+        (_, Some(way)) => DiagramRow::Crossing { lane, way, what: format!("{did}: {learned}") },
+        (Fate::Crashes, None) => DiagramRow::Crash { lane, before: did },
+        (Fate::Expires, None) => {
+            DiagramRow::Expiry { lane, at: line.leg, what: did.trim_end_matches(" expires").to_owned() }
+        }
+        (Fate::Lands, None) => DiagramRow::Landing { lane, to: line.leg, did, learned },
+        (fate @ (Fate::Arrives | Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Queues), None) => {
             DiagramRow::Message { lane, to: line.leg, fate, did, learned }
         }
     });

@@ -1,6 +1,6 @@
 //! A diagram as SVG that stands alone, and reads well in light and dark.
 
-use super::{DiagramRow, lane_title, rows, title};
+use super::{Crossing, DiagramRow, lane_title, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::report::plot::escape;
 use crate::terms::{Leg, Role};
@@ -156,6 +156,25 @@ impl Drawing {
                 self.cross(self.service(*at));
                 self.y += 5;
                 self.words("fault-words", self.words + 6, &format!("the {what} of {} expires", lane_name(*lane)));
+            }
+            DiagramRow::Crossing { lane, way, what } => {
+                self.y += 28;
+                let (x, y) = (lane_x(*lane), self.y);
+                let triangle = match way {
+                    Crossing::Lost => None,
+                    Crossing::In => Some(("tip", format!("M{} {} L{} {} L{x} {y} Z", x - 6, y - 10, x + 6, y - 10))),
+                    Crossing::Out => Some(("back-tip", format!("M{} {y} L{} {y} L{x} {} Z", x - 6, x + 6, y - 10))),
+                    Crossing::Late | Crossing::Held => {
+                        Some(("message", format!("M{} {} L{} {} L{x} {y} Z", x - 6, y - 10, x + 6, y - 10)))
+                    }
+                };
+                match triangle {
+                    Some((class, path)) => self.add(&format!("<path class=\"{class}\" d=\"{path}\"/>")),
+                    None => self.cross(x),
+                }
+                self.y += 5;
+                let class = if matches!(way, Crossing::In | Crossing::Out) { "told" } else { "fault-words" };
+                self.words(class, self.words + 6, what);
             }
             DiagramRow::Told { lane, what } => {
                 self.y += 24;

@@ -1,6 +1,6 @@
 //! A diagram in text of at most 80 columns.
 
-use super::{DiagramRow, rows, title};
+use super::{Crossing, DiagramRow, rows, title};
 use crate::explore::{Fate, Story, lane_name};
 use crate::terms::{Leg, Role};
 
@@ -126,6 +126,17 @@ fn lines(row: &DiagramRow, places: &Places) -> Vec<Canvas> {
         DiagramRow::Crash { lane, before } => {
             line.put(Places::lane(*lane), '✗');
             line.write(words, before, places.end());
+        }
+        DiagramRow::Crossing { lane, way, what } => {
+            let mark = match way {
+                Crossing::In => '▼',
+                Crossing::Late => '▽',
+                Crossing::Out => '▲',
+                Crossing::Held => '▷',
+                Crossing::Lost => '✗',
+            };
+            line.put(Places::lane(*lane), mark);
+            line.write(words, what, places.end());
         }
         DiagramRow::Expiry { lane, at, what } => {
             line.put(places.service(*at), '✗');

@@ -206,21 +206,7 @@ pub(crate) fn answer(
 
 /// The status of a reply.
 fn status_of(reply: Reply, form: HttpForm) -> StatusCode {
-    match reply {
-        Ok(_) => match form {
-            HttpForm::Post | HttpForm::PostWithKey => StatusCode::CREATED,
-            HttpForm::Put | HttpForm::PutIfMatch(_) | HttpForm::Delete => StatusCode::OK,
-        },
-        Err(Trouble::Failed(_)) => StatusCode::SERVICE_UNAVAILABLE,
-        Err(Trouble::Unknown) => StatusCode::INTERNAL_SERVER_ERROR,
-        Err(Trouble::InProgress) => StatusCode::CONFLICT,
-        Err(Trouble::Refused) => match form {
-            HttpForm::PutIfMatch(_) => StatusCode::PRECONDITION_FAILED,
-            HttpForm::Post | HttpForm::PostWithKey | HttpForm::Put | HttpForm::Delete => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
-        },
-    }
+    StatusCode::from_u16(form.status(reply)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The answer to what is no request of the lab's.
