@@ -100,24 +100,16 @@ impl Span {
 fn was_forgotten(case: &Case<'_>, second: &Entry, one: &Span, two: &Span) -> bool {
     let until = two.stored_ns.filter(|_| !two.landed_late).unwrap_or(u64::MAX);
     let from = one.arrived_ns.unwrap_or(0);
-    case.events_of(second.message).any(|event| match event.what {
-        What::Called { op, fault, outcome, .. } => {
-            let is_done = fault != Some(FaultKind::RequestLost) && !matches!(outcome, Some(Outcome::Failed(_)));
-            is_done && op.role == second.role && op.acts().any(Acts::FORGETS) && (from..=until).contains(&event.at_ns)
-        }
-        What::Landed { op, .. } => {
-            op.role == second.role && op.acts().any(Acts::FORGETS) && (from..=until).contains(&event.at_ns)
-        }
-        What::Sent { .. }
-        | What::Arrived
-        | What::Repeated { .. }
-        | What::Paused { .. }
-        | What::Cancelled
-        | What::Crashed
-        | What::Answered { .. }
-        | What::Received { .. }
-        | What::TimedOut
-        | What::GaveUp => false,
+    let was_done = |what: What| {
+        !matches!(
+            what,
+            What::Called { fault: Some(FaultKind::RequestLost), .. }
+                | What::Called { outcome: Some(Outcome::Failed(_)), .. }
+        )
+    };
+    case.events_of(second.message).any(|event| {
+        let forgets = event.what.op().is_some_and(|op| op.role == second.role && op.acts().any(Acts::FORGETS));
+        forgets && was_done(event.what) && (from..=until).contains(&event.at_ns)
     })
 }
 

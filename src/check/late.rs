@@ -1,7 +1,7 @@
 //! late: the effect was applied after the client had given up for good.
 
 use super::{Case, Finding};
-use crate::history::{Event, What};
+use crate::history::Event;
 use crate::terms::{Cause, Delivery, Entry, MessageId, Retries, Role, Violation};
 
 /// Whether an effect of the message at a store began after its client had given up. A client that would retry has not given up for good:
@@ -34,19 +34,7 @@ pub(super) fn began_after(case: &Case<'_>, message: MessageId, entry: &Entry, mo
 
 /// Whether an event is of an operation that may have applied an effect at the store in a role.
 fn may_apply(event: &Event, role: Role) -> bool {
-    match event.what {
-        What::Called { op, .. } | What::Landed { op, .. } => op.role == role && op.acts().may_apply(),
-        What::Sent { .. }
-        | What::Arrived
-        | What::Repeated { .. }
-        | What::Paused { .. }
-        | What::Cancelled
-        | What::Crashed
-        | What::Answered { .. }
-        | What::Received { .. }
-        | What::TimedOut
-        | What::GaveUp => false,
-    }
+    event.what.op().is_some_and(|op| op.role == role && op.acts().may_apply())
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Case, Finding};
-use crate::history::What;
 use crate::terms::{AccountId, Cause, Entry, MessageId, Role, Shape, Violation};
+use crate::world::Op;
 
 /// One finding per store and message whose effect or balance is not what it should be, and one per message whose answer is not.
 ///
@@ -112,11 +112,8 @@ fn not_as_set(entry: &Entry) -> Option<Finding> {
 fn is_overwrite(case: &Case<'_>, entry: &Entry) -> bool {
     case.has_overwrites()
         && case.events_of(entry.message).filter(|event| event.delivery == entry.by).any(|event| {
-            if let What::Called { op, .. } | What::Landed { op, .. } = event.what {
-                op.role == entry.role && op.overwrites_with() == Some(entry.balance)
-            } else {
-                false
-            }
+            let is_it = |op: Op| op.role == entry.role && op.overwrites_with() == Some(entry.balance);
+            event.what.op().is_some_and(is_it)
         })
 }
 

@@ -30,5 +30,5 @@ pub use {
     disturber::Disturber,
     outage::Outage,
     plan::Plan,
-    port::{FaultyPort, Surroundings},
+    port::{Downfall, FaultyPort, Surroundings},
 };

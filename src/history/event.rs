@@ -47,6 +47,27 @@ pub enum What {
     GaveUp,
 }
 
+impl What {
+    /// The operation that was made, or that landed late.
+    #[must_use]
+    #[inline]
+    pub fn op(self) -> Option<Op> {
+        match self {
+            What::Called { op, .. } | What::Landed { op, .. } => Some(op),
+            What::Sent { .. }
+            | What::Arrived
+            | What::Repeated { .. }
+            | What::Paused { .. }
+            | What::Cancelled
+            | What::Crashed
+            | What::Answered { .. }
+            | What::Received { .. }
+            | What::TimedOut
+            | What::GaveUp => None,
+        }
+    }
+}
+
 // A million requests must fit into memory with their histories.
 const _: () = assert!(size_of::<Event>() <= 112);
 

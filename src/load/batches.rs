@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::handler::{Handler, Panic, unpanicked};
+use super::handler::{Handler, Panic, befalls, unpanicked};
 use super::network::Parcel;
 use crate::history::What;
-use crate::terms::{FaultKind, Reply, Request};
+use crate::terms::{Reply, Request};
 use crate::world::World;
 
 impl Handler {
@@ -47,25 +47,10 @@ impl Handler {
         let end = tokio::select! {
             biased;
             replies = unpanicked(self.strategy.handle_batch(&mut world, &requests)) => Ok(replies?),
-            mishap = async {
-                let mishap = downfall.wait().await;
-                if mishap == FaultKind::Cancel {
-                    for parcel in batch {
-                        parcel.client_leaves().await;
-                    }
-                }
-                mishap
-            } => Err(mishap),
+            mishap = befalls(&downfall, batch) => Err(mishap),
         };
-        self.port.end();
         drop(working);
-        if let Some(panic) = self.port.take_panic() {
-            return Err(Panic(panic));
-        }
-        if end == Err(FaultKind::Crash) {
-            tokio::time::sleep(self.restart).await;
-        }
-        Ok(end.ok())
+        self.leave(end).await
     }
 }
 

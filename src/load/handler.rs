@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::network::Parcel;
 use super::outside::Outside;
 use super::residents::Newcomers;
-use crate::fault::FaultyPort;
+use crate::fault::{Downfall, FaultyPort};
 use crate::history::What;
 use crate::strategy::Strategy;
 use crate::terms::{FaultKind, Reply};
@@ -23,6 +23,17 @@ pub(super) struct Panic(pub Box<dyn Any + Send>);
 /// What a strategy replies, unless it panics: its panic is no bug of the lab's.
 pub(super) async fn unpanicked<T>(handling: impl Future<Output = T>) -> Result<T, Panic> {
     AssertUnwindSafe(handling).catch_unwind().await.map_err(Panic)
+}
+
+/// What befalls a handler at work on these deliveries. If their clients leave, the servers have seen it then.
+pub(super) async fn befalls(downfall: &Downfall, parcels: &[Parcel]) -> FaultKind {
+    let mishap = downfall.wait().await;
+    if mishap == FaultKind::Cancel {
+        for parcel in parcels {
+            parcel.client_leaves().await;
+        }
+    }
+    mishap
 }
 
 /// A server worker.
@@ -65,20 +76,19 @@ impl Handler {
         let end = tokio::select! {
             biased;
             reply = unpanicked(self.strategy.handle(&mut world, &parcel.request)) => Ok(reply?),
-            mishap = async {
-                let mishap = downfall.wait().await;
-                if mishap == FaultKind::Cancel {
-                    parcel.client_leaves().await;
-                }
-                mishap
-            } => Err(mishap),
+            mishap = befalls(&downfall, std::slice::from_ref(parcel)) => Err(mishap),
         };
-        self.port.end();
         drop(working);
+        self.leave(end).await
+    }
+
+    /// Leaves deliveries that have come to an end, and restarts after a crash.
+    pub(super) async fn leave<T>(&mut self, end: Result<T, FaultKind>) -> Result<Option<T>, Panic> {
+        self.port.end();
         if let Some(panic) = self.port.take_panic() {
             return Err(Panic(panic));
         }
-        if end == Err(FaultKind::Crash) {
+        if matches!(end, Err(FaultKind::Crash)) {
             tokio::time::sleep(self.restart).await;
         }
         Ok(end.ok())

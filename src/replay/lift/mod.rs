@@ -270,10 +270,7 @@ impl Lifting<'_> {
 
 /// Whether an event may have put an effect into the ledger.
 fn may_apply(event: &Event) -> bool {
-    match event.what {
-        What::Called { op, .. } | What::Landed { op, .. } => writes_effects(op.kind()),
-        _ => false,
-    }
+    event.what.op().is_some_and(|op| writes_effects(op.kind()))
 }
 
 fn writes_effects(kind: OpKind) -> bool {
