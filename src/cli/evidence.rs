@@ -23,7 +23,7 @@ use crate::strategy::{Registry, Strategy};
 use crate::terms::Shape;
 
 #[derive(Debug, Args)]
-pub(super) struct Evidence {
+pub(super) struct GatherEvidence {
     /// The strategies [default: all that run on the store]
     strategies: Vec<String>,
     #[command(flatten)]
@@ -55,7 +55,7 @@ fn has_own_sql(error: &ExploreError) -> bool {
     matches!(error.reason(), Reason::OwnSql { .. })
 }
 
-impl Evidence {
+impl GatherEvidence {
     /// Fills in which backends are meant.
     ///
     /// # Errors
