@@ -257,6 +257,7 @@ fn cell(cell: &Value) -> RunCell {
         acknowledged: cell["acknowledged"].as_u64().unwrap_or(0),
         violations: counts.filter(|(_, count)| *count > 0).collect(),
         met: cell["met"].as_bool().unwrap_or(false),
+        inconclusive: !cell["inconclusive"].is_null(),
         command: cell["reproduce"].as_str().unwrap_or_default().to_owned(),
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct RunCell {
     /// The violations that were seen, with how many there were.
     pub violations: Vec<(String, u64)>,
     pub met: bool,
+    /// It could not have shown a violation.
+    pub inconclusive: bool,
     pub command: String,
 }
 
@@ -43,10 +45,11 @@ impl EvidenceRow {
     pub fn code(&self) -> u8 {
         let misses = |hit: &Hit| hit.hits < hit.times || hit.divergences > 0;
         let diverges = self.conformed.as_ref().is_some_and(|conformed| conformed.divergences > 0);
-        let unmet = self.run.iter().flatten().any(|cell| !cell.met);
+        let unmet = self.run.iter().flatten().any(|cell| !cell.met && !cell.inconclusive);
+        let undecided = self.run.iter().flatten().any(|cell| cell.inconclusive);
         if self.explored == exit::BROKEN || self.schedules.iter().any(misses) || diverges || unmet {
             exit::BROKEN
-        } else if self.conformed.as_ref().is_some_and(|conformed| !conformed.complete) {
+        } else if undecided || self.conformed.as_ref().is_some_and(|conformed| !conformed.complete) {
             exit::INCONCLUSIVE
         } else {
             self.explored
@@ -95,6 +98,7 @@ impl EvidenceRow {
                 "acknowledged": cell.acknowledged,
                 "violations": cell.violations.iter().map(|(name, count)| (name.clone(), json!(count))).collect::<serde_json::Map<_, _>>(),
                 "met": cell.met,
+                "inconclusive": cell.inconclusive,
                 "command": cell.command,
             })
         };
@@ -124,7 +128,9 @@ impl RunCell {
         if words.is_empty() {
             words.push(format!("0 of {}", self.acknowledged));
         }
-        if !self.met {
+        if self.inconclusive {
+            words.push("inconclusive".to_owned());
+        } else if !self.met {
             words.push("NOT as expected".to_owned());
         }
         words
@@ -145,7 +151,8 @@ mod tests {
             times: 100,
             divergences: 0,
         };
-        let cell = RunCell { acknowledged: 2_500, violations: Vec::new(), met, command: String::new() };
+        let cell =
+            RunCell { acknowledged: 2_500, violations: Vec::new(), met, inconclusive: false, command: String::new() };
         EvidenceRow { strategy: "x", explored: exit::MET, schedules: vec![hit], conformed: None, run: Some(vec![cell]) }
     }
 
@@ -155,6 +162,9 @@ mod tests {
         assert_eq!(row(99, true).code(), exit::BROKEN);
         assert_eq!(row(100, false).code(), exit::BROKEN);
         assert_eq!(EvidenceRow { explored: exit::INCONCLUSIVE, ..row(100, true) }.code(), exit::INCONCLUSIVE);
+        let mut undecided = row(100, false);
+        undecided.run.iter_mut().flatten().for_each(|cell| cell.inconclusive = true);
+        assert_eq!(undecided.code(), exit::INCONCLUSIVE);
         assert_eq!(row(100, false).cells()[4], [vec!["0 of 2500", "NOT as expected"]].concat());
         assert_eq!(row(99, true).as_json()["holds"], false);
     }
