@@ -146,7 +146,7 @@ impl GatherEvidence {
         let counted = Mutex::new((0, 0, 0));
         replay_all(mounted.testbed(), work, &|_, replayed| {
             let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
-            let shows = replayed.findings.iter().any(|it| (it.violation, it.cause) == caused.why());
+            let shows = replayed.shows_because(caused.why());
             *counted =
                 (counted.0 + 1, counted.1 + usize::from(shows), counted.2 + usize::from(replayed.divergence.is_some()));
             !mounted.is_stopped()

@@ -3,7 +3,7 @@
 use crate::check::Finding;
 use crate::explore::execution::{Execution, Executor};
 use crate::explore::step_words::Words;
-use crate::explore::{Did, Executed, ExploreError, Fate, Line, MadeStep, Schedule, ScheduleError, Step};
+use crate::explore::{Did, Executed, ExploreError, Fate, Line, MadeStep, Schedule, ScheduleError, Step, Why};
 use crate::service::BackendError;
 use crate::terms::Violation;
 use crate::world::Outcome;
@@ -65,6 +65,12 @@ impl Replayed {
     #[must_use]
     pub fn shows(&self, violation: Violation) -> bool {
         self.findings.iter().any(|finding| finding.violation == violation)
+    }
+
+    /// Whether it shows this violation with this cause.
+    #[must_use]
+    pub fn shows_because(&self, (violation, cause): Why) -> bool {
+        self.findings.iter().any(|finding| (finding.violation, finding.cause) == (violation, cause))
     }
 }
 
@@ -268,5 +274,21 @@ pub(super) fn said(made: &MadeStep) -> String {
         Did::Crashed { op } => format!("a crash before `{op}`"),
         Did::Expired { .. } => "the lease expires".to_owned(),
         Did::Queued { op } => format!("`{op}` waits in the queue"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finding, Replayed};
+    use crate::terms::{Cause, MessageId, Violation};
+
+    #[test]
+    fn the_same_violation_with_another_cause_is_another_thing() {
+        let (violation, cause) = (Violation::Duplicate, Cause::Redelivery);
+        let finding = Finding { violation, cause, message: MessageId(0), at: None, detail: String::new() };
+        let replayed = Replayed { executed: None, findings: vec![finding], divergence: None };
+        assert!(replayed.shows(violation) && replayed.shows_because((violation, cause)));
+        assert!(!replayed.shows_because((violation, Cause::LateLanding)));
+        assert!(!replayed.shows_because((Violation::Lost, cause)));
     }
 }

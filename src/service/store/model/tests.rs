@@ -357,3 +357,17 @@ fn a_deletion_waits_for_another_and_is_taken_back_with_its_transaction() {
     assert_eq!(lab.does(A, StoreOp::commit()), DONE);
     assert_eq!(lab.does(B, StoreOp::claim(K)), claimed(false));
 }
+
+#[test]
+fn what_another_has_deleted_since_the_snapshot_cannot_be_deleted_again() {
+    let mut lab = Lab::postgres();
+    assert_eq!(lab.does(A, StoreOp::write_mark(K, Answer(7))), DONE);
+    lab.begins(B, Isolation::RepeatableRead);
+    assert!(lab.does(B, StoreOp::read_mark(K)).is_ok());
+    assert_eq!(lab.does(A, StoreOp::forget(K)), DONE);
+    assert_eq!(lab.does(B, StoreOp::forget(K)), UNSERIALIZABLE, "could not serialize access due to concurrent delete");
+    assert_eq!(lab.does(B, StoreOp::rollback()), DONE);
+    // A snapshot that is newer does not show it: there is nothing to delete.
+    lab.begins(B, Isolation::RepeatableRead);
+    assert_eq!(lab.does(B, StoreOp::forget(K)), DONE);
+}
