@@ -36,7 +36,7 @@ pub(super) struct GatherEvidence {
     sample: usize,
     /// How many requests a run of each strategy makes, under the faults of the experiment 'quick'; 0 leaves it out
     #[arg(long, value_name = "NUMBER", default_value_t = 2_500)]
-    requests: u32,
+    run_requests: u32,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
     json: bool,
@@ -122,7 +122,7 @@ impl GatherEvidence {
         } else {
             None
         };
-        let run = if self.requests > 0 { Some(self.run(strategy.as_ref())?) } else { None };
+        let run = if self.run_requests > 0 { Some(self.run(strategy.as_ref())?) } else { None };
         Ok(EvidenceRow { strategy: strategy.name(), explored, schedules, conformed, run })
     }
 
@@ -174,7 +174,7 @@ impl GatherEvidence {
         let folder = tempfile::tempdir().context("a folder for the run")?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["run", "quick", "--json", "--strategies", strategy.name()]);
-        command.args(["--set", &format!("load.requests={}", self.requests), "--set", "repeats=1"]);
+        command.args(["--set", &format!("load.requests={}", self.run_requests), "--set", "repeats=1"]);
         if strategy.shape() == Shape::Register {
             // Only the one client that writes a value knows which version it has.
             command.args(["--set", "load.own_accounts=true"]);

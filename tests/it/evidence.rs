@@ -9,7 +9,7 @@ const SHORT: [&str; 5] = ["--times", "4", "--sample", "40", "--json"];
 /// The row of a strategy, with so many requests in a run.
 fn row(strategy: &str, requests: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
-    let output = oncelab(folder.path(), &[&["evidence", strategy, "--requests", requests][..], &SHORT].concat());
+    let output = oncelab(folder.path(), &[&["evidence", strategy, "--run-requests", requests][..], &SHORT].concat());
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
     // Nothing is left where it was run.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -43,7 +43,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_gathered() {
     let unknown = oncelab(folder.path(), &["evidence", "dedup-tabel"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("dedup-table"), "{}", text(&unknown.stderr));
-    let elsewhere = oncelab(folder.path(), &["evidence", "row-lock", "--times", "1", "--requests", "0"]);
+    let elsewhere = oncelab(folder.path(), &["evidence", "row-lock", "--times", "1", "--run-requests", "0"]);
     assert_eq!(elsewhere.status.code(), Some(2));
     assert!(text(&elsewhere.stderr).contains("does not run on sqlite"), "{}", text(&elsewhere.stderr));
 }
