@@ -208,7 +208,7 @@ impl GatherEvidence {
         let columns = [
             ("strategy", Align::Left),
             ("explored", Align::Left),
-            ("replays that show it", Align::Left),
+            ("replays", Align::Left),
             ("diverge", Align::Right),
             ("run", Align::Left),
         ];
@@ -216,7 +216,7 @@ impl GatherEvidence {
         rows.iter().for_each(|row| table.push(row.cells()));
         let mut out = format!("\n{}\n", to_text(&table, 80));
         let legend = format!(
-            "explored: whether all schedules within {} say what the claim says. replays that show it: each shortest schedule (there is one for each \
+            "explored: whether all schedules within {} say what the claim says. replays: each shortest schedule (there is one for each \
              violation with each of its causes) was replayed {} times on {}; so many replays showed both. diverge: schedules within {}, one of \
              each class, on which a server did not do what its model does. run: what was seen under the faults of `quick`.",
             explored(),

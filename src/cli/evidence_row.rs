@@ -65,10 +65,8 @@ impl EvidenceRow {
         };
         let hits: usize = self.schedules.iter().map(|hit| hit.hits).sum();
         let times: usize = self.schedules.iter().map(|hit| hit.times).sum();
-        let replayed = match self.schedules.len() {
-            0 => "nothing to show".to_owned(),
-            count => format!("{hits} of {times} ({count} schedule{})", if count == 1 { "" } else { "s" }),
-        };
+        let replayed =
+            if self.schedules.is_empty() { "nothing to show".to_owned() } else { format!("{hits} of {times}") };
         let conformed = self
             .conformed
             .as_ref()
