@@ -19,7 +19,7 @@ struct Span {
     checked_ns: Option<u64>,
     /// When the mark that it left could be seen.
     marked_ns: Option<u64>,
-    /// When its last operation on a store was over: after that it leaves no mark any more.
+    /// When its last operation on what keeps effects or marks was over: after that it leaves no mark any more.
     stored_ns: Option<u64>,
     /// An operation on a store ended when the lease of the delivery's lock had run out.
     past_lease: bool,
@@ -68,7 +68,7 @@ impl Span {
             return;
         }
         self.unheard |= outcome.is_none_or(|outcome| outcome == Outcome::Unknown);
-        if [Leg::LOCK, Leg::Client].contains(&op.leg()) {
+        if [Leg::LOCK, Leg::Client].contains(&op.leg()) && op.role != role {
             return;
         }
         let is_past = |granted: u64| event.ended_ns() >= granted.saturating_add(lease_ns);

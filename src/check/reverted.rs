@@ -3,13 +3,17 @@
 use rustc_hash::FxHashMap;
 
 use super::{Case, Finding, cause};
-use crate::terms::{AccountId, Entry, MessageId, Role, Violation};
+use crate::terms::{AccountId, Entry, MessageId, Role, Shape, Violation};
 
 /// One finding per store and message that was applied again after another message had been applied to its account, and that put
 /// the account back into the state in which its first application had left it.
 ///
-/// An effect that adds a positive amount can be a duplicate and never reverts; one that sets a state can do both.
+/// An effect that adds a positive amount can be a duplicate and never reverts; one that sets a state can do both. An entry that is all
+/// that there is sets none.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    if case.evidence.shape == Shape::Entry {
+        return Vec::new();
+    }
     let mut firsts: FxHashMap<(Role, MessageId), &Entry> = FxHashMap::default();
     let mut latest: FxHashMap<(Role, AccountId), &Entry> = FxHashMap::default();
     let mut findings = Vec::new();
@@ -40,7 +44,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::check::testing::{COPY, FIRST, RETRY, Story};
-    use crate::terms::Violation;
+    use crate::terms::{Shape, Violation};
 
     #[test]
     fn rejects_a_duplicate_that_puts_the_old_state_back() {
@@ -48,6 +52,9 @@ mod tests {
         let mut story = Story::of(2);
         story.entry_with(0, FIRST, None, 10).entry_with(1, FIRST, None, 20).entry_with(0, RETRY, None, 10);
         assert_eq!(story.found(Violation::Reverted).iter().map(|(n, _)| *n).collect::<Vec<_>>(), [0]);
+        // Where entries are all that there is, nothing was set that could be put back.
+        story.shape = Shape::Entry;
+        assert_eq!(story.found(Violation::Reverted), []);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::world::Op;
 /// plus the entry's amount. The account's last balance is the chain's end. An answer is the balance of one of the message's entries,
 /// at whichever store.
 /// Where there is no entry at all, an answer is judged by [`Violation::Lost`]. An entry that sets a value has the value that was asked
-/// for, or none; one that changes no account has no balance.
+/// for, or none; one that changes no account has what was answered in place of a balance.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for role in case.stores() {

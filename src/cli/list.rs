@@ -57,7 +57,8 @@ fn item(name: &str, fields: &[(&str, &str)]) -> Value {
 
 fn strategy(strategy: &dyn crate::strategy::Strategy) -> Value {
     let claim = strategy.claim(StoreKind::Sqlite);
-    let needs = if strategy.needs_lock_service() { "a store and a lock service" } else { "a store" };
+    let needs: Vec<String> = strategy.needs().iter().map(|need| format!("a {}", need.role.title())).collect();
+    let needs = needs.join(" and ");
     let broken = broken_by(&claim);
     let mut fields = vec![("steps", strategy.steps()), ("promises", claim.promise), ("broken by", &broken)];
     let on_postgres = strategy.claim(StoreKind::Postgres);
@@ -72,7 +73,7 @@ fn strategy(strategy: &dyn crate::strategy::Strategy) -> Value {
     }
     let reaped = strategy.reaper().map(|reaped| broken_by(&reaped.claim));
     fields.extend(reaped.as_deref().map(|broken| ("broken with a reaper by", broken)));
-    fields.push(("needs", needs));
+    fields.push(("needs", &needs));
     item(strategy.name(), &fields)
 }
 

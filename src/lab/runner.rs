@@ -170,7 +170,7 @@ fn setting(
     let failed = |source| RunError::Trial { trial: trial.id(), source };
     Ok(Setting {
         backends: backends_of(strategy.as_ref(), backends, &prefix).map_err(failed)?,
-        stores: stores_of(strategy.as_ref(), backends).map_err(failed)?,
+        stores: stores_of(strategy.as_ref(), backends, &prefix).map_err(failed)?,
         strategy,
         level: level.cloned().expect("the matrix is made of the experiment's levels"),
         seed: trial.seed,

@@ -159,7 +159,7 @@ async fn trial() -> (TrialRecord, u32) {
         hop: crate::terms::HopSettings::default(),
         backend: settings,
         store_kind: StoreKind::Sqlite,
-        stores: stores_of(&CountThenAct, &backends).unwrap(),
+        stores: stores_of(&CountThenAct, &backends, "test").unwrap(),
         backends: backends_of(&CountThenAct, &backends, "test").unwrap(),
         lease: backends.lease(),
         servers: Arc::downgrade(&backends.servers()),

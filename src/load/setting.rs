@@ -8,11 +8,12 @@ use super::outside::Outside;
 use crate::experiment::LoadSettings;
 use crate::fault::Level;
 use crate::history::Event;
+use crate::service::reachable::LedgerOf;
 use crate::service::{Backend, BackendSettings, Backends, Servers, Store, Usage};
 use crate::strategy::Strategy;
 use crate::terms::{Balances, ByRole, Disturbed, Entry, HopSettings, MessageId, Request, Role, StoreKind};
 
-/// Stores, by their roles.
+/// What keeps effects or marks, by roles.
 pub type Stores = Vec<(Role, Arc<dyn Store>)>;
 
 /// Everything that a trial is made of.
@@ -25,7 +26,7 @@ pub struct Setting {
     pub hop: HopSettings,
     pub backend: BackendSettings,
     pub store_kind: StoreKind,
-    /// The stores that the strategy needs, by their roles.
+    /// What the strategy needs and what keeps effects or marks, by roles.
     pub stores: Stores,
     /// The services that the strategy needs, each in its role; none in the others.
     pub backends: ByRole<Option<Arc<dyn Backend>>>,
@@ -54,14 +55,15 @@ pub fn backends_of(
     Ok(needed)
 }
 
-/// The stores that a strategy needs.
+/// The services that a strategy needs and that keep effects or marks. The names of what they make begin with this prefix.
 ///
 /// # Errors
 /// [`TrialError`] if one of them cannot be had in its role.
-pub fn stores_of(strategy: &dyn Strategy, backends: &Backends) -> Result<Stores, TrialError> {
+pub fn stores_of(strategy: &dyn Strategy, backends: &Backends, prefix: &str) -> Result<Stores, TrialError> {
     let mut stores = Stores::new();
     for need in strategy.needs() {
-        let store = need.service.store_in(backends, need.role);
+        let of = LedgerOf { has_effects: strategy.effects_in().contains(&need.role), prefix };
+        let store = need.service.store_in(backends, need.role, of);
         let store = store.map_err(|error| TrialError::at(need.role, error))?;
         stores.extend(store.map(|store| (need.role, store)));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::any_op::ServiceKind;
 use super::list::for_each_service;
-use super::reachable::{Reachable, ReplaySite};
+use super::reachable::{LedgerOf, Reachable, ReplaySite};
 use super::replayed::ReplayDriver;
 use super::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
@@ -27,13 +27,18 @@ macro_rules! any_driver {
                 }
             }
 
-            /// The same service as a store whose ledger can be read; nothing if it keeps none.
+            /// The same service as something that keeps effects, whose ledger can be read; nothing if it keeps none for the trial.
             ///
             /// # Errors
             /// [`BackendError`] if the service cannot be had in this role.
-            pub fn store_in(self, backends: &Backends, role: Role) -> Result<Option<Arc<dyn Store>>, BackendError> {
+            pub fn store_in(
+                self,
+                backends: &Backends,
+                role: Role,
+                of: LedgerOf<'_>,
+            ) -> Result<Option<Arc<dyn Store>>, BackendError> {
                 match self {
-                    $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::store(backends, role)),*
+                    $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::store(backends, role, of)),*
                 }
             }
         }

@@ -210,6 +210,12 @@ impl Backends {
         Arc::new(etcd.expect("there is an endpoint"))
     }
 
+    /// The ledger of the effects that a strategy keeps in the lock service under a prefix, as the lab reaches it.
+    #[must_use]
+    pub fn lock_ledger(&self, prefix: String) -> Arc<dyn Store> {
+        Arc::new(etcd(&self.own_endpoints, self.lease_ttl_s, self.timeout, prefix))
+    }
+
     /// Removes what the run has left in a database or a lock service that it did not start: the schema, and the keys under
     /// this prefix. Leases run out by themselves.
     ///

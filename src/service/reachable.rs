@@ -27,6 +27,15 @@ pub(crate) struct ReplaySite<'s> {
     pub natural_expiry: bool,
 }
 
+/// Whose ledger is meant: a trial's.
+#[derive(Debug, Clone, Copy)]
+pub struct LedgerOf<'t> {
+    /// Whether the trial's strategy keeps effects there.
+    pub has_effects: bool,
+    /// What the names of the trial's own things begin with.
+    pub prefix: &'t str,
+}
+
 /// A service that can be reached.
 pub(crate) trait Reachable: Service {
     /// A driver for replays, with connections of its own. The testbed asks once for each role of each gate.
@@ -42,11 +51,11 @@ pub(crate) trait Reachable: Service {
     /// [`BackendError`] if the service cannot be had in this role.
     fn backend(backends: &Backends, role: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError>;
 
-    /// The same service as a store whose ledger can be read; nothing if it keeps none.
+    /// The same service as something that keeps effects, whose ledger can be read; nothing if it keeps none for the trial.
     ///
     /// # Errors
     /// As [`backend`](Reachable::backend).
-    fn store(_: &Backends, _: Role) -> Result<Option<Arc<dyn Store>>, BackendError> {
+    fn store(_: &Backends, _: Role, _: LedgerOf<'_>) -> Result<Option<Arc<dyn Store>>, BackendError> {
         Ok(None)
     }
 }

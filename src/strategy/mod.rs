@@ -32,6 +32,7 @@ mod etcd_lock_lease_id;
 mod etcd_lock_marker;
 mod etcd_lock_overwrite;
 mod etcd_lock_twice;
+mod etcd_transaction;
 mod high_water_mark;
 mod hop;
 mod idempotency_key;

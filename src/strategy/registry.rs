@@ -61,6 +61,7 @@ impl Default for Registry {
         registry.register(super::act_then_mark_two_stores::ActThenMarkTwoStores);
         registry.register(super::transfer_two_stores::TransferTwoStores);
         registry.register(super::transfer_two_stores_keyed::TransferTwoStoresKeyed);
+        registry.register(super::etcd_transaction::EtcdTransaction);
         registry
     }
 }

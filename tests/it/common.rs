@@ -112,7 +112,7 @@ impl Trial {
         let shape = strategy.shape();
         let setting = Setting {
             backends: backends_of(strategy.as_ref(), &backends, "test").unwrap(),
-            stores: stores_of(strategy.as_ref(), &backends).unwrap(),
+            stores: stores_of(strategy.as_ref(), &backends, "test").unwrap(),
             strategy,
             level: self.level.clone(),
             seed: self.seed,

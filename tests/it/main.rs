@@ -12,6 +12,7 @@ mod common;
 mod determinism;
 mod disturbances;
 mod documents;
+mod effects_in_etcd;
 mod elsewhere;
 mod etcd_binary;
 mod evidence;

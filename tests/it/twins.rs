@@ -45,6 +45,14 @@ fn a_fenced_store_that_does_not_compare_is_caught() {
 }
 
 #[test]
+fn an_etcd_that_compares_nothing_is_caught() {
+    let sound = Trial::new("etcd-transaction", REPEATED);
+    assert_eq!(sound.run().1.count(Violation::Duplicate), 0);
+    let broken = Trial { lock_flaw: Some(LockModelFlaw::ComparesNothing), ..Trial::new("etcd-transaction", REPEATED) };
+    assert!(broken.run().1.count(Violation::Duplicate) > 10);
+}
+
+#[test]
 fn a_lock_server_that_grants_twice_is_caught() {
     // No faults, and leases in real time: only the server can let two handlers in at once.
     let trial = || Trial { load: crowded(), clock_speed: 1.0, ..Trial::new("etcd-lock", "") };

@@ -148,7 +148,7 @@ fn each_minimal_schedule_shows_its_violation_when_it_is_told() {
 
 #[test]
 fn a_deliberately_wrong_model_is_caught() {
-    use crate::service::etcd::model::LockModelFlaw::GrantsTwice;
+    use crate::service::etcd::model::LockModelFlaw::{ComparesNothing, GrantsTwice};
     use crate::service::store::model::StoreModelFlaw::{
         NoRowLocks, NoTokenComparison, NoUniqueConstraint, ReadsUncommitted,
     };
@@ -167,6 +167,7 @@ fn a_deliberately_wrong_model_is_caught() {
         ("etcd-lock-fenced", store(NoTokenComparison), Violation::Stale, 1),
         ("etcd-lock-fenced-transaction", store(NoRowLocks), Violation::Duplicate, 1),
         ("check-then-act-transaction", store(ReadsUncommitted), Violation::Lost, 1),
+        ("etcd-transaction", Flaws { lock: Some(ComparesNothing), ..Flaws::default() }, Violation::Duplicate, 0),
         ("etcd-lock-marker", Flaws { lock: Some(GrantsTwice), ..Flaws::default() }, Violation::Overlap, 0),
     ] {
         assert!(!shows(name, Flaws::default(), violation, faults), "the sound model shows {violation} of {name}");

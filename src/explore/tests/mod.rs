@@ -3,6 +3,7 @@
 mod actors;
 mod causes;
 mod claims;
+mod effects_in_etcd;
 mod engines;
 mod hop;
 mod minimal;

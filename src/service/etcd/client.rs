@@ -5,7 +5,7 @@ use super::op::{LockOp, LockResponse};
 use crate::service::contract::{Asked, Carries, CarriesAll};
 #[cfg(doc)]
 use crate::terms::Failure;
-use crate::terms::{AccountId, LeaseId, LockKey, Role, Token, Trouble};
+use crate::terms::{AccountId, Answer, LeaseId, LockKey, Request, Role, Token, Trouble};
 
 /// A lock that is held, as far as its holder knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +54,15 @@ impl<'w, C: Carries<'w, EtcdService>> LockClient<'w, C> {
     operation! {
         /// Lets a lease live as long again as when it was granted. Fails with [`Failure::LeaseExpired`] if it is gone.
         keep_alive(lease: LeaseId) -> (), LockOp::KeepAlive(lease)
+    }
+    operation! {
+        /// In one transaction of etcd's: if the key of the message's id was never created (its create revision is 0), puts the key with
+        /// the answer, and an entry of the ledger; else reads the answer that the key has.
+        record_once(request: &Request) -> Answer, LockOp::record_once(request)
+    }
+    operation! {
+        /// Puts an entry of the ledger, whatever there is already.
+        record(request: &Request) -> Answer, LockOp::record(request)
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
+use super::ledger;
 use crate::service::etcd::model::lock_key;
 use crate::service::etcd::{LockOp, LockResponse};
 use crate::service::{AnyOp, Backend, BackendError, Connection, Endpoint, Outcome, Pending, Way, own};
@@ -216,6 +217,11 @@ impl Backend for EtcdBackend {
 }
 
 impl EtcdBackend {
+    /// The member that the lab asks for the ledger, and how it is reached.
+    pub(super) fn of_the_lab(&self) -> (&Endpoint, &EtcdOptions) {
+        (&self.options.endpoints[0], &self.options)
+    }
+
     /// The members take turns.
     fn next_endpoint(&self) -> &Endpoint {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
@@ -287,7 +293,7 @@ impl Connection for EtcdSession {
         }
     }
 
-    fn execute(&mut self, op: AnyOp, _: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
+    fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
             let deadline = Instant::now() + self.options.timeout;
             match tokio::time::timeout_at(deadline, self.client()).await {
@@ -295,7 +301,7 @@ impl Connection for EtcdSession {
                 Ok(Err(error)) => return judge(&error).map(|_| NOT_SENT),
                 Err(_elapsed) => return Ok(NOT_SENT),
             }
-            match tokio::time::timeout_at(deadline, self.call(own(op))).await {
+            match tokio::time::timeout_at(deadline, self.call(own(op), by)).await {
                 Ok(Ok(response)) => Ok(Outcome::Ok(response.into())),
                 Ok(Err(error)) => judge(&error),
                 Err(_elapsed) => Ok(Outcome::Unknown),
@@ -318,7 +324,7 @@ impl EtcdSession {
     }
 
     /// Makes the one remote call that the operation stands for.
-    async fn call(&mut self, op: LockOp) -> Result<LockResponse, etcd_client::Error> {
+    async fn call(&mut self, op: LockOp, by: Delivery) -> Result<LockResponse, etcd_client::Error> {
         let (ttl_s, lock_name) = (self.options.lease_ttl_s, |account| lock_name(&self.options.prefix, account));
         match op {
             LockOp::GrantLease => {
@@ -348,6 +354,14 @@ impl EtcdSession {
                 // The client asks once, and looks at the answer, before it gives the stream for more.
                 self.client().await?.lease_keep_alive(lease.0).await?;
                 Ok(LockResponse::Done)
+            }
+            LockOp::RecordOnce(message, effect) => {
+                let prefix = self.options.prefix.clone();
+                ledger::record_once(self.client().await?, &prefix, (message, effect), by).await
+            }
+            LockOp::Record(message, effect) => {
+                let prefix = self.options.prefix.clone();
+                ledger::record(self.client().await?, &prefix, (message, effect), by).await
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a step touches of a lock service. It depends only on what the step's own lane has done before, so that it stays the same
 //! when others change places.
 
-use super::op::{EVERY_QUEUE, QUEUE};
+use super::op::{EVERY_QUEUE, LEDGER, MARK, QUEUE};
 use super::{LockOp, LockResponse};
 use crate::service::contract::Operation;
 use crate::service::modelled::Past;
@@ -16,12 +16,18 @@ const QUEUES: u64 = 0b1111;
 /// so the two conflict, and two ends of different leases do not.
 const LIVES: u64 = 1 << 4;
 
+/// The keys of messages, and the order of the ledger.
+const MARKS: u64 = 0b11_1111 << 8;
+const ENTRIES: u64 = 1 << 5;
+
 /// What the end of a lease touches, however it ends.
 const ENDS_A_LEASE: Touched = Touched { reads: LIVES, writes: QUEUES };
 
 fn bit(item: &Item) -> u64 {
     match item.which {
         Whose::Account(account) if item.place == QUEUE => 1 << (account.0 % 4),
+        Whose::Message(message) if item.place == MARK => 1 << (8 + message.0.min(5)),
+        Whose::Message(_) if item.place == LEDGER => ENTRIES,
         // But for those who ask beside it, a lease is its lane's own.
         Whose::Account(_) | Whose::Message(_) | Whose::Client(_) | Whose::Asked(_) | Whose::Any => 0,
     }
@@ -68,7 +74,11 @@ impl Past for LockPast {
         let lives = match op {
             LockOp::KeepAlive(_) => Touched::writes(LIVES),
             LockOp::Revoke(_) => Touched::reads(LIVES),
-            LockOp::GrantLease | LockOp::Acquire(..) | LockOp::Release(..) => Touched::NOTHING,
+            LockOp::GrantLease
+            | LockOp::Acquire(..)
+            | LockOp::Release(..)
+            | LockOp::RecordOnce(..)
+            | LockOp::Record(..) => Touched::NOTHING,
         };
         touched.and(queues).and(lives)
     }
@@ -82,7 +92,7 @@ impl Past for LockPast {
     }
 
     fn later() -> Touched {
-        ENDS_A_LEASE
+        ENDS_A_LEASE.and(Touched::writes(MARKS | ENTRIES))
     }
 
     fn expiry(self, _: Option<LockOp>) -> Touched {

@@ -1,4 +1,4 @@
-//! etcd as a lock service, and the embedded server that speaks as it does.
+//! etcd as a lock service and as a place where effects are kept, and the embedded server that speaks as it does.
 
 mod client;
 #[cfg(feature = "lab")]
@@ -6,12 +6,15 @@ pub(super) mod driver;
 #[cfg(feature = "lab")]
 pub(super) mod embedded;
 mod independence;
+#[cfg(feature = "lab")]
+mod ledger;
 pub mod model;
 mod op;
 #[cfg(feature = "lab")]
 pub(super) mod overseer;
 #[cfg(feature = "lab")]
 mod reached;
+mod records;
 #[cfg(feature = "lab")]
 pub(crate) mod replayed;
 mod service;

@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::service::contract::{Given, Operation, Returned, another, asker_of, lane_name};
 use crate::service::{Acts, Footprint, HasIds, Ids, Item, Kind, Whose};
-use crate::terms::{AccountId, LeaseId, LockKey, OutcomeOf, Request, Token, Trouble};
+use crate::terms::{AccountId, Answer, Effect, LeaseId, LockKey, MessageId, OutcomeOf, Request, Token, Trouble};
 
-/// An operation of a lock service.
+/// An operation of etcd, as a lock service or as the place where effects are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LockOp {
     /// Asks for a lease of the experiment's length.
@@ -19,6 +19,11 @@ pub enum LockOp {
     Revoke(LeaseId),
     /// Lets a lease live as long again as when it was granted.
     KeepAlive(LeaseId),
+    /// In one transaction: if the message's key was never created, puts the key with the answer, and an entry of the ledger; else reads
+    /// the key.
+    RecordOnce(MessageId, Effect),
+    /// Puts an entry of the ledger, whatever there is already.
+    Record(MessageId, Effect),
 }
 
 const GRANT_LEASE: Kind = Kind { number: 14, name: "grant-lease", acts: Acts::LEASES };
@@ -27,14 +32,19 @@ const RELEASE: Kind = Kind { number: 16, name: "release", acts: Acts::LEAVES.and
 const REVOKE: Kind = Kind { number: 17, name: "revoke", acts: Acts::NAMES };
 
 const KEEP_ALIVE: Kind = Kind { number: 19, name: "keep-alive", acts: Acts::READS.and(Acts::NAMES) };
+const RECORD_ONCE: Kind = Kind { number: 50, name: "record-once", acts: Acts::APPLIES };
+const RECORD: Kind = Kind { number: 51, name: "record", acts: Acts::APPLIES };
 
 /// The kinds of operations.
-pub(super) const KINDS: &[Kind] = &[GRANT_LEASE, ACQUIRE, RELEASE, REVOKE, KEEP_ALIVE];
+pub(super) const KINDS: &[Kind] = &[GRANT_LEASE, ACQUIRE, RELEASE, REVOKE, KEEP_ALIVE, RECORD_ONCE, RECORD];
 
 /// The queues of the locks, by account.
 pub(super) const QUEUE: &str = "queue";
 /// Every lock queue at once: a lease that ends takes its keys out of queues that the operation cannot name.
 pub(super) const EVERY_QUEUE: Item = Item { place: "every queue", which: Whose::Any };
+/// The keys of messages, and the entries of the ledger.
+pub(super) const MARK: &str = "mark";
+pub(super) const LEDGER: &str = "ledger";
 /// The counter that gives leases their ids.
 const LEASE_COUNTER: Item = Item { place: "lease counter", which: Whose::Any };
 
@@ -42,11 +52,15 @@ fn lease_item(lease: LeaseId) -> Item {
     Item { place: "lease", which: Whose::Asked(lease.0) }
 }
 
+fn message_item(place: &'static str, message: MessageId) -> Item {
+    Item { place, which: Whose::Message(message) }
+}
+
 fn queue_item(account: AccountId) -> Item {
     Item { place: QUEUE, which: Whose::Account(account) }
 }
 
-const _: () = assert!(size_of::<LockOp>() == 16);
+const _: () = assert!(size_of::<LockOp>() == 16 && size_of::<LockResponse>() == 16);
 
 impl LockOp {
     /// Queues for a lock.
@@ -63,12 +77,30 @@ impl LockOp {
         LockOp::Release(key.account, key.lease)
     }
 
+    /// Records an effect once.
+    #[must_use]
+    #[inline]
+    pub const fn record_once(request: &Request) -> Self {
+        LockOp::RecordOnce(request.id, request.effect)
+    }
+
+    /// Records an effect, whatever there is already.
+    #[must_use]
+    #[inline]
+    pub const fn record(request: &Request) -> Self {
+        LockOp::Record(request.id, request.effect)
+    }
+
     /// The lock that it is about.
     #[must_use]
     pub const fn key(self) -> Option<LockKey> {
         match self {
             LockOp::Acquire(account, lease) | LockOp::Release(account, lease) => Some(LockKey { account, lease }),
-            LockOp::GrantLease | LockOp::Revoke(_) | LockOp::KeepAlive(_) => None,
+            LockOp::GrantLease
+            | LockOp::Revoke(_)
+            | LockOp::KeepAlive(_)
+            | LockOp::RecordOnce(..)
+            | LockOp::Record(..) => None,
         }
     }
 
@@ -77,7 +109,11 @@ impl LockOp {
     pub fn account(self) -> Option<AccountId> {
         match self {
             LockOp::Acquire(account, _) | LockOp::Release(account, _) => Some(account),
-            LockOp::GrantLease | LockOp::Revoke(_) | LockOp::KeepAlive(_) => None,
+            LockOp::GrantLease
+            | LockOp::Revoke(_)
+            | LockOp::KeepAlive(_)
+            | LockOp::RecordOnce(..)
+            | LockOp::Record(..) => None,
         }
     }
 }
@@ -91,6 +127,8 @@ impl Operation for LockOp {
             LockOp::Release(..) => &RELEASE,
             LockOp::Revoke(_) => &REVOKE,
             LockOp::KeepAlive(_) => &KEEP_ALIVE,
+            LockOp::RecordOnce(..) => &RECORD_ONCE,
+            LockOp::Record(..) => &RECORD,
         }
     }
 
@@ -102,17 +140,27 @@ impl Operation for LockOp {
             LockOp::Revoke(lease) => (vec![], vec![lease_item(lease), EVERY_QUEUE]),
             // In a model that has no clock nothing lives longer for it.
             LockOp::KeepAlive(lease) => (vec![lease_item(lease)], vec![]),
+            LockOp::RecordOnce(message, _) => {
+                (vec![], vec![message_item(MARK, message), message_item(LEDGER, message)])
+            }
+            LockOp::Record(message, _) => (vec![], vec![message_item(LEDGER, message)]),
         };
         Footprint { reads, writes }
     }
 
-    fn in_words(self, _: bool) -> String {
+    fn in_words(self, several: bool) -> String {
+        let number = |message: MessageId| if several { (message.0 + 1).to_string() } else { String::new() };
         match self {
             LockOp::GrantLease => "ask for a lease",
             LockOp::Acquire(..) => "acquire",
             LockOp::Release(..) => "release",
             LockOp::Revoke(_) => "revoke the lease",
             LockOp::KeepAlive(_) => "keep the lease alive",
+            LockOp::RecordOnce(message, _) => {
+                let number = number(message);
+                return format!("put K{number} and X{number} if K{number} is new");
+            }
+            LockOp::Record(message, _) => return format!("put X{}", number(message)),
         }
         .to_owned()
     }
@@ -123,12 +171,20 @@ impl Operation for LockOp {
             let (account, under) = rest.split_once('/')?;
             Some(LockKey { account: AccountId(account.parse().ok()?), lease: lease(under)? })
         };
+        let effect = || {
+            let (message, rest) = rest.strip_prefix('m')?.split_once(' ')?;
+            let (amount, account) = rest.split_once(" to ")?;
+            let effect = Effect { account: AccountId(account.parse().ok()?), amount: amount.parse().ok()? };
+            Some((MessageId(message.parse().ok()?), effect))
+        };
         match kind {
             "grant-lease" => Some(LockOp::GrantLease),
             "acquire" => key().map(LockOp::acquire),
             "release" => key().map(LockOp::release),
             "revoke" => lease(rest).map(LockOp::Revoke),
             "keep-alive" => lease(rest).map(LockOp::KeepAlive),
+            "record-once" => effect().map(|(message, effect)| LockOp::RecordOnce(message, effect)),
+            "record" => effect().map(|(message, effect)| LockOp::Record(message, effect)),
             _ => None,
         }
     }
@@ -143,8 +199,14 @@ impl HasIds for LockOp {
             LockOp::Release(account, lease) => LockOp::Release(account.map_ids(ids), lease.map_ids(ids)),
             LockOp::Revoke(lease) => LockOp::Revoke(lease.map_ids(ids)),
             LockOp::KeepAlive(lease) => LockOp::KeepAlive(lease.map_ids(ids)),
+            LockOp::RecordOnce(message, effect) => LockOp::RecordOnce(message.map_ids(ids), renamed(effect, ids)),
+            LockOp::Record(message, effect) => LockOp::Record(message.map_ids(ids), renamed(effect, ids)),
         }
     }
+}
+
+fn renamed(effect: Effect, ids: &mut impl Ids) -> Effect {
+    Effect { account: effect.account.map_ids(ids), ..effect }
 }
 
 impl fmt::Display for LockOp {
@@ -156,6 +218,10 @@ impl fmt::Display for LockOp {
                 write!(f, "{name} {}", LockKey { account, lease })
             }
             LockOp::Revoke(lease) | LockOp::KeepAlive(lease) => write!(f, "{name} {:x}", lease.0),
+            LockOp::RecordOnce(message, Effect { account, amount })
+            | LockOp::Record(message, Effect { account, amount }) => {
+                write!(f, "{name} m{} {amount:+} to {}", message.0, account.0)
+            }
         }
     }
 }
@@ -172,6 +238,10 @@ pub enum LockResponse {
     Granted(LeaseId),
     /// The lock is held, and this is its token.
     Held(Token),
+    /// The effect was recorded, with this answer.
+    Recorded(Answer),
+    /// The message's key was there already, with this answer.
+    Found(Answer),
 }
 
 impl Returned for LockResponse {
@@ -182,6 +252,8 @@ impl Returned for LockResponse {
             None => (text == "done").then_some(LockResponse::Done),
             Some(("lease", id)) => Some(LockResponse::Granted(LeaseId(i64::from_str_radix(id, 16).ok()?))),
             Some(("held", token)) => Some(LockResponse::Held(Token(token.parse().ok()?))),
+            Some(("recorded", answer)) => Some(LockResponse::Recorded(Answer(answer.parse().ok()?))),
+            Some(("found", answer)) => Some(LockResponse::Found(Answer(answer.parse().ok()?))),
             Some(_) => None,
         }
     }
@@ -194,6 +266,15 @@ impl Returned for LockResponse {
                 format!("lease {}{}", lane_name(lane), attempt + 1)
             }
             LockResponse::Held(token) => format!("held, token {}", token.0),
+            LockResponse::Recorded(answer) => format!("recorded {}", answer.0),
+            LockResponse::Found(answer) => format!("there: {}", answer.0),
+        }
+    }
+
+    fn changes_nothing(self) -> bool {
+        match self {
+            LockResponse::Found(_) => true,
+            LockResponse::Done | LockResponse::Granted(_) | LockResponse::Held(_) | LockResponse::Recorded(_) => false,
         }
     }
 
@@ -206,7 +287,7 @@ impl HasIds for LockResponse {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {
         match self {
-            LockResponse::Done => self,
+            LockResponse::Done | LockResponse::Recorded(_) | LockResponse::Found(_) => self,
             LockResponse::Granted(lease) => LockResponse::Granted(lease.map_ids(ids)),
             LockResponse::Held(token) => LockResponse::Held(token.map_ids(ids)),
         }
@@ -219,6 +300,8 @@ impl fmt::Display for LockResponse {
             LockResponse::Done => f.write_str("done"),
             LockResponse::Granted(lease) => write!(f, "lease {:x}", lease.0),
             LockResponse::Held(token) => write!(f, "held {}", token.0),
+            LockResponse::Recorded(answer) => write!(f, "recorded {}", answer.0),
+            LockResponse::Found(answer) => write!(f, "found {}", answer.0),
         }
     }
 }
@@ -237,4 +320,5 @@ given! {
     (): LockResponse::Done => ();
     LeaseId: LockResponse::Granted(lease) => lease;
     Token: LockResponse::Held(token) => token;
+    Answer: LockResponse::Recorded(answer) | LockResponse::Found(answer) => answer;
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use etcd_client::{Client, GetOptions, SortOrder, SortTarget};
 
 use super::driver::{EtcdOptions, client, trouble};
-use crate::service::{BackendError, Endpoint};
-use crate::terms::LeaseId;
+use super::ledger;
+use crate::service::{BackendError, Endpoint, Scope};
+use crate::terms::{Entry, LeaseId};
 
 /// How long the lock service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,6 +86,22 @@ impl EtcdOverseer {
             Ok(Err(error)) => Err(self.gone(&error)),
             Err(_elapsed) => Err(self.silent()),
         }
+    }
+
+    /// The entries of these messages' effects under a prefix.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the lock service does not answer.
+    pub async fn ledger(&mut self, prefix: &str, of: &Scope) -> Result<Vec<Entry>, BackendError> {
+        ledger::read(&mut self.client, &self.endpoint, prefix, of).await
+    }
+
+    /// Removes every key under a prefix.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the lock service does not answer.
+    pub async fn clear(&mut self, prefix: &str) -> Result<(), BackendError> {
+        ledger::clear(&mut self.client, &self.endpoint, prefix).await
     }
 
     fn gone(&self, error: &etcd_client::Error) -> BackendError {

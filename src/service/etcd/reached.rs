@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{EtcdService, replayed};
-use crate::service::reachable::{Reachable, ReplaySite};
+use crate::service::reachable::{LedgerOf, Reachable, ReplaySite};
 use crate::service::replayed::ReplayDriver;
-use crate::service::{Backend, BackendError, Backends};
+use crate::service::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
 
 impl Reachable for EtcdService {
@@ -23,5 +23,10 @@ impl Reachable for EtcdService {
 
     fn backend(backends: &Backends, _: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
         Ok(backends.lock(prefix.to_owned()))
+    }
+
+    /// It keeps a ledger for those who record effects in it.
+    fn store(backends: &Backends, _: Role, of: LedgerOf<'_>) -> Result<Option<Arc<dyn Store>>, BackendError> {
+        Ok(of.has_effects.then(|| backends.lock_ledger(of.prefix.to_owned())))
     }
 }

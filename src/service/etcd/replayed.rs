@@ -12,8 +12,8 @@ use super::op::LockOp;
 use super::overseer::EtcdOverseer;
 use crate::service::proxied::{has_met, no_proxy, stuck};
 use crate::service::replayed::{Ran, ReplayDriver};
-use crate::service::{AnyOp, Backend, BackendError, Connection, Endpoint, Outcome, Way, own};
-use crate::terms::{Delivery, LeaseId, Session};
+use crate::service::{AnyOp, Backend, BackendError, Connection, Endpoint, Outcome, Scope, Way, own};
+use crate::terms::{Delivery, Entry, LeaseId, Session};
 use crate::wire::{Landing, Wire, WireFault};
 
 /// How long a call may take that waits for nobody.
@@ -36,6 +36,8 @@ pub(crate) struct ReplayedEtcd {
     waiting: HashMap<Session, Waiting>,
     /// Leases expire by themselves instead of being revoked.
     natural_expiry: bool,
+    /// Whether an effect may have been kept there.
+    keeps_effects: bool,
 }
 
 /// A request for a lock in the queue.
@@ -77,6 +79,7 @@ impl ReplayedEtcd {
             flights: HashMap::new(),
             waiting: HashMap::new(),
             natural_expiry,
+            keeps_effects: false,
         })
     }
 
@@ -94,8 +97,9 @@ impl ReplayedEtcd {
         }
     }
 
-    fn call(&self, link: &mut EtcdLink, op: AnyOp) -> Result<Outcome, BackendError> {
-        self.runtime.block_on(link.connection.execute(op, Delivery::FIRST))
+    fn call(&mut self, link: &mut EtcdLink, op: AnyOp, by: Delivery) -> Result<Outcome, BackendError> {
+        self.keeps_effects |= op.acts().may_apply();
+        self.runtime.block_on(link.connection.execute(op, by))
     }
 }
 
@@ -104,7 +108,12 @@ impl ReplayedEtcd {
 fn is_stream(op: AnyOp) -> bool {
     match own(op) {
         LockOp::KeepAlive(_) => true,
-        LockOp::GrantLease | LockOp::Acquire(..) | LockOp::Release(..) | LockOp::Revoke(_) => false,
+        LockOp::GrantLease
+        | LockOp::Acquire(..)
+        | LockOp::Release(..)
+        | LockOp::Revoke(_)
+        | LockOp::RecordOnce(..)
+        | LockOp::Record(..) => false,
     }
 }
 
@@ -116,16 +125,16 @@ impl ReplayDriver for ReplayedEtcd {
         Ok(())
     }
 
-    fn execute(&mut self, on: Session, op: AnyOp, _: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
+    fn execute(&mut self, on: Session, op: AnyOp, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
         let mut link = self.link(on)?;
         if loses_reply && is_stream(op) {
-            self.call(&mut link, op)?;
+            self.call(&mut link, op, by)?;
             return Ok(Ran::Unheard);
         }
         if loses_reply {
             link.wire.arm(WireFault::LoseReply);
         }
-        let outcome = self.call(&mut link, op);
+        let outcome = self.call(&mut link, op, by);
         if loses_reply {
             has_met(&link.wire, "etcd", outcome)?;
             return Ok(Ran::Unheard);
@@ -138,23 +147,23 @@ impl ReplayDriver for ReplayedEtcd {
         Ok(Ran::Came(outcome))
     }
 
-    fn lose_request(&mut self, on: Session, op: AnyOp, _: Delivery) -> Result<(), BackendError> {
+    fn lose_request(&mut self, on: Session, op: AnyOp, by: Delivery) -> Result<(), BackendError> {
         let mut link = self.link(on)?;
         if is_stream(op) {
             return Ok(());
         }
         link.wire.arm(WireFault::LoseRequest);
-        let outcome = self.call(&mut link, op);
+        let outcome = self.call(&mut link, op, by);
         has_met(&link.wire, "etcd", outcome).map(drop)
     }
 
-    fn hold(&mut self, on: Session, flight: Session, op: AnyOp, _: Delivery) -> Result<(), BackendError> {
+    fn hold(&mut self, on: Session, flight: Session, op: AnyOp, by: Delivery) -> Result<(), BackendError> {
         let mut link = self.link(on)?;
         if is_stream(op) {
             return Ok(());
         }
         link.wire.arm(WireFault::Hold);
-        let outcome = self.call(&mut link, op);
+        let outcome = self.call(&mut link, op, by);
         let held = has_met(&link.wire, "etcd", outcome)?;
         self.flights.insert(flight, held.then_some(link.wire));
         Ok(())
@@ -196,10 +205,10 @@ impl ReplayDriver for ReplayedEtcd {
         }
     }
 
-    fn land(&mut self, flight: Session, op: AnyOp, _: Delivery) -> Result<Ran, BackendError> {
+    fn land(&mut self, flight: Session, op: AnyOp, by: Delivery) -> Result<Ran, BackendError> {
         if is_stream(op) {
             let mut link = self.link(flight)?;
-            self.call(&mut link, op)?;
+            self.call(&mut link, op, by)?;
             return Ok(Ran::Unheard);
         }
         let Some(wire) = self.flights.remove(&flight).flatten() else { return Ok(Ran::Unheard) };
@@ -219,6 +228,20 @@ impl ReplayDriver for ReplayedEtcd {
         self.links.remove(&on);
         self.flights.remove(&on);
         Ok(())
+    }
+
+    fn reset(&mut self, _: u32, _: u32) -> Result<(), BackendError> {
+        if !self.keeps_effects {
+            return Ok(());
+        }
+        self.runtime.block_on(self.overseer.clear(&self.prefix))
+    }
+
+    fn ledger(&mut self, of: &Scope) -> Result<Vec<Entry>, BackendError> {
+        if !self.keeps_effects {
+            return Ok(Vec::new());
+        }
+        self.runtime.block_on(self.overseer.ledger(&self.prefix, of))
     }
 
     fn victim(&self) -> Option<Outcome> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{StoreService, mariadb, postgres, sqlite};
-use crate::service::reachable::{Reachable, ReplaySite};
+use crate::service::reachable::{LedgerOf, Reachable, ReplaySite};
 use crate::service::replayed::ReplayDriver;
 use crate::service::{Backend, BackendError, Backends, Store};
 use crate::terms::{Role, StoreKind};
@@ -23,7 +23,8 @@ impl Reachable for StoreService {
         Ok(backends.store_in(role)?)
     }
 
-    fn store(backends: &Backends, role: Role) -> Result<Option<Arc<dyn Store>>, BackendError> {
+    /// A store is emptied and read also where it keeps marks alone.
+    fn store(backends: &Backends, role: Role, _: LedgerOf<'_>) -> Result<Option<Arc<dyn Store>>, BackendError> {
         backends.store_in(role).map(Some)
     }
 }

@@ -2,13 +2,14 @@
 
 use std::num::NonZeroI64;
 
-use super::LockService;
 use super::lock::{Locking, Ticket, lock_key};
+use super::{KeyRange, LockService, Put, Query, Txn, TxnCompare, TxnOp, TxnOpResult, TxnRelation, TxnTarget};
 use crate::service::contract::asker_of;
+use crate::service::etcd::records;
 use crate::service::etcd::{LockOp, LockOutcome, LockResponse};
 use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Timer, Waits};
 use crate::service::{IdKind, Ids};
-use crate::terms::{AccountId, Entry, Failure, LeaseId, Session, Token};
+use crate::terms::{AccountId, Effect, Entry, Failure, LeaseId, MessageId, Session, Token};
 
 /// The seconds that leases are asked for. The leases of an exploration end when the schedule says so.
 const TTL_S: i64 = 1;
@@ -25,11 +26,25 @@ fn held(revision: i64) -> LockOutcome {
     LockOutcome::Ok(LockResponse::Held(Token(NonZeroI64::new(revision).expect("revisions begin at 1"))))
 }
 
+/// The entry that an effect is recorded as.
+fn entry(ledger: &[Entry], message: MessageId, Effect { account, amount }: Effect, by: &Asker) -> Entry {
+    Entry {
+        role: by.role,
+        number: ledger.len() as u64 + 1,
+        message,
+        account,
+        amount: amount.into(),
+        balance: amount.into(),
+        token: None,
+        by: by.by,
+    }
+}
+
 impl Model for LockService {
     type Op = LockOp;
     type Response = LockResponse;
 
-    fn call(&mut self, _: Session, op: &LockOp, by: &Asker, _: &mut Vec<Entry>) -> Called<LockResponse> {
+    fn call(&mut self, _: Session, op: &LockOp, by: &Asker, ledger: &mut Vec<Entry>) -> Called<LockResponse> {
         match *op {
             LockOp::GrantLease => {
                 // A request that lands twice finds the lease there, and leaves it as it is.
@@ -44,6 +59,17 @@ impl Model for LockService {
             }
             LockOp::Revoke(lease) => Ok(if self.revoke(lease).is_ok() { DONE } else { EXPIRED }),
             LockOp::KeepAlive(lease) => Ok(if self.is_alive(lease) { DONE } else { EXPIRED }),
+            LockOp::RecordOnce(message, effect) => {
+                let answer = self.mark_once(message, effect);
+                if let LockResponse::Recorded(_) = answer {
+                    ledger.push(entry(ledger, message, effect, by));
+                }
+                Ok(LockOutcome::Ok(answer))
+            }
+            LockOp::Record(message, effect) => {
+                ledger.push(entry(ledger, message, effect, by));
+                Ok(LockOutcome::Ok(LockResponse::Recorded(records::answer(effect))))
+            }
         }
     }
 
@@ -81,7 +107,12 @@ impl Model for LockService {
             LockOp::Acquire(account, lease) => {
                 self.leases_ahead(&lock_name(account), lease).into_iter().map(|lease| Timer(lease.0)).collect()
             }
-            LockOp::GrantLease | LockOp::Release(..) | LockOp::Revoke(_) | LockOp::KeepAlive(_) => Vec::new(),
+            LockOp::GrantLease
+            | LockOp::Release(..)
+            | LockOp::Revoke(_)
+            | LockOp::KeepAlive(_)
+            | LockOp::RecordOnce(..)
+            | LockOp::Record(..) => Vec::new(),
         }
     }
 
@@ -107,6 +138,31 @@ impl LockService {
         match settings.lock_flaw {
             Some(flaw) => LockService::default().with_flaw(flaw),
             None => LockService::default(),
+        }
+    }
+
+    /// The transaction that records an effect once. In an exploration the ledger's entries are the explorer's, and the keys of messages
+    /// are all that a transaction can see.
+    fn mark_once(&mut self, message: MessageId, effect: Effect) -> LockResponse {
+        let key = KeyRange::key(records::mark_key(message));
+        let answer = records::answer(effect);
+        let put = Put::new(key.start.clone(), answer.0.to_string());
+        let txn = Txn {
+            compare: vec![TxnCompare {
+                keys: key.clone(),
+                relation: TxnRelation::Equal,
+                target: TxnTarget::CreateRevision(0),
+            }],
+            success: vec![TxnOp::Put(put)],
+            failure: vec![TxnOp::Range(Query { keys: key, ..Query::default() })],
+        };
+        let done = self.txn(txn).expect("keys are not empty, and one is put");
+        match done.results.first() {
+            Some(TxnOpResult::Range(read)) if !done.succeeded => {
+                let answer = read.found.first().and_then(|found| records::read_answer(&found.value));
+                LockResponse::Found(answer.expect("the key was put with its answer"))
+            }
+            _ => LockResponse::Recorded(answer),
         }
     }
 

@@ -44,6 +44,8 @@ pub enum LockModelFlaw {
     /// A waiter whose lease ended while it queued is told that it holds the lock: what etcd itself did before it looked
     /// whether the key is still there (etcd#11456; Debian's 3.4.23 still does).
     GrantsDeadWaiters,
+    /// Every comparison of a transaction holds.
+    ComparesNothing,
 }
 
 /// The state of an etcd as far as locks need it. Equal states answer equally, whatever led to them.
