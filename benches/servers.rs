@@ -58,6 +58,8 @@ async fn through_the_lab(
     hop: Hop,
 ) -> f64 {
     let handlers = connections.try_into().expect("some");
+    let mut backends = ByRole::default();
+    (backends[Role::STORE], backends[Role::LOCK]) = (Some(Arc::clone(&store) as Arc<dyn Backend>), lock);
     let setting = Setting {
         strategy: Registry::default().get(strategy).expect("it is one of the lab's"),
         level: Level::none(),
@@ -75,7 +77,7 @@ async fn through_the_lab(
         hop: HopSettings { hop, ..HopSettings::default() },
         store_kind,
         stores: vec![(Role::STORE, Arc::clone(&store))],
-        backends: ByRole([Some(store), lock, None, None]),
+        backends,
         lease: Duration::from_secs(10),
         servers: Weak::new(),
         outside: Arc::new(Outside::here(handlers)),

@@ -151,9 +151,9 @@ impl Made {
 
 /// Faults in places, as a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Faults(u64);
+pub struct Faults(u128);
 
-const _: () = assert!(FaultKind::ALL.len() * PLACES <= 64);
+const _: () = assert!(FaultKind::ALL.len() * PLACES <= 128);
 
 impl Faults {
     /// The faults of a level that operations of these kinds can meet, and that never fired. Where it was not written down which
@@ -190,7 +190,7 @@ impl Faults {
         let all = FaultKind::ALL
             .into_iter()
             .enumerate()
-            .flat_map(|(n, fault)| everywhere().map(move |leg| (1_u64 << (n * PLACES + place(leg)), (fault, leg))));
+            .flat_map(|(n, fault)| everywhere().map(move |leg| (1_u128 << (n * PLACES + place(leg)), (fault, leg))));
         all.filter(move |(bit, _)| self.0 & bit != 0).map(|(_, it)| it)
     }
 }
@@ -297,9 +297,10 @@ mod tests {
     fn every_fault_in_every_place_is_one_of_its_own() {
         let likely = Probability::new(0.1).unwrap();
         let anything = MessageFaults::all_at(likely);
-        let mut level = Level { client: anything, store: anything, lock: anything, second: anything, ..level() };
+        let mut level =
+            Level { client: anything, store: anything, lock: anything, second: anything, peer: anything, ..level() };
         level.handler = HandlerFaults::all_at(likely);
-        let every = ["apply", "acquire", "second.apply"].map(OpKind::named);
+        let every = ["apply", "acquire", "second.apply", "post"].map(OpKind::named);
         let missing = Faults::missing(&level, &made(&every), &Fired::default());
         // In the order of kinds, and of legs: the kinds are declared in this order.
         let expected: Vec<_> =

@@ -25,9 +25,9 @@ struct Use {
     is_asked_for: bool,
 }
 
-/// The roles that `--use` can name.
+/// The roles that `--use` can name. The peer is always the lab's own.
 fn roles() -> impl Iterator<Item = Role> {
-    Role::SERVERS.into_iter().filter(|role| ![Role::STORE, Role::LOCK].contains(role))
+    Role::SERVERS.into_iter().filter(|role| ![Role::STORE, Role::LOCK, Role::PEER].contains(role))
 }
 
 /// The variable that names the server of a role.
@@ -94,6 +94,7 @@ fn parse_role(name: &str) -> Result<Role, UsageError> {
             let role = role.name();
             Err(wrong(&format!("the role '{role}' has a flag of its own: write --{role} SERVICE, or --{role}-url URL")))
         }
+        Some(Role::PEER) => Err(wrong("the lab plays the role 'peer' itself: leave it out")),
         Some(role) => Ok(role),
         None => {
             let names: Vec<&str> = roles().map(Role::name).collect();

@@ -11,7 +11,7 @@ use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 24] = [
+const BUILTIN: [(&str, &str); 25] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
@@ -22,6 +22,7 @@ const BUILTIN: [(&str, &str); 24] = [
     ("windows", include_str!("../../experiments/windows.toml")),
     ("isolation", include_str!("../../experiments/isolation.toml")),
     ("two-stores", include_str!("../../experiments/two-stores.toml")),
+    ("peer", include_str!("../../experiments/peer.toml")),
     ("lock-or-transaction", include_str!("../../experiments/lock-or-transaction.toml")),
     ("forgotten-ids", include_str!("../../experiments/forgotten-ids.toml")),
     ("http", include_str!("../../experiments/http.toml")),

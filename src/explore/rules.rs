@@ -32,10 +32,10 @@ pub(crate) struct Lane {
     pub given: [u8; MAX_RANKED],
 }
 
-/// How far the bits of connections that hold something are from those of open transactions.
+/// How far the bits of connections that hold something are from those of open transactions. The hop, the last role, has neither.
 const HELD: u8 = 4;
-
-const _: () = assert!(Role::ALL.len() <= HELD as usize);
+const ROLES: u8 = (1 << HELD) - 1;
+const _: () = assert!(Role::HOP.number() <= HELD as usize && size_of::<Lane>() == 8);
 
 /// The client has its answer, or has stopped trying.
 const ENDED: u8 = 1;
@@ -91,16 +91,16 @@ impl Lane {
 
     /// Whether that is so for its connection to the service in a role.
     fn is_open(self, role: Role) -> bool {
-        (self.open | self.open >> HELD) & role.bit() != 0
+        (self.open | self.open >> HELD) & ROLES & role.bit() != 0
     }
 
     fn close(&mut self, role: Role) {
-        self.open &= !(role.bit() | role.bit() << HELD);
+        self.open &= !((role.bit() & ROLES) | role.bit() << HELD);
     }
 
     /// The roles of the services for which that is so.
     fn open_roles(self) -> impl Iterator<Item = Role> {
-        Role::in_bits(self.open | self.open >> HELD)
+        Role::in_bits((self.open | self.open >> HELD) & ROLES)
     }
 
     /// How many things its attempt has asked for.

@@ -199,6 +199,8 @@ pub struct Level {
     pub lock: MessageFaults,
     #[serde(default, skip_serializing_if = "MessageFaults::are_none")]
     pub second: MessageFaults,
+    #[serde(default, skip_serializing_if = "MessageFaults::are_none")]
+    pub peer: MessageFaults,
     #[serde(default)]
     pub handler: HandlerFaults,
     /// How long a delayed message takes longer.
@@ -246,6 +248,7 @@ impl Level {
             store: MessageFaults::default(),
             lock: MessageFaults::default(),
             second: MessageFaults::default(),
+            peer: MessageFaults::default(),
             handler: HandlerFaults::default(),
             delay_ms: Self::default_delay(),
             late_ms: Self::default_late(),
@@ -262,7 +265,7 @@ impl Level {
     pub fn on(&self, leg: Leg) -> &MessageFaults {
         match leg {
             Leg::Client => &self.client,
-            Leg::Service(role) => ByRole([&self.store, &self.lock, &self.second, &self.client])[role],
+            Leg::Service(role) => ByRole([&self.store, &self.lock, &self.second, &self.peer, &self.client])[role],
         }
     }
 

@@ -1,9 +1,10 @@
 //! The backends of a run: a store, and a lock service and more stores for the strategies that need them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::more_stores::{FirstServer, MoreStores, WantedStore};
+use super::peer::backend::PeerBackend;
 use super::provision::{self, EtcdShape, Relay, Source, Started};
 use super::{
     Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, MariadbStore,
@@ -82,6 +83,8 @@ pub struct Backends {
     store_kind: StoreKind,
     store: Arc<dyn Store>,
     more_stores: MoreStores,
+    /// Started when somebody asks for it.
+    peer: OnceLock<Result<PeerBackend, BackendError>>,
     lock_kind: LockKind,
     /// Where handlers reach the lock service.
     endpoints: Vec<Endpoint>,
@@ -155,6 +158,7 @@ impl Backends {
             store_kind: wanted.store,
             store,
             more_stores,
+            peer: OnceLock::new(),
             lock_kind: if wanted.with_etcd() { LockKind::Etcd } else { LockKind::Embedded },
             endpoints: lock.endpoints,
             own_endpoints: lock.own_endpoints,
@@ -181,6 +185,7 @@ impl Backends {
             store_kind,
             store,
             more_stores: MoreStores::default(),
+            peer: OnceLock::new(),
             lock_kind: LockKind::Embedded,
             endpoints: vec![lock_server.endpoint()],
             own_endpoints: vec![lock_server.endpoint()],
@@ -208,6 +213,14 @@ impl Backends {
         let etcd = options(&self.endpoints, self.lease_ttl_s, self.timeout, prefix);
         let etcd = EtcdBackend::new(EtcdOptions { keep_alive: self.keep_alive, ..etcd });
         Arc::new(etcd.expect("there is an endpoint"))
+    }
+
+    /// The run's peer, started when it is asked for first. To be called on a tokio runtime that lives as long as this.
+    ///
+    /// # Errors
+    /// [`BackendError`] if it cannot be started.
+    pub(crate) fn peer(&self) -> Result<Arc<PeerBackend>, BackendError> {
+        self.peer.get_or_init(|| PeerBackend::start(self.timeout)).clone().map(Arc::new)
     }
 
     /// The ledger of the effects that a strategy keeps in the lock service under a prefix, as the lab reaches it.

@@ -28,6 +28,7 @@ pub mod modelled;
 mod more_stores;
 #[cfg(feature = "lab")]
 mod password;
+pub mod peer;
 #[cfg(feature = "lab")]
 pub mod provision;
 #[cfg(feature = "lab")]

@@ -3,6 +3,7 @@
 //! Invariant: no strategy knows which driver runs it, and no driver names a strategy.
 
 mod act_then_mark;
+mod act_then_mark_peer;
 mod act_then_mark_two_stores;
 mod actor;
 mod advisory_lock;
@@ -15,6 +16,7 @@ mod check_then_act_transaction;
 mod claim;
 mod claim_lease;
 mod claim_then_act;
+mod claim_then_act_peer;
 mod claim_then_act_two_stores;
 mod conditional_put;
 mod dedup_table;
@@ -36,6 +38,7 @@ mod etcd_transaction;
 mod high_water_mark;
 mod hop;
 mod idempotency_key;
+mod idempotency_key_peer;
 mod name;
 mod need;
 mod post;
@@ -45,6 +48,7 @@ mod resident;
 mod row_lock;
 mod sequence_number;
 mod session_advisory_lock;
+mod transfer_peer;
 mod transfer_two_stores;
 mod transfer_two_stores_keyed;
 
@@ -164,9 +168,10 @@ pub trait Strategy: Send + Sync {
         self.needs().iter().any(|need| need.role == Role::LOCK)
     }
 
-    /// Whether it needs a store besides the first.
+    /// Whether it needs a store besides the first, or a peer, which is one.
     fn needs_another_store(&self) -> bool {
-        self.needs().iter().any(|need| need.service == ServiceKind::Store && need.role != Role::STORE)
+        let is_another = |need: &Need| need.service == ServiceKind::Store && need.role != Role::STORE;
+        self.needs().iter().any(|need| is_another(need) || need.service == ServiceKind::Peer)
     }
 
     /// Whether anything of it ends by itself after a time: the lease of a lock, or an id that was taken for a time.

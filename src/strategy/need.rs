@@ -60,6 +60,8 @@ impl Need {
     /// A second store. A strategy that keeps effects there says so in
     /// [`effects_in`](crate::strategy::Strategy::effects_in).
     pub const SECOND_STORE: Need = Need { role: Role::SECOND, service: ServiceKind::Store };
+    /// A peer over HTTP, which keeps a ledger of its own.
+    pub const PEER: Need = Need { role: Role::PEER, service: ServiceKind::Peer };
     /// The hop between client and handler. Strategies do not ask for it: [`WithHop`](crate::strategy::WithHop) does.
     pub const HOP: Need = Need { role: Role::HOP, service: ServiceKind::Hop };
     /// A lock service.

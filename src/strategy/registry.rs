@@ -62,6 +62,10 @@ impl Default for Registry {
         registry.register(super::transfer_two_stores::TransferTwoStores);
         registry.register(super::transfer_two_stores_keyed::TransferTwoStoresKeyed);
         registry.register(super::etcd_transaction::EtcdTransaction);
+        registry.register(super::claim_then_act_peer::ClaimThenActPeer);
+        registry.register(super::act_then_mark_peer::ActThenMarkPeer);
+        registry.register(super::transfer_peer::TransferPeer);
+        registry.register(super::idempotency_key_peer::IdempotencyKeyPeer);
         registry
     }
 }

@@ -5,10 +5,11 @@
 pub struct Role(u8);
 
 /// Every role by number: its name, and what its service is called in sentences and diagrams.
-const NAMES: [(&str, &str); 4] = [
+const NAMES: [(&str, &str); 5] = [
     ("store", "store"),
     ("lock", "lock service"),
     ("second", "second store"),
+    ("peer", "peer"),
     ("hop", "hop between client and handler"),
 ];
 
@@ -29,14 +30,16 @@ impl Role {
     pub const LOCK: Role = Role(1);
     /// A second store, or whatever else a strategy needs beside the first.
     pub const SECOND: Role = Role(2);
+    /// A remote service over HTTP.
+    pub const PEER: Role = Role(3);
     /// The hop between client and handler, where it is a real one. No server plays it: whoever lists servers leaves it out.
-    pub const HOP: Role = Role(3);
+    pub const HOP: Role = Role(4);
 
     /// Every role, in the order of their numbers.
-    pub const ALL: [Role; NAMES.len()] = [Role::STORE, Role::LOCK, Role::SECOND, Role::HOP];
+    pub const ALL: [Role; NAMES.len()] = [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER, Role::HOP];
 
     /// The roles that servers play: every one but the hop, which is the last.
-    pub const SERVERS: [Role; NAMES.len() - 1] = [Role::STORE, Role::LOCK, Role::SECOND];
+    pub const SERVERS: [Role; NAMES.len() - 1] = [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER];
 
     /// Its number: below the number of roles.
     #[must_use]

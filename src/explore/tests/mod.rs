@@ -7,6 +7,7 @@ mod effects_in_etcd;
 mod engines;
 mod hop;
 mod minimal;
+mod peer;
 mod residents;
 mod strangers;
 mod traces;

@@ -64,7 +64,7 @@ pub enum LiftError {
     #[error("the strategy has actors, and a history does not say which operations are theirs")]
     HasActors,
     #[error(
-        "the strategy has a second store, and lifting knows one: `oncelab explore` gives the shortest schedule for each of its violations"
+        "the strategy has a second store, or a peer, and lifting knows one store: `oncelab explore` gives the shortest schedule for each of its violations"
     )]
     SeveralStores,
     #[error("the message has no operation")]
