@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::hop::HopOption;
 use super::progress::Spinner;
 use super::servers::Real;
-use super::{UsageError, explore_json, explore_output, legend, output};
+use super::{UsageError, explore_bound, explore_json, explore_output, legend, output};
 use crate::exit;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
@@ -318,7 +318,7 @@ impl Explore {
                 let again = output::here(&self.command(strategy.name(), &schedule));
                 let really = output::here(&self.really(strategy, &schedule, self.lanes));
                 let (diagram, told) = (report::to_diagram(&story), story.as_text());
-                let model = explore_output::stands_in(bound.store)
+                let model = explore_bound::stands_in(bound.store)
                     .map_or(String::new(), |it| output::wrap(&format!("The model is {it}")) + "\n\n");
                 format!(
                     "\n{diagram}\n{model}{told}{}\nagain:  {again}\nreally: {really}\n",
@@ -396,7 +396,7 @@ impl Explore {
         }
         options.push_str(if self.reaper { " --reaper" } else { "" });
         options.push_str(self.hop.option());
-        options.push_str(explore_output::model_option(self.store_model.profile()));
+        options.push_str(explore_bound::model_option(self.store_model.profile()));
         format!("oncelab explore {strategy}{options} --schedule \"{schedule}\"")
     }
 
@@ -434,7 +434,7 @@ fn verdict_of(exploration: &Exploration, strategy: &dyn Strategy) -> u8 {
     let claim = exploration.bound.claim_of(strategy);
     if !exploration.broken_promises(&claim).is_empty() {
         exit::BROKEN
-    } else if exploration.census.complete && speaks_for(strategy, exploration.bound.store) {
+    } else if exploration.census.is_whole() && speaks_for(strategy, exploration.bound.store) {
         exit::MET
     } else {
         exit::INCONCLUSIVE

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::explore::count;
-use super::explore_output::{Found, millis, not_tried, share};
+use super::explore_bound::not_tried;
+use super::explore_output::{Found, millis, share};
 use crate::exit;
 use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked};
 use crate::lab::Both;
@@ -23,6 +24,7 @@ pub(super) fn as_json(exploration: &Exploration, claim: &Claim, classes: Option<
         "strategy": exploration.strategy,
         "bound": bound_as_json(bound),
         "complete": census.complete,
+        "waits_not_modelled": census.waits_unmodelled.map(|kind| kind.name()),
         "causes_complete": exploration.causes.as_ref().map(|causes| causes.complete),
         "not_tried": not_tried(&exploration.asked),
         "schedules": count(census.schedules),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::explore_bound::{another_claim, kinds, not_tried, stands_in, waits_unmodelled};
 use super::output;
 use crate::check::Finding;
 use crate::exit;
@@ -11,7 +12,7 @@ use crate::lab::{Both, speaks_for};
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Strategy, WithHop};
-use crate::terms::{Cause, Profile, Retries, Violation};
+use crate::terms::{Cause, Retries, Violation};
 
 const WIDTH: usize = 80;
 
@@ -40,71 +41,6 @@ pub(super) fn took(elapsed: Duration) -> String {
         format!("{:.1} ms", millis(elapsed))
     } else {
         format!("{:.1} s", elapsed.as_secs_f64())
-    }
-}
-
-/// The faults of a bound, in words.
-pub(super) fn kinds(bound: &Bound) -> String {
-    use crate::explore::Fate;
-    let name = |fate| match fate {
-        Fate::RequestLost => Some("lost requests"),
-        Fate::ReplyLost => Some("lost replies"),
-        Fate::TimesOut => Some("late landings"),
-        Fate::Crashes => Some("crashes"),
-        Fate::Expires => Some("expired leases"),
-        Fate::Arrives | Fate::Lands | Fate::Queues => None,
-    };
-    let repeats = bound.kinds.has_repeats().then_some("repeats on the way");
-    bound.kinds.iter().filter_map(name).chain(repeats).collect::<Vec<_>>().join(", ")
-}
-
-/// The dimensions that were gone through no further than this, each with the flag that goes further. "None" is said of what was
-/// gone through.
-pub(super) fn not_tried(bound: &Bound) -> String {
-    let some = |n: u8, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
-    let limits = [
-        (some(bound.requesting(), "lane", "lanes"), "--lanes"),
-        (some(bound.retries, "retry a lane", "retries a lane"), "--retries"),
-        (some(bound.faults, "fault", "faults"), "--faults"),
-        (some(bound.requests.max(1), "request", "requests"), "--requests"),
-    ];
-    let limits: Vec<String> = limits.into_iter().map(|(what, flag)| format!("{what} ({flag})")).collect();
-    let late = if bound.kinds.contains(crate::explore::Fate::TimesOut) { "" } else { "; no late landings (--late)" };
-    let forgotten = if bound.reaps { "" } else { " ids that are forgotten (--reaper)," };
-    format!(
-        "Not tried: more than {}{late}; other accounts,{forgotten} and a statement that waits half done.",
-        limits.join(", ")
-    )
-}
-
-/// What is explored where a store has no model of its own; nothing where it has one.
-pub(super) fn stands_in(profile: Profile) -> Option<String> {
-    match profile {
-        Profile::Sqlite | Profile::Postgres => None,
-        Profile::Mariadb => Some(
-            "PostgreSQL's, at the level that each transaction asks for, since there is none of MariaDB. At READ COMMITTED they \
-             agree. At REPEATABLE READ MariaDB lets a transaction write over what was committed since its snapshot, and PostgreSQL \
-             does not: --on-real --store mariadb searches on MariaDB itself."
-                .to_owned(),
-        ),
-    }
-}
-
-/// What is said of a strategy that claims something else of the store than of the one whose model stands in for it.
-fn another_claim(profile: Profile) -> String {
-    let (store, model) = (profile.store().name(), profile.modelled_as().name());
-    format!(
-        "Nothing is shown: its claim on {store} is another than on {model}, whose model this is. Search on {store} itself: --on-real \
-         --store {store}"
-    )
-}
-
-/// The option that asks for a model which is not the default.
-pub(super) fn model_option(profile: Profile) -> &'static str {
-    match profile {
-        Profile::Sqlite => " --store-model sqlite",
-        Profile::Postgres => "",
-        Profile::Mariadb => " --store-model mariadb",
     }
 }
 
@@ -148,6 +84,9 @@ pub(super) fn as_text(
             "interrupted: these are partial figures"
         };
         say("", why);
+    }
+    if let Some(kind) = census.waits_unmodelled {
+        say("", &format!("? {}", waits_unmodelled(kind)));
     }
     out.push('\n');
     if census.violations.is_empty() {
@@ -297,6 +236,9 @@ fn judgement(exploration: &Exploration, strategy: &dyn Strategy, claim: &Claim) 
         return output::wrap(&another_claim(exploration.bound.store)) + "\n";
     }
     let found: Vec<Violation> = exploration.census.violations.keys().copied().collect();
+    if found.is_empty() && exploration.census.waits_unmodelled.is_some() {
+        return "Nothing is shown: a server can do more than these schedules.\n".to_owned();
+    }
     let text = match (found.is_empty(), exploration.census.complete) {
         (true, true) => "Nothing within this bound breaks a promise.",
         (false, _) if found.iter().all(|violation| !claim.counts(*violation)) => {
@@ -325,7 +267,7 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> S
         elapsed += row.both().map(|exploration| exploration.elapsed).sum::<Duration>();
         let claim = bound.claim_of(strategy.as_ref());
         let code = row.verdict(strategy.as_ref());
-        let is_silent = code == exit::INCONCLUSIVE && !speaks_for(strategy.as_ref(), bound.store);
+        let is_silent = why_silent(strategy.as_ref(), row).is_some();
         is_denied |= code != exit::MET && !is_silent;
         let mark = match code {
             exit::MET => "",
@@ -380,7 +322,7 @@ fn fewest(row: &Both, claim: &Claim) -> Vec<String> {
         }
     }
     if parts.iter().all(|part| part.starts_with('(')) {
-        let complete = row.both().all(|exploration| exploration.census.complete);
+        let complete = row.both().all(|exploration| exploration.census.is_whole());
         parts.insert(0, if complete { "none".to_owned() } else { "none so far".to_owned() });
     }
     parts
@@ -395,12 +337,22 @@ fn short(n: u128) -> String {
     format!("{}.{}e{}", &digits[..1], &digits[1..3], digits.len() - 1)
 }
 
+/// Why nothing is shown of a strategy although every schedule was tried; nothing if something is shown.
+fn why_silent(strategy: &dyn Strategy, row: &Both) -> Option<String> {
+    let is_decided = row.verdict(strategy) != exit::INCONCLUSIVE;
+    if is_decided || row.both().any(|exploration| !exploration.census.complete) {
+        return None;
+    }
+    let profile = row.one.bound.store;
+    let another = || (!speaks_for(strategy, profile)).then(|| another_claim(profile));
+    row.both().find_map(|exploration| exploration.census.waits_unmodelled).map(waits_unmodelled).or_else(another)
+}
+
 fn note(strategy: &dyn Strategy, row: &Both, claim: &Claim) -> String {
     let mut out = String::new();
     let explorations: Vec<&Exploration> = row.both().collect();
-    if !speaks_for(strategy, row.one.bound.store) {
-        let text = format!("? {}: {}", strategy.name(), another_claim(row.one.bound.store));
-        return output::wrap(&text) + "\n";
+    if let Some(why) = why_silent(strategy, row) {
+        return output::wrap(&format!("? {}: {why}", strategy.name())) + "\n";
     }
     let mut say = |text: String| out.push_str(&(output::wrap(&format!("! {}: {text}", strategy.name())) + "\n"));
     for exploration in &explorations {

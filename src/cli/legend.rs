@@ -11,7 +11,7 @@ Tokens of a schedule, here for lane a; a blank stands between two tokens:
   a+   the request that timed out reaches the backend
   ax   the handler (the server worker of the lane) crashes, and its client retries
   a*   a time runs out: a lease expires, or a message id is free again
-  a&   a request for a lock begins to wait in the queue (in replays only)
+  a&   an operation begins and waits; the next step of a takes its answer
 ";
 
 const HOP: &str = "\

@@ -7,6 +7,7 @@ mod conform;
 mod evidence;
 mod evidence_row;
 mod explore;
+mod explore_bound;
 mod explore_json;
 mod explore_output;
 mod fault;

@@ -135,7 +135,15 @@ impl Bound {
         if self.copies > 0 || self.actors > 0 || self.residents > 0 {
             return self;
         }
-        self.with_copies_for(strategy).with_actors_of(strategy).with_residents_of(strategy)
+        self.with_copies_for(strategy).with_actors_of(strategy).with_residents_of(strategy).with_waits_of(strategy)
+    }
+
+    /// With steps at which a statement begins and waits, where that makes a difference.
+    fn with_waits_of(self, strategy: &dyn Strategy) -> Self {
+        match strategy.waits_with_snapshot() {
+            true => Bound { kinds: self.kinds.with(Fate::Queues), ..self },
+            false => self,
+        }
     }
 
     /// With the lanes of what works for the system, behind the others.
@@ -178,6 +186,13 @@ impl Bound {
         let sent = whole.requesting() - whole.copies;
         let lanes = |copies: u8| (sent + copies) * whole.stride() + whole.residents;
         (0..=whole.copies).map(|copies| Bound { lanes: lanes(copies), copies, ..whole }).collect()
+    }
+
+    /// What can happen to the step of a lane, faults and all, in the order in which it is tried.
+    #[inline]
+    pub(super) fn fates(&self) -> impl Iterator<Item = Fate> + use<> {
+        let waits = self.kinds.contains(Fate::Queues).then_some(Fate::Queues);
+        Fate::ALL.into_iter().chain(waits)
     }
 
     /// Whether a lane has a client, who hears what becomes of it.

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use crate::strategy::Strategy;
 use crate::terms::Violation;
+use crate::world::OpKind;
 
 use super::bound::{Bound, MAX_LANES};
 use super::limits::{EVERY, Limits, Watch};
@@ -32,6 +33,9 @@ pub struct Census {
     pub complete: bool,
     /// The places in which the strategy can stand.
     pub places: usize,
+    /// An operation, if there is one, that waits after it has taken a snapshot: a server goes on with that snapshot after the wait, and
+    /// the model takes a newer one. What happens then is not among the schedules.
+    pub waits_unmodelled: Option<OpKind>,
     /// It was stopped because the memory that it may use was used up.
     pub out_of_memory: bool,
 }
@@ -114,11 +118,28 @@ impl Census {
         self.complete &= part.complete;
         self.places = self.places.max(part.places);
         self.out_of_memory |= part.out_of_memory;
+        self.waits_unmodelled = self.waits_unmodelled.or(part.waits_unmodelled);
+    }
+
+    /// Whether it says of every schedule within the bound what a server does: nothing is missing, and nothing waits in a way that the
+    /// model does not know.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.complete && self.waits_unmodelled.is_none()
     }
 }
 
 /// Counts; nothing if the engine takes tokens not to matter and they do.
 fn count(engine: &mut StateGraph<'_>, limits: Limits, watch: &mut dyn Watch) -> Result<Option<Census>, ExploreError> {
+    let counted = count_states(engine, limits, watch)?;
+    Ok(counted.map(|census| Census { waits_unmodelled: engine.memo.waits_unmodelled, ..census }))
+}
+
+fn count_states(
+    engine: &mut StateGraph<'_>,
+    limits: Limits,
+    watch: &mut dyn Watch,
+) -> Result<Option<Census>, ExploreError> {
     let mut census = Census::default();
     let mut links: Vec<Predecessor> = Vec::new();
     let mut waiting: BTreeMap<u32, FxHashMap<State, Arrival>> = BTreeMap::new();
@@ -250,7 +271,9 @@ fn go_on(
             (false, true, false) => &[Fate::Arrives, Fate::Lands],
             (false, _, true) => &Fate::ALL,
         };
-        for fate in fates {
+        let waits = [Fate::Queues];
+        let may_wait = !before.is_ended() && engine.bound.kinds.contains(Fate::Queues);
+        for fate in fates.iter().chain(waits.iter().filter(|_| may_wait)) {
             let step = Step { lane, fate: *fate };
             if engine.make(state, step)? {
                 moves |= !fate.is_fault();

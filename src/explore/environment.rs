@@ -37,8 +37,8 @@ pub(crate) trait Environment {
     fn fire(&mut self, role: Role, timer: Timer);
     /// Everything has settled, and every timer has run out that nobody waits for.
     fn settle(&mut self);
-    /// Queues for what others hold; false, and nothing has changed, if it would not have to wait.
-    fn queue(&mut self, _on: Session, _op: Op) -> bool {
+    /// Begins an operation that has to wait for what others hold; false, and nothing has changed, if it does not begin before its wait.
+    fn queue(&mut self, _on: Session, _op: Op, _by: Asker) -> bool {
         false
     }
     /// What a request that is queued has come to.

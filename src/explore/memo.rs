@@ -13,8 +13,8 @@ use crate::service::contract::{asked_id, asker_of};
 use crate::service::modelled::{Asker, Holder, Model, Timer, Waits};
 use crate::service::{AnyModel, HasIds, IdKind};
 use crate::strategy::Need;
-use crate::terms::{ByRole, Delivery, Entry, Request, Role, Session};
-use crate::world::{Acts, AnyOp, Op, Outcome};
+use crate::terms::{ByRole, Delivery, Entry, Request, Role, Session, Sessions};
+use crate::world::{Acts, AnyOp, Op, OpKind, Outcome};
 
 use super::Flaws;
 use super::bound::Bound;
@@ -22,6 +22,7 @@ use super::environment::{Environment, Flight};
 use super::model_environment::models;
 use super::observations::{Seen, SeenEffect, Sight};
 use super::rules::message;
+use super::schedule::Fate;
 
 /// What comes of what is no operation.
 const NOTHING_HEARD: Outcome = Outcome::Unknown;
@@ -44,6 +45,9 @@ struct ServiceCall {
 enum CallKind {
     /// An operation, with the id that whatever it makes will bear.
     Op(AnyOp, i64),
+    /// An operation that begins and waits.
+    Queue(AnyOp),
+    TakeTurn,
     Cut,
     Victim,
     MoveTo(Session),
@@ -71,6 +75,8 @@ pub(super) struct Memo {
     pub tokens: bool,
     /// An operation with a ranked id was made although they do not matter: the exploration must begin again.
     pub tokens_needed: bool,
+    /// An operation that a server lets wait with a snapshot of its own, if one was made: what follows is not modelled.
+    pub waits_unmodelled: Option<OpKind>,
     /// The states of services, in whatever role.
     states: Numbered<AnyModel>,
     /// The combinations of states; the first one is the beginning.
@@ -112,6 +118,7 @@ impl Memo {
             flaws,
             tokens,
             tokens_needed: false,
+            waits_unmodelled: None,
             states,
             services: [beginning].into_iter().collect(),
             flights: [Vec::new()].into_iter().collect(),
@@ -234,8 +241,16 @@ impl Memo {
                     self.ahead.push(after.timers_ahead(op));
                     ahead = last_place(&self.ahead);
                 }
+                if matches!(outcome, Err(Waits::WithSnapshot(_))) && !self.bound.kinds.contains(Fate::Queues) {
+                    self.waits_unmodelled.get_or_insert(Op { role: call.role, of: op }.kind());
+                }
                 outcome.map(|outcome| self.without_ranks(outcome))
             }
+            CallKind::Queue(op) => {
+                let by = Asker { by: Delivery::FIRST, role: call.role, id: 0 };
+                if after.queue(call.on, op, &by) { Ok(NOTHING_HEARD) } else { Err(Waits::For(Sessions::NONE)) }
+            }
+            CallKind::TakeTurn => after.take_turn(call.on).map(|outcome| self.without_ranks(outcome)),
             CallKind::Victim => Ok(after.victim(call.on)),
             CallKind::Cut => {
                 after.cut(call.on);
@@ -412,6 +427,18 @@ impl Environment for Cursor<'_> {
                 self.make(role, Session(0), CallKind::Settle);
             }
         }
+    }
+
+    fn queue(&mut self, on: Session, op: Op, _: Asker) -> bool {
+        let step = self.memo.step(self.at.services, ServiceCall { role: op.role, on, what: CallKind::Queue(op.of) });
+        self.at.services = step.next;
+        step.outcome.is_ok()
+    }
+
+    fn take_turn(&mut self, on: Session, op: Op) -> Result<Outcome, Waits> {
+        let step = self.memo.step(self.at.services, ServiceCall { role: op.role, on, what: CallKind::TakeTurn });
+        self.at.services = step.next;
+        step.outcome
     }
 
     fn forgets_landings(&self) -> bool {

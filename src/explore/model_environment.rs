@@ -110,8 +110,8 @@ impl Environment for ModelEnvironment {
         }
     }
 
-    fn queue(&mut self, on: Session, op: Op) -> bool {
-        self.of(op.role).queue(on, op.of)
+    fn queue(&mut self, on: Session, op: Op, by: Asker) -> bool {
+        self.of(op.role).queue(on, op.of, &by)
     }
 
     fn take_turn(&mut self, on: Session, op: Op) -> Result<Outcome, Waits> {

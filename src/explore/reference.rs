@@ -28,7 +28,9 @@ const FAULTS: [Fate; 5] = [Fate::RequestLost, Fate::ReplyLost, Fate::TimesOut, F
 /// The ways that there can be at a fork.
 struct Ways {
     lanes: u8,
-    /// First the lanes go on, then what is in flight lands, then faults happen.
+    /// How many of them are no faults.
+    moves: u8,
+    /// First the lanes go on, then what is in flight lands, then what has to wait begins, then faults happen.
     steps: Vec<Step>,
 }
 
@@ -37,11 +39,14 @@ impl Ways {
         let all = |fate| (0..bound.lanes).map(move |lane| Step { lane, fate });
         let faults = (0..bound.lanes).flat_map(|lane| FAULTS.map(|fate| Step { lane, fate }));
         let faults = faults.filter(|_| bound.faults > 0);
-        Ways { lanes: bound.lanes, steps: all(Fate::Arrives).chain(all(Fate::Lands)).chain(faults).collect() }
+        let waits = all(Fate::Queues).filter(|_| bound.kinds.contains(Fate::Queues));
+        let moves: Vec<Step> = all(Fate::Arrives).chain(all(Fate::Lands)).chain(waits).collect();
+        let count = u8::try_from(moves.len()).expect("three for each lane at the most");
+        Ways { lanes: bound.lanes, moves: count, steps: moves.into_iter().chain(faults).collect() }
     }
 
     fn len(&self) -> u8 {
-        u8::try_from(self.steps.len()).expect("six lanes and seven fates at the most")
+        u8::try_from(self.steps.len()).expect("six lanes and eight fates at the most")
     }
 
     /// The ways for which there is something that could be done, whether or not it has to wait.
@@ -68,7 +73,7 @@ fn choose(
     (start, known): (u8, Option<Fork>),
     of: &Ways,
 ) -> Result<Option<(Fork, Step)>, ExploreError> {
-    let (lanes, ways) = (of.lanes, of.len());
+    let (lanes, moves, ways) = (of.lanes, of.moves, of.len());
     let may_be_open = known.map_or_else(|| of.may_be_open(execution), |fork| fork.may_be_open);
     let mut first_of = |among: Range<u8>, stuck: bool| {
         for way in among {
@@ -83,17 +88,17 @@ fn choose(
         Ok::<_, ExploreError>(None)
     };
     if let Some(Fork { stuck, .. }) = known {
-        let moves = if stuck { lanes } else { 2 * lanes };
-        let taken = first_of(start..moves.max(start), stuck)?;
-        return if taken.is_some() { Ok(taken) } else { first_of(start.max(2 * lanes)..ways, stuck) };
+        let tried = if stuck { lanes } else { moves };
+        let taken = first_of(start..tried.max(start), stuck)?;
+        return if taken.is_some() { Ok(taken) } else { first_of(start.max(moves)..ways, stuck) };
     }
-    let taken = first_of(0..2 * lanes, false)?;
+    let taken = first_of(0..moves, false)?;
     if taken.is_some() {
         return Ok(taken);
     }
     // No lane goes on and nothing lands: then they give way.
     let taken = first_of(0..lanes, true)?;
-    if taken.is_some() { Ok(taken) } else { first_of(2 * lanes..ways, true) }
+    if taken.is_some() { Ok(taken) } else { first_of(moves..ways, true) }
 }
 
 /// Executes every schedule within the executor's bound, depth first, and hands each to `visit` before it is settled, with its

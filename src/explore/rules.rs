@@ -43,7 +43,7 @@ const ENDED: u8 = 1;
 const INSIDE: u8 = 2;
 /// The strategy was given something that has a timer.
 const LEASED: u8 = 4;
-/// Its request waits in a queue.
+/// Its operation has begun, and waits.
 const QUEUED: u8 = 8;
 /// A handler is at work on a request that landed after its client had gone: nobody hears what becomes of it.
 const UNHEARD: u8 = 16;
@@ -148,7 +148,7 @@ pub(crate) enum StepEffect {
     Crashed,
     /// A timer has run out.
     Expired { role: Role, timer: Timer },
-    /// The strategy's operation waits in a queue.
+    /// The strategy's operation has begun, and waits.
     Queued,
     /// A request in flight has landed. In a box, since it is rare and large.
     Landed(Box<(Flight, Outcome)>),
@@ -196,11 +196,12 @@ impl<S: Environment> Rules<'_, S> {
         effect
     }
 
-    /// Sends a request that must wait for others in a queue.
+    /// Begins an operation that must wait for others.
     fn queue(&mut self, lane: u8, local: Op) -> Result<StepEffect, Blocked> {
-        let may_be = self.bound.kinds.contains(Fate::Queues) && !self.lanes[usize::from(lane)].has(QUEUED);
-        let op = self.globally(lane, local);
-        if !may_be || !op.acts().any(Acts::QUEUES) || !self.environment.queue(Session(lane), op) {
+        let me = self.lanes[usize::from(lane)];
+        let may_be = self.bound.kinds.contains(Fate::Queues) && !me.has(QUEUED);
+        let by = self.asker(local.role, lane, me.attempt, 0);
+        if !may_be || !self.environment.queue(Session(lane), self.globally(lane, local), by) {
             return Err(Blocked::Disabled);
         }
         self.lanes[usize::from(lane)].set(QUEUED, true);
@@ -291,7 +292,7 @@ impl<S: Environment> Rules<'_, S> {
         if acts.any(Acts::LEASES) && asked >= MAX_ASKED - 1 {
             return Err(Blocked::TooMany("asks for more than 7 leases in one delivery"));
         }
-        let outcome = if acts.any(Acts::QUEUES) && self.lanes[usize::from(lane)].has(QUEUED) {
+        let outcome = if self.lanes[usize::from(lane)].has(QUEUED) {
             let outcome = self.environment.take_turn(Session(lane), *op).map_err(|_| Blocked::Waits)?;
             self.lanes[usize::from(lane)].set(QUEUED, false);
             outcome
@@ -318,7 +319,7 @@ impl<S: Environment> Rules<'_, S> {
     fn carry_out(&mut self, on: Session, by: Asker, op: &Op) -> Result<Outcome, Blocked> {
         match self.environment.call(on, op, by) {
             Ok(outcome) => Ok(outcome),
-            Err(Waits::For(_)) => Err(Blocked::Waits),
+            Err(Waits::For(_) | Waits::WithSnapshot(_)) => Err(Blocked::Waits),
             Err(Waits::ForTimers) => self.wait_for_timers(on, by, *op),
         }
     }
@@ -442,6 +443,7 @@ impl<S: Environment> Rules<'_, S> {
     /// becomes the victim of a deadlock. A request in flight that waits for another one is such a victim too.
     pub fn give_way(&mut self, lane: u8, pending: Option<Op>) -> Option<StepEffect> {
         if let Some(op) = pending {
+            self.lanes[usize::from(lane)].set(QUEUED, false);
             return Some(StepEffect::Made { learns: self.environment.victim(op.role, Session(lane)) });
         }
         let at = self.environment.flights().iter().position(|flight| flight.lane == lane)?;

@@ -21,8 +21,9 @@ pub enum Fate {
     Crashes,
     /// The lease that the lane holds expires.
     Expires,
-    /// The request for a lock that others hold is sent, and waits in the lock service's queue. What comes of it, the lane's next
-    /// step tells. An exploration does not go through these steps; a schedule that is written down may have them.
+    /// The operation begins and must wait: for a lock that others hold, in the lock service's queue, or for another transaction, with a
+    /// snapshot that is taken before the wait. What comes of it, the lane's next step tells. An exploration goes through these steps
+    /// where the strategy has such snapshots; a schedule that is written down may have them.
     Queues,
 }
 

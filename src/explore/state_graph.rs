@@ -209,7 +209,7 @@ impl<'s> StateGraph<'s> {
             if ended && !in_flight {
                 continue;
             }
-            for fate in Fate::ALL {
+            for fate in self.bound.fates() {
                 if fate.is_fault() && (ended || state.faults >= self.bound.faults || !self.bound.kinds.contains(fate))
                     || fate == Fate::Lands && !in_flight
                 {

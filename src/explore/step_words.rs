@@ -51,7 +51,10 @@ impl Words {
             }
             Did::Expired { role, which: None } => (Leg::to(role), "lease expires".to_owned(), String::new()),
             Did::Expired { role, which: Some(n) } => (Leg::to(role), format!("lease {} expires", n + 1), String::new()),
-            Did::Queued { op } => (op.leg(), op.in_words(self.several), "waits in the queue".to_owned()),
+            Did::Queued { op } if op.acts().any(Acts::QUEUES) => {
+                (op.leg(), op.in_words(self.several), "waits in the queue".to_owned())
+            }
+            Did::Queued { op } => (op.leg(), op.in_words(self.several), "takes its snapshot, and waits".to_owned()),
         };
         let MadeStep { step, did: event, attempt, waited, .. } = *made;
         Line { step, event, attempt, leg, did, learned, told: told(made), shows, ran_on, waited }

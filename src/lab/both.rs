@@ -26,7 +26,7 @@ impl Both {
         let broken = explorations.iter().any(|exploration| !exploration.broken_promises(&claim).is_empty());
         if broken {
             exit::BROKEN
-        } else if explorations.iter().any(|exploration| !exploration.census.complete)
+        } else if explorations.iter().any(|exploration| !exploration.census.is_whole())
             || !speaks_for(strategy, self.one.bound.store)
         {
             exit::INCONCLUSIVE

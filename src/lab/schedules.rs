@@ -73,7 +73,7 @@ fn explored(folder: &RunFolder, registry: &Registry, name: &str, profile: Profil
         retries: row.one.bound.retries,
         faults: FAULTS,
         schedules: row.one.census.schedules.to_string(),
-        complete: row.both().all(|exploration| exploration.census.complete),
+        complete: row.both().all(|exploration| exploration.census.is_whole()),
         breaks,
         command: format!("oncelab explore {name} --faults {FAULTS}{model}"),
     })

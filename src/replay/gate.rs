@@ -344,7 +344,12 @@ impl Environment for Gate {
         self.remarks.push(format!("lease {real:x}"));
     }
 
-    fn queue(&mut self, via: Session, op: Op) -> bool {
+    fn queue(&mut self, via: Session, op: Op, by: Asker) -> bool {
+        if !op.acts().any(Acts::QUEUES) {
+            let real = self.translated(op);
+            let waits = self.driver(op.role).queue_up(via, real.of, by.by);
+            return self.note(waits) == Some(true);
+        }
         // What was never granted does not queue.
         if op.asked().is_none_or(|name| self.asked(name).is_none()) {
             return false;
@@ -356,8 +361,8 @@ impl Environment for Gate {
         self.queued.retain(|(session, _)| *session != via);
         self.queued.push((via, ahead));
         let real = self.translated(op);
-        let queued = self.driver(op.role).queue_up(via, real.of);
-        self.note(queued).is_some()
+        let queued = self.driver(op.role).queue_up(via, real.of, by.by);
+        self.note(queued) == Some(true)
     }
 
     fn take_turn(&mut self, via: Session, op: Op) -> Result<Outcome, Waits> {
@@ -370,7 +375,8 @@ impl Environment for Gate {
         let ran = self.driver(op.role).take_turn(via);
         match self.note(ran) {
             Some(Ran::Came(outcome)) => Ok(self.as_named(outcome)),
-            Some(Ran::Unheard | Ran::Waits) | None => Ok(Outcome::Unknown),
+            Some(Ran::Waits) => Err(Waits::For(Sessions::NONE)),
+            Some(Ran::Unheard) | None => Ok(Outcome::Unknown),
         }
     }
 

@@ -273,7 +273,7 @@ pub(super) fn said(made: &MadeStep) -> String {
         Did::Landed { op, outcome: came } => format!("`{op}` lands with `{}`", outcome(came)),
         Did::Crashed { op } => format!("a crash before `{op}`"),
         Did::Expired { .. } => "the lease expires".to_owned(),
-        Did::Queued { op } => format!("`{op}` waits in the queue"),
+        Did::Queued { op } => format!("`{op}` begins and waits"),
     }
 }
 

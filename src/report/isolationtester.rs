@@ -81,8 +81,15 @@ struct TestConnection {
     name: String,
     attempt: u8,
     transaction: TestTransaction,
+    /// Its last statement has to wait, and goes on by itself.
+    waits: bool,
     /// Each with its name.
     steps: Vec<(String, String)>,
+}
+
+/// Whether an outcome ends the transaction of its statement.
+fn aborts(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(Failure::SerializationFailure | Failure::NoTransaction))
 }
 
 /// A request that timed out: what it asks, and the connection that it is held on.
@@ -120,7 +127,8 @@ impl<'s> Test<'s> {
         match line.event {
             Did::Made { op, learned } => self.made(position, line, op, learned)?,
             Did::Landed { op, outcome } => self.landed(position, line, op, outcome)?,
-            Did::Crashed { .. } | Did::Expired { .. } | Did::Queued { .. } => self.comment(line, ""),
+            Did::Queued { op } => self.begins_and_waits(position, line, op)?,
+            Did::Crashed { .. } | Did::Expired { .. } => self.comment(line, ""),
         }
         if let Some(told) = &line.told {
             self.order.push(format!("  # {}: {}", lane_name(lane), one_line(told)));
@@ -137,6 +145,13 @@ impl<'s> Test<'s> {
         let (lane, attempt) = (line.step.lane, line.attempt);
         // The connection of a request that is lost was there all the same, and is cut with what is open on it.
         let connection = self.connection(lane, attempt);
+        if std::mem::take(&mut self.connections[connection].waits) {
+            if self.connections[connection].transaction == TestTransaction::Open && aborts(learned) {
+                self.connections[connection].transaction = TestTransaction::Aborted;
+            }
+            self.comment(line, ": goes on by itself");
+            return Ok(());
+        }
         if line.step.fate == Fate::RequestLost {
             self.comment(line, ": left out");
             return Ok(());
@@ -148,6 +163,14 @@ impl<'s> Test<'s> {
             return Ok(());
         }
         self.carry_out(position, line, connection, (attempt, op), learned)
+    }
+
+    /// A statement that has to wait: the tester sends it, sees that it waits, and goes on with the next step.
+    fn begins_and_waits(&mut self, position: usize, line: &Line, op: Op) -> Result<(), NoIsolationTest> {
+        let connection = self.connection(line.step.lane, line.attempt);
+        self.carry_out(position, line, connection, (line.attempt, op), Outcome::Unknown)?;
+        self.connections[connection].waits = true;
+        Ok(())
     }
 
     fn landed(&mut self, position: usize, line: &Line, op: Op, outcome: Outcome) -> Result<(), NoIsolationTest> {
@@ -181,12 +204,11 @@ impl<'s> Test<'s> {
         // PostgreSQL would answer a COMMIT with a rollback and no error.
         let is_undone = acts.any(Acts::COMMITS) && before == TestTransaction::Aborted;
         let text = if is_undone { literal::ROLLBACK.to_owned() } else { literal::sql(own(op.of), by) };
-        let aborts = matches!(outcome, Outcome::Failed(Failure::SerializationFailure | Failure::NoTransaction));
         let after = if acts.any(Acts::ENDS) {
             TestTransaction::None
         } else if acts.any(Acts::BEGINS) {
             TestTransaction::Open
-        } else if before == TestTransaction::Open && aborts {
+        } else if before == TestTransaction::Open && aborts(outcome) {
             TestTransaction::Aborted
         } else {
             before
@@ -208,7 +230,8 @@ impl<'s> Test<'s> {
         let letter = lane_name(lane);
         let number = 1 + self.connections.iter().filter(|connection| connection.name.starts_with(letter)).count();
         let name = format!("{letter}{number}");
-        self.connections.push(TestConnection { name, attempt, transaction: TestTransaction::None, steps: Vec::new() });
+        let transaction = TestTransaction::None;
+        self.connections.push(TestConnection { name, attempt, transaction, waits: false, steps: Vec::new() });
         let connection = self.connections.len() - 1;
         self.current[usize::from(lane)] = Some(connection);
         connection
@@ -408,6 +431,18 @@ mod tests {
         .expect("it can be held");
         assert!(test.contains("step \"3a-commit\" { ROLLBACK; }"), "{test}");
         assert_eq!(session(&test, "a1"), ["1a-begin", "2a-apply", "3a-commit"], "the last commit is not sent");
+    }
+
+    #[test]
+    fn a_statement_that_waits_is_sent_once_and_before_its_wait() {
+        let test = exported("advisory-lock-repeatable-read", "a a a a a b b& a b b b b b");
+        assert_eq!(
+            session(&test, "b1"),
+            ["6b-begin", "7b-advisory-lock", "10b-read-mark", "11b-create", "12b-write-mark", "13b-commit"]
+        );
+        let steps = order(&test);
+        let place = |step: &str| steps.iter().position(|other| other == step);
+        assert!(place("7b-advisory-lock") < place("8a-commit"), "{steps:?}");
     }
 
     #[test]

@@ -82,9 +82,9 @@ macro_rules! any_model {
                 }
             }
 
-            fn queue(&mut self, on: Session, op: AnyOp) -> bool {
+            fn queue(&mut self, on: Session, op: AnyOp, by: &Asker) -> bool {
                 match (self, op) {
-                    $($(#[$at])* (AnyModel::$name(model), AnyOp::$name(op)) => model.queue(on, op),)*
+                    $($(#[$at])* (AnyModel::$name(model), AnyOp::$name(op)) => model.queue(on, op, by),)*
                     #[allow(unreachable_patterns)]
                     (_, op) => sent_to_another(op),
                 }

@@ -42,6 +42,9 @@ pub struct Timer(pub i64);
 pub enum Waits {
     /// Before one of these connections has let go.
     For(Sessions),
+    /// The same. But on a server the operation has begun: it has taken a snapshot, and goes on with that one after the wait. In a model
+    /// it begins after the wait, and takes a newer one.
+    WithSnapshot(Sessions),
     /// Before these timers have run out, or their holders have let go: whoever says this is asked for them.
     ForTimers,
 }
@@ -113,15 +116,16 @@ pub trait Model: Clone + Eq + Hash + Debug {
         Vec::new()
     }
 
-    /// Queues for what others hold; false, and nothing has changed, if the operation would not have to wait.
-    fn queue(&mut self, _on: Session, _op: Self::Op) -> bool {
+    /// Begins an operation that has to wait for what others hold; false, and nothing has changed, if it would not have to wait, or
+    /// if it changes nothing whether it begins before its wait or after it.
+    fn queue(&mut self, _on: Session, _op: Self::Op, _by: &Asker) -> bool {
         false
     }
 
-    /// What a request that is queued has come to.
+    /// What an operation has come to that has begun and had to wait.
     ///
     /// # Errors
-    /// [`Waits::ForTimers`] if it still waits.
+    /// [`Waits`] if it still waits.
     fn take_turn(&mut self, _on: Session) -> Called<Self::Response> {
         Err(Waits::ForTimers)
     }

@@ -83,12 +83,12 @@ pub(crate) trait ReplayDriver {
         Ok(Vec::new())
     }
 
-    /// Sends a request that has to wait, and comes back when it is in the queue.
-    fn queue_up(&mut self, _on: Session, op: AnyOp) -> Result<(), BackendError> {
-        unreachable!("`{op}` does not queue")
+    /// Sends a request that has to wait, and comes back when it waits. False if it did not wait.
+    fn queue_up(&mut self, _on: Session, _op: AnyOp, _by: Delivery) -> Result<bool, BackendError> {
+        Ok(false)
     }
 
-    /// Waits for the answer to a request whose turn has come.
+    /// Waits for the answer to a request that had to wait, and whose turn has come.
     fn take_turn(&mut self, _on: Session) -> Result<Ran, BackendError> {
         Ok(Ran::Unheard)
     }

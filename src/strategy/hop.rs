@@ -75,6 +75,10 @@ impl Strategy for WithHop {
         self.inner.runs_on(store)
     }
 
+    fn waits_with_snapshot(&self) -> bool {
+        self.inner.waits_with_snapshot()
+    }
+
     fn has_timers(&self) -> bool {
         self.inner.has_timers()
     }

@@ -7,6 +7,7 @@ mod act_then_mark_peer;
 mod act_then_mark_two_stores;
 mod actor;
 mod advisory_lock;
+mod advisory_lock_repeatable_read;
 mod at_least_once;
 mod at_most_once;
 mod check_then_act;
@@ -22,6 +23,7 @@ mod conditional_put;
 mod dedup_table;
 mod dedup_table_batched;
 mod dedup_table_partitioned;
+mod dedup_table_repeatable_read;
 mod dedup_table_statement;
 mod dedup_window;
 mod delete_matching;
@@ -177,6 +179,13 @@ pub trait Strategy: Send + Sync {
     /// Whether anything of it ends by itself after a time: the lease of a lock, or an id that was taken for a time.
     fn has_timers(&self) -> bool {
         self.needs_lock_service()
+    }
+
+    /// Whether a transaction of it looks at a snapshot that is taken by a statement which may have to wait: at REPEATABLE READ or
+    /// SERIALIZABLE, the first statement of the transaction, if it takes a lock or writes. A server takes the snapshot before the
+    /// wait; so an exploration goes through schedules in which the statement begins, and ends later (`a&`).
+    fn waits_with_snapshot(&self) -> bool {
+        false
     }
 
     /// Whether it runs only where an experiment or a command names it: most strategies do, so that an experiment which names none

@@ -57,6 +57,8 @@ impl Default for Registry {
         registry.register(super::dedup_table_partitioned::DedupTablePartitioned);
         registry.register(super::dedup_table_batched::DedupTableBatched);
         registry.register(super::check_then_act_repeatable_read::CheckThenActRepeatableRead);
+        registry.register(super::advisory_lock_repeatable_read::AdvisoryLockRepeatableRead);
+        registry.register(super::dedup_table_repeatable_read::DedupTableRepeatableRead);
         registry.register(super::claim_then_act_two_stores::ClaimThenActTwoStores);
         registry.register(super::act_then_mark_two_stores::ActThenMarkTwoStores);
         registry.register(super::transfer_two_stores::TransferTwoStores);

@@ -226,6 +226,7 @@ fn a_wrong_model_is_caught_within_a_hundred_schedules() {
         ("dedup-table", store(StoreModelFlaw::NoUniqueConstraint)),
         ("check-then-act-transaction", store(StoreModelFlaw::NoRowLocks)),
         ("check-then-act-transaction", store(StoreModelFlaw::ReadsUncommitted)),
+        ("advisory-lock-repeatable-read", store(StoreModelFlaw::SnapshotsAfterWaits)),
         ("etcd-lock-fenced", store(StoreModelFlaw::NoTokenComparison)),
         ("etcd-lock-marker", Flaws { no_expiry: true, ..Flaws::default() }),
         ("check-then-act-transaction", late),

@@ -39,7 +39,7 @@ pub enum Did {
         role: Role,
         which: Option<u8>,
     },
-    /// The request for a lock waits in the lock service's queue.
+    /// The operation has begun, and waits.
     Queued {
         op: Op,
     },

@@ -375,3 +375,27 @@ fn a_second_store_is_a_declaration_and_shares_nothing_with_the_first() {
         assert_eq!(is_broken, faults > 0, "{bound:?}: {violations:?}");
     }
 }
+
+strategy!(WaitsUnsaid, "waits-unsaid", |world, request| {
+    world.store().begin(Isolation::RepeatableRead).await?;
+    world.store().advisory_lock(request.id).await?;
+    if let Some(answer) = world.store().read_mark(request.id).await? {
+        return Ok(answer);
+    }
+    let answer = world.store().create(request).await?;
+    world.store().write_mark(request.id, answer).await?;
+    world.store().commit().await?;
+    Ok(answer)
+});
+
+#[test]
+fn nothing_is_shown_of_a_strategy_that_waits_with_a_snapshot_and_does_not_say_so() {
+    let exploration = Exploration::new(&WaitsUnsaid, Bound::new(2, 0, 0), Limits::default(), &mut ()).expect("it can");
+    let census = &exploration.census;
+    assert!(census.complete && !census.is_whole(), "there is more than these schedules");
+    assert_eq!(census.waits_unmodelled.map(|kind| kind.name()), Some("advisory-lock"));
+    let both = crate::lab::Both { one: exploration, two: None };
+    assert_eq!(both.verdict(&WaitsUnsaid), crate::exit::INCONCLUSIVE);
+    let alone = Exploration::new(&WaitsUnsaid, Bound::new(1, 0, 0), Limits::default(), &mut ()).expect("it can");
+    assert!(alone.census.is_whole(), "nobody is in the way");
+}

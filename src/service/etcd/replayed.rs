@@ -169,7 +169,7 @@ impl ReplayDriver for ReplayedEtcd {
         Ok(())
     }
 
-    fn queue_up(&mut self, on: Session, op: AnyOp) -> Result<(), BackendError> {
+    fn queue_up(&mut self, on: Session, op: AnyOp, _: Delivery) -> Result<bool, BackendError> {
         let EtcdLink { mut connection, wire } = self.link(on)?;
         let LockOp::Acquire(account, lease) = own(op) else { unreachable!("`{op}` does not queue") };
         let lock = format!("{}/{}", self.prefix, account.0);
@@ -191,7 +191,7 @@ impl ReplayDriver for ReplayedEtcd {
             Ok(waiting)
         })?;
         self.waiting.insert(on, Waiting { answer: waiting, wire });
-        Ok(())
+        Ok(true)
     }
 
     fn take_turn(&mut self, on: Session) -> Result<Ran, BackendError> {

@@ -116,7 +116,7 @@ impl Model for LockService {
         }
     }
 
-    fn queue(&mut self, via: Session, op: LockOp) -> bool {
+    fn queue(&mut self, via: Session, op: LockOp, _: &Asker) -> bool {
         let LockOp::Acquire(account, lease) = op else { return false };
         let name = lock_name(account);
         let waits = self.is_alive(lease) && !self.leases_ahead(&name, lease).is_empty();

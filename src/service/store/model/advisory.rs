@@ -29,6 +29,7 @@ impl Tables {
         if how == Advisory::Release {
             if let Some(at) = self.advisory.iter().position(of_session) {
                 self.advisory.remove(at);
+                self.let_go();
             }
             return Ok(());
         }

@@ -8,7 +8,8 @@
 //! Grittner, "Serializable Snapshot Isolation in PostgreSQL" (VLDB 2012) and `predicate.c`. SQLite: "Isolation In SQLite".
 //!
 //! What is left out: time-outs, and a statement that waits with half of its work done. A statement is done at once or not
-//! at all, as it is where every transaction takes its locks in the same order.
+//! at all, as it is where every transaction takes its locks in the same order. One that takes a snapshot and then waits can be
+//! begun before its wait (`waiting.rs`).
 
 mod advisory;
 mod deletions;
@@ -17,6 +18,7 @@ mod serializable;
 mod statements;
 mod transaction;
 mod values;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ use rows::{Insertion, Note, Row};
 use serializable::Serializable;
 use transaction::Transaction;
 use values::{ValueRow, Values};
+use waiting::WaitingStatement;
 
 use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Timer};
 use crate::service::store::program::{EXPIRED, StoreTable, TAKEN};
@@ -44,6 +47,8 @@ pub enum StoreModelFlaw {
     NoRowLocks,
     /// What a transaction has written is seen by others before it is committed.
     ReadsUncommitted,
+    /// A statement that takes a snapshot and has to wait takes the snapshot after the wait.
+    SnapshotsAfterWaits,
 }
 
 /// Whether a table has one value for each key, which is an account's, a client's or a message's number.
@@ -101,6 +106,8 @@ pub struct Tables {
     /// By session.
     open: Vec<Transaction>,
     serializable: Serializable,
+    /// Statements that have begun and wait, in the order in which they began.
+    waiting: Vec<WaitingStatement>,
 }
 
 impl Tables {
@@ -119,6 +126,7 @@ impl Tables {
             notes: [const { Vec::new() }; 2],
             open: Vec::new(),
             serializable: Serializable::default(),
+            waiting: Vec::new(),
         }
     }
 
@@ -189,21 +197,26 @@ impl Model for Tables {
         self.notes.iter_mut().for_each(Vec::clear);
         self.open.clear();
         self.serializable.begin_again();
+        self.waiting.clear();
     }
 
     fn cut(&mut self, on: Session) {
+        self.waiting.retain(|waiting| !waiting.is_of(on));
         if let Some(at) = self.transaction(on) {
             self.undo(on);
             self.open.remove(at);
         }
         self.advisory.retain(|lock| lock.holder != on);
+        self.let_go();
     }
 
     /// The transaction is the victim of a deadlock: it is undone, and fails whatever comes next.
     fn victim(&mut self, on: Session) -> OutcomeOf<StoreResponse> {
+        self.waiting.retain(|waiting| !waiting.is_of(on));
         if let Some(at) = self.transaction(on) {
             self.fail(at);
         }
+        self.let_go();
         OutcomeOf::Failed(Failure::Deadlock)
     }
 
@@ -223,6 +236,7 @@ impl Model for Tables {
         self.notes.iter_mut().flatten().for_each(|note| note.insertion.rename(&sessions));
         self.serializable.rename(&sessions);
         self.advisory.iter_mut().for_each(|lock| lock.holder = sessions(lock.holder));
+        self.waiting.iter_mut().for_each(|waiting| waiting.rename(sessions, ids));
         for (_, row) in self.values.of_mut(StoreTable::Owner) {
             row.committed = row.committed.map(|lease| ids.id(IdKind::Asked, lease));
             row.changed = row.changed.map(|changed| changed.map(|lease| ids.id(IdKind::Asked, lease)));
@@ -244,6 +258,14 @@ impl Model for Tables {
             let its = self.values.of_mut(table).filter(|(key, _)| i64::from(*key) == message);
             its.for_each(|(_, row)| expire(row, snapshots));
         }
+    }
+
+    fn queue(&mut self, on: Session, op: StoreOp, by: &Asker) -> bool {
+        self.begin_waiting(on, op, by)
+    }
+
+    fn take_turn(&mut self, on: Session) -> Called<StoreResponse> {
+        self.end_waiting(on)
     }
 
     fn settle(&mut self) {

@@ -45,9 +45,7 @@ impl Tables {
         if self.profile == Profile::Sqlite && at.is_none() && !self.open.is_empty() && !program.only_reads() {
             return Err(Waits::For(self.open.iter().map(|transaction| transaction.session).collect()));
         }
-        if let Some(at) = at {
-            self.take_snapshot(at);
-        }
+        let is_first = at.is_some_and(|at| self.take_snapshot(at));
         if let Some(account) = op.account()
             && !self.open_account(account)
         {
@@ -56,13 +54,26 @@ impl Tables {
         let maker = &Maker { session, at, by: asker.by, role: asker.role };
         match self.carry_out(maker, op, program, ledger) {
             Ok(outcome) => Ok(outcome),
-            Err(Halt::Waits(waits)) => Err(waits),
+            Err(Halt::Waits(waits)) => Err(self.waits(waits, at.filter(|_| is_first))),
             Err(Halt::Unserializable) => {
                 if let Some(at) = at {
                     self.fail(at);
+                    self.let_go();
                 }
                 Ok(StoreOutcome::Failed(Failure::SerializationFailure))
             }
+        }
+    }
+
+    /// What a statement waits for that was to take the snapshot of a transaction, if it was to.
+    #[cold]
+    fn waits(&mut self, waits: Waits, first_of: Option<usize>) -> Waits {
+        match (waits, first_of) {
+            (Waits::For(holders), Some(at)) => {
+                self.drop_snapshot(at);
+                Waits::WithSnapshot(holders)
+            }
+            (waits, _) => waits,
         }
     }
 

@@ -371,3 +371,68 @@ fn what_another_has_deleted_since_the_snapshot_cannot_be_deleted_again() {
     lab.begins(B, Isolation::RepeatableRead);
     assert_eq!(lab.does(B, StoreOp::forget(K)), DONE);
 }
+
+/// Whether a statement begins and waits.
+fn begins_and_waits(lab: &mut Lab, session: Session, op: StoreOp) -> bool {
+    lab.store.queue(session, op, &Asker { by: Delivery::FIRST, role: Role::STORE, id: 0 })
+}
+
+#[test]
+fn whoever_waits_with_a_snapshot_does_not_see_what_the_other_has_committed() {
+    for (begins_first, seen) in [(true, None), (false, Some(Answer(7)))] {
+        let mut lab = Lab::postgres();
+        [A, B].into_iter().for_each(|session| lab.begins(session, Isolation::RepeatableRead));
+        assert_eq!(lab.does(A, StoreOp::advisory_lock(K)), DONE);
+        assert_eq!(lab.does(A, StoreOp::write_mark(K, Answer(7))), DONE);
+        let before = lab.store.clone();
+        assert_eq!(
+            lab.does(B, StoreOp::advisory_lock(K)),
+            Err(Waits::WithSnapshot(Sessions::only(A))),
+            "it takes its snapshot before it waits"
+        );
+        assert_eq!(lab.store, before, "who cannot go changes nothing");
+        assert_eq!(begins_first, begins_first && begins_and_waits(&mut lab, B, StoreOp::advisory_lock(K)));
+        if begins_first {
+            assert_eq!(lab.store.take_turn(B), Err(Waits::For(Sessions::NONE)), "the other has not let go");
+        }
+        assert_eq!(lab.does(A, StoreOp::commit()), DONE);
+        assert_eq!(if begins_first { lab.store.take_turn(B) } else { lab.does(B, StoreOp::advisory_lock(K)) }, DONE);
+        assert_eq!(lab.does(B, StoreOp::read_mark(K)), Ok(OutcomeOf::Ok(StoreResponse::Found(seen))));
+    }
+}
+
+#[test]
+fn whoever_began_to_wait_first_goes_on_first_and_at_once() {
+    let mut lab = Lab::postgres();
+    let late = Session(2);
+    [A, B, late].into_iter().for_each(|session| lab.begins(session, Isolation::RepeatableRead));
+    assert_eq!(lab.does(A, StoreOp::claim(K)), Ok(OutcomeOf::Ok(StoreResponse::Claimed(true))));
+    assert!(begins_and_waits(&mut lab, B, StoreOp::claim(K)));
+    assert_eq!(lab.does(A, StoreOp::rollback()), DONE);
+    assert!(!begins_and_waits(&mut lab, A, StoreOp::claim(K)), "it has no transaction");
+    // The insert of the one that waited is there before its answer is heard.
+    assert_eq!(lab.does(late, StoreOp::claim(K)), Err(Waits::WithSnapshot(Sessions::only(B))));
+    assert!(begins_and_waits(&mut lab, late, StoreOp::claim(K)));
+    assert_eq!(lab.store.take_turn(B), Ok(OutcomeOf::Ok(StoreResponse::Claimed(true))));
+    assert_eq!(lab.does(B, StoreOp::commit()), DONE);
+    assert_eq!(lab.store.take_turn(late), UNSERIALIZABLE, "its snapshot does not show the row");
+}
+
+#[test]
+fn a_statement_begins_before_its_wait_only_where_that_makes_a_difference() {
+    for isolation in [Isolation::ReadCommitted, Isolation::RepeatableRead, Isolation::Serializable] {
+        let mut lab = Lab::postgres();
+        [A, B].into_iter().for_each(|session| lab.begins(session, isolation));
+        assert!(!begins_and_waits(&mut lab, B, StoreOp::advisory_lock(K)), "nobody is in the way");
+        assert_eq!(lab.does(A, StoreOp::advisory_lock(K)), DONE);
+        assert_eq!(begins_and_waits(&mut lab, B, StoreOp::advisory_lock(K)), isolation != Isolation::ReadCommitted);
+    }
+    let mut lab = Lab::postgres();
+    [A, B].into_iter().for_each(|session| lab.begins(session, Isolation::RepeatableRead));
+    assert_eq!(lab.does(A, StoreOp::advisory_lock(K)), DONE);
+    assert_eq!(lab.does(B, StoreOp::read_mark(K)), NONE_FOUND);
+    assert!(!begins_and_waits(&mut lab, B, StoreOp::advisory_lock(K)), "it has its snapshot already");
+    assert_eq!(lab.does(B, StoreOp::advisory_lock(K)), waits_for(A));
+    lab.store.cut(A);
+    assert_eq!(lab.does(B, StoreOp::advisory_lock(K)), DONE);
+}

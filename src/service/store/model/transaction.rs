@@ -46,6 +46,7 @@ impl Tables {
         if !self.serializable.may_commit(session) {
             self.undo(session);
             self.open.remove(at);
+            self.let_go();
             return StoreOutcome::Failed(Failure::SerializationFailure);
         }
         let mut ended = self.open.remove(at);
@@ -61,6 +62,7 @@ impl Tables {
             entry.number = ledger.len() as u64 + 1;
             ledger.push(entry);
         }
+        self.let_go();
         DONE
     }
 
@@ -68,6 +70,7 @@ impl Tables {
         let Some(at) = self.transaction(session) else { return NO_TRANSACTION };
         self.undo(session);
         self.open.remove(at);
+        self.let_go();
         DONE
     }
 
@@ -101,18 +104,25 @@ impl Tables {
     }
 
     /// Takes the snapshot of a transaction that needs one and has none: PostgreSQL does so at its first statement, not when it
-    /// begins. SQLite's transactions are alone, and what they read is what there is.
-    pub(super) fn take_snapshot(&mut self, at: usize) {
+    /// begins. SQLite's transactions are alone, and what they read is what there is. True if it took one.
+    pub(super) fn take_snapshot(&mut self, at: usize) -> bool {
         let transaction = &self.open[at];
         let needs_one = transaction.isolation != Isolation::ReadCommitted && self.profile != Profile::Sqlite;
         if !needs_one || transaction.snapshot.is_some() {
-            return;
+            return false;
         }
         let (session, isolation) = (transaction.session, transaction.isolation);
         self.open[at].snapshot = Some(self.balances.iter().map(|row| row.committed).collect());
         if isolation == Isolation::Serializable {
             self.serializable.begin(session);
         }
+        true
+    }
+
+    /// Takes the snapshot back: the statement that was to take it has not begun.
+    pub(super) fn drop_snapshot(&mut self, at: usize) {
+        self.open[at].snapshot = None;
+        self.serializable.forget(self.open[at].session);
     }
 
     /// How an insertion by this session begins: pending in its transaction, or committed at once.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,23 @@ pub(crate) struct ReplayedPostgres {
     overseer: PostgresOverseer,
     links: HashMap<Session, PostgresLink>,
     flights: HashMap<Session, HeldStatement>,
+    waiting: HashMap<Session, WaitingStatement>,
+}
+
+/// A statement that has begun and waits for another transaction, with its connection.
+struct WaitingStatement {
+    statement: Waited,
+    wire: Arc<Wire>,
+    pid: i32,
+}
+
+/// What a statement that had to wait gives back: its connection, and what came of it.
+type AfterWait = (Box<dyn Connection>, Result<Outcome, BackendError>);
+
+enum Waited {
+    StillWaits(Pin<Box<dyn Future<Output = AfterWait>>>),
+    /// Nobody was in the way any more.
+    Came(AfterWait),
 }
 
 struct PostgresLink {
@@ -49,7 +67,14 @@ impl ReplayedPostgres {
             let overseer = store.overseer().await?;
             Ok::<_, BackendError>((store, overseer))
         })?;
-        Ok(ReplayedPostgres { runtime, store, overseer, links: HashMap::new(), flights: HashMap::new() })
+        Ok(ReplayedPostgres {
+            runtime,
+            store,
+            overseer,
+            links: HashMap::new(),
+            flights: HashMap::new(),
+            waiting: HashMap::new(),
+        })
     }
 
     fn link(&mut self, on: Session) -> Result<PostgresLink, BackendError> {
@@ -97,6 +122,30 @@ impl ReplayedPostgres {
         drop(link);
         self.runtime.block_on(self.overseer.wait_until_gone(pid))
     }
+
+    /// Waits for a statement as long as nobody is in its way.
+    fn wait_on(&mut self, pid: i32, statement: Waited) -> Result<Waited, BackendError> {
+        let Waited::StillWaits(mut statement) = statement else { return Ok(statement) };
+        let came = self.watch(pid, statement.as_mut())?;
+        Ok(came.map_or(Waited::StillWaits(statement), Waited::Came))
+    }
+
+    /// Lets statements come to their end that nobody is in the way of any more: a server has them go on at once, but it takes a moment,
+    /// in which another lane's statement must not overtake them.
+    fn let_waiting_go_on(&mut self) -> Result<(), BackendError> {
+        for (on, WaitingStatement { statement, wire, pid }) in std::mem::take(&mut self.waiting) {
+            let statement = self.wait_on(pid, statement)?;
+            self.waiting.insert(on, WaitingStatement { statement, wire, pid });
+        }
+        Ok(())
+    }
+
+    /// Ends a statement that waits, and its connection with it.
+    fn end_wait(&mut self, waiting: WaitingStatement) -> Result<(), BackendError> {
+        let pid = waiting.pid;
+        drop(waiting);
+        self.runtime.block_on(self.overseer.terminate(pid))
+    }
 }
 
 impl ReplayDriver for ReplayedPostgres {
@@ -106,6 +155,8 @@ impl ReplayDriver for ReplayedPostgres {
 
     fn close(&mut self) -> Result<(), BackendError> {
         let links: Vec<PostgresLink> = self.links.drain().map(|(_, link)| link).collect();
+        let waiting: Vec<WaitingStatement> = self.waiting.drain().map(|(_, waiting)| waiting).collect();
+        waiting.into_iter().try_for_each(|waiting| self.end_wait(waiting))?;
         links.into_iter().try_for_each(|link| self.end(link))?;
         let flights: Vec<HeldStatement> = self.flights.drain().map(|(_, held)| held).collect();
         for HeldStatement { wire, pid } in flights {
@@ -116,6 +167,7 @@ impl ReplayDriver for ReplayedPostgres {
     }
 
     fn execute(&mut self, on: Session, op: AnyOp, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
+        self.let_waiting_go_on()?;
         let mut link = self.link(on)?;
         if loses_reply {
             link.wire.arm(WireFault::LoseReply);
@@ -145,6 +197,7 @@ impl ReplayDriver for ReplayedPostgres {
     }
 
     fn lose_request(&mut self, on: Session, op: AnyOp, by: Delivery) -> Result<(), BackendError> {
+        self.let_waiting_go_on()?;
         let mut link = self.link(on)?;
         link.wire.arm(WireFault::LoseRequest);
         if let Some(outcome) = self.watch(link.pid, link.connection.execute(op, by))? {
@@ -173,6 +226,7 @@ impl ReplayDriver for ReplayedPostgres {
     fn land(&mut self, flight: Session, op: AnyOp, _: Delivery) -> Result<Ran, BackendError> {
         let Some(HeldStatement { wire, pid }) = self.flights.remove(&flight) else { return Ok(Ran::Unheard) };
         let Some(wire) = wire else { return Ok(Ran::Unheard) };
+        self.let_waiting_go_on()?;
         let landed = self.watch(pid, wire.release())?;
         drop(wire);
         let Some(landed) = landed else {
@@ -190,7 +244,37 @@ impl ReplayDriver for ReplayedPostgres {
         }
     }
 
+    fn queue_up(&mut self, on: Session, op: AnyOp, by: Delivery) -> Result<bool, BackendError> {
+        self.let_waiting_go_on()?;
+        let PostgresLink { mut connection, wire, pid } = self.link(on)?;
+        let statement = Box::pin(async move {
+            let outcome = connection.execute(op, by).await;
+            (connection, outcome)
+        });
+        let statement = self.wait_on(pid, Waited::StillWaits(statement))?;
+        let waits = matches!(statement, Waited::StillWaits(_));
+        self.waiting.insert(on, WaitingStatement { statement, wire, pid });
+        Ok(waits)
+    }
+
+    fn take_turn(&mut self, on: Session) -> Result<Ran, BackendError> {
+        let Some(WaitingStatement { statement, wire, pid }) = self.waiting.remove(&on) else { return Ok(Ran::Unheard) };
+        match self.wait_on(pid, statement)? {
+            statement @ Waited::StillWaits(_) => {
+                self.waiting.insert(on, WaitingStatement { statement, wire, pid });
+                Ok(Ran::Waits)
+            }
+            Waited::Came((connection, outcome)) => {
+                self.links.insert(on, PostgresLink { connection, wire, pid });
+                Ok(Ran::Came(outcome?))
+            }
+        }
+    }
+
     fn cut(&mut self, on: Session) -> Result<(), BackendError> {
+        if let Some(waiting) = self.waiting.remove(&on) {
+            return self.end_wait(waiting);
+        }
         match self.links.remove(&on) {
             Some(link) => self.end(link),
             None => Ok(()),
