@@ -441,7 +441,7 @@ mod tests {
             ["6b-begin", "7b-advisory-lock", "10b-read-mark", "11b-create", "12b-write-mark", "13b-commit"]
         );
         let steps = order(&test);
-        let place = |step: &str| steps.iter().position(|other| other == step);
+        let place = |step: &str| steps.iter().position(|other| *other == step);
         assert!(place("7b-advisory-lock") < place("8a-commit"), "{steps:?}");
     }
 
