@@ -3,11 +3,12 @@
 //! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Environment`]).
 
 mod hop;
+mod waits;
 
 use crate::service::contract::{MAX_ASKED, asked_id, asker_of};
 use crate::service::modelled::{Asker, Holder, Timer, Waits};
 use crate::service::{HasIds, IdKind};
-use crate::terms::{Failure, MessageId, Reply, Role, Session, Trouble};
+use crate::terms::{MessageId, Reply, Role, Session, Trouble};
 use crate::world::{Acts, Op, Outcome};
 
 use super::bound::{Bound, MAX_LANES};
@@ -196,18 +197,6 @@ impl<S: Environment> Rules<'_, S> {
         effect
     }
 
-    /// Begins an operation that must wait for others.
-    fn queue(&mut self, lane: u8, local: Op) -> Result<StepEffect, Blocked> {
-        let me = self.lanes[usize::from(lane)];
-        let may_be = self.bound.kinds.contains(Fate::Queues) && !me.has(QUEUED);
-        let by = self.asker(local.role, lane, me.attempt, 0);
-        if !may_be || !self.environment.queue(Session(lane), self.globally(lane, local), by) {
-            return Err(Blocked::Disabled);
-        }
-        self.lanes[usize::from(lane)].set(QUEUED, true);
-        Ok(StepEffect::Queued)
-    }
-
     fn go_on(&mut self, lane: u8, fate: Fate, pending: Option<&Op>) -> Result<StepEffect, Blocked> {
         Ok(match (fate, pending) {
             (_, None) => return Err(Blocked::Disabled),
@@ -324,23 +313,6 @@ impl<S: Environment> Rules<'_, S> {
         }
     }
 
-    fn wait_for_timers(&mut self, on: Session, by: Asker, op: Op) -> Result<Outcome, Blocked> {
-        let ahead = self.environment.timers_ahead(op);
-        if !ahead.iter().all(|timer| self.is_orphaned(*timer)) {
-            return Err(Blocked::Waits);
-        }
-        self.environment.time_passes(true);
-        ahead.into_iter().for_each(|timer| self.environment.fire(op.role, timer));
-        self.environment.call(on, &op, by).map_err(|_| Blocked::Waits)
-    }
-
-    /// Whether nobody keeps a timer from running out any more: the attempt that asked for it is over.
-    fn is_orphaned(&self, Timer(id): Timer) -> bool {
-        let (lane, attempt, _) = asker_of(id);
-        let of = self.lanes.get(usize::from(lane)).filter(|_| lane < self.bound.lanes);
-        of.is_none_or(|of| of.attempt != attempt || of.is_ended())
-    }
-
     /// Keeps an operation with its connection.
     fn hold(&mut self, lane: u8, op: Op) {
         let taken =
@@ -437,20 +409,6 @@ impl<S: Environment> Rules<'_, S> {
             }
         });
         too_many.map_or(Ok(Outcome::Ok(local)), |what| Err(Blocked::TooMany(what)))
-    }
-
-    /// When nothing else can move: the wait of this lane comes to an end all the same. A waiter gives up the lock, and a transaction
-    /// becomes the victim of a deadlock. A request in flight that waits for another one is such a victim too.
-    pub fn give_way(&mut self, lane: u8, pending: Option<Op>) -> Option<StepEffect> {
-        if let Some(op) = pending {
-            self.lanes[usize::from(lane)].set(QUEUED, false);
-            return Some(StepEffect::Made { learns: self.environment.victim(op.role, Session(lane)) });
-        }
-        let at = self.environment.flights().iter().position(|flight| flight.lane == lane)?;
-        let flight = self.environment.flights()[at];
-        self.environment.cut(flight.op.role, flight.session);
-        self.environment.remove_flight(at);
-        Some(StepEffect::Landed(Box::new((flight, Outcome::Failed(Failure::Deadlock)))))
     }
 
     /// A lane's attempt is over: with a reply, or without one. Says whether there is another attempt.
