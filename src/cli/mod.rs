@@ -22,6 +22,7 @@ mod progress;
 mod repeats;
 mod replay;
 mod report;
+mod requests;
 mod run;
 mod search;
 mod servers;

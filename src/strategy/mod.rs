@@ -41,6 +41,7 @@ mod idempotency_key;
 mod idempotency_key_peer;
 mod name;
 mod need;
+mod other_body;
 mod post;
 mod put;
 mod registry;
@@ -58,8 +59,9 @@ pub use hop::WithHop;
 pub use name::{LONGEST_NAME, name_fault};
 pub(crate) use need::by_role;
 pub use need::{Need, SECOND_STORE};
+pub use other_body::{Hazards, claim_of};
 pub use registry::{Registry, UnknownStrategy};
-pub use resident::{REAPED, Reaped, Resident, Turn, claim_of, residents_of};
+pub use resident::{REAPED, Reaped, Resident, Turn, residents_of};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
@@ -177,6 +179,12 @@ pub trait Strategy: Send + Sync {
     /// Whether anything of it ends by itself after a time: the lease of a lock, or an id that was taken for a time.
     fn has_timers(&self) -> bool {
         self.needs_lock_service()
+    }
+
+    /// Whether it takes any body for the one that an id came with first, or does both. It does not if it compares the bodies, or lets in
+    /// one alone.
+    fn mixes_bodies(&self) -> bool {
+        true
     }
 
     /// Whether it runs only where an experiment or a command names it: most strategies do, so that an experiment which names none
