@@ -1,5 +1,6 @@
 //! The case: history and ledger of one trial, arranged so that each check looks only at what is suspicious.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use super::overlap;
 use super::tally::Counted;
 use super::told::Told;
 use crate::history::Event;
-use crate::terms::{Balances, ByRole, Disturbed, Entry, MessageId, Request, Retries, Role, Shape};
+use crate::terms::{Balances, ByRole, Disturbed, Effect, Entry, MessageId, Request, Retries, Role, Shape};
 
 /// What was recorded of a trial.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,8 @@ pub struct Case<'a> {
     events: OnceLock<Groups>,
     entries: Groups,
     told: Vec<Told>,
+    /// What the clients were told that used a message's id for another body. Few messages have any.
+    told_others: BTreeMap<MessageId, Told>,
     /// The roles, as bits, of the stores that are judged: those that keep effects, and those that hold any.
     judged: u8,
     overwrites: bool,
@@ -56,17 +59,21 @@ impl<'a> Case<'a> {
         let keep = evidence.effects.iter().fold(0, |bits, role| bits | role.bit());
         let judged = evidence.ledger.iter().fold(keep, |bits, entry| bits | entry.role.bit());
         let mut told = vec![Told::default(); messages];
+        let mut told_others = BTreeMap::new();
         let mut overwrites = false;
         let (mut thresholds, mut counted) = (overlap::ThresholdWatch::default(), Counted::default());
         for event in evidence.events {
             thresholds.see(event);
             counted.see(event);
-            let Some(of) = told.get_mut(event.message.0 as usize) else { continue };
+            let Some(mut of) = told.get_mut(event.message.0 as usize) else { continue };
+            if event.delivery.has_other_body() {
+                of = told_others.entry(event.message).or_default();
+            }
             let given = || entries.of(event.message).iter().map(|index| evidence.ledger[*index as usize].balance);
             overwrites |= of.hear(event, given);
         }
         let thresholds = thresholds.ended();
-        Case { evidence, events: OnceLock::new(), entries, told, judged, overwrites, thresholds, counted }
+        Case { evidence, events: OnceLock::new(), entries, told, told_others, judged, overwrites, thresholds, counted }
     }
 
     /// Every message id of the trial.
@@ -138,6 +145,27 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn told(&self, message: MessageId) -> Told {
         self.told.get(message.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// What the client was told that used a message's id for another body; none if no client did.
+    #[must_use]
+    pub fn told_other(&self, message: MessageId) -> Option<Told> {
+        self.told_others.get(&message).copied()
+    }
+
+    /// The messages whose ids came with another body too.
+    pub fn with_other_bodies(&self) -> impl Iterator<Item = MessageId> + '_ {
+        self.told_others.keys().copied()
+    }
+
+    /// Whether an effect is what the other body asks for that came with its message's id.
+    #[must_use]
+    pub fn is_of_other_body(&self, entry: &Entry) -> bool {
+        let is_asked_for = |request: &Request| {
+            let Effect { account, amount } = request.with_other_body().effect;
+            (entry.account, entry.amount) == (account, i64::from(amount))
+        };
+        self.told_others.contains_key(&entry.message) && self.request(entry.message).is_some_and(is_asked_for)
     }
 
     /// Who came into critical sections, and who left them.

@@ -3,10 +3,14 @@
 use super::{Case, Finding, cause};
 use crate::terms::{MessageId, Role, Violation};
 
-/// Whether a message is in a store's ledger although its client was told that it is refused for good, then or later.
+/// Whether a message is in a store's ledger although its client was told that it is refused for good, then or later. Where the id came
+/// with another body, a refusal of one body denies nothing of the other.
 pub(super) fn of(case: &Case<'_>, role: Role, message: MessageId) -> Option<Finding> {
-    let refused_at_ns = case.told(message).refused_at_ns?;
-    let entry = case.entries_at(role, message).next()?;
+    let refusals = [Some(case.told(message)), case.told_other(message)];
+    let (refused_at_ns, entry) = [false, true].into_iter().zip(refusals).find_map(|(other, told)| {
+        let mut entries = case.entries_at(role, message).filter(|entry| case.is_of_other_body(entry) == other);
+        Some((told?.refused_at_ns?, entries.next()?))
+    })?;
     Some(Finding {
         violation: Violation::Denied,
         message,

@@ -6,23 +6,28 @@ use crate::history::What;
 use crate::terms::{Cause, MessageId, Reply, Violation};
 
 /// One finding per message to which two deliveries gave different answers, whether or not the client heard both. "Try
-/// again" is no answer; "refused for good" is one.
+/// again" is no answer; "refused for good" is one. Answers to another body under the message's id are compared with each other alone.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let deviating = case.messages().filter(|message| case.told(*message).deviates).filter_map(|message| {
+    let deviating = case.messages().filter_map(|message| {
+        let other = match case.told(message).deviates {
+            true => false,
+            false => case.told_other(message).filter(|told| told.deviates).map(|_| true)?,
+        };
         let answers = || {
-            case.events_of(message).filter_map(|event| match event.what {
+            let of_body = case.events_of(message).filter(|event| event.delivery.has_other_body() == other);
+            of_body.filter_map(|event| match event.what {
                 What::Answered { reply, .. } if is_answer(&reply) => Some((event.delivery, reply)),
                 _ => None,
             })
         };
         let (first_by, first) = answers().next()?;
-        let (other_by, other) = answers().find(|(_, reply)| *reply != first)?;
+        let (other_by, second) = answers().find(|(_, reply)| *reply != first)?;
         Some(Finding {
             violation: Violation::Deviating,
             message,
-            cause: why(case, message),
+            cause: why(case, message, other),
             at: None,
-            detail: format!("delivery {first_by} was answered {}, delivery {other_by} {}", show(&first), show(&other)),
+            detail: format!("delivery {first_by} was answered {}, delivery {other_by} {}", show(&first), show(&second)),
         })
     });
     deviating.collect()
@@ -36,9 +41,9 @@ fn show(reply: &Reply) -> String {
 }
 
 /// Answers differ because the effect was applied twice, if it was.
-fn why(case: &Case<'_>, message: MessageId) -> Cause {
+fn why(case: &Case<'_>, message: MessageId, other: bool) -> Cause {
     let twice = case.stores().find_map(|role| {
-        let mut entries = case.entries_at(role, message);
+        let mut entries = case.entries_at(role, message).filter(|entry| case.is_of_other_body(entry) == other);
         Some((entries.next()?, entries.next()?))
     });
     match twice {

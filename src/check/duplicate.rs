@@ -3,7 +3,8 @@
 use super::{Case, Finding, cause};
 use crate::terms::{Shape, Violation};
 
-/// One finding per store and message whose effect is in the store's ledger more than once. To set the same value once more is no
+/// One finding per store and message whose effect is in the store's ledger more than once. What another body asked for under the
+/// message's id is another effect: that there are both is [`Violation::Mixed`]. To set the same value once more is no
 /// second effect: what it undoes is [`Violation::Reverted`].
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -12,9 +13,14 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     }
     for role in case.stores() {
         let twice = case.messages().filter_map(|message| {
-            let mut entries = case.entries_at(role, message);
-            let (first, second) = (entries.next()?, entries.next()?);
-            let times = 2 + entries.count();
+            case.entries_at(role, message).nth(1)?;
+            let of_body =
+                |other| case.entries_at(role, message).filter(move |entry| case.is_of_other_body(entry) == other);
+            let (first, second) = [false, true].into_iter().find_map(|other| {
+                let mut entries = of_body(other);
+                Some((entries.next()?, entries.next()?))
+            })?;
+            let times = of_body(case.is_of_other_body(first)).count();
             Some(Finding {
                 violation: Violation::Duplicate,
                 message,

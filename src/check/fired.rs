@@ -48,6 +48,9 @@ impl Fired {
         if event.is_duplicate() {
             self.add(FaultKind::Duplicated, leg, 1);
         }
+        if event.is_other_body() {
+            self.add(FaultKind::OtherBody, leg, 1);
+        }
     }
 
     /// Counts a fault so many times.

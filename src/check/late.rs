@@ -2,7 +2,7 @@
 
 use super::{Case, Finding};
 use crate::history::Event;
-use crate::terms::{Cause, Delivery, Entry, MessageId, Retries, Role, Violation};
+use crate::terms::{Cause, Entry, MessageId, Retries, Role, Violation};
 
 /// Whether an effect of the message at a store began after its client had given up. A client that would retry has not given up for good:
 /// the fault-free retry is still to come. One that was refused was told so: that is [`Violation::Denied`].
@@ -10,9 +10,13 @@ pub(super) fn of(case: &Case<'_>, role: Role, message: MessageId) -> Option<Find
     if case.evidence.retries != Retries::Never {
         return None;
     }
-    let gave_up_at_ns = case.told(message).gave_up_at_ns?;
-    let mut entries = case.entries_at(role, message).filter(|entry| entry.by != Delivery::FINAL);
-    let after = entries.find_map(|entry| began_after(case, message, entry, gave_up_at_ns))?;
+    let ends = [Some(case.told(message)), case.told_other(message)];
+    let after = [false, true].into_iter().zip(ends).find_map(|(other, told)| {
+        let gave_up_at_ns = told?.gave_up_at_ns?;
+        let is_its = |entry: &&Entry| !entry.by.is_final() && case.is_of_other_body(entry) == other;
+        let mut entries = case.entries_at(role, message).filter(is_its);
+        entries.find_map(|entry| began_after(case, message, entry, gave_up_at_ns))
+    })?;
     Some(Finding {
         violation: Violation::Late,
         message,

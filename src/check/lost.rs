@@ -11,9 +11,10 @@ use crate::terms::{AccountId, Answer, ByRole, Cause, Entry, MessageId, Role, Tro
 /// [`Violation::Refused`].
 pub(super) fn of(case: &Case<'_>, survivors: &Survivors, role: Role, message: MessageId) -> Option<Finding> {
     let told = case.told(message);
+    let success = told.success || case.told_other(message).is_some_and(|other| other.success);
     let finding = |cause, detail| Some(Finding { violation: Violation::Lost, message, cause, at: Some(role), detail });
     if case.is_applied_at(role, message) {
-        let is_overwritten = told.success && !survivors.include_any_of(case, role, message);
+        let is_overwritten = success && !survivors.include_any_of(case, role, message);
         let detail = "told success, and a later update had read the balance before it";
         return is_overwritten.then(|| finding(Cause::LostUpdate, detail.to_owned())).flatten();
     }
@@ -21,7 +22,7 @@ pub(super) fn of(case: &Case<'_>, survivors: &Survivors, role: Role, message: Me
         return None;
     }
     let detail = match told.final_reply {
-        _ if told.success => "told success, and the ledger does not hold it".to_owned(),
+        _ if success => "told success, and the ledger does not hold it".to_owned(),
         Some(Err(Trouble::Failed(failure))) => format!("a fault-free retry failed: {failure}"),
         Some(Ok(Answer(_)) | Err(Trouble::Unknown | Trouble::InProgress | Trouble::Refused)) | None => return None,
     };

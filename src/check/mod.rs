@@ -42,6 +42,7 @@ mod duplicate;
 mod fired;
 mod late;
 mod lost;
+mod mixed;
 mod overlap;
 mod refused;
 mod reverted;
@@ -100,7 +101,7 @@ pub fn findings(case: &Case<'_>) -> Vec<Finding> {
         });
         findings.extend(fates);
     }
-    for find in [abandoned::find, deviating::find, overlap::find, stale::find, reverted::find] {
+    for find in [abandoned::find, deviating::find, mixed::find, overlap::find, stale::find, reverted::find] {
         findings.extend(find(case));
     }
     name_stores(case, &mut findings);

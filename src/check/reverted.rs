@@ -14,13 +14,14 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     if case.evidence.shape == Shape::Entry {
         return Vec::new();
     }
-    let mut firsts: FxHashMap<(Role, MessageId), &Entry> = FxHashMap::default();
+    let mut firsts: FxHashMap<(Role, MessageId, bool), &Entry> = FxHashMap::default();
     let mut latest: FxHashMap<(Role, AccountId), &Entry> = FxHashMap::default();
     let mut findings = Vec::new();
     for entry in case.evidence.ledger {
         let before = latest.insert((entry.role, entry.account), entry);
-        let Some(first) = firsts.get(&(entry.role, entry.message)) else {
-            firsts.insert((entry.role, entry.message), entry);
+        let of = (entry.role, entry.message, case.is_of_other_body(entry));
+        let Some(first) = firsts.get(&of) else {
+            firsts.insert(of, entry);
             continue;
         };
         let undid_another = first.account == entry.account

@@ -5,7 +5,9 @@ use crate::terms::{MessageId, Trouble, Violation};
 
 /// Whether the fault-free retry of a message, after everything had settled, was told that somebody is at work on it.
 pub(super) fn of(case: &Case<'_>, message: MessageId) -> Option<Finding> {
-    (case.told(message).final_reply == Some(Err(Trouble::InProgress))).then(|| Finding {
+    let told = std::iter::once(case.told(message)).chain(case.told_other(message));
+    let mut last_replies = told.map(|told| told.final_reply);
+    last_replies.any(|reply| reply == Some(Err(Trouble::InProgress))).then(|| Finding {
         violation: Violation::Stuck,
         message,
         cause: cause::of_unfinished(case, message),

@@ -157,6 +157,13 @@ impl Story {
     }
 }
 
+/// The account, the amount and the balance of an entry for the other body of a request for so much, where the balance before was this.
+pub(crate) fn other_body(amount: i32, before: i64) -> (u32, i64, i64) {
+    let effect = Effect { account: AccountId(0), amount };
+    let other = Request { effect, ..request(0) }.with_other_body().effect.amount;
+    (0, other.into(), before + i64::from(other))
+}
+
 /// A request for ten.
 pub(crate) fn request(n: u32) -> Request {
     let effect = Effect { account: AccountId(0), amount: 10 };

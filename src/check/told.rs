@@ -1,7 +1,7 @@
 //! What a client was told, and what its handlers answered.
 
 use crate::history::{Event, What};
-use crate::terms::{Answer, Delivery, Reply, Trouble};
+use crate::terms::{Answer, Reply, Trouble};
 use crate::world::Acts;
 
 /// What the client of one request was told in the end.
@@ -39,7 +39,7 @@ impl Told {
             What::Answered { reply, .. } => self.answered(reply, given),
             What::Received { reply } => {
                 self.success |= reply.is_ok();
-                if event.delivery == Delivery::FINAL {
+                if event.delivery.is_final() {
                     self.final_reply = Some(reply);
                 }
                 if reply == Err(Trouble::Refused) {

@@ -8,7 +8,7 @@ use crate::world::Op;
 
 /// One finding per store and message whose effect or balance is not what it should be, and one per message whose answer is not.
 ///
-/// An entry has the account and the amount of its request. The balances of an account's entries chain: each is the one before it
+/// An entry has the account and the amount of its request, or of the other body that came with the request's id. The balances of an account's entries chain: each is the one before it
 /// plus the entry's amount. The account's last balance is the chain's end. An answer is the balance of one of the message's entries,
 /// at whichever store.
 /// Where there is no entry at all, an answer is judged by [`Violation::Lost`]. An entry that sets a value has the value that was asked
@@ -48,7 +48,7 @@ fn against_request(case: &Case<'_>, entry: &Entry) -> Option<Finding> {
     };
     let effect = request.effect;
     let is_right = entry.account == effect.account && entry.amount == i64::from(effect.amount);
-    (!is_right).then(|| {
+    (!is_right && !case.is_of_other_body(entry)).then(|| {
         let detail = format!(
             "asked for {:+} to account {}, and entry {} is {:+} to account {}",
             effect.amount, effect.account.0, entry.number, entry.amount, entry.account.0

@@ -11,6 +11,7 @@ use super::hop::HopOption;
 use super::mounted::Mounted;
 use super::output;
 use super::progress::Counter;
+use super::requests::Requests;
 use super::servers::Real;
 use crate::exit;
 use crate::explore::{Bound, ExploreError, Flaws, Kinds, MAX_LANES, MAX_RETRIES, Reason};
@@ -33,9 +34,8 @@ pub(super) struct Conform {
     /// The most faults that one schedule may have
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
     faults: u8,
-    /// How many different requests there are, all on one account; the lanes carry them in turn
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
-    requests: u8,
+    #[command(flatten)]
+    requests: Requests,
     /// Let a reaper forget the ids that the strategies keep, where they keep any: its lanes come behind those of the deliveries
     #[arg(long)]
     reaper: bool,
@@ -73,13 +73,7 @@ impl Conform {
 
     /// Holds the backends against the model.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
-        if self.requests > self.lanes {
-            let (requests, lanes) = (self.requests, self.lanes);
-            return Err(super::UsageError(format!(
-                "--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower --requests"
-            ))
-            .into());
-        }
+        self.requests.require_lanes(self.lanes)?;
         if !self.real.model().has_own_model() {
             let store = &self.real.store;
             return Err(super::UsageError(format!(
@@ -97,13 +91,12 @@ impl Conform {
         let began = Instant::now();
         let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
         let mounted = Mounted::start(&self.real, usize::MAX, needs_lock, self.natural_expiry)?;
-        let bound = Bound {
-            requests: self.requests,
+        let bound = self.requests.put_into(Bound {
             kinds: Kinds::all(),
             store: mounted.testbed().profile(),
             reaps: self.reaper,
             ..Bound::new(self.lanes, self.retries, self.faults)
-        };
+        });
         let of = Conformance {
             bound,
             flaws: Flaws::default(),
@@ -141,7 +134,7 @@ impl Conform {
         }
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         output::print(&if self.json {
-            serde_json::to_string_pretty(&self.as_json(&rows, elapsed_ms))? + "\n"
+            serde_json::to_string_pretty(&self.as_json(&rows, &of, elapsed_ms))? + "\n"
         } else {
             self.as_text(&rows, &of, elapsed_ms)
         })?;
@@ -159,11 +152,10 @@ impl Conform {
 
     fn command(&self, strategy: &str, schedule: &crate::explore::Schedule) -> String {
         let mut options = self.real.options();
-        for (name, value, default) in [("retries", self.retries, 1), ("requests", self.requests, 1)] {
-            if value != default {
-                options.push_str(&format!(" --{name} {value}"));
-            }
+        if self.retries != 1 {
+            options.push_str(&format!(" --retries {}", self.retries));
         }
+        options.push_str(&self.requests.options());
         if self.reaper {
             options.push_str(&format!(" --lanes {} --reaper", self.lanes));
         }
@@ -171,7 +163,7 @@ impl Conform {
         format!("oncelab replay {strategy}{options} \"{schedule}\"")
     }
 
-    fn as_json(&self, rows: &[Conformed], elapsed_ms: u64) -> serde_json::Value {
+    fn as_json(&self, rows: &[Conformed], of: &Conformance, elapsed_ms: u64) -> serde_json::Value {
         let row = |row: &Conformed| {
             json!({
                 "strategy": row.strategy,
@@ -187,10 +179,17 @@ impl Conform {
                 })),
             })
         };
+        let bound = json!({
+            "lanes": self.lanes,
+            "retries": self.retries,
+            "faults": self.faults,
+            "requests": of.bound.ids(),
+            "other_body": of.bound.other_body,
+        });
         let mut document = json!({
             "store": self.real.store,
             "lock": self.real.lock,
-            "bound": { "lanes": self.lanes, "retries": self.retries, "faults": self.faults, "requests": self.requests },
+            "bound": bound,
             "sample": self.sample,
             "seed": self.seed,
             "strategies": rows.iter().map(row).collect::<Vec<_>>(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::hop::HopOption;
 use super::progress::Spinner;
+use super::requests::Requests;
 use super::servers::Real;
 use super::{UsageError, explore_bound, explore_json, explore_output, legend, output};
 use crate::exit;
@@ -39,9 +40,8 @@ pub(super) struct Explore {
     /// The most faults that one schedule may have
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
     faults: u8,
-    /// How many different requests there are, all on one account; the lanes carry them in turn
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
-    pub(super) requests: u8,
+    #[command(flatten)]
+    pub(super) requests: Requests,
     /// Let a reaper forget the ids that the strategy keeps, at any time: it is a lane of its own for each request, behind the others
     #[arg(long)]
     pub(super) reaper: bool,
@@ -212,13 +212,7 @@ impl Explore {
     }
 
     fn bound(&self) -> anyhow::Result<Bound> {
-        if self.requests > self.lanes {
-            let (requests, lanes) = (self.requests, self.lanes);
-            let text = format!(
-                "--requests {requests} needs as many lanes at least: raise --lanes {lanes}, or lower --requests"
-            );
-            return Err(UsageError(text).into());
-        }
+        self.requests.require_lanes(self.lanes)?;
         let mut kinds = if self.late { Kinds::all() } else { Kinds::usual() };
         if !self.fault_kinds.is_empty() {
             kinds = Kinds::NONE;
@@ -234,7 +228,8 @@ impl Explore {
         }
         let store = self.store_model.profile();
         let reaps = self.reaper;
-        Ok(Bound { requests: self.requests, kinds, store, reaps, ..Bound::new(self.lanes, self.retries, self.faults) })
+        let bound = Bound { kinds, store, reaps, ..Bound::new(self.lanes, self.retries, self.faults) };
+        Ok(self.requests.put_into(bound))
     }
 
     fn limits(&self) -> Limits {
@@ -369,12 +364,8 @@ impl Explore {
         let kind = self.store_model.profile().store();
         let store = if kind.is_server() { &format!(" --store {}", kind.name()) } else { "" };
         let lock = if kind.is_server() && strategy.needs_lock_service() { " --lock etcd" } else { "" };
-        let mut options = String::new();
-        for (name, value, default) in [("retries", self.retries, 1), ("requests", self.requests, 1)] {
-            if value != default {
-                options.push_str(&format!(" --{name} {value}"));
-            }
-        }
+        let mut options = if self.retries == 1 { String::new() } else { format!(" --retries {}", self.retries) };
+        options.push_str(&self.requests.options());
         options.push_str(&residents_option(strategy, self.reaper, lanes));
         options.push_str(self.hop.option());
         format!("oncelab replay {}{store}{lock}{options} \"{schedule}\"", strategy.name())
@@ -388,12 +379,12 @@ impl Explore {
     /// The same with so many lanes.
     fn command_of(&self, strategy: &str, schedule: &Schedule, lanes: u8) -> String {
         let mut options = String::new();
-        let defaults = [("lanes", lanes, 2), ("retries", self.retries, 1), ("requests", self.requests, 1)];
-        for (name, value, default) in defaults {
+        for (name, value, default) in [("lanes", lanes, 2), ("retries", self.retries, 1)] {
             if value != default {
                 options.push_str(&format!(" --{name} {value}"));
             }
         }
+        options.push_str(&self.requests.options());
         options.push_str(if self.reaper { " --reaper" } else { "" });
         options.push_str(self.hop.option());
         options.push_str(explore_bound::model_option(self.store_model.profile()));

@@ -26,13 +26,14 @@ pub(super) fn not_tried(bound: &Bound) -> String {
         (some(bound.requesting(), "lane", "lanes"), "--lanes"),
         (some(bound.retries, "retry a lane", "retries a lane"), "--retries"),
         (some(bound.faults, "fault", "faults"), "--faults"),
-        (some(bound.requests.max(1), "request", "requests"), "--requests"),
+        (some(bound.ids().max(1), "request", "requests"), "--requests"),
     ];
     let limits: Vec<String> = limits.into_iter().map(|(what, flag)| format!("{what} ({flag})")).collect();
     let late = if bound.kinds.contains(Fate::TimesOut) { "" } else { "; no late landings (--late)" };
     let forgotten = if bound.reaps { "" } else { " ids that are forgotten (--reaper)," };
+    let others = if bound.other_body { "" } else { " ids with another body (--other-body)," };
     format!(
-        "Not tried: more than {}{late}; other accounts,{forgotten} and a statement that waits half done.",
+        "Not tried: more than {}{late}; other accounts,{forgotten}{others} and a statement that waits half done.",
         limits.join(", ")
     )
 }

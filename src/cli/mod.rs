@@ -23,6 +23,7 @@ mod progress;
 mod repeats;
 mod replay;
 mod report;
+mod requests;
 mod run;
 mod search;
 mod servers;

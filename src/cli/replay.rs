@@ -13,6 +13,7 @@ use super::explore::{Export, draw};
 use super::hop::HopOption;
 use super::mounted::Mounted;
 use super::progress::Counter;
+use super::requests::Requests;
 use super::servers::Real;
 use super::{explore_output, legend, output};
 use crate::exit;
@@ -20,7 +21,7 @@ use crate::explore::{Bound, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleEr
 use crate::quote::shell_path;
 use crate::replay::{Divergence, Kept, ReplayError, ReplayWork, Replayed, ToldReplay, replay_all, replay_and_tell};
 use crate::report;
-use crate::strategy::{Registry, Strategy, claim_of};
+use crate::strategy::{Hazards, Registry, Strategy, claim_of};
 use crate::terms::Role;
 use crate::terms::{Entry, StoreKind, Violation};
 
@@ -42,9 +43,8 @@ pub(super) struct Replay {
     /// How often the client of a lane may try again
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
     retries: u8,
-    /// How many different requests there are, all on one account; the lanes carry them in turn
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
-    requests: u8,
+    #[command(flatten)]
+    requests: Requests,
     /// Let a reaper forget the ids that the strategy keeps: its lanes come behind those of the deliveries, one for each request
     #[arg(long)]
     reaper: bool,
@@ -111,12 +111,8 @@ impl Replay {
         let needs_lock = strategy.needs_lock_service();
         let store = self.real.model();
         super::explore::require_reaper(strategy, self.reaper)?;
-        let bound = Bound {
-            requests: self.requests,
-            store,
-            reaps: self.reaper,
-            ..Bound::new(self.lanes.max(self.requests), self.retries, 0)
-        };
+        let bound = Bound { store, reaps: self.reaper, ..Bound::new(self.lanes, self.retries, 0) };
+        let bound = self.requests.make_room_in(bound);
         let bound = bound_of(strategy, bound, &schedule)?;
         // Whatever is wrong with the schedule is said before a server is started.
         let told = if store.has_own_model() { Some(tell(strategy, bound, &schedule)) } else { None };
@@ -178,7 +174,7 @@ impl Replay {
         Ok(ExitCode::from(if mounted.is_stopped() && !self.keep {
             exit::INTERRUPTED
         } else {
-            self.code(strategy, &count, &expected)
+            self.code(strategy, &bound, &count, &expected)
         }))
     }
 
@@ -199,8 +195,9 @@ impl Replay {
         })
     }
 
-    fn code(&self, strategy: &dyn Strategy, count: &Count, expected: &[Violation]) -> u8 {
-        let claim = claim_of(strategy, self.real.store_kind(), self.reaper);
+    fn code(&self, strategy: &dyn Strategy, bound: &Bound, count: &Count, expected: &[Violation]) -> u8 {
+        let asked = Hazards { reaps: bound.reaps, other_bodies: bound.other_body };
+        let claim = claim_of(strategy, self.real.store_kind(), asked);
         let is_ruled_out = |violation: &Violation| claim.rules_out.contains(violation);
         let misses = !expected.is_empty() && count.reproduced < count.times;
         if count.divergences > 0 || misses || count.violations.keys().any(is_ruled_out) {
@@ -213,13 +210,12 @@ impl Replay {
     /// The command that does this again.
     fn command(&self) -> String {
         let mut options = self.real.options();
-        for (name, value, default) in
-            [("lanes", self.lanes, 1), ("retries", self.retries, 1), ("requests", self.requests, 1)]
-        {
-            if value != default {
+        for (name, value) in [("lanes", self.lanes), ("retries", self.retries)] {
+            if value != 1 {
                 options.push_str(&format!(" --{name} {value}"));
             }
         }
+        options.push_str(&self.requests.options());
         if self.reaper {
             options.push_str(" --reaper");
         }

@@ -60,14 +60,13 @@ impl Explore {
     /// The command that replays a schedule that was found on real backends.
     fn replay_command(&self, strategy: &str, schedule: &Schedule) -> String {
         let mut options = self.real.options();
-        for (name, value, default) in
-            [("lanes", self.lanes, 1), ("retries", self.retries, 1), ("requests", self.requests, 1)]
-        {
-            let named = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1);
-            if value != default && !(name == "lanes" && named >= value) {
+        let named = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1);
+        for (name, value, is_known) in [("lanes", self.lanes, named >= self.lanes), ("retries", self.retries, false)] {
+            if value != 1 && !is_known {
                 options.push_str(&format!(" --{name} {value}"));
             }
         }
+        options.push_str(&self.requests.options());
         options.push_str(self.hop.option());
         format!("oncelab replay {strategy}{options} \"{schedule}\"")
     }

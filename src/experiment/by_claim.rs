@@ -2,7 +2,7 @@
 
 use super::{Experiment, ExperimentError, Written, strategies};
 use crate::fault::Level;
-use crate::strategy::{Break, Claim, GIVING_UP, Registry, claim_of};
+use crate::strategy::{Break, Claim, GIVING_UP, Hazards, Registry, claim_of};
 use crate::terms::{Expected, FaultKind, Leg, StoreKind, Violation};
 
 /// How often a fault must be likely to happen before its violation is expected. If one in four shows the violation, the chance that
@@ -47,7 +47,7 @@ impl Experiment {
                 // The experiment names no strategy that the registry does not know: it was refused when it was read.
                 let Ok(strategy) = registry.get(&name) else { continue };
                 if self.written(&level, &name, store).is_none()
-                    && let Some(expected) = by_claim(&claim_of(strategy.as_ref(), store, reaps(&trials)), &trials)
+                    && let Some(expected) = by_claim(&claim_of(strategy.as_ref(), store, hazards(&trials)), &trials)
                 {
                     self.expect_by_claim.entry(level.clone()).or_default().insert(name, expected);
                 }
@@ -112,9 +112,10 @@ impl Trials {
     }
 }
 
-/// Whether ids are forgotten in any of these trials.
-fn reaps(trials: &[Trials]) -> bool {
-    trials.iter().any(|trials| trials.level.reaper.is_some())
+/// What happens to ids in any of these trials that a claim does not speak of.
+fn hazards(trials: &[Trials]) -> Hazards {
+    let any = |of: fn(Hazards) -> bool| trials.iter().any(|trials| of(trials.level.hazards()));
+    Hazards { reaps: any(|asked| asked.reaps), other_bodies: any(|asked| asked.other_bodies) }
 }
 
 /// What is expected of a strategy with this claim, in all of these trials together: `valid` where no fault can break it, and the first

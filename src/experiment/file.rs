@@ -11,7 +11,7 @@ use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 25] = [
+const BUILTIN: [(&str, &str); 26] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
@@ -25,6 +25,7 @@ const BUILTIN: [(&str, &str); 25] = [
     ("peer", include_str!("../../experiments/peer.toml")),
     ("lock-or-transaction", include_str!("../../experiments/lock-or-transaction.toml")),
     ("forgotten-ids", include_str!("../../experiments/forgotten-ids.toml")),
+    ("other-bodies", include_str!("../../experiments/other-bodies.toml")),
     ("http", include_str!("../../experiments/http.toml")),
     ("wire-and-port", include_str!("../../experiments/wire-and-port.toml")),
     ("stale-unlock", include_str!("../../experiments/stale-unlock.toml")),

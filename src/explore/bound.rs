@@ -1,6 +1,6 @@
 //! The bound: how much is explored.
 
-use crate::strategy::{Claim, Strategy, claim_of, residents_of};
+use crate::strategy::{Claim, Hazards, Strategy, claim_of, residents_of};
 use crate::terms::{AccountId, ClientId, Delivery, Effect, FaultKind, MessageId, Profile, Request, Retries, StoreKind};
 
 use super::rules::FINAL_ATTEMPT;
@@ -31,6 +31,8 @@ pub struct Bound {
     pub faults: u8,
     /// Distinct requests, all on one account. The lanes carry them in turn.
     pub requests: u8,
+    /// Whether the last of the requests has the id of the first, and another body.
+    pub other_body: bool,
     /// Which faults there are.
     pub kinds: Kinds,
     pub store: Profile,
@@ -94,7 +96,7 @@ impl Kinds {
             FaultKind::Crash | FaultKind::Cancel => Kinds::NONE.with(Fate::Crashes),
             FaultKind::Pause | FaultKind::ServerPaused => Kinds::NONE.with(Fate::Expires),
             FaultKind::Duplicated => Kinds(REPEATS),
-            FaultKind::Delayed | FaultKind::ServerKilled | FaultKind::Partition => Kinds::NONE,
+            FaultKind::Delayed | FaultKind::OtherBody | FaultKind::ServerKilled | FaultKind::Partition => Kinds::NONE,
         }
     }
 
@@ -123,6 +125,7 @@ impl Bound {
             retries,
             faults,
             requests: 1,
+            other_body: false,
             kinds: Kinds::usual(),
             store: Profile::Postgres,
         }
@@ -156,7 +159,7 @@ impl Bound {
     /// What a strategy promises within it.
     #[must_use]
     pub fn claim_of(&self, strategy: &dyn Strategy) -> Claim {
-        claim_of(strategy, self.store_kind(), self.reaps)
+        claim_of(strategy, self.store_kind(), Hazards { reaps: self.reaps, other_bodies: self.other_body })
     }
 
     /// With the lanes of the actors that a strategy has.
@@ -282,25 +285,57 @@ impl Bound {
         if self.requests <= 1 && self.actors == 0 {
             return delivery_of(1, lane, attempt);
         }
-        delivery_of(self.deliveries_apart(), lane, attempt)
+        let delivery = delivery_of(self.deliveries_apart(), lane, attempt);
+        if self.other_body && self.is_other_body(self.request_of(lane)) { delivery.of_other_body() } else { delivery }
+    }
+
+    /// With one more request, which has the id of the first and another body; or as it is.
+    #[must_use]
+    pub const fn with_other_body(self, other_body: bool) -> Self {
+        Bound { requests: self.requests + other_body as u8, other_body, ..self }
+    }
+
+    /// How many message ids there are.
+    #[must_use]
+    pub const fn ids(&self) -> u8 {
+        self.requests - self.other_body as u8
+    }
+
+    /// Whether a request, by number, has the id of the first and another body.
+    #[must_use]
+    pub const fn is_other_body(&self, request: u8) -> bool {
+        self.other_body && request + 1 == self.requests
+    }
+
+    /// The message that a request carries, by number.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn message_of(&self, request: u8) -> MessageId {
+        MessageId(if self.is_other_body(request) { 0 } else { request as u32 })
     }
 
     /// How far a lane is from the next one that carries the same request.
     #[inline]
-    pub(crate) fn deliveries_apart(&self) -> u8 {
+    pub(super) fn deliveries_apart(&self) -> u8 {
         self.requests.max(1) * self.stride()
     }
 
     /// The requests: each adds another amount to the same account.
     #[must_use]
     pub fn all_requests(&self) -> Vec<Request> {
-        (0..u32::from(self.requests.max(1))).map(request).collect()
+        let own = (0..u32::from(self.ids().max(1))).map(request);
+        own.chain(self.other_body.then(|| request(0).with_other_body())).collect()
+    }
+
+    /// The requests by their ids: with each id the body that its message has.
+    pub(crate) fn requests_by_id(&self) -> Vec<Request> {
+        (0..u32::from(self.ids().max(1))).map(request).collect()
     }
 }
 
 /// Which delivery of its request a lane's attempt is, where the lanes with one request are so far apart.
 #[inline]
-pub(crate) fn delivery_of(apart: u8, lane: u8, attempt: u8) -> Delivery {
+fn delivery_of(apart: u8, lane: u8, attempt: u8) -> Delivery {
     if attempt == FINAL_ATTEMPT {
         return Delivery::FINAL;
     }
@@ -322,6 +357,9 @@ impl std::fmt::Display for Bound {
             copies => format!(" ({copies} of them copies made on the way)"),
         };
         write!(f, "{}{copies}, {retries}, {}", some(self.requesting(), "lane"), some(self.faults, "fault"))?;
-        if self.requests > 1 { write!(f, ", {} requests", self.requests) } else { Ok(()) }
+        if self.ids() > 1 {
+            write!(f, ", {} requests", self.ids())?;
+        }
+        if self.other_body { f.write_str(", an id with another body") } else { Ok(()) }
     }
 }

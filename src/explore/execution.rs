@@ -407,7 +407,7 @@ impl<S: Grounds> Execution<'_, S> {
         let is_later = matches!(what, What::Answered { .. } | What::Received { .. } | What::TimedOut | What::GaveUp);
         let at_ns = self.steps * STEP_NS + u64::from(is_later) * (STEP_NS / 2) + self.backends.expired() * 2 * LEASE_NS;
         let bound = &self.of.bound;
-        let message = super::rules::message(bound.request_of(lane));
+        let message = bound.message_of(bound.request_of(lane));
         self.events.push(Event { at_ns, message, delivery: bound.delivery(lane, attempt), handler: lane.into(), what });
     }
 
@@ -446,11 +446,11 @@ impl<S: Grounds> Execution<'_, S> {
                 What::Received { reply } => Some(reply),
                 _ => None,
             });
-            retried.extend(reply.map(|reply| (super::rules::message(request), reply)));
+            retried.extend(reply.map(|reply| (self.of.bound.message_of(request), reply)));
             self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, flags: 1, ..Lane::default() };
         }
         Ok(Executed {
-            requests: self.of.requests.clone(),
+            requests: self.of.bound.requests_by_id(),
             events: std::mem::take(&mut self.events),
             balances: Some(self.backends.balances()),
             ledger: self.backends.take_ledger(),

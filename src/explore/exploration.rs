@@ -116,6 +116,10 @@ fn can_happen(fault: FaultKind, claim: &Claim, has_leases: bool, bound: &Bound) 
     if fault.is_done_to_a_server() {
         return false;
     }
+    // Where an id has another body fewer lanes carry the same: what needs them is judged without it.
+    if bound.other_body || fault == FaultKind::OtherBody {
+        return bound.other_body && fault == FaultKind::OtherBody && bound.requesting() >= bound.requests;
+    }
     if fault == FaultKind::Duplicated && is_sent_once {
         return more_lanes && bound.faults > 0 && bound.kinds.has_repeats();
     }

@@ -21,7 +21,6 @@ use super::bound::Bound;
 use super::environment::{Environment, Flight};
 use super::model_environment::models;
 use super::observations::{Seen, SeenEffect, Sight};
-use super::rules::message;
 use super::schedule::Fate;
 
 /// What comes of what is no operation.
@@ -462,7 +461,7 @@ impl Environment for Cursor<'_> {
     }
 
     fn overlap(&mut self, lane: u8) {
-        let message = message(self.memo.bound.request_of(lane));
-        self.at.seen = self.memo.see(self.at.seen, Sight::Overlap { message });
+        let request = self.memo.bound.request_of(lane);
+        self.at.seen = self.memo.see(self.at.seen, Sight::Overlap { request });
     }
 }

@@ -57,7 +57,6 @@ mod violations;
 
 pub(crate) use crate::service::contract::lane_name;
 pub(crate) use attempt::guarded;
-pub(crate) use bound::delivery_of;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
 pub use by_cause::{ByCause, Caused, by_cause};
 pub use census::{Census, census, one_by_one};

@@ -19,8 +19,9 @@ pub(super) struct Seen {
     balances: Vec<(Role, AccountId, i64)>,
     /// Every balance that an account has had, each once.
     had: Vec<(Role, AccountId, i64)>,
-    /// The effects at each store in their order, where there are several requests. Nobody sees the order between stores.
-    effects: Vec<(Role, MessageId, i64)>,
+    /// The effects at each store in their order, by the number of the request, where there are several. Nobody sees the order between
+    /// stores.
+    effects: Vec<(Role, usize, i64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -71,18 +72,18 @@ pub(super) enum Sight {
     SeenEffect(SeenEffect),
     /// A handler has answered; its client hears it if there is one.
     Answered {
-        message: MessageId,
+        request: u8,
         reply: Reply,
         heard: bool,
     },
     GaveUp {
-        message: MessageId,
+        request: u8,
     },
     Overlap {
-        message: MessageId,
+        request: u8,
     },
     Retried {
-        message: MessageId,
+        request: u8,
         reply: Reply,
     },
 }
@@ -120,14 +121,14 @@ impl Seen {
     /// The same and something more. The order of effects matters only between requests.
     pub fn after(&self, sight: Sight, requests: &[Request]) -> Self {
         let mut after = self.clone();
-        let of = |message: MessageId| message.0 as usize;
+        let of = usize::from;
         match sight {
             Sight::SeenEffect(effect) => after.applied(effect, requests),
-            Sight::Answered { message, reply, heard } => after.by_request[of(message)].answered(reply, heard),
-            Sight::GaveUp { message } => after.by_request[of(message)].gave_up = true,
-            Sight::Overlap { message } => after.by_request[of(message)].overlap = true,
-            Sight::Retried { message, reply } => {
-                let of = &mut after.by_request[of(message)];
+            Sight::Answered { request, reply, heard } => after.by_request[of(request)].answered(reply, heard),
+            Sight::GaveUp { request } => after.by_request[of(request)].gave_up = true,
+            Sight::Overlap { request } => after.by_request[of(request)].overlap = true,
+            Sight::Retried { request, reply } => {
+                let of = &mut after.by_request[of(request)];
                 of.answered(reply, true);
                 of.retried = Some(reply);
             }
@@ -136,7 +137,8 @@ impl Seen {
     }
 
     fn applied(&mut self, effect: SeenEffect, requests: &[Request]) {
-        let SeenEffect { role, message, account, amount, balance, token } = effect;
+        let SeenEffect { role, message: _, account, amount, balance, token } = effect;
+        let place = requested(&effect, requests);
         let highest = &mut self.highest[role];
         self.stale |= token.is_some() && token < *highest;
         *highest = token.max(*highest);
@@ -150,14 +152,13 @@ impl Seen {
         };
         if requests.len() > 1 {
             let at = self.effects.partition_point(|(its, ..)| *its <= role);
-            self.effects.insert(at, (role, message, balance));
+            self.effects.insert(at, (role, place, balance));
         }
         let goes_on_from = |base: i64| base == 0 || self.had.binary_search(&(role, account, base)).is_ok();
         let made_up = !balance.checked_sub(amount).is_some_and(goes_on_from);
         if let Err(at) = self.had.binary_search(&(role, account, balance)) {
             self.had.insert(at, (role, account, balance));
         }
-        let place = message.0 as usize;
         let (Some(of), Some(request)) = (self.by_request.get_mut(place), requests.get(place)) else {
             self.has_strangers = true;
             return;
@@ -172,6 +173,17 @@ impl Seen {
             of.given.insert(at, balance);
         }
     }
+}
+
+/// The number of the request that an effect is for: of those with its id the one that asks for it, or else the first. Of a stranger it is
+/// none that there is.
+fn requested(effect: &SeenEffect, requests: &[Request]) -> usize {
+    let is_for = |request: &&Request| request.id == effect.message;
+    let asks_for = |request: &Request| i64::from(request.effect.amount) == effect.amount;
+    let own = effect.message.0 as usize;
+    let Some(first) = requests.get(own).filter(is_for) else { return usize::MAX };
+    let other = || requests.iter().position(|request| is_for(&request) && asks_for(request));
+    if asks_for(first) { own } else { other().unwrap_or(own) }
 }
 
 impl OfRequest {

@@ -8,7 +8,7 @@ mod waits;
 use crate::service::contract::{MAX_ASKED, asked_id, asker_of};
 use crate::service::modelled::{Asker, Holder, Timer, Waits};
 use crate::service::{HasIds, IdKind};
-use crate::terms::{MessageId, Reply, Role, Session, Trouble};
+use crate::terms::{Reply, Role, Session, Trouble};
 use crate::world::{Acts, Op, Outcome};
 
 use super::bound::{Bound, MAX_LANES};
@@ -202,7 +202,7 @@ impl<S: Environment> Rules<'_, S> {
             (_, None) => return Err(Blocked::Disabled),
             (Fate::Expires, _) => {
                 let me = self.lanes[usize::from(lane)];
-                let message = message(self.bound.request_of(lane));
+                let message = self.bound.message_of(self.bound.request_of(lane));
                 let holder = Holder { lane, attempt: me.attempt, session: Session(lane), message };
                 // A strategy that was told of nothing has nothing that it could lose, but what is in its way may go.
                 let meets_one = me.has(LEASED) || pending.is_some_and(|op| op.acts().any(Acts::TAKES));
@@ -440,11 +440,6 @@ pub(super) fn end_lane(bound: &Bound, lane: &mut Lane, reply: Option<Reply>) -> 
         false => Lane { flags: ENDED, ..Lane::default() },
     };
     again
-}
-
-/// The message that a request carries.
-pub(crate) fn message(request: u8) -> MessageId {
-    MessageId(u32::from(request))
 }
 
 /// An operation or a response of a lane as the services know it. A strategy knows what it asked for and its tokens by the order in

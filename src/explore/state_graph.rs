@@ -17,7 +17,7 @@ use super::environment::Flight;
 use super::execution::Executor;
 use super::memo::{Cursor, Memo, MemoPlace};
 use super::observations::Sight;
-use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, end_lane, message};
+use super::rules::{Blocked, FINAL_ATTEMPT, Lane, Lanes, Rules, StepEffect, end_lane};
 use super::schedule::{Fate, Step};
 use super::strategy_tree::{MAX_DEPTH, NodeId, StrategyTree};
 use super::violations::Violations;
@@ -422,18 +422,17 @@ impl<'s> StateGraph<'s> {
             return;
         }
         let request = self.bound.request_of(lane);
-        let of = message(request);
         let Lane { node, attempt, .. } = state.lanes[usize::from(lane)];
         let is_final = attempt == FINAL_ATTEMPT;
         let has_client = self.bound.has_client(lane) && !state.lanes[usize::from(lane)].is_unheard();
         let said = if self.has_hop { self.said(node, reply) } else { reply.map(|reply| (reply, true)) };
         match (is_final, reply, said) {
             (true, Some(reply), _) => {
-                state.at.seen = self.memo.see(state.at.seen, Sight::Retried { message: of, reply });
+                state.at.seen = self.memo.see(state.at.seen, Sight::Retried { request, reply });
             }
             (false, _, Some((reply, is_heard))) => {
                 let heard = has_client && is_heard;
-                let sight = Sight::Answered { message: of, reply, heard };
+                let sight = Sight::Answered { request, reply, heard };
                 state.at.seen = self.memo.see_reply(state.at.seen, (node, heard), sight);
             }
             _ => {}
@@ -459,7 +458,7 @@ impl<'s> StateGraph<'s> {
         let is_over = others.all(|other| state.lanes[usize::from(other)].has_no_client_left());
         let refused = reply.is_some_and(|reply| reply.err().is_some_and(|trouble| trouble.is_final()));
         if is_over && !refused && !self.memo.seen(state.at.seen).is_answered(request) {
-            state.at.seen = self.memo.see(state.at.seen, Sight::GaveUp { message: of });
+            state.at.seen = self.memo.see(state.at.seen, Sight::GaveUp { request });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A step in words: what it did, what came of it, and what its client was told.
 
+use super::bound::Bound;
 use super::execution::{Did, Executor, MadeStep};
 use super::schedule::Fate;
 use super::story::Line;
@@ -10,8 +11,8 @@ use crate::world::{Acts, Op, Outcome};
 /// What the words for the steps of a schedule depend on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words {
-    /// There are several requests to be told apart.
-    several: bool,
+    /// Which lane carries what: several requests are told apart, and bodies.
+    bound: Bound,
     /// Requests and answers cross a hop.
     pub has_hop: bool,
 }
@@ -19,42 +20,44 @@ pub(crate) struct Words {
 impl Words {
     /// The words for schedules of these.
     pub fn of(executor: &Executor<'_>) -> Self {
-        Words { several: executor.bound.requests > 1, has_hop: WithHop::is(executor.strategy) }
+        Words { bound: executor.bound, has_hop: WithHop::is(executor.strategy) }
+    }
+
+    /// An operation of a lane in words. What another body asks for is X′.
+    fn of_op(self, op: Op, lane: u8) -> String {
+        let words = op.in_words(self.bound.ids() > 1);
+        let is_other = self.bound.is_other_body(self.bound.request_of(lane)) && op.own_sql().is_none();
+        if is_other { words.replace('X', "X′") } else { words }
     }
 
     /// A step in words.
     pub fn line(self, made: &MadeStep, shows: Vec<Violation>, ran_on: bool) -> Line {
+        let in_words = |op: Op| self.of_op(op, made.step.lane);
         let (leg, did, learned) = match made.did {
-            Did::Made { op, learned } => (op.leg(), op.in_words(self.several), came(op, learned, made)),
+            Did::Made { op, learned } => (op.leg(), in_words(op), came(op, learned, made)),
             Did::Landed { op, outcome } if op.acts().any(Acts::ARRIVES) => {
                 let learned = outcome_in_words(op, outcome);
-                (
-                    op.leg(),
-                    format!("{} lands late", op.in_words(self.several)),
-                    format!("{learned}, and nobody listens"),
-                )
+                (op.leg(), format!("{} lands late", in_words(op)), format!("{learned}, and nobody listens"))
             }
             Did::Landed { op, outcome } => (
                 op.leg(),
-                format!("{} lands late", op.in_words(self.several)),
+                format!("{} lands late", in_words(op)),
                 format!("{}, and nobody hears", outcome_in_words(op, outcome)),
             ),
             // Over a hop a handler ends for its client, who leaves.
-            Did::Crashed { op } if self.has_hop && made.has_client => (
-                op.leg(),
-                format!("the client leaves before {}", op.in_words(self.several)),
-                "its handler is dropped".to_owned(),
-            ),
-            Did::Crashed { op } => (op.leg(), format!("crash before {}", op.in_words(self.several)), String::new()),
+            Did::Crashed { op } if self.has_hop && made.has_client => {
+                (op.leg(), format!("the client leaves before {}", in_words(op)), "its handler is dropped".to_owned())
+            }
+            Did::Crashed { op } => (op.leg(), format!("crash before {}", in_words(op)), String::new()),
             Did::Expired { role, .. } if role != Role::LOCK => {
                 (Leg::to(role), "the time of K runs out".to_owned(), String::new())
             }
             Did::Expired { role, which: None } => (Leg::to(role), "lease expires".to_owned(), String::new()),
             Did::Expired { role, which: Some(n) } => (Leg::to(role), format!("lease {} expires", n + 1), String::new()),
             Did::Queued { op } if op.acts().any(Acts::QUEUES) => {
-                (op.leg(), op.in_words(self.several), "waits in the queue".to_owned())
+                (op.leg(), in_words(op), "waits in the queue".to_owned())
             }
-            Did::Queued { op } => (op.leg(), op.in_words(self.several), "takes its snapshot, and waits".to_owned()),
+            Did::Queued { op } => (op.leg(), in_words(op), "takes its snapshot, and waits".to_owned()),
         };
         let MadeStep { step, did: event, attempt, waited, .. } = *made;
         Line { step, event, attempt, leg, did, learned, told: told(made), shows, ran_on, waited }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::strategy::Hazards;
 use crate::terms::{BackendFault, ByRole, FaultKind, Layer, Leg};
 use crate::world::OpKind;
 
@@ -24,6 +25,12 @@ impl Probability {
     #[must_use]
     pub fn get(self) -> f64 {
         self.0
+    }
+
+    /// Whether it never happens: what an experiment has not said is not written down either.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_zero(&self) -> bool {
+        self.0 <= 0.0
     }
 }
 
@@ -49,11 +56,11 @@ impl<'de> Deserialize<'de> for Probability {
 
 /// Makes a set of probabilities: a field for each kind of fault. Whatever else asks for them asks by kind.
 macro_rules! probabilities {
-    ($(#[$doc:meta])* $of:ident { $($field:ident: $kind:ident,)* }) => {
+    ($(#[$doc:meta])* $of:ident { $($(#[$attribute:meta])* $field:ident: $kind:ident,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
-        pub struct $of { $(pub $field: Probability),* }
+        pub struct $of { $($(#[$attribute])* pub $field: Probability),* }
 
         impl $of {
             /// The kinds of faults that it has probabilities for.
@@ -89,6 +96,8 @@ probabilities! {
         reply_lost: ReplyLost,
         late_landing: LateLanding,
         duplicated: Duplicated,
+        #[serde(skip_serializing_if = "Probability::is_zero")]
+        other_body: OtherBody,
         delayed: Delayed,
     }
 }
@@ -178,6 +187,10 @@ pub struct ReaperSettings {
 /// What is wrong with a fault level.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidLevel {
+    #[error(
+        "`{key}.other_body` in '{level}': the body of a request is the client's; write `client = {{ other_body = … }}`"
+    )]
+    NoBody { level: String, key: &'static str },
     #[error("`pause_leases` is {0}: a pause lasts more than 0 and at most 1000 lives of a lease")]
     Pause(f64),
     #[error(
@@ -317,6 +330,9 @@ impl Level {
             if sum > 1.0 {
                 return Err(InvalidLevel::Sum { level: self.name.clone(), key, sum });
             }
+            if m.other_body.get() > 0.0 && key != Leg::Client.name() {
+                return Err(InvalidLevel::NoBody { level: self.name.clone(), key });
+            }
         }
         let exceptions = self.for_ops.iter().filter_map(|e| e.handler.as_ref()).map(|handler| ("for.handler", handler));
         for (key, h) in std::iter::once(("handler", &self.handler)).chain(exceptions) {
@@ -326,6 +342,12 @@ impl Level {
             }
         }
         Ok(())
+    }
+
+    /// What happens to ids that a claim does not speak of.
+    #[must_use]
+    pub fn hazards(&self) -> Hazards {
+        Hazards { reaps: self.reaper.is_some(), other_bodies: self.client.other_body.get() > 0.0 }
     }
 
     /// How long what is done to the backend on a leg can keep it from answering, at the longest.

@@ -18,6 +18,8 @@ pub enum MessageFate {
     /// Its sender times out, and this much later it lands.
     Late(Duration),
     Duplicated,
+    /// It arrives, and its client uses the id for a request with another body too.
+    OtherBody,
 }
 
 /// What becomes of a handler at one of its operations.
@@ -68,6 +70,7 @@ impl MessageFate {
             MessageFate::ReplyLost => Some(FaultKind::ReplyLost),
             MessageFate::Late(_) => Some(FaultKind::LateLanding),
             MessageFate::Duplicated => Some(FaultKind::Duplicated),
+            MessageFate::OtherBody => Some(FaultKind::OtherBody),
         }
     }
 
@@ -76,7 +79,11 @@ impl MessageFate {
     pub fn arrives(self) -> bool {
         match self {
             MessageFate::RequestLost => false,
-            MessageFate::Arrives | MessageFate::ReplyLost | MessageFate::Late(_) | MessageFate::Duplicated => true,
+            MessageFate::Arrives
+            | MessageFate::ReplyLost
+            | MessageFate::Late(_)
+            | MessageFate::Duplicated
+            | MessageFate::OtherBody => true,
         }
     }
 
@@ -150,6 +157,7 @@ impl Plan {
             (faults.reply_lost, MessageFate::ReplyLost),
             (faults.late_landing, MessageFate::Late(late)),
             (faults.duplicated, MessageFate::Duplicated),
+            (faults.other_body, MessageFate::OtherBody),
         ];
         let fate = pick(which, fates).unwrap_or(MessageFate::Arrives);
         let delayed = is_delayed < faults.delayed.get();

@@ -24,7 +24,7 @@ use crate::world::{Acts, Call, Calls, Op, OpKind, Outcome, Port};
 
 /// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs out.
 fn limit_of(limits: &Timeouts, op: &Op, by: Delivery) -> Duration {
-    if op.acts().any(Acts::QUEUES) && by != Delivery::FINAL { limits.lock } else { limits.operation }
+    if op.acts().any(Acts::QUEUES) && !by.is_final() { limits.lock } else { limits.operation }
 }
 
 /// What the ports of a trial share.
@@ -257,7 +257,8 @@ impl FaultyPort {
     /// Lets an operation meet its fate.
     async fn meet(&mut self, fate: MessageFate, op: Op) -> Outcome {
         match fate {
-            MessageFate::Arrives => return self.execute(op).await,
+            // An operation has no body of a client's: no level says that it has.
+            MessageFate::Arrives | MessageFate::OtherBody => return self.execute(op).await,
             // The first answer is lost to whoever repeats the operation.
             MessageFate::Duplicated => {
                 self.execute(op).await;
@@ -277,7 +278,7 @@ impl FaultyPort {
     /// Lets an operation meet its fate on the wire, and says what happened to it: nothing, if no request of it was made.
     async fn meet_on_the_wire(&mut self, fate: MessageFate, op: Op) -> (Outcome, Option<FaultKind>) {
         let (fault, after) = match fate {
-            MessageFate::Arrives => return (self.execute(op).await, None),
+            MessageFate::Arrives | MessageFate::OtherBody => return (self.execute(op).await, None),
             // What repeats a message under TCP is not the wire, but something that speaks the protocol.
             MessageFate::Duplicated => return (self.meet(fate, op).await, fate.fault()),
             MessageFate::RequestLost => (WireFault::LoseRequest, None),

@@ -93,7 +93,13 @@ impl Event {
     /// Whether it is the sending of a duplicate that the network made.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
-        self.delivery.copy > 0 && matches!(self.what, What::Sent { .. })
+        self.delivery.is_copy() && matches!(self.what, What::Sent { .. })
+    }
+
+    /// Whether it is the sending of a message id with another body.
+    #[must_use]
+    pub fn is_other_body(&self) -> bool {
+        self.delivery.has_other_body() && matches!(self.what, What::Sent { .. })
     }
 
     /// The time at which it was over: for an operation, when its outcome was known.

@@ -134,8 +134,9 @@ fn stories(folder: &RunFolder, summary: &Summary, schedules: &Schedules, registr
 fn told(folder: &RunFolder, known: &Shortened, registry: &Registry) -> Option<crate::explore::Story> {
     let strategy = registry.get(&known.strategy).ok()?;
     let schedule: Schedule = known.schedule.parse().ok()?;
-    let lanes = u8::try_from(schedule.lanes()).unwrap_or(1).max(known.requests);
     let bound = schedules::bound(schedules::profile(folder)?);
-    let bound = crate::explore::Bound { lanes, requests: known.requests, ..bound };
+    let bound = crate::explore::Bound { requests: known.requests, ..bound }.with_other_body(known.other_body);
+    let lanes = u8::try_from(schedule.lanes()).unwrap_or(1).max(bound.requests);
+    let bound = crate::explore::Bound { lanes, ..bound };
     tell(strategy.as_ref(), bound, &schedule).ok()
 }

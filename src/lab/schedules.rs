@@ -118,32 +118,37 @@ fn of_strategy(
     let Ok(strategy) = registry.get(name) else { return Vec::new() };
     let cells: Vec<&CellSummary> = summary.cells.iter().filter(|cell| cell.strategy == name).collect();
     let mut left = shown(&cells);
-    let mut found: Vec<(Caused, u8)> = Vec::new();
+    let mut found: Vec<(Caused, Bound)> = Vec::new();
     let had = cells.iter().flat_map(|cell| cell.fired.keys()).filter_map(|fault| FaultKind::from_name(fault));
     let had = had.map(Kinds::of).fold(Kinds::NONE, Kinds::and);
-    // With the faults of the run, on one request, then on two; then with any fault.
-    for (kinds, requests) in [(had, 1), (had, 2), (Kinds::all(), 1)] {
-        if left.is_empty() {
-            break;
+    // With the faults of the run, on one request, then on two; then with any fault. Bodies are mixed only where there are two.
+    let of = |kinds, requests| Bound { kinds, requests, ..bound(profile) };
+    let with_other_body = of(had, 1).with_other_body(true);
+    for bound in [with_other_body, of(had, 1), of(had, 2), of(Kinds::all(), 1)] {
+        let wanted = left.iter().filter(|(violation, _)| (*violation == Violation::Mixed) == bound.other_body);
+        let wanted: Vec<Why> = wanted.copied().collect();
+        if wanted.is_empty() {
+            continue;
         }
-        let bound = Bound { kinds, requests, ..bound(profile) };
-        let Ok(more) = by_cause(strategy.as_ref(), bound, Some(&left), LIMITS, &mut ()) else { continue };
+        let Ok(more) = by_cause(strategy.as_ref(), bound, Some(&wanted), LIMITS, &mut ()) else { continue };
         left.retain(|why| !more.found.iter().any(|caused| caused.why() == *why));
-        found.extend(more.found.into_iter().map(|caused| (caused, requests)));
+        found.extend(more.found.into_iter().map(|caused| (caused, bound)));
     }
     found.sort_by_key(|(caused, _)| caused.why());
-    let command = |caused: &Caused, requests: u8| {
-        let requests = if requests > 1 { format!(" --requests {requests}") } else { String::new() };
+    let command = |caused: &Caused, bound: &Bound| {
+        let requests = if bound.ids() > 1 { format!(" --requests {}", bound.ids()) } else { String::new() };
+        let requests = requests + if bound.other_body { " --other-body" } else { "" };
         let options = options(folder, strategy.needs_lock_service());
         format!("oncelab replay {name} \"{}\"{requests}{options}", caused.schedule)
     };
-    let one = |(caused, requests): (Caused, u8)| Shortened {
+    let one = |(caused, bound): (Caused, Bound)| Shortened {
         strategy: name.to_owned(),
         violation: caused.violation.name().to_owned(),
         cause: caused.cause.name().to_owned(),
         faults: u8::try_from(caused.faults).unwrap_or(u8::MAX),
-        requests,
-        command: command(&caused, requests),
+        requests: bound.ids(),
+        other_body: bound.other_body,
+        command: command(&caused, &bound),
         schedule: caused.schedule.to_string(),
     };
     found.into_iter().map(one).collect()

@@ -92,7 +92,10 @@ impl Client {
             }
             Reach::Http(lane) => {
                 // What the network makes of it, the network writes on the wire.
-                self.network.announce(request.id, attempt, &mut self.recorder);
+                let announced = self.network.announce(request.id, attempt, &mut self.recorder);
+                if announced.iter().flatten().any(|(delivery, _)| delivery.has_other_body()) {
+                    self.network.under_way.spawn(lane.beside().send_other_body(*request, attempt, self.load.timeout()));
+                }
                 lane.ask(request, attempt, Instant::now() + self.load.timeout()).await
             }
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -101,33 +101,43 @@ impl Network {
                 continue;
             }
             let loses_reply = course.fate == MessageFate::ReplyLost;
-            let reply_to = ReplyTo::Client(reply_to.clone());
-            self.deliver(Parcel { request: *request, delivery, loses_reply, reply_to }, course.handler, course.after);
+            let (request, reply_to) = match delivery.has_other_body() {
+                false => (*request, reply_to.clone()),
+                // Whoever has used the id for it does not ask again.
+                true => (request.with_other_body(), unbounded_channel().0),
+            };
+            let parcel = Parcel { request, delivery, loses_reply, reply_to: ReplyTo::Client(reply_to) };
+            self.deliver(parcel, course.handler, course.after);
         }
     }
 
-    /// Writes down that an attempt is sent, and what the network makes of it: these deliveries.
+    /// Writes down that an attempt is sent, and what the network makes of it, or its client with another body: these deliveries.
     pub fn announce(
         &self,
         message: MessageId,
         attempt: u8,
         recorder: &mut Recorder,
     ) -> [Option<(Delivery, Passage)>; 2] {
-        let mut announced = |copy| {
-            let delivery = Delivery { attempt, copy };
+        let mut announced = |delivery: Delivery| {
             let course = self.course(message, delivery);
             Self::note_sent(message, delivery, course, recorder);
             (delivery, course)
         };
-        let first = announced(0);
-        let copy = (first.1.fate == MessageFate::Duplicated).then(|| announced(1));
-        [Some(first), copy]
+        let itself = Delivery { attempt, copy: 0 };
+        let first = announced(itself);
+        let second = match first.1.fate {
+            MessageFate::Duplicated => Some(announced(Delivery { copy: 1, ..itself })),
+            MessageFate::OtherBody => Some(announced(itself.of_other_body())),
+            MessageFate::Arrives | MessageFate::RequestLost | MessageFate::ReplyLost | MessageFate::Late(_) => None,
+        };
+        [Some(first), second]
     }
 
     /// Writes down that a delivery is sent.
     pub fn note_sent(message: MessageId, delivery: Delivery, course: Passage, recorder: &mut Recorder) {
-        // A duplicate is another delivery: the message itself arrives as if nothing had happened.
-        let fault = course.fate.fault().filter(|fault| *fault != FaultKind::Duplicated);
+        // A duplicate is another delivery, and so is another body: the message itself arrives as if nothing had happened.
+        let is_another = |fault: FaultKind| [FaultKind::Duplicated, FaultKind::OtherBody].contains(&fault);
+        let fault = course.fate.fault().filter(|fault| !is_another(*fault));
         let what = What::Sent { fault, delayed: course.is_delayed };
         let at_ns = recorder.clock().now_ns();
         recorder.record(Event { at_ns, message, delivery, handler: course.handler, what });
@@ -136,8 +146,9 @@ impl Network {
     /// What becomes of a delivery: the same whoever asks.
     pub fn course(&self, message: MessageId, delivery: Delivery) -> Passage {
         let verdict = self.plan.delivery(message, delivery);
-        let is_copy = verdict.fate == MessageFate::Duplicated && delivery.copy > 0;
-        let fate = if is_copy { MessageFate::Arrives } else { verdict.fate };
+        // What was made of a message makes nothing more of itself.
+        let is_made = delivery.copy > 0 && [MessageFate::Duplicated, MessageFate::OtherBody].contains(&verdict.fate);
+        let fate = if is_made { MessageFate::Arrives } else { verdict.fate };
         let late = fate.late().map(|after| self.client_timeout + after);
         let after = late.into_iter().chain(verdict.delay).reduce(|a, b| a + b);
         Passage { fate, handler: self.handler(message, delivery), after, is_delayed: verdict.delay.is_some() }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::handler::{Panic, unpanicked};
 use super::setting::{Finished, Resolution, Setting};
-use crate::fault::{FaultyPort, Surroundings};
+use crate::fault::{FaultyPort, MessageFate, Plan, Surroundings};
 use crate::history::{LONG, What};
 use crate::terms::{Delivery, Reply, Request, Retries, Trouble};
 use crate::world::World;
@@ -14,7 +14,8 @@ use crate::world::World;
 const ATTEMPTS: u8 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Retries once, without faults, each request that its client was neither given an answer to nor refused for good.
+/// Retries once, without faults, each request that its client was neither given an answer to nor refused for good. If the id of one that
+/// was not answered came with another body too, that one is retried then: whoever took the other body first owes it.
 /// Strategies that never retry are left alone.
 ///
 /// # Errors
@@ -29,18 +30,26 @@ pub(super) async fn retry_unresolved(
         return Ok(());
     }
     let mut resolved = vec![false; requests.len()];
-    for end in finished.iter().filter(|end| end.resolution != Resolution::GaveUp) {
-        resolved[end.message.0 as usize] = true;
+    let mut others = Vec::new();
+    for end in finished {
+        resolved[end.message.0 as usize] = end.resolution != Resolution::GaveUp;
+        if end.resolution != Resolution::Acknowledged && has_other_body(&around.plan, end) {
+            others.push(requests[end.message.0 as usize].with_other_body());
+        }
     }
+    others.sort_unstable_by_key(|other| other.id);
     let mut port = FaultyPort::new(Arc::clone(around), 0, around.recorders.recorder(LONG));
-    let mut open: Vec<&Request> = requests.iter().filter(|request| !resolved[request.id.0 as usize]).collect();
+    let own = requests.iter().filter(|request| !resolved[request.id.0 as usize]);
+    let own = own.map(|request| (*request, Delivery::FINAL));
+    let others = others.into_iter().map(|other| (other, Delivery::FINAL.of_other_body()));
+    let mut open: Vec<(Request, Delivery)> = own.chain(others).collect();
     for attempt in 1..=ATTEMPTS {
         let mut troubled = Vec::new();
-        for request in open {
-            let reply = retry(setting, &mut port, request).await?;
+        for (request, delivery) in open {
+            let reply = retry(setting, &mut port, &request, delivery).await?;
             // After an unknown outcome another attempt would be one more fault.
             if attempt < ATTEMPTS && matches!(reply, Err(Trouble::Failed(_) | Trouble::InProgress)) {
-                troubled.push(request);
+                troubled.push((request, delivery));
                 continue;
             }
             port.note(What::Answered { reply, heard: true });
@@ -57,8 +66,19 @@ pub(super) async fn retry_unresolved(
     Ok(())
 }
 
-async fn retry(setting: &Setting, port: &mut FaultyPort, request: &Request) -> Result<Reply, Panic> {
-    port.begin(request.id, Delivery::FINAL);
+/// Whether a client used the id of a request for another body, in any of the attempts that were made.
+fn has_other_body(plan: &Plan, end: &Finished) -> bool {
+    let fate = |attempt| plan.delivery(end.message, Delivery { attempt, copy: 0 }).fate;
+    (0..end.attempts).any(|attempt| fate(attempt) == MessageFate::OtherBody)
+}
+
+async fn retry(
+    setting: &Setting,
+    port: &mut FaultyPort,
+    request: &Request,
+    delivery: Delivery,
+) -> Result<Reply, Panic> {
+    port.begin(request.id, delivery);
     let _working = setting.outside.pulse.begins(0, request.id);
     let reply = unpanicked(setting.strategy.handle(&mut World::new(port), request)).await;
     port.end();

@@ -221,7 +221,7 @@ fn probe_all(
 ) -> Result<(usize, Vec<(usize, Divergence)>), ReplayError> {
     let probes = places_to_probe(strategy, of, schedules)?;
     let executor = Executor::new(strategy, of.bound, of.flaws);
-    let gate = testbed.gate(strategy.needs(), of.bound.deliveries_apart(), false);
+    let gate = testbed.gate(strategy.needs(), of.bound, false);
     let mut with_model = WithModel::new(&executor, gate.map_err(|error| ReplayError::Backend { position: 0, error })?);
     let (mut sent, mut diverging) = (0, Vec::new());
     for (place, steps, lane) in probes {

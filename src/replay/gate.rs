@@ -8,16 +8,14 @@ mod names;
 
 use std::num::NonZeroI64;
 
-use crate::explore::ACCOUNTS;
 use crate::explore::environment::{Environment, Flight};
 use crate::explore::execution::Grounds;
+use crate::explore::{ACCOUNTS, Bound};
 use crate::service::contract::asker_of;
 use crate::service::modelled::{Asker, Holder, Timer, Waits};
 use crate::service::replayed::{Kept, Ran, ReplayDriver};
 use crate::service::{BackendError, HasIds, IdKind, Scope};
-use crate::terms::{
-    AccountId, Balances, ByRole, Delivery, Entry, Failure, Ledgers, MessageId, Role, Session, Sessions, Token,
-};
+use crate::terms::{AccountId, Balances, ByRole, Entry, Failure, Ledgers, MessageId, Role, Session, Sessions, Token};
 use crate::world::{Acts, Op, Outcome};
 
 /// How many replays there are between two times that the tables are emptied.
@@ -32,8 +30,8 @@ const CONTRADICTION: i64 = 255;
 /// The environment of real backends.
 pub(crate) struct Gate {
     drivers: ByRole<Option<Box<dyn ReplayDriver>>>,
-    /// How far lanes with one request are apart.
-    apart: u8,
+    /// Which delivery of which request each attempt of a lane is.
+    bound: Bound,
     /// How many replays there were.
     number: u32,
     /// Whether every replay begins with empty tables.
@@ -67,10 +65,10 @@ struct AskedThing {
 
 impl Gate {
     /// A gate before these services.
-    pub fn new(drivers: ByRole<Option<Box<dyn ReplayDriver>>>, apart: u8, always_resets: bool) -> Self {
+    pub fn new(drivers: ByRole<Option<Box<dyn ReplayDriver>>>, bound: Bound, always_resets: bool) -> Self {
         Gate {
             drivers,
-            apart: apart.max(1),
+            bound,
             number: 0,
             always_resets,
             flights: Vec::new(),
@@ -184,10 +182,6 @@ impl Gate {
             ..*entry
         });
         numbered.collect()
-    }
-
-    fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
-        crate::explore::delivery_of(self.apart, lane, attempt)
     }
 
     /// Keeps the first trouble.
@@ -406,7 +400,7 @@ impl Environment for Gate {
 
     fn add_flight(&mut self, flight: Flight) {
         if self.trouble.is_none() {
-            let by = self.delivery(flight.lane, flight.attempt);
+            let by = self.bound.delivery(flight.lane, flight.attempt);
             let (on, real) = (Session(flight.lane), self.translated(flight.op));
             let held = self.driver(flight.op.role).hold(on, flight.session, real.of, by);
             self.note(held);

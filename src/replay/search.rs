@@ -82,7 +82,7 @@ pub fn search(
     goes_on: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Searched, ReplayError> {
     let bound = bound.for_strategy(strategy);
-    let gate = testbed.gate(strategy.needs(), bound.deliveries_apart(), true);
+    let gate = testbed.gate(strategy.needs(), bound, true);
     let mut gate = Some(gate.map_err(|error| ReplayError::Backend { position: 0, error })?);
     let began = Instant::now();
     let mut searched = Searched::default();

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::gate::Gate;
-use crate::explore::Flaws;
+use crate::explore::{Bound, Flaws};
 use crate::service::etcd::model as lock_service;
 use crate::service::reachable::ReplaySite;
 use crate::service::{BackendError, BackendSettings, Backends, Wanted};
@@ -88,7 +88,7 @@ impl Testbed {
 
     /// A gate before connections of its own, to be used and dropped on this thread, which must not be one of an asynchronous
     /// runtime's.
-    pub(crate) fn gate(&self, needs: &[Need], apart: u8, always_resets: bool) -> Result<Gate, BackendError> {
+    pub(crate) fn gate(&self, needs: &[Need], bound: Bound, always_resets: bool) -> Result<Gate, BackendError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = Rc::new(runtime.map_err(|error| BackendError {
             backend: "replay",
@@ -107,6 +107,6 @@ impl Testbed {
             };
             drivers[need.role] = Some(need.service.driver(site)?);
         }
-        Ok(Gate::new(drivers, apart, always_resets))
+        Ok(Gate::new(drivers, bound, always_resets))
     }
 }

@@ -41,7 +41,7 @@ enum Replayer<'e> {
 
 impl<'e> Replayer<'e> {
     fn new(testbed: &Testbed, work: &ReplayWork<'_>, executor: &'e Executor<'e>) -> Result<Self, ReplayError> {
-        let gate = testbed.gate(work.strategy.needs(), work.bound.deliveries_apart(), !work.has_model);
+        let gate = testbed.gate(work.strategy.needs(), work.bound, !work.has_model);
         let gate = gate.map_err(|error| ReplayError::Backend { position: 0, error })?;
         Ok(if work.has_model {
             Replayer::Beside(Box::new(WithModel::new(executor, gate)))

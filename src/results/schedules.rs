@@ -128,6 +128,9 @@ pub struct Shortened {
     pub faults: u8,
     /// How many different requests the lanes carry.
     pub requests: u8,
+    /// Whether they carry the first one's id with another body too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub other_body: bool,
     pub schedule: String,
     /// The command that replays it on the run's backends.
     pub command: String,

@@ -273,7 +273,7 @@ impl CellSummary {
         // At a point of a sweep there may be no fault left.
         let here = experiment.at(&cell.point, registry).unwrap_or_else(|_| experiment.clone());
         let level = here.faults.iter().find(|level| level.name == cell.level).cloned().unwrap_or_else(Level::none);
-        let claim = claim_of(strategy.as_ref(), store, level.reaper.is_some());
+        let claim = claim_of(strategy.as_ref(), store, level.hazards());
         let effects = strategy.effects_in();
         let verdict = Verdict::of(&tally, &claim, &level);
         let expected = experiment.expected(&cell.level, &cell.strategy, store);
@@ -308,7 +308,7 @@ impl CellSummary {
             effects: tally.effects,
             violations: judged().map(|kind| (kind.name(), tally.count(kind))).collect(),
             violations_by_role: by_role(&tally, effects),
-            not_judged: tally.not_judged.iter().map(|kind| kind.name()).collect(),
+            not_judged: tally.not_judged.iter().filter(|kind| can_be(**kind, &level)).map(|kind| kind.name()).collect(),
             rates: found().map(|kind| (kind.name(), rate(&tally, kind, effects))).collect(),
             causes: found().map(|kind| (kind.name(), caused(kind))).collect(),
             tolerated: claim.tolerates.iter().map(|kind| kind.name()).collect(),
@@ -344,6 +344,11 @@ impl CellSummary {
             ),
         })
     }
+}
+
+/// Whether a violation can be under a level: one that comes of one fault alone cannot without the fault.
+fn can_be(violation: Violation, level: &Level) -> bool {
+    violation.comes_of().is_none_or(|fault| level.can_happen(fault, Leg::Client))
 }
 
 /// How often each kind that is found at stores was found at each of them; nothing where effects are kept in the first store alone.

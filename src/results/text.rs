@@ -45,12 +45,17 @@ pub(super) fn parse_reply(text: &str) -> Option<Reply> {
 
 /// A delivery from what its `Display` prints.
 pub(super) fn parse_delivery(text: &str) -> Option<Delivery> {
-    let (attempt, copy) = match text.strip_suffix('\'') {
+    let (of, is_other) = match text.strip_suffix(Delivery::WITH_OTHER_BODY) {
+        Some(of) => (of, true),
+        None => (text, false),
+    };
+    let (attempt, copy) = match of.strip_suffix('\'') {
         Some(attempt) => (attempt, 1),
-        None => (text, 0),
+        None => (of, 0),
     };
     let attempt = if attempt == "final" { Delivery::FINAL_ATTEMPT } else { attempt.parse().ok()? };
-    Some(Delivery { attempt, copy })
+    let delivery = Delivery { attempt, copy };
+    Some(if is_other { delivery.of_other_body() } else { delivery })
 }
 
 #[cfg(test)]
@@ -63,7 +68,8 @@ mod tests {
         for reply in troubles.into_iter().map(Err).chain([Ok(Answer(-3))]) {
             assert_eq!(parse_reply(&show_reply(&reply)), Some(reply));
         }
-        for delivery in [Delivery::FIRST, Delivery::FINAL, Delivery { attempt: 3, copy: 1 }] {
+        let some = [Delivery::FIRST, Delivery::FINAL, Delivery { attempt: 3, copy: 1 }];
+        for delivery in some.into_iter().chain(some.map(Delivery::of_other_body)) {
             assert_eq!(parse_delivery(&delivery.to_string()), Some(delivery));
         }
     }

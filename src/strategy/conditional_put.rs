@@ -43,6 +43,11 @@ impl Strategy for ConditionalPut {
         Shape::Register
     }
 
+    /// Both bodies name the version that the client knew, and it is there once.
+    fn mixes_bodies(&self) -> bool {
+        false
+    }
+
     fn http_form(&self, request: &Request) -> HttpForm {
         HttpForm::PutIfMatch(known_version(request))
     }

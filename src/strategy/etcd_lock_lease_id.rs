@@ -47,6 +47,11 @@ impl Strategy for EtcdLockLeaseId {
         true
     }
 
+    /// Each delivery has a lease of its own, and the store lets in the first one alone.
+    fn mixes_bodies(&self) -> bool {
+        false
+    }
+
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
         let lock = world.lock().enter(request.effect.account).await?;
         let answer = world.store().apply_under_lease(request, lock.key.lease).await;

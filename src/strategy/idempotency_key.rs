@@ -1,7 +1,8 @@
-//! idempotency-key: the id is claimed for a time; the work goes on in phases, each in a transaction that remembers it.
+//! idempotency-key: the id is bound to its body and claimed for a time; the work goes on in phases, each in a transaction that remembers
+//! it.
 
 use super::{Claim, REAPED, Reaped, Strategy, finished};
-use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Violation};
+use crate::terms::{Isolation, Reply, Request, Retries, StoreKind, Trouble, Violation};
 use crate::world::World;
 
 /// The phase after the effect.
@@ -16,7 +17,8 @@ impl Strategy for IdempotencyKey {
     }
 
     fn steps(&self) -> &'static str {
-        "[claim K for a time]; if fresh: T{advance K; if it was not: X, store R} [finish K]; else [read R]"
+        "[bind K to its body]; if it is bound to another: refuse; [claim K for a time]; if fresh: T{advance K; if it was not: X, store R} \
+         [finish K]; else [read R]"
     }
 
     fn claim(&self, _: StoreKind) -> Claim {
@@ -33,6 +35,10 @@ impl Strategy for IdempotencyKey {
         true
     }
 
+    fn mixes_bodies(&self) -> bool {
+        false
+    }
+
     fn belongs_to_a_scenario(&self) -> bool {
         true
     }
@@ -42,6 +48,9 @@ impl Strategy for IdempotencyKey {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        if !world.store().bind(request.id, request.effect.digest()).await? {
+            return Err(Trouble::Refused);
+        }
         if !world.store().take(request.id).await? {
             return finished(world.store().read_answer(request.id).await?);
         }

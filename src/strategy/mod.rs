@@ -43,6 +43,7 @@ mod idempotency_key;
 mod idempotency_key_peer;
 mod name;
 mod need;
+mod other_body;
 mod post;
 mod put;
 mod registry;
@@ -60,8 +61,9 @@ pub use hop::WithHop;
 pub use name::{LONGEST_NAME, name_fault};
 pub(crate) use need::by_role;
 pub use need::{Need, SECOND_STORE};
+pub use other_body::{Hazards, claim_of};
 pub use registry::{Registry, UnknownStrategy};
-pub use resident::{REAPED, Reaped, Resident, Turn, claim_of, residents_of};
+pub use resident::{REAPED, Reaped, Resident, Turn, residents_of};
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
@@ -186,6 +188,12 @@ pub trait Strategy: Send + Sync {
     /// wait; so an exploration goes through schedules in which the statement begins, and ends later (`a&`).
     fn waits_with_snapshot(&self) -> bool {
         false
+    }
+
+    /// Whether it takes any body for the one that an id came with first, or does both. It does not if it compares the bodies, or lets in
+    /// one alone.
+    fn mixes_bodies(&self) -> bool {
+        true
     }
 
     /// Whether it runs only where an experiment or a command names it: most strategies do, so that an experiment which names none

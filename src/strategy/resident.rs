@@ -1,7 +1,7 @@
 //! Residents: actors that work for the system, and begin with it.
 
 use super::{Break, Claim, Strategy};
-use crate::terms::{FaultKind, Leg, Request, Retries, StoreKind, Trouble, Violation};
+use crate::terms::{FaultKind, Leg, Request, Retries, Trouble, Violation};
 use crate::world::World;
 
 /// Something that works for the system, without a delivery and without a client. It begins when the system does.
@@ -77,10 +77,4 @@ impl Resident for Reaper {
 pub fn residents_of(strategy: &dyn Strategy, reaps: bool) -> Vec<&'static dyn Resident> {
     let reaper = strategy.reaper().filter(|_| reaps).map(|reaped| reaped.reaper);
     strategy.residents().iter().copied().chain(reaper).collect()
-}
-
-/// What a strategy promises on this kind of store: with a reaper, what is left of that.
-#[must_use]
-pub fn claim_of(strategy: &dyn Strategy, store: StoreKind, reaps: bool) -> Claim {
-    strategy.reaper().filter(|_| reaps).map_or_else(|| strategy.claim(store), |reaped| reaped.claim)
 }

@@ -49,6 +49,8 @@ fault_kinds! {
     LateLanding "late_landing" false true "timed out while the request is in flight; it lands later";
     /// Something on the way (a proxy, a mesh, a driver) repeats the message by itself.
     Duplicated "duplicated" false false "a proxy, mesh or driver on the way repeats the message by itself";
+    /// A client uses the message id again, for a request with another body.
+    OtherBody "other_body" false false "a client uses the id again, for a request with another body";
     /// The message takes longer, which also reorders it.
     Delayed "delayed" false true "the message takes longer, and is overtaken";
     /// The handler stands still for longer than its lease lives.

@@ -21,6 +21,22 @@ pub struct Effect {
     pub amount: i32,
 }
 
+impl Effect {
+    /// How far the amount of another body is from the request's own.
+    const APART: i32 = 1_000;
+
+    /// What the body that says this comes to, as a service that compares bodies keeps it (FNV-1a: G. Fowler, L. C. Noll, K.-P. Vo).
+    #[must_use]
+    pub fn digest(self) -> BodyDigest {
+        let bytes = self.account.0.to_le_bytes().into_iter().chain(self.amount.to_le_bytes());
+        BodyDigest(bytes.fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)))
+    }
+}
+
+/// What a body comes to, in a number that is kept beside its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BodyDigest(pub u32);
+
 /// What a client wants done once.
 ///
 /// ```
@@ -41,6 +57,15 @@ pub struct Request {
     /// The client's own count of its requests, from 0.
     pub sequence: u32,
     pub effect: Effect,
+}
+
+impl Request {
+    /// The same id with another body, which asks for another amount: somebody has used the id for a second request.
+    #[must_use]
+    pub fn with_other_body(self) -> Request {
+        let amount = self.effect.amount.saturating_add(Effect::APART);
+        Request { effect: Effect { amount, ..self.effect }, ..self }
+    }
 }
 
 /// The result that a client is told, written `R`: the balance of the account right after the effect.
@@ -77,7 +102,8 @@ pub type Reply = Result<Answer, Trouble>;
 pub struct Delivery {
     /// The client's attempt, from 0. The fault-free retry after everything has settled is [`Delivery::FINAL_ATTEMPT`].
     pub attempt: u8,
-    /// 0 for the message itself, 1 for the duplicate that the network made of it.
+    /// 0 for the message itself, 1 for the duplicate that the network made of it. The highest bit says that it came with another
+    /// body than the request's.
     pub copy: u8,
 }
 
@@ -90,15 +116,58 @@ impl Delivery {
 
     /// The fault-free retry after everything has settled.
     pub const FINAL: Delivery = Delivery { attempt: Self::FINAL_ATTEMPT, copy: 0 };
+
+    /// The bit of [`copy`](Delivery::copy) that says that the body was another.
+    const OTHER_BODY: u8 = 1 << 7;
+
+    /// What stands behind a delivery of another body, where it is printed.
+    pub const WITH_OTHER_BODY: &str = " with another body";
+
+    /// The same delivery of another body.
+    #[must_use]
+    pub const fn of_other_body(self) -> Delivery {
+        Delivery { copy: self.copy | Self::OTHER_BODY, ..self }
+    }
+
+    /// The delivery with this number of a copy, of the same body.
+    #[must_use]
+    pub const fn repeated(self, number: u8) -> Delivery {
+        let number = if number < Self::OTHER_BODY { number } else { Self::OTHER_BODY - 1 };
+        Delivery { copy: self.copy & Self::OTHER_BODY | number, ..self }
+    }
+
+    /// Whether the message id came with another body than the request's.
+    #[must_use]
+    #[inline]
+    pub const fn has_other_body(self) -> bool {
+        self.copy & Self::OTHER_BODY != 0
+    }
+
+    /// Whether something on the way made it of another delivery.
+    #[must_use]
+    #[inline]
+    pub const fn is_copy(self) -> bool {
+        self.copy & !Self::OTHER_BODY > 0
+    }
+
+    /// Whether it is the fault-free retry after everything has settled, of either body.
+    #[must_use]
+    #[inline]
+    pub const fn is_final(self) -> bool {
+        self.attempt == Self::FINAL_ATTEMPT
+    }
 }
 
 impl std::fmt::Display for Delivery {
-    /// Prints `2` for the third attempt, `2'` for its duplicate, `final` for the fault-free retry.
+    /// Prints `2` for the third attempt, `2'` for its duplicate, `final` for the fault-free retry, and says which had another body.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.attempt {
             Self::FINAL_ATTEMPT => write!(f, "final"),
             attempt => write!(f, "{attempt}"),
         }?;
-        if self.copy > 0 { write!(f, "'") } else { Ok(()) }
+        if self.is_copy() {
+            f.write_str("'")?;
+        }
+        if self.has_other_body() { f.write_str(Self::WITH_OTHER_BODY) } else { Ok(()) }
     }
 }

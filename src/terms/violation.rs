@@ -1,5 +1,7 @@
 //! The ways in which a guarantee can be broken, and the causes that the history can show.
 
+use super::FaultKind;
+
 /// Makes the kinds of violations out of their list. A row says: the name in experiments, files and tables; whether it lasts; what it is,
 /// for somebody who meets the name; and what it means that a schedule shows it.
 macro_rules! violations {
@@ -75,6 +77,10 @@ violations! {
     Deviating "deviating" true
         "two answers to one request differ"
         "two answers to the same request differ";
+    /// The message id came with another body too, and both were done, or one was answered as if it had been done.
+    Mixed "mixed" true
+        "one id came with two bodies: both were done, or one taken for the other"
+        "the id came with another body, which was taken for the first or done as well";
     /// A marker or claim stays unfinished, so that a fault-free retry is told to wait, for good.
     Stuck "stuck" false
         "a last retry is told \"in progress\", but nobody works on the request"
@@ -100,6 +106,12 @@ impl Violation {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// The only fault that it can come of, if there is one such.
+    #[must_use]
+    pub fn comes_of(self) -> Option<FaultKind> {
+        (self == Violation::Mixed).then_some(FaultKind::OtherBody)
+    }
+
     /// Whether it is found at a store, by the store's ledger; the others are about the message as a whole.
     #[must_use]
     pub fn is_at_a_store(self) -> bool {
@@ -113,7 +125,7 @@ impl Violation {
             | Violation::Late
             | Violation::Stale
             | Violation::Reverted => true,
-            Violation::Deviating | Violation::Stuck | Violation::Overlap => false,
+            Violation::Deviating | Violation::Mixed | Violation::Stuck | Violation::Overlap => false,
         }
     }
 
@@ -192,13 +204,17 @@ pub enum Cause {
     OutOfOrder,
     /// The request names a version that was not the one that was there.
     Precondition,
+    /// A body was answered as if it were the one that had been done.
+    OtherBodyAnswered,
+    /// Both bodies were done.
+    BothBodiesDone,
     /// The history shows none of these.
     Unexplained,
 }
 
 impl Cause {
     /// Every cause, in the order of the declaration.
-    pub const ALL: [Cause; 22] = [
+    pub const ALL: [Cause; 24] = [
         Cause::CheckThenActRace,
         Cause::RetryAfterLostReply,
         Cause::Redelivery,
@@ -220,6 +236,8 @@ impl Cause {
         Cause::FaultRemembered,
         Cause::OutOfOrder,
         Cause::Precondition,
+        Cause::OtherBodyAnswered,
+        Cause::BothBodiesDone,
         Cause::Unexplained,
     ];
 
@@ -248,6 +266,8 @@ impl Cause {
             Cause::FaultRemembered => "a fault that had passed is remembered",
             Cause::OutOfOrder => "out of order",
             Cause::Precondition => "a precondition that did not hold",
+            Cause::OtherBodyAnswered => "one body taken for the other",
+            Cause::BothBodiesDone => "both bodies done",
             Cause::Unexplained => "unexplained",
         }
     }

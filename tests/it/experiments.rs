@@ -94,7 +94,7 @@ fn expectations_agree_with_claims() {
             for strategy in &experiment::strategies(&experiment, &registry) {
                 let Some((expected, _)) = experiment.expected(&level.name, strategy, store) else { continue };
                 let of = registry.get(strategy).unwrap();
-                let claim = claim_of(of.as_ref(), store, level.reaper.is_some());
+                let claim = claim_of(of.as_ref(), store, level.hazards());
                 let place = format!("{name}, {strategy} under {} on {store:?}", level.name);
                 match expected {
                     // What a strategy is expected to show, its claim must not rule out.

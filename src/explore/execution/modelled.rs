@@ -113,7 +113,7 @@ impl Execution<'_> {
     /// A copy of what has happened so far.
     pub fn so_far(&self) -> Executed {
         Executed {
-            requests: self.of.requests.clone(),
+            requests: self.of.bound.requests_by_id(),
             events: self.events.clone(),
             ledger: by_store(self.backends.ledger.clone()),
             balances: None,

@@ -7,6 +7,7 @@ mod effects_in_etcd;
 mod engines;
 mod hop;
 mod minimal;
+mod other_body;
 mod peer;
 mod residents;
 mod strangers;

@@ -128,7 +128,7 @@ impl FaultyPort {
     async fn meet_all(&mut self, fate: MessageFate, ops: &[Op]) -> Vec<Outcome> {
         let role = ops[0].role;
         match fate {
-            MessageFate::Arrives => return self.execute_all(ops).await,
+            MessageFate::Arrives | MessageFate::OtherBody => return self.execute_all(ops).await,
             MessageFate::Duplicated => {
                 self.execute_all(ops).await;
                 return self.execute_all(ops).await;
@@ -166,7 +166,7 @@ impl FaultyPort {
     async fn meet_all_on_the_wire(&mut self, fate: MessageFate, ops: &[Op]) -> (Vec<Outcome>, Option<FaultKind>) {
         let (role, unknown) = (ops[0].role, || vec![Outcome::Unknown; ops.len()]);
         let (fault, after) = match fate {
-            MessageFate::Arrives => return (self.execute_all(ops).await, None),
+            MessageFate::Arrives | MessageFate::OtherBody => return (self.execute_all(ops).await, None),
             MessageFate::Duplicated => return (self.meet_all(fate, ops).await, fate.fault()),
             MessageFate::RequestLost => (WireFault::LoseRequest, None),
             MessageFate::ReplyLost => (WireFault::LoseReply, None),

@@ -22,7 +22,7 @@ pub(super) struct FrontDesk {
     /// What lets in: other users of this machine can connect to the loopback interface too.
     pub credentials: HeaderValue,
     /// How often each attempt has come.
-    arrivals: Mutex<FxHashMap<(MessageId, u8), u8>>,
+    arrivals: Mutex<FxHashMap<(MessageId, Delivery), u8>>,
     /// Who can be asked to close the connection over which a delivery was forwarded.
     senders: Mutex<HashMap<(MessageId, Delivery), CancellationToken>>,
     at_proxy: AtomicU64,
@@ -63,17 +63,17 @@ impl FrontDesk {
     /// Which delivery of a message has come, when an attempt comes to the lab's first server on the way. It is the attempt itself once.
     /// Afterwards something before the server has repeated it: that is a delivery of its own, and is written down as sent. The first
     /// number after the attempt's own is that of the duplicate which the plan makes.
-    pub fn arrived(&self, message: MessageId, attempt: u8) -> Delivery {
+    pub fn arrived(&self, message: MessageId, claimed: Delivery) -> Delivery {
         let before = {
             let mut arrivals = locked(&self.arrivals);
-            let count = arrivals.entry((message, attempt)).or_default();
+            let count = arrivals.entry((message, claimed)).or_default();
             let before = *count;
             *count = count.saturating_add(1);
             before
         };
-        let copy = if before == 0 { 0 } else { before.saturating_add(1) };
-        let delivery = Delivery { attempt, copy };
-        if copy > 0 {
+        let repeated = if before == 0 { 0 } else { before.saturating_add(1) };
+        let delivery = claimed.repeated(repeated);
+        if repeated > 0 {
             self.repeated.fetch_add(1, Ordering::Relaxed);
             let course = self.network.course(message, delivery);
             Network::note_sent(message, delivery, course, &mut self.recorders.recorder(SHORT));

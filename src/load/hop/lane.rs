@@ -1,6 +1,7 @@
 //! A client's end of the hop: one connection, and one request at a time over it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
@@ -25,23 +26,35 @@ impl HopLane {
     pub async fn ask(&mut self, request: &Request, attempt: u8, deadline: Instant) -> Option<Answered> {
         // Taken out: whatever comes between, the connection is not used again.
         let connection = self.connection.take();
-        let (connection, answered) =
-            timeout_at(deadline, self.exchange(connection, request, attempt)).await.ok()?.ok()?;
+        let sent = Delivery { attempt, copy: 0 };
+        let (connection, answered) = timeout_at(deadline, self.exchange(connection, request, sent)).await.ok()?.ok()?;
         self.connection = Some(connection);
         answered
+    }
+
+    /// Another lane to the same place, with a connection of its own.
+    pub fn beside(&self) -> HopLane {
+        let HopLane { peer, strategy, alarm, .. } = self;
+        HopLane { peer: peer.clone(), strategy: Arc::clone(strategy), alarm: alarm.clone(), connection: None }
+    }
+
+    /// Uses the id of a request for another body, once. Nobody asks again if there is no answer.
+    pub async fn send_other_body(self, request: Request, attempt: u8, patience: Duration) {
+        let sent = Delivery { attempt, copy: 0 }.of_other_body();
+        let other = request.with_other_body();
+        let _answer = timeout_at(Instant::now() + patience, self.exchange(None, &other, sent)).await;
     }
 
     async fn exchange(
         &self,
         connection: Option<HttpConnection>,
         request: &Request,
-        attempt: u8,
+        sent: Delivery,
     ) -> Result<(HttpConnection, Option<Answered>), NoAnswer> {
         let mut connection = match connection {
             Some(connection) => connection,
             None => HttpConnection::open(&self.peer).await?,
         };
-        let sent = Delivery { attempt, copy: 0 };
         let answer = connection.ask(to_http(request, self.strategy.http_form(request), sent)).await?;
         // What a proxy answers by itself comes from no handler.
         let (message, delivery) = delivery_of(answer.headers()).unwrap_or((request.id, sent));

@@ -66,7 +66,7 @@ impl LabProxy {
         let no_text = |_| Unfit::Malformed("the body is no text".to_owned());
         let body = String::from_utf8(arrived.body).map_err(no_text)?;
         self.desk.count_at_proxy();
-        let delivery = self.desk.arrived(message, claimed.attempt);
+        let delivery = self.desk.arrived(message, claimed);
         head.headers = end_to_end(head.headers);
         // Over HTTP/2 the target came with a scheme and an authority.
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -110,14 +110,17 @@ impl LabProxy {
                 let _lost = self.forward(&passing, passing.delivery).await;
                 Treatment::Drop
             }
-            MessageFate::Arrives => heard(self.forward(&passing, passing.delivery).await.ok().flatten()),
+            // The other body comes from the client, as a request of its own.
+            MessageFate::Arrives | MessageFate::OtherBody => {
+                heard(self.forward(&passing, passing.delivery).await.ok().flatten())
+            }
             MessageFate::Duplicated => self.pass_twice(&passing).await,
         }
     }
 
     /// The duplicate may meet a fate of its own.
     async fn pass_twice(&self, passing: &Passing) -> Treatment {
-        let copy = Delivery { copy: 1, ..passing.delivery };
+        let copy = passing.delivery.repeated(1);
         let first = self.forward(passing, passing.delivery);
         let second = match self.desk.network.course(passing.message, copy).fate {
             MessageFate::RequestLost => None,
@@ -125,7 +128,9 @@ impl LabProxy {
                 self.forward(passing, copy);
                 None
             }
-            MessageFate::Arrives | MessageFate::Duplicated => Some(self.forward(passing, copy)),
+            MessageFate::Arrives | MessageFate::Duplicated | MessageFate::OtherBody => {
+                Some(self.forward(passing, copy))
+            }
         };
         let answers = std::iter::once(first)
             .chain(second)

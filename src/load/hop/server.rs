@@ -29,7 +29,7 @@ impl Origin {
         let (request, form, claimed) = from_http(&arrived.head, &arrived.body)?;
         require(form, self.strategy.http_form(&request))?;
         self.desk.count_at_server();
-        let delivery = if self.is_behind_proxy { claimed } else { self.desk.arrived(request.id, claimed.attempt) };
+        let delivery = if self.is_behind_proxy { claimed } else { self.desk.arrived(request.id, claimed) };
         let hang_up = self.desk.sender_of(request.id, delivery);
         let course = self.desk.network.course(request.id, delivery);
         let loses_reply = self.is_behind_proxy && course.fate == MessageFate::ReplyLost;

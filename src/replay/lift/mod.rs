@@ -67,6 +67,11 @@ pub enum LiftError {
         "the strategy has a second store, or a peer, and lifting knows one store: `oncelab explore` gives the shortest schedule for each of its violations"
     )]
     SeveralStores,
+    #[error(
+        "its id came with another body too, and lifting gives every lane the request's own: `oncelab explore --other-body` gives the \
+         shortest schedule"
+    )]
+    OtherBody,
     #[error("the message has no operation")]
     NoOperation,
     /// The model does not do what the history says, whichever operation goes first.
@@ -108,6 +113,9 @@ impl Lifting<'_> {
         }
         if self.strategy.needs_another_store() {
             return Err(LiftError::SeveralStores);
+        }
+        if self.case.told_other(self.message).is_some() {
+            return Err(LiftError::OtherBody);
         }
         if self.case.evidence.retries == Retries::Never && self.outlives_its_client() {
             return Err(LiftError::ClientGaveUp);

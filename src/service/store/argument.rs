@@ -5,7 +5,7 @@ use std::num::NonZeroI64;
 
 use super::op::StoreOp;
 use crate::service::{IdKind, Sql};
-use crate::terms::{AccountId, Answer, ClientId, Effect, Isolation, LeaseId, MessageId, Request, Token};
+use crate::terms::{AccountId, Answer, BodyDigest, ClientId, Effect, Isolation, LeaseId, MessageId, Request, Token};
 
 /// One word of an operation's line, behind the kind's name: a field with what stands before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) enum Word {
     Client,
     /// `number 42`
     Sequence,
+    /// `body 9c3f01ab`
+    Body,
     /// `READ COMMITTED`
     Isolation,
     /// `m7 with 5: SELECT 1`
@@ -67,6 +69,7 @@ argument! {
     LeaseId: Lease, |lease, into| into.value = lease.0;
     ClientId: Client, |client, into| into.text = u16::try_from(client.0).unwrap_or(u16::MAX);
     u32: Sequence, |sequence, into| into.value = sequence.into();
+    BodyDigest: Body, |body, into| into.value = body.0.into();
     Isolation: Isolation, |isolation, into| into.value = isolation as i64;
     Sql: Sql, |sql, into| {
         sql.request.put(into);
@@ -98,6 +101,7 @@ impl Word {
             | Word::Lease
             | Word::Client
             | Word::Sequence
+            | Word::Body
             | Word::Isolation => false,
         }
     }
@@ -112,6 +116,7 @@ impl Word {
             | Word::Lease
             | Word::Client
             | Word::Sequence
+            | Word::Body
             | Word::Isolation => false,
         }
     }
@@ -132,6 +137,7 @@ impl Word {
             | Word::Answer
             | Word::Client
             | Word::Sequence
+            | Word::Body
             | Word::Isolation
             | Word::Sql => None,
         }
@@ -149,6 +155,7 @@ impl Word {
             Word::Lease => write!(f, " lease {value:x}"),
             Word::Client => write!(f, " of client {}", of.client().0),
             Word::Sequence => write!(f, " number {value}"),
+            Word::Body => write!(f, " body {value:08x}"),
             Word::Isolation => write!(f, " {}", of.level()),
             Word::Sql => write!(f, " m{message} with {value}: {}", of.own().text()),
         }
@@ -185,12 +192,13 @@ impl Word {
                 ClientId(number.parse().ok()?).put(into);
                 return Some(rest);
             }
-            Word::Answer | Word::Token | Word::Lease | Word::Sequence => {
+            Word::Answer | Word::Token | Word::Lease | Word::Sequence | Word::Body => {
                 let (value, rest) = rest.split_once(' ').unwrap_or((rest, ""));
                 match (self, word) {
                     (Word::Answer, "=") => Answer(value.parse().ok()?).put(into),
                     (Word::Token, "token") => Token(value.parse::<NonZeroI64>().ok()?).put(into),
                     (Word::Sequence, "number") => value.parse::<u32>().ok()?.put(into),
+                    (Word::Body, "body") => BodyDigest(u32::from_str_radix(value, 16).ok()?).put(into),
                     (Word::Lease, "lease") => LeaseId(i64::from_str_radix(value, 16).ok()?).put(into),
                     _ => return None,
                 }

@@ -8,7 +8,9 @@ use crate::service::Sql;
 use crate::service::contract::{Asked, Carries, given};
 #[cfg(doc)]
 use crate::terms::Failure;
-use crate::terms::{AccountId, Answer, ClientId, Isolation, LeaseId, MessageId, Request, Role, Token, Trouble};
+use crate::terms::{
+    AccountId, Answer, BodyDigest, ClientId, Isolation, LeaseId, MessageId, Request, Role, Token, Trouble,
+};
 
 /// A store, as a strategy asks it.
 pub struct StoreClient<'w, C> {

@@ -10,12 +10,14 @@ use super::program::Act::{
 use super::program::Advisory::{ForSession, ForTransaction, Release};
 use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Next, Nothing, Raise, Replace};
 use super::program::StoreTable::{
-    Account, Claim, Claimed, Daily, Fence, LastAnswer, Mark, Owner, Phase, Sequence, StoredAnswer, Version,
+    Account, Body, Claim, Claimed, Daily, Fence, LastAnswer, Mark, Owner, Phase, Sequence, StoredAnswer, Version,
 };
 use super::program::{self, Gives, OnConflict, Program};
 use crate::service::contract::{Operation, asker_of, lane_name};
 use crate::service::{Acts, Footprint, HasIds, IdKind, Ids, Item, Kind, Sql};
-use crate::terms::{AccountId, Answer, ClientId, Effect, Failure, Isolation, LeaseId, MessageId, Request, Token};
+use crate::terms::{
+    AccountId, Answer, BodyDigest, ClientId, Effect, Failure, Isolation, LeaseId, MessageId, Request, Token,
+};
 
 /// What is known of an operation.
 struct OpRow {

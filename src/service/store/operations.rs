@@ -141,12 +141,16 @@ macro_rules! for_each_operation {
             38 "finish" [MARKS] "finish K#"
             Finish finish(id: MessageId) -> () = rows(&[Keep(Claimed)], Gives::Done);
 
+            /// Binds the message id to the body that it came with; false if the id is bound to another.
+            50 "bind" [] "bind K# to its body"
+            Bind bind(id: MessageId, body: BodyDigest) -> bool = rows(&[Insert(Body, KeepFirst)], Gives::Claimed);
+
             /// Forgets whatever was remembered of a message: its id wherever it is kept, and the stored answers. What a reaper does to
             /// what is older than its window.
             39 "forget" [FORGETS] "forget K#"
             Forget forget(id: MessageId) -> ()
             = rows(
-                &[Delete(Mark), Delete(Claim), Delete(Claimed), Delete(Daily), Delete(Phase), Delete(StoredAnswer)],
+                &[Delete(Mark), Delete(Claim), Delete(Claimed), Delete(Daily), Delete(Phase), Delete(Body), Delete(StoredAnswer)],
                 Gives::Done,
             );
 

@@ -27,6 +27,8 @@ pub enum StoreTable {
     Daily,
     /// How far the work on a message has come.
     Phase,
+    /// The body that each message id is bound to.
+    Body,
 }
 
 /// What a statement needs to know of a table.
@@ -46,7 +48,7 @@ pub struct Columns {
 
 impl StoreTable {
     /// Every table, in the order of their declaration.
-    pub const ALL: [StoreTable; 12] = [
+    pub const ALL: [StoreTable; 13] = [
         StoreTable::Account,
         StoreTable::Mark,
         StoreTable::Claim,
@@ -59,6 +61,7 @@ impl StoreTable {
         StoreTable::Claimed,
         StoreTable::Daily,
         StoreTable::Phase,
+        StoreTable::Body,
     ];
 
     /// What makes it, in a dialect whose whole numbers are of this type. With `keyless`, which is a mistake on purpose, nothing
@@ -99,6 +102,7 @@ impl StoreTable {
             StoreTable::Claimed => ("claimed", "message", Parameter::Message, Some("expires"), false, "taken"),
             StoreTable::Daily => ("daily", "message", Parameter::Message, Some("day"), false, "taken"),
             StoreTable::Phase => ("phase", "message", Parameter::Message, Some("number"), false, "advanced"),
+            StoreTable::Body => ("body", "message", Parameter::Message, Some("digest"), false, "bound"),
         };
         Columns { table, key, key_is, value, has_several, changed }
     }

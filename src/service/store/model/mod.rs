@@ -61,7 +61,8 @@ fn has_values(table: StoreTable) -> bool {
         | StoreTable::Version
         | StoreTable::Claimed
         | StoreTable::Daily
-        | StoreTable::Phase => true,
+        | StoreTable::Phase
+        | StoreTable::Body => true,
         StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => false,
     }
 }
@@ -83,7 +84,8 @@ fn note_place(table: StoreTable) -> Option<usize> {
         | StoreTable::Version
         | StoreTable::Claimed
         | StoreTable::Daily
-        | StoreTable::Phase => None,
+        | StoreTable::Phase
+        | StoreTable::Body => None,
     }
 }
 
