@@ -2,7 +2,7 @@
 
 use super::{Case, Finding};
 use crate::history::Event;
-use crate::terms::{Cause, Delivery, Entry, MessageId, Retries, Role, Violation};
+use crate::terms::{Cause, Entry, MessageId, Retries, Role, Violation};
 
 /// Whether an effect of the message at a store began after its client had given up. A client that would retry has not given up for good:
 /// the fault-free retry is still to come. One that was refused was told so: that is [`Violation::Denied`].
@@ -11,7 +11,7 @@ pub(super) fn of(case: &Case<'_>, role: Role, message: MessageId) -> Option<Find
         return None;
     }
     let gave_up_at_ns = case.told(message).gave_up_at_ns?;
-    let mut entries = case.entries_at(role, message).filter(|entry| entry.by != Delivery::FINAL);
+    let mut entries = case.entries_at(role, message).filter(|entry| !entry.by.is_last());
     let after = entries.find_map(|entry| began_after(case, message, entry, gave_up_at_ns))?;
     Some(Finding {
         violation: Violation::Late,

@@ -45,10 +45,8 @@ pub(super) fn parse_reply(text: &str) -> Option<Reply> {
 
 /// A delivery from what its `Display` prints.
 pub(super) fn parse_delivery(text: &str) -> Option<Delivery> {
-    let (attempt, copy) = match text.strip_suffix('\'') {
-        Some(attempt) => (attempt, 1),
-        None => (text, 0),
-    };
+    let attempt = text.trim_end_matches('\'');
+    let copy = u8::try_from(text.len() - attempt.len()).ok()?;
     let attempt = if attempt == "final" { Delivery::FINAL_ATTEMPT } else { attempt.parse().ok()? };
     Some(Delivery { attempt, copy })
 }
@@ -63,7 +61,12 @@ mod tests {
         for reply in troubles.into_iter().map(Err).chain([Ok(Answer(-3))]) {
             assert_eq!(parse_reply(&show_reply(&reply)), Some(reply));
         }
-        for delivery in [Delivery::FIRST, Delivery::FINAL, Delivery { attempt: 3, copy: 1 }] {
+        for delivery in [
+            Delivery::FIRST,
+            Delivery::FINAL,
+            Delivery { attempt: 3, copy: 1 },
+            Delivery { copy: 3, ..Delivery::FINAL },
+        ] {
             assert_eq!(parse_delivery(&delivery.to_string()), Some(delivery));
         }
     }

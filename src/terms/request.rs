@@ -77,7 +77,7 @@ pub type Reply = Result<Answer, Trouble>;
 pub struct Delivery {
     /// The client's attempt, from 0. The fault-free retry after everything has settled is [`Delivery::FINAL_ATTEMPT`].
     pub attempt: u8,
-    /// 0 for the message itself, 1 for the duplicate that the network made of it.
+    /// 0 for the message itself, 1 for the duplicate that the network made of it; more for a turn of what works for the system.
     pub copy: u8,
 }
 
@@ -90,15 +90,22 @@ impl Delivery {
 
     /// The fault-free retry after everything has settled.
     pub const FINAL: Delivery = Delivery { attempt: Self::FINAL_ATTEMPT, copy: 0 };
+
+    /// Whether it comes after everything has settled, without faults: a retry, or a turn of what works for the system.
+    #[must_use]
+    pub const fn is_last(self) -> bool {
+        self.attempt == Self::FINAL_ATTEMPT
+    }
 }
 
 impl std::fmt::Display for Delivery {
-    /// Prints `2` for the third attempt, `2'` for its duplicate, `final` for the fault-free retry.
+    /// Prints `2` for the third attempt, `2'` for its duplicate, `final` for the fault-free retry. What works for the system has more
+    /// than one `'`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.attempt {
             Self::FINAL_ATTEMPT => write!(f, "final"),
             attempt => write!(f, "{attempt}"),
         }?;
-        if self.copy > 0 { write!(f, "'") } else { Ok(()) }
+        f.write_str(&"'".repeat(self.copy.into()))
     }
 }
