@@ -23,6 +23,8 @@ const BY_ACCOUNT: [StoreTable; 4] = [StoreTable::Account, StoreTable::Fence, Sto
 const TIMED: [StoreTable; 3] = [StoreTable::Claimed, StoreTable::Daily, StoreTable::Phase];
 /// The bits of those whose time runs out.
 const TAKEN: u64 = 0xfff << 42;
+/// Behind all others, and there is room for four messages only: the others share the last place.
+const OUTBOX: u32 = 60;
 /// Then those that have one for each client.
 const BY_CLIENT: [StoreTable; 2] = [StoreTable::Sequence, StoreTable::LastAnswer];
 
@@ -34,6 +36,7 @@ fn bit(item: &Item) -> u64 {
     let place = |tables: &'static [StoreTable]| (0..).zip(tables).find(is_there);
     match item.which {
         Whose::Message(id) if item.place == ADVISORY => 1 << (36 + id.0.min(5)),
+        Whose::Message(id) if item.place == StoreTable::Outbox.columns().table => 1 << (OUTBOX + id.0.min(3)),
         Whose::Message(id) => {
             let timed = place(&TIMED).map_or(0, |(table, _)| 1 << (42 + 6 * table + id.0.min(5)));
             place(&BY_MESSAGE).map_or(timed, |(table, _)| 1 << (6 * table + id.0.min(5)))

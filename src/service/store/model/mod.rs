@@ -56,7 +56,8 @@ fn has_values(table: StoreTable) -> bool {
         | StoreTable::Version
         | StoreTable::Claimed
         | StoreTable::Daily
-        | StoreTable::Phase => true,
+        | StoreTable::Phase
+        | StoreTable::Outbox => true,
         StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => false,
     }
 }
@@ -78,7 +79,8 @@ fn note_place(table: StoreTable) -> Option<usize> {
         | StoreTable::Version
         | StoreTable::Claimed
         | StoreTable::Daily
-        | StoreTable::Phase => None,
+        | StoreTable::Phase
+        | StoreTable::Outbox => None,
     }
 }
 
