@@ -33,6 +33,7 @@ mod mariadb;
 mod no_end;
 mod one_writer;
 mod open_loop;
+mod outbox;
 mod own_strategy;
 mod peer;
 mod readme;

@@ -7,6 +7,7 @@ mod effects_in_etcd;
 mod engines;
 mod hop;
 mod minimal;
+pub(crate) mod outbox;
 mod peer;
 mod residents;
 mod strangers;
