@@ -13,7 +13,7 @@ pub(super) fn of(case: &Case<'_>, role: Role, message: MessageId) -> Option<Find
     let ends = [Some(case.told(message)), case.told_other(message)];
     let after = [false, true].into_iter().zip(ends).find_map(|(other, told)| {
         let gave_up_at_ns = told?.gave_up_at_ns?;
-        let is_its = |entry: &&Entry| !entry.by.is_final() && case.is_of_other_body(entry) == other;
+        let is_its = |entry: &&Entry| !entry.by.is_last() && case.is_of_other_body(entry) == other;
         let mut entries = case.entries_at(role, message).filter(is_its);
         entries.find_map(|entry| began_after(case, message, entry, gave_up_at_ns))
     })?;

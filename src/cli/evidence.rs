@@ -14,6 +14,7 @@ use super::evidence_row::{EvidenceRow, Hit, RunCell};
 use super::mounted::Mounted;
 use super::output;
 use super::servers::Real;
+use super::uses::Uses;
 use crate::exit;
 use crate::explore::{Bound, Caused, ExploreError, Flaws, Kinds, Limits, Reason, bound_of};
 use crate::lab::explore_both;
@@ -37,6 +38,10 @@ pub(super) struct GatherEvidence {
     /// How many requests a run of each strategy makes, under the faults of the experiment 'quick'; 0 leaves it out
     #[arg(long, value_name = "NUMBER", default_value_t = 2_500)]
     run_requests: u32,
+    /// Which service plays a role in a run, as `oncelab run` takes it, e.g. second=postgres; in replays a second store is of the kind of
+    /// the first
+    #[arg(long = "use", value_name = "ROLE=SERVICE[@URL]")]
+    uses: Vec<String>,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
     json: bool,
@@ -49,6 +54,11 @@ fn explored() -> Bound {
 
 fn conformed() -> Bound {
     Bound { faults: 1, ..explored() }
+}
+
+/// How many lanes with a request a replay must be told of: the letters of what works for the system come behind those of an exploration.
+fn lanes_of(strategy: &dyn Strategy, requests: u8) -> u8 {
+    if strategy.residents().is_empty() { requests } else { explored().lanes }
 }
 
 fn has_own_sql(error: &ExploreError) -> bool {
@@ -71,6 +81,7 @@ impl GatherEvidence {
         } else {
             self.strategies.iter().map(|name| registry.get(name)).collect::<Result<_, _>>()?
         };
+        Uses::parse(&self.uses)?;
         let began = Instant::now();
         let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
         let mounted = Mounted::start(&self.real, usize::MAX, needs_lock, false)?;
@@ -123,7 +134,8 @@ impl GatherEvidence {
             None
         };
         let run = if self.run_requests > 0 { Some(self.run(strategy.as_ref())?) } else { None };
-        Ok(EvidenceRow { strategy: strategy.name(), explored, schedules, conformed, run })
+        let has_residents = !strategy.residents().is_empty();
+        Ok(EvidenceRow { strategy: strategy.name(), has_residents, explored, schedules, conformed, run })
     }
 
     fn workers(&self, strategy: &dyn Strategy) -> usize {
@@ -132,7 +144,7 @@ impl GatherEvidence {
 
     fn replay(&self, mounted: &Mounted, strategy: &dyn Strategy, caused: &Caused, requests: u8) -> anyhow::Result<Hit> {
         let profile = self.real.model();
-        let bound = Bound { requests, store: profile, ..Bound::new(requests, 1, 0) };
+        let bound = Bound { requests, store: profile, ..Bound::new(lanes_of(strategy, requests), 1, 0) };
         let schedules = [caused.schedule.clone()];
         let work = ReplayWork {
             strategy,
@@ -180,6 +192,9 @@ impl GatherEvidence {
             command.args(["--set", "load.own_accounts=true"]);
         }
         self.real.hand_on(&mut command)?;
+        for used in self.uses.iter().filter(|_| strategy.needs_another_store()) {
+            command.args(["--use", used]);
+        }
         command.arg("--out").arg(folder.path());
         let done = command.stderr(Stdio::piped()).output()?;
         let document: Value = serde_json::from_slice(&done.stdout).map_err(|_| {
@@ -229,9 +244,10 @@ impl GatherEvidence {
             let (row, hit) = hit;
             if hit.hits < hit.times || hit.divergences > 0 {
                 let requests = if hit.requests > 1 { format!(" --requests {}", hit.requests) } else { String::new() };
+                let lanes = if row.has_residents { format!(" --lanes {}", explored().lanes) } else { String::new() };
                 let options = self.real.options();
                 let again = format!(
-                    "oncelab replay {} \"{}\"{requests}{options} --times {}",
+                    "oncelab replay {} \"{}\"{requests}{lanes}{options} --times {}",
                     row.strategy, hit.schedule, self.times
                 );
                 out.push_str(&format!("! {} of {}:\n  {}\n", hit.hits, hit.times, output::here(&again)));

@@ -31,6 +31,8 @@ pub(super) struct RunCell {
 /// The row of a strategy.
 pub(super) struct EvidenceRow {
     pub strategy: &'static str,
+    /// Lanes of what works for the system come behind those of its deliveries.
+    pub has_residents: bool,
     /// What the schedules within the bound say of its claim, as an exit code.
     pub explored: u8,
     pub schedules: Vec<Hit>,
@@ -151,7 +153,14 @@ mod tests {
         };
         let cell =
             RunCell { acknowledged: 2_500, violations: Vec::new(), met, inconclusive: false, command: String::new() };
-        EvidenceRow { strategy: "x", explored: exit::MET, schedules: vec![hit], conformed: None, run: Some(vec![cell]) }
+        EvidenceRow {
+            strategy: "x",
+            has_residents: false,
+            explored: exit::MET,
+            schedules: vec![hit],
+            conformed: None,
+            run: Some(vec![cell]),
+        }
     }
 
     #[test]

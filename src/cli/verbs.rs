@@ -47,7 +47,7 @@ enum Verb {
     /// Compare real backends with the model of `explore`, by one schedule of each equivalence class
     Conform(Box<conform::Conform>),
     /// Show for each strategy what stands behind its claim: schedules, replays, conformance, and a run
-    Evidence(evidence::GatherEvidence),
+    Evidence(Box<evidence::GatherEvidence>),
     /// Show the famous bugs on real backends, each with its command and hit rate
     TrackRecord(track_record::TrackRecord),
     /// Write the violations of a run as schedules, replay them on real backends, and shorten them

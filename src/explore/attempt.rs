@@ -4,8 +4,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::ReusableBoxFuture;
 
-use crate::strategy::{Actor, Resident, Strategy, by_role};
-use crate::terms::{Answer, ByRole, LeaseId, Reply, Request, Role};
+use crate::strategy::{Actor, Resident, Strategy, Turn, by_role};
+use crate::terms::{Answer, ByRole, LeaseId, Reply, Request, Role, Trouble};
 use crate::world::{Acts, Call, HandOver, Op, Outcome, Port, ServiceKind, World};
 
 use super::standstill::{StepWatch, Stepper, steps_of};
@@ -65,11 +65,14 @@ async fn beside(actor: &dyn Actor, lease: LeaseId) -> Reply {
     actor.work(&mut world, lease).await.map(|()| Answer(0))
 }
 
-/// A resident at work, with a port of its own. Its reply goes to nobody.
+/// A resident at work, with a port of its own. Its reply goes to nobody, and is an answer if there is nothing left to do.
 async fn turn(resident: &dyn Resident, about: &Request) -> Reply {
     let mut port = EnginePort;
     let mut world = World::new(&mut port);
-    resident.turn(&mut world, about).await.map(|_| Answer(0))
+    match resident.turn(&mut world, about).await? {
+        Turn::Done => Ok(Answer(0)),
+        Turn::Again => Err(Trouble::InProgress),
+    }
 }
 
 impl<'a> Attempt<'a> {

@@ -231,6 +231,12 @@ impl Bound {
         self.residents > 0 && lane >= self.lanes - self.residents
     }
 
+    /// The lanes that are turns of what works for the system.
+    #[must_use]
+    pub(super) const fn turns(&self) -> std::ops::Range<u8> {
+        self.lanes - self.residents..self.lanes
+    }
+
     /// Which of the residents a lane is a turn of.
     #[must_use]
     pub fn resident_of(&self, lane: u8) -> u8 {
@@ -281,6 +287,9 @@ impl Bound {
     #[must_use]
     #[inline]
     pub fn delivery(&self, lane: u8, attempt: u8) -> Delivery {
+        if attempt == FINAL_ATTEMPT && self.is_resident(lane) {
+            return Delivery { attempt: Delivery::FINAL_ATTEMPT, ..self.delivery(lane, 0) };
+        }
         // Divisions are slow, and mostly there is one request and no actor.
         if self.requests <= 1 && self.actors == 0 {
             return delivery_of(1, lane, attempt);

@@ -286,7 +286,7 @@ impl<S: Grounds> Execution<'_, S> {
                 self.note_arrival(step.lane, op, *learns);
             }
             // With an actor the delivery goes on.
-            StepEffect::Crashed if self.of.bound.has_no_delivery(step.lane) => {}
+            StepEffect::Crashed if self.of.bound.is_actor(step.lane) => {}
             StepEffect::Crashed => self.note(step.lane, attempt, What::Crashed),
             StepEffect::Expired { .. } | StepEffect::Queued => {}
             StepEffect::Landed(landed) => {
@@ -418,14 +418,16 @@ impl<S: Grounds> Execution<'_, S> {
 }
 
 impl<S: Grounds> Execution<'_, S> {
-    /// After everything has settled: retries each request once, without faults, whose client gave up.
+    /// After everything has settled: retries each request once, without faults, whose client gave up. Then what works for the system
+    /// takes a last turn where it has left something to do.
     ///
     /// # Errors
     /// As [`Executor::begin`].
     pub fn settle(&mut self) -> Result<Executed, ExploreError> {
         let made = std::mem::take(&mut self.made);
         let mut retried = Vec::new();
-        if (0..self.of.bound.requests).any(|request| self.is_unresolved(request)) {
+        let has_turn_left = self.of.bound.turns().any(|lane| self.lanes[usize::from(lane)].has_turn_left());
+        if has_turn_left || (0..self.of.bound.requests).any(|request| self.is_unresolved(request)) {
             self.backends.settle();
         }
         for request in 0..self.of.bound.requests.min(self.of.bound.requesting()) {
@@ -433,21 +435,20 @@ impl<S: Grounds> Execution<'_, S> {
                 continue;
             }
             let lane = request * self.of.bound.stride();
-            let place = usize::from(lane);
-            self.steps += 1;
-            self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, ..Lane::default() };
-            self.begin_attempt(lane)?;
-            while self.pending[place].is_some() {
-                if !self.step(Step { lane, fate: Fate::Arrives })? {
-                    self.give_way(lane)?;
-                }
-            }
+            self.last_attempt(lane)?;
             let reply = self.events.iter().rev().find_map(|event| match event.what {
                 What::Received { reply } => Some(reply),
                 _ => None,
             });
             retried.extend(reply.map(|reply| (self.of.bound.message_of(request), reply)));
-            self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, flags: 1, ..Lane::default() };
+            self.lanes[usize::from(lane)] = Lane { attempt: FINAL_ATTEMPT, flags: 1, ..Lane::default() };
+        }
+        let mut turned = Vec::new();
+        for lane in self.of.bound.turns() {
+            if self.lanes[usize::from(lane)].has_turn_left() {
+                self.last_attempt(lane)?;
+                turned.push(self.of.residents[usize::from(self.of.bound.resident_of(lane))].name());
+            }
         }
         Ok(Executed {
             requests: self.of.bound.requests_by_id(),
@@ -459,6 +460,21 @@ impl<S: Grounds> Execution<'_, S> {
             shape: self.of.strategy.shape(),
             made,
             retried,
+            turned,
         })
+    }
+
+    /// Makes an attempt of a lane after everything has settled, without faults.
+    fn last_attempt(&mut self, lane: u8) -> Result<(), ExploreError> {
+        let place = usize::from(lane);
+        self.steps += 1;
+        self.lanes[place] = Lane { attempt: FINAL_ATTEMPT, ..Lane::default() };
+        self.begin_attempt(lane)?;
+        while self.pending[place].is_some() {
+            if !self.step(Step { lane, fate: Fate::Arrives })? {
+                self.give_way(lane)?;
+            }
+        }
+        Ok(())
     }
 }

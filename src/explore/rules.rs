@@ -3,7 +3,11 @@
 //! The rules are the same for every engine; an engine says only where the state of the backends is kept ([`Environment`]).
 
 mod hop;
+mod lane;
 mod waits;
+
+use lane::{ASKED, ENDED, HELD, INSIDE, LEASED, QUEUED, UNHEARD};
+pub(crate) use lane::{FINAL_ATTEMPT, Lane};
 
 use crate::service::contract::{MAX_ASKED, asked_id, asker_of};
 use crate::service::modelled::{Asker, Holder, Timer, Waits};
@@ -18,127 +22,8 @@ use super::schedule::{Fate, Step};
 /// The lanes of a state. Lanes beyond the bound stay as they are.
 pub(crate) type Lanes = [Lane; MAX_LANES as usize];
 
-/// Where one lane stands. Small, since engines keep millions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Lane {
-    /// Where its strategy stands in the automaton, for the engine that has one.
-    pub node: u16,
-    pub attempt: u8,
-    /// The flags below, and from [`ASKED`] on how many things were asked for in this attempt that bear an id, whether or not the
-    /// strategy heard of it.
-    pub flags: u8,
-    /// The roles of the services with which a transaction is open, as bits; from [`HELD`] on those whose connections hold something.
-    pub open: u8,
-    /// The ranked ids that the strategy was given in this attempt.
-    pub given: [u8; MAX_RANKED],
-}
-
-/// How far the bits of connections that hold something are from those of open transactions. The hop, the last role, has neither.
-const HELD: u8 = 4;
-const ROLES: u8 = (1 << HELD) - 1;
-const _: () = assert!(Role::HOP.number() <= HELD as usize && size_of::<Lane>() == 8);
-
-/// The client has its answer, or has stopped trying.
-const ENDED: u8 = 1;
-/// The strategy believes that it is inside a critical section.
-const INSIDE: u8 = 2;
-/// The strategy was given something that has a timer.
-const LEASED: u8 = 4;
-/// Its operation has begun, and waits.
-const QUEUED: u8 = 8;
-/// A handler is at work on a request that landed after its client had gone: nobody hears what becomes of it.
-const UNHEARD: u8 = 16;
-/// One thing that was asked for.
-const ASKED: u8 = 32;
-
-// The last number is for what lands late, which is not counted.
-const _: () = assert!((MAX_ASKED as u32 - 1) * (ASKED as u32) < 256);
-
-/// As many ranked ids is a strategy given in one delivery.
-const MAX_RANKED: usize = 3;
-/// The attempt that the fault-free retry is, after everything has settled.
-pub(crate) const FINAL_ATTEMPT: u8 = 15;
 /// Where the sessions of requests in flight begin.
 const FLIGHTS: u8 = 16;
-
-impl Lane {
-    fn has(self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-
-    fn set(&mut self, flag: u8, on: bool) {
-        self.flags = if on { self.flags | flag } else { self.flags & !flag };
-    }
-
-    /// Whether it has nothing left to do.
-    pub fn is_ended(self) -> bool {
-        self.has(ENDED)
-    }
-
-    /// Whether a handler is at work in it whose client has gone.
-    pub fn is_unheard(self) -> bool {
-        self.has(UNHEARD)
-    }
-
-    /// Whether its client waits for nothing any more.
-    pub fn has_no_client_left(self) -> bool {
-        self.flags & (ENDED | UNHEARD) != 0
-    }
-
-    /// Whether the end of one of its connections changes something: a transaction is open on it, or it holds something.
-    pub fn is_in_transaction(self) -> bool {
-        self.open != 0
-    }
-
-    /// Whether that is so for its connection to the service in a role.
-    fn is_open(self, role: Role) -> bool {
-        (self.open | self.open >> HELD) & ROLES & role.bit() != 0
-    }
-
-    fn close(&mut self, role: Role) {
-        self.open &= !((role.bit() & ROLES) | role.bit() << HELD);
-    }
-
-    /// The roles of the services for which that is so.
-    fn open_roles(self) -> impl Iterator<Item = Role> {
-        Role::in_bits((self.open | self.open >> HELD) & ROLES)
-    }
-
-    /// How many things its attempt has asked for.
-    pub fn asked(self) -> u8 {
-        self.flags / ASKED
-    }
-
-    /// Whether its strategy believes that it is inside a critical section.
-    pub fn is_inside(self) -> bool {
-        self.has(INSIDE)
-    }
-
-    /// An actor's lane whose delivery has been given nothing in this attempt.
-    pub const ASLEEP: Lane = Lane { node: 0, attempt: 0, flags: ENDED, open: 0, given: [0; MAX_RANKED] };
-
-    /// An actor begins its work beside an attempt. It counts how often, so that no step leads back.
-    pub fn wake(&mut self, attempt: u8, node: u16) {
-        let flags = (self.flags & !(ASKED - 1)).saturating_add(ASKED);
-        *self = Lane { node, attempt, flags, ..Lane::default() };
-    }
-
-    /// An actor's work is over.
-    fn sleep(&mut self) {
-        *self = Lane { flags: self.flags & !(ASKED - 1) | ENDED, ..Lane::ASLEEP };
-    }
-
-    fn times_given(self) -> usize {
-        self.given.iter().take_while(|id| **id != 0).count()
-    }
-
-    /// The lane as a number, for hashing.
-    pub fn bits(self) -> u64 {
-        let [a, b, c] = self.given;
-        let [low, high] = self.node.to_le_bytes();
-        u64::from_le_bytes([low, high, self.attempt, self.flags, self.open, a, b, c])
-    }
-}
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -419,7 +304,7 @@ impl<S: Environment> Rules<'_, S> {
             return false;
         }
         if self.bound.is_resident(lane) {
-            self.lanes[usize::from(lane)] = Lane::ASLEEP;
+            self.lanes[usize::from(lane)] = Lane::after_turn(reply);
             return false;
         }
         // What works beside it goes with it.

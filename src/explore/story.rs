@@ -23,6 +23,8 @@ pub struct Story {
     pub lines: Vec<Line>,
     /// The fault-free retry of each request that was given up.
     pub retried: Vec<(MessageId, Reply)>,
+    /// What took a last turn without faults after that.
+    pub turned: Vec<&'static str>,
     /// Every violation that it shows in the end.
     pub findings: Vec<Finding>,
     /// The roles of the servers that the strategy talks to.
@@ -128,6 +130,7 @@ pub fn tell_with(
         schedule: schedule.clone(),
         lines,
         retried: executed.retried,
+        turned: executed.turned,
         findings,
         roles: server_roles(strategy),
         has_hop: words.has_hop,
@@ -215,15 +218,22 @@ impl Story {
         format!("{violation}{}: {}", self.place_of(violation), meaning(violation))
     }
 
-    /// What is in the end: the fault-free retry, and what it shows, in words.
+    /// What happens when everything has settled: the fault-free retries and the last turns, in words.
     #[must_use]
-    pub fn end(&self) -> Vec<String> {
+    pub fn settling(&self) -> Vec<String> {
         let retried = self.retried.iter().map(|(_, reply)| match reply {
             Ok(answer) => format!("a retry without faults is answered {}", answer.0),
             Err(trouble) => format!("a retry without faults is told '{}'", trouble_in_words(*trouble)),
         });
+        let turned = self.turned.iter().map(|name| format!("the {name} takes a last turn without faults"));
+        retried.chain(turned).collect()
+    }
+
+    /// What is in the end: the fault-free retry, and what it shows, in words.
+    #[must_use]
+    pub fn end(&self) -> Vec<String> {
         let shown = self.shown_in_the_end().into_iter().map(|violation| self.words_for(violation));
-        retried.chain(shown).collect()
+        self.settling().into_iter().chain(shown).collect()
     }
 
     /// Why a violation came about, as the history shows it.
@@ -260,12 +270,8 @@ impl Story {
             }
         }
         let shown = self.shown_in_the_end();
-        for (_, reply) in &self.retried {
-            let told = match reply {
-                Ok(answer) => format!("answered {}", answer.0),
-                Err(trouble) => format!("told '{}'", trouble_in_words(*trouble)),
-            };
-            out.push_str(&format!("     everything has settled; a retry without faults is {told}\n"));
+        for what in self.settling() {
+            out.push_str(&format!("     everything has settled; {what}\n"));
         }
         for violation in shown {
             out.push_str(&format!("  ✗  {}\n", self.words_for(violation)));

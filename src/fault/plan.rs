@@ -145,7 +145,7 @@ impl Plan {
 
     /// The fault-free retry after everything has settled is what its name says.
     fn is_exempt(&self, delivery: Delivery) -> bool {
-        self.quiet || delivery.attempt == Delivery::FINAL_ATTEMPT
+        self.quiet || delivery.is_last()
     }
 
     /// Every call draws the same number of times, so that one probability does not shift what another decides.

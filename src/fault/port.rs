@@ -24,7 +24,7 @@ use crate::world::{Acts, Call, Calls, Op, OpKind, Outcome, Port};
 
 /// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs out.
 fn limit_of(limits: &Timeouts, op: &Op, by: Delivery) -> Duration {
-    if op.acts().any(Acts::QUEUES) && !by.is_final() { limits.lock } else { limits.operation }
+    if op.acts().any(Acts::QUEUES) && !by.is_last() { limits.lock } else { limits.operation }
 }
 
 /// What the ports of a trial share.

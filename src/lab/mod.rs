@@ -5,6 +5,8 @@ mod both;
 mod derived;
 mod figures;
 mod judged;
+#[cfg(test)]
+mod outbox_tests;
 mod resume;
 mod runner;
 mod schedules;

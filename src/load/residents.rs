@@ -1,6 +1,8 @@
-//! What works for the system under load: tasks that begin with it, and take a turn for each request some time after it came first.
+//! What works for the system under load: tasks that begin with it, and take a turn for each request some time after it came first. When
+//! the load is over they take the turns that are due, and when everything has settled a last one, without faults, where something is left.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,10 @@ use crate::world::World;
 
 /// How long a request waits for its next turn, if there was nothing to do for it yet or the turn failed.
 const AGAIN: Duration = Duration::from_millis(5);
+
+/// How often a last turn is taken that was of no use, and how long is waited before the next.
+const LAST_TURNS: NonZeroU8 = NonZeroU8::new(3).unwrap();
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How many tasks there are of each, with a connection each: one alone would fall behind the handlers.
 const TASKS: u32 = 4;
@@ -50,6 +56,13 @@ struct ResidentTask {
     came: UnboundedReceiver<Request>,
 }
 
+/// A turn that has left something to do, or was never taken.
+#[derive(Clone, Copy)]
+pub(super) struct TurnLeft {
+    number: u8,
+    about: Request,
+}
+
 /// A request that a turn is due for.
 struct Due {
     request: Request,
@@ -58,13 +71,18 @@ struct Due {
 }
 
 /// Starts what works for the system. It ends soon after the last of the newcomers is dropped.
-pub(super) fn start(setting: &Setting, around: &Arc<Surroundings>) -> (Newcomers, JoinSet<Result<(), Panic>>) {
+pub(super) fn start(
+    setting: &Setting,
+    around: &Arc<Surroundings>,
+) -> (Newcomers, JoinSet<Result<Vec<TurnLeft>, Panic>>) {
     let (mut newcomers, mut at_work) = (Newcomers::default(), JoinSet::new());
     for (number, (resident, after)) in (0..).zip(residents(setting)) {
         let mut tasks = Vec::new();
         for _ in 0..TASKS {
             let (tell, came) = unbounded_channel();
-            let port = FaultyPort::new(Arc::clone(around), u16::from(number), around.recorders.recorder(LONG));
+            // Behind the handlers: each works on one thing at a time.
+            let place = setting.load.handlers.get().saturating_add(u16::try_from(at_work.len()).unwrap_or(u16::MAX));
+            let port = FaultyPort::new(Arc::clone(around), place, around.recorders.recorder(LONG));
             tasks.push(tell);
             at_work.spawn(ResidentTask { resident, after, number, port: port.of_an_actor(), came }.run());
         }
@@ -84,8 +102,9 @@ fn residents(setting: &Setting) -> Vec<(&'static dyn Resident, Duration)> {
 }
 
 impl ResidentTask {
-    async fn run(mut self) -> Result<(), Panic> {
-        let mut seen = Vec::new();
+    /// Works until nobody can tell it of a request any more, and no turn is due. Gives the turns that are left.
+    async fn run(mut self) -> Result<Vec<TurnLeft>, Panic> {
+        let (mut seen, mut is_over, mut left) = (Vec::new(), false, Vec::new());
         // In the order of the times at which they are due.
         let mut waiting: VecDeque<Due> = VecDeque::new();
         let mut again: VecDeque<Due> = VecDeque::new();
@@ -96,17 +115,28 @@ impl ResidentTask {
                 _ => &mut waiting,
             };
             let due_at = next.front().map(|due| due.at);
+            if is_over && due_at.is_none_or(|at| at > Instant::now()) {
+                let left = left.iter().chain(&waiting).chain(&again);
+                return Ok(left.map(|due| TurnLeft { number: self.number, about: due.request }).collect());
+            }
             tokio::select! {
-                came = self.came.recv() => {
-                    let Some(request) = came else { return Ok(()) };
+                came = self.came.recv(), if !is_over => {
+                    let Some(request) = came else {
+                        is_over = true;
+                        continue;
+                    };
                     if is_first(&mut seen, &request) {
                         waiting.push_back(Due { request, at: Instant::now() + self.after, turn: 0 });
                     }
                 }
                 () = sleep_until(due_at.unwrap_or_else(Instant::now)), if due_at.is_some() => {
                     let Some(due) = next.pop_front() else { continue };
-                    if !self.turn(&due).await? && due.turn < u8::MAX {
-                        again.push_back(Due { at: Instant::now() + AGAIN, turn: due.turn + 1, ..due });
+                    if !self.turn(&due).await? {
+                        // The last number is that of turns without faults.
+                        let turn = due.turn.saturating_add(1).min(Delivery::FINAL_ATTEMPT - 1);
+                        let due = Due { at: Instant::now() + AGAIN, turn, ..due };
+                        // The rest is for the last turn: whoever waits for what never comes would never end.
+                        if is_over { left.push(due) } else { again.push_back(due) }
                     }
                 }
             }
@@ -118,6 +148,37 @@ impl ResidentTask {
         let by = Delivery { attempt: due.turn, copy: FIRST_COPY + self.number };
         turn(self.resident, &mut self.port, &due.request, by).await
     }
+}
+
+/// When everything has settled: takes the turns that are left, without faults, in the order of what works for the system.
+///
+/// # Errors
+/// The panic of one of them.
+pub(super) async fn last_turns(
+    setting: &Setting,
+    mut left: Vec<TurnLeft>,
+    around: &Arc<Surroundings>,
+) -> Result<(), Panic> {
+    left.sort_unstable_by_key(|left| (left.number, left.about.id));
+    let mut port = FaultyPort::new(Arc::clone(around), 0, around.recorders.recorder(LONG)).of_an_actor();
+    for (number, (resident, _)) in (0..).zip(residents(setting)) {
+        let mut open: Vec<Request> = left.iter().filter(|left| left.number == number).map(|left| left.about).collect();
+        let by = Delivery { copy: FIRST_COPY + number, ..Delivery::FINAL };
+        for again in (0..LAST_TURNS.get()).rev() {
+            let mut troubled = Vec::new();
+            for request in open {
+                if !turn(resident, &mut port, &request, by).await? {
+                    troubled.push(request);
+                }
+            }
+            if troubled.is_empty() || again == 0 {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            open = troubled;
+        }
+    }
+    Ok(())
 }
 
 /// A turn about a request; whether there is nothing left to do for it.

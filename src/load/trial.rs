@@ -16,6 +16,7 @@ use super::error::TrialError;
 use super::handler::{Handler, Panic};
 use super::hop::HttpHop;
 use super::network::Network;
+use super::residents::TurnLeft;
 use super::setting::{Finished, HopCounts, Setting, TrialRecord};
 use super::{residents, settle, stores};
 use crate::experiment::{LoadSettings, Rate};
@@ -46,7 +47,7 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     let load = async {
         let finished = tokio::select! {
             finished = drive(setting, &requests, &around, &recorders) => finished,
-            () = around.alarm.raised() => Ok((Vec::new(), None)),
+            () = around.alarm.raised() => Ok(Driven::default()),
         };
         setting.outside.calm();
         finished
@@ -54,7 +55,7 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
     // Whatever was done to the backends is undone when the load is over, and they are well again before anything is read.
     let finished = load.await;
     let disturbed = disturbed.await.map_err(bug)?;
-    let ((mut finished, hop), disturbed) = (finished?, disturbed?);
+    let (Driven { mut finished, hop, turns_left }, disturbed) = (finished?, disturbed?);
     finished.sort_unstable_by_key(|f| f.message);
     around.landings.close();
     around.landings.wait().await;
@@ -68,6 +69,11 @@ pub async fn run_trial(setting: &Setting) -> Result<TrialRecord, TrialError> {
         return Err(TrialError::at(*role, error.clone()));
     }
     of_strategy(setting.strategy.name(), Ok(settled))?;
+    let turned = residents::last_turns(setting, turns_left, &around).await;
+    if let Some((role, error)) = around.alarm.reason() {
+        return Err(TrialError::at(*role, error.clone()));
+    }
+    of_strategy(setting.strategy.name(), Ok(turned))?;
     drop((around, recorders));
     stores::quiesce(setting).await?;
     let usage = stores::usage(setting).await?.since(&before);
@@ -116,13 +122,22 @@ fn surroundings(setting: &Setting, recorders: Recorders) -> Surroundings {
     }
 }
 
+/// What is known when the load is over.
+#[derive(Default)]
+struct Driven {
+    finished: Vec<Finished>,
+    hop: Option<HopCounts>,
+    /// What works for the system has these left to do.
+    turns_left: Vec<TurnLeft>,
+}
+
 /// Starts handlers and clients, and waits until all that they set in motion has come to rest.
 async fn drive(
     setting: &Setting,
     requests: &[Request],
     around: &Arc<Surroundings>,
     recorders: &Recorders,
-) -> Result<(Vec<Finished>, Option<HopCounts>), TrialError> {
+) -> Result<Driven, TrialError> {
     let name = setting.strategy.name();
     let retries = setting.strategy.claim(setting.store_kind).retries;
     let mut handlers = JoinSet::new();
@@ -156,7 +171,7 @@ async fn drive(
     };
     drop(maker);
 
-    let mut finished = Vec::with_capacity(requests.len());
+    let (mut finished, mut turns_left) = (Vec::with_capacity(requests.len()), Vec::new());
     loop {
         tokio::select! {
             done = clients.join_next() => match done {
@@ -166,7 +181,7 @@ async fn drive(
             // While there are clients, a handler ends only if it panics.
             Some(ended) = handlers.join_next() => of_strategy(name, ended)?,
             // And what works for the system does so until there are no handlers.
-            Some(ended) = residents.join_next() => of_strategy(name, ended)?,
+            Some(ended) = residents.join_next() => turns_left.extend(of_strategy(name, ended)?),
         }
     }
     under_way.close();
@@ -178,9 +193,9 @@ async fn drive(
         of_strategy(name, ended)?;
     }
     while let Some(ended) = residents.join_next().await {
-        of_strategy(name, ended)?;
+        turns_left.extend(of_strategy(name, ended)?);
     }
-    Ok((finished, counts))
+    Ok(Driven { finished, hop: counts, turns_left })
 }
 
 /// Makes clients.
@@ -252,7 +267,7 @@ fn open_loop(setting: &Setting, requests: &[Request], rate: Rate, maker: ClientM
 }
 
 /// How a handler ended: with what its strategy said when it panicked, or because of a bug of the lab.
-fn of_strategy(strategy: &'static str, ended: Result<Result<(), Panic>, JoinError>) -> Result<(), TrialError> {
+fn of_strategy<T>(strategy: &'static str, ended: Result<Result<T, Panic>, JoinError>) -> Result<T, TrialError> {
     ended.map_err(bug)?.map_err(|panic| TrialError::Panicked { strategy, message: said(panic.0.as_ref()) })
 }
 

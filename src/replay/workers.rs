@@ -173,6 +173,7 @@ pub fn replay_and_tell(
         schedule,
         lines,
         retried: replayed.executed.iter().flat_map(|executed| executed.retried.clone()).collect(),
+        turned: replayed.executed.iter().flat_map(|executed| executed.turned.clone()).collect(),
         findings: replayed.findings.clone(),
         roles: server_roles(work.strategy),
         has_hop: WithHop::is(work.strategy),

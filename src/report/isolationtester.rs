@@ -284,7 +284,7 @@ impl<'s> Test<'s> {
             self.roll_back(position, connection);
         }
         let without = |what: &String| format!("  # not carried out: {}", one_line(what));
-        self.order.extend(story.end().iter().take(story.retried.len()).map(without));
+        self.order.extend(story.settling().iter().map(without));
     }
 
     fn specification(&self, story: &Story) -> String {

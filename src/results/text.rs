@@ -49,10 +49,8 @@ pub(super) fn parse_delivery(text: &str) -> Option<Delivery> {
         Some(of) => (of, true),
         None => (text, false),
     };
-    let (attempt, copy) = match of.strip_suffix('\'') {
-        Some(attempt) => (attempt, 1),
-        None => (of, 0),
-    };
+    let attempt = of.trim_end_matches('\'');
+    let copy = u8::try_from(of.len() - attempt.len()).ok()?;
     let attempt = if attempt == "final" { Delivery::FINAL_ATTEMPT } else { attempt.parse().ok()? };
     let delivery = Delivery { attempt, copy };
     Some(if is_other { delivery.of_other_body() } else { delivery })
@@ -68,7 +66,12 @@ mod tests {
         for reply in troubles.into_iter().map(Err).chain([Ok(Answer(-3))]) {
             assert_eq!(parse_reply(&show_reply(&reply)), Some(reply));
         }
-        let some = [Delivery::FIRST, Delivery::FINAL, Delivery { attempt: 3, copy: 1 }];
+        let some = [
+            Delivery::FIRST,
+            Delivery::FINAL,
+            Delivery { attempt: 3, copy: 1 },
+            Delivery { copy: 3, ..Delivery::FINAL },
+        ];
         for delivery in some.into_iter().chain(some.map(Delivery::of_other_body)) {
             assert_eq!(parse_delivery(&delivery.to_string()), Some(delivery));
         }

@@ -52,9 +52,35 @@ impl Acts {
 
     /// It is a client's request that crosses the hop to its handler. Nobody replies to it: it can be lost, or be late. If it lands after
     /// its client has gone, a handler begins with it all the same.
-    pub const ARRIVES: Acts = Acts(1 << 19);
+    pub const ARRIVES: Acts = Acts(1 << 21);
     /// It is the answer that crosses the hop back to the client. It can be lost; nobody waits for what it would do later.
     pub const ANSWERS: Acts = Acts(1 << 20);
+
+    /// Each of the acts above.
+    const ALL: [Acts; 22] = [
+        Acts::READS,
+        Acts::APPLIES,
+        Acts::OVERWRITES,
+        Acts::BEGINS,
+        Acts::COMMITS,
+        Acts::UNDOES,
+        Acts::LOOKS,
+        Acts::MARKS,
+        Acts::LEASES,
+        Acts::ENTERS,
+        Acts::LEAVES,
+        Acts::UNKNOWN,
+        Acts::QUEUES,
+        Acts::NAMES,
+        Acts::ORDERS,
+        Acts::HOLDS,
+        Acts::FREES,
+        Acts::CONDITIONS,
+        Acts::TAKES,
+        Acts::FORGETS,
+        Acts::ANSWERS,
+        Acts::ARRIVES,
+    ];
 
     /// It ends a transaction, in one way or the other.
     pub const ENDS: Acts = Acts::COMMITS.and(Acts::UNDOES);
@@ -81,3 +107,13 @@ impl Acts {
         self.any(Acts::APPLIES.and(Acts::COMMITS))
     }
 }
+
+// None has the bit of another.
+const _: () = {
+    let (mut seen, mut n) = (Acts::NONE, 0);
+    while n < Acts::ALL.len() {
+        assert!(!seen.any(Acts::ALL[n]));
+        seen = seen.and(Acts::ALL[n]);
+        n += 1;
+    }
+};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Actor, Claim, Need, Registry, Strategy};
+use super::{Actor, Claim, Need, Reaped, Registry, Resident, Strategy};
 use crate::terms::{HttpForm, Reply, Request, Role, Shape, StoreKind};
 use crate::world::World;
 
@@ -61,6 +61,14 @@ impl Strategy for WithHop {
 
     fn actors(&self) -> &'static [&'static dyn Actor] {
         self.inner.actors()
+    }
+
+    fn residents(&self) -> &'static [&'static dyn Resident] {
+        self.inner.residents()
+    }
+
+    fn reaper(&self) -> Option<Reaped> {
+        self.inner.reaper()
     }
 
     fn shape(&self) -> Shape {

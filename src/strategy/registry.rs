@@ -68,6 +68,9 @@ impl Default for Registry {
         registry.register(super::act_then_mark_peer::ActThenMarkPeer);
         registry.register(super::transfer_peer::TransferPeer);
         registry.register(super::idempotency_key_peer::IdempotencyKeyPeer);
+        registry.register(super::claim_lease_two_stores::ClaimLeaseTwoStores);
+        registry.register(super::idempotency_key_two_stores::IdempotencyKeyTwoStores);
+        registry.register(super::outbox_inbox::OutboxInbox);
         registry
     }
 }

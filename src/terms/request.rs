@@ -102,8 +102,8 @@ pub type Reply = Result<Answer, Trouble>;
 pub struct Delivery {
     /// The client's attempt, from 0. The fault-free retry after everything has settled is [`Delivery::FINAL_ATTEMPT`].
     pub attempt: u8,
-    /// 0 for the message itself, 1 for the duplicate that the network made of it. The highest bit says that it came with another
-    /// body than the request's.
+    /// 0 for the message itself, 1 for the duplicate that the network made of it; more for a turn of what works for the system. The
+    /// highest bit says that it came with another body than the request's.
     pub copy: u8,
 }
 
@@ -154,20 +154,26 @@ impl Delivery {
     #[must_use]
     #[inline]
     pub const fn is_final(self) -> bool {
+        self.is_last() && !self.is_copy()
+    }
+
+    /// Whether it comes after everything has settled, without faults: a retry, or a turn of what works for the system.
+    #[must_use]
+    #[inline]
+    pub const fn is_last(self) -> bool {
         self.attempt == Self::FINAL_ATTEMPT
     }
 }
 
 impl std::fmt::Display for Delivery {
-    /// Prints `2` for the third attempt, `2'` for its duplicate, `final` for the fault-free retry, and says which had another body.
+    /// Prints `2` for the third attempt, `2'` for its duplicate, `final` for the fault-free retry, and says which had another body. What
+    /// works for the system has more than one `'`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.attempt {
             Self::FINAL_ATTEMPT => write!(f, "final"),
             attempt => write!(f, "{attempt}"),
         }?;
-        if self.is_copy() {
-            f.write_str("'")?;
-        }
+        f.write_str(&"'".repeat((self.copy & !Self::OTHER_BODY).into()))?;
         if self.has_other_body() { f.write_str(Self::WITH_OTHER_BODY) } else { Ok(()) }
     }
 }

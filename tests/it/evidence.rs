@@ -35,6 +35,11 @@ fn a_row_has_schedules_replays_conformance_and_a_run() {
     assert_eq!(dedup["schedules"].as_array().unwrap().len(), 0);
     assert_eq!(dedup["conformed"]["replayed"], 40);
     assert_eq!(dedup["run"][0]["acknowledged"], 2_500);
+    // With two stores, and a lane for what works for the system.
+    let outbox = row("outbox-inbox", "0");
+    assert_eq!((outbox["schedules"].as_array().unwrap().len(), &outbox["conformed"]["replayed"]), (0, &40.into()));
+    let lease = row("claim-lease-two-stores", "0");
+    assert!(lease["schedules"].as_array().unwrap().iter().any(|it| it["violation"] == "duplicate"), "{lease}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod no_end;
 mod one_writer;
 mod open_loop;
 mod other_body;
+mod outbox;
 mod own_strategy;
 mod peer;
 mod readme;

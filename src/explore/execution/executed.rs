@@ -22,6 +22,8 @@ pub struct Executed {
     pub made: Vec<MadeStep>,
     /// The fault-free retry of each request that had no answer.
     pub retried: Vec<(MessageId, Reply)>,
+    /// What took a last turn without faults after that, in the order of those turns.
+    pub turned: Vec<&'static str>,
 }
 
 impl Executed {

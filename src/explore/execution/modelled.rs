@@ -122,6 +122,7 @@ impl Execution<'_> {
             shape: self.of.strategy.shape(),
             made: self.made.clone(),
             retried: Vec::new(),
+            turned: Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod engines;
 mod hop;
 mod minimal;
 mod other_body;
+pub(crate) mod outbox;
 mod peer;
 mod residents;
 mod strangers;

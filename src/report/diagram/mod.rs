@@ -114,7 +114,7 @@ fn rows(story: &Story) -> Vec<DiagramRow> {
         rows_of(story, line, &mut rows);
     }
     let shown = story.shown_in_the_end();
-    rows.extend(story.end().into_iter().take(story.retried.len()).map(|what| DiagramRow::Aside { what }));
+    rows.extend(story.settling().into_iter().map(|what| DiagramRow::Aside { what }));
     rows.extend(shown.into_iter().map(|violation| DiagramRow::Broken { what: story.words_for(violation) }));
     rows
 }

@@ -23,8 +23,9 @@ const BY_ACCOUNT: [StoreTable; 4] = [StoreTable::Account, StoreTable::Fence, Sto
 const TIMED: [StoreTable; 3] = [StoreTable::Claimed, StoreTable::Daily, StoreTable::Phase];
 /// The bits of those whose time runs out.
 const TAKEN: u64 = 0xfff << 42;
-/// Then the bodies that ids are bound to. Of so few bits the later messages share one.
-const BODIES: (StoreTable, u32, u32) = (StoreTable::Body, 60, 3);
+/// Behind all others, the bodies that ids are bound to and the outbox. There is room for four messages only: the later ones share the
+/// last place, and the two tables share all of them. So more seems to depend on the order than does.
+const LAST: ([StoreTable; 2], u32) = ([StoreTable::Body, StoreTable::Outbox], 60);
 /// Then those that have one for each client.
 const BY_CLIENT: [StoreTable; 2] = [StoreTable::Sequence, StoreTable::LastAnswer];
 
@@ -36,7 +37,9 @@ fn bit(item: &Item) -> u64 {
     let place = |tables: &'static [StoreTable]| (0..).zip(tables).find(is_there);
     match item.which {
         Whose::Message(id) if item.place == ADVISORY => 1 << (36 + id.0.min(5)),
-        Whose::Message(id) if item.place == BODIES.0.columns().table => 1 << (BODIES.1 + id.0.min(BODIES.2)),
+        Whose::Message(id) if LAST.0.iter().any(|table| item.place == table.columns().table) => {
+            1 << (LAST.1 + id.0.min(3))
+        }
         Whose::Message(id) => {
             let timed = place(&TIMED).map_or(0, |(table, _)| 1 << (42 + 6 * table + id.0.min(5)));
             place(&BY_MESSAGE).map_or(timed, |(table, _)| 1 << (6 * table + id.0.min(5)))

@@ -5,12 +5,14 @@ use std::fmt;
 use super::argument::{ISOLATIONS, OpArgument, Word};
 use super::operations::for_each_operation;
 use super::program::Act::{
-    AddAmount, Advisory, Append, Clear, Delete, Insert, InsertBalance, Keep, Lock, PutAmount, Read, Record, SetBalance,
+    AddAmount, Advisory, Append, Clear, Delete, Insert, InsertBalance, Keep, Lock, PutAmount, Read, Record, Set,
+    SetBalance,
 };
 use super::program::Advisory::{ForSession, ForTransaction, Release};
 use super::program::OnConflict::{Another, KeepFirst, KeepHigher, Next, Nothing, Raise, Replace};
 use super::program::StoreTable::{
-    Account, Body, Claim, Claimed, Daily, Fence, LastAnswer, Mark, Owner, Phase, Sequence, StoredAnswer, Version,
+    Account, Body, Claim, Claimed, Daily, Fence, LastAnswer, Mark, Outbox, Owner, Phase, Sequence, StoredAnswer,
+    Version,
 };
 use super::program::{self, Gives, OnConflict, Program};
 use crate::service::contract::{Operation, asker_of, lane_name};

@@ -150,9 +150,30 @@ macro_rules! for_each_operation {
             39 "forget" [FORGETS] "forget K#"
             Forget forget(id: MessageId) -> ()
             = rows(
-                &[Delete(Mark), Delete(Claim), Delete(Claimed), Delete(Daily), Delete(Phase), Delete(Body), Delete(StoredAnswer)],
+                &[
+                    Delete(Mark),
+                    Delete(Claim),
+                    Delete(Claimed),
+                    Delete(Daily),
+                    Delete(Phase),
+                    Delete(Body),
+                    Delete(Outbox),
+                    Delete(StoredAnswer),
+                ],
                 Gives::Done,
             );
+
+            /// Puts a message into the outbox, under a unique constraint, and on conflict does nothing; true if it was not there.
+            40 "put-in-outbox" [] "put K# in the outbox"
+            PutInOutbox put_in_outbox(id: MessageId) -> bool = rows(&[Insert(Outbox, Nothing)], Gives::Claimed);
+
+            /// Whether a message in the outbox was handed on: 0 as long as nobody has said so. Nothing if it is not there.
+            41 "read-outbox" [READS] "look for K# in the outbox"
+            ReadOutbox read_outbox(id: MessageId) -> Option<Answer> = rows(&[Read(Outbox)], Gives::Found);
+
+            /// Says of a message in the outbox, if it is there, that it was handed on.
+            42 "mark-sent" [MARKS] "mark K# as sent"
+            MarkSent mark_sent(id: MessageId, sent: u32) -> () = rows(&[Set(Outbox)], Gives::Done);
 
             /// Remembers a number as the client's last one; true if it is higher than the one that was there.
             24 "advance" [ORDERS] "advance to $"

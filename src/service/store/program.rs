@@ -29,6 +29,8 @@ pub enum StoreTable {
     Phase,
     /// The body that each message id is bound to.
     Body,
+    /// Messages that are to be handed on, and whether they were.
+    Outbox,
 }
 
 /// What a statement needs to know of a table.
@@ -48,7 +50,7 @@ pub struct Columns {
 
 impl StoreTable {
     /// Every table, in the order of their declaration.
-    pub const ALL: [StoreTable; 13] = [
+    pub const ALL: [StoreTable; 14] = [
         StoreTable::Account,
         StoreTable::Mark,
         StoreTable::Claim,
@@ -62,6 +64,7 @@ impl StoreTable {
         StoreTable::Daily,
         StoreTable::Phase,
         StoreTable::Body,
+        StoreTable::Outbox,
     ];
 
     /// What makes it, in a dialect whose whole numbers are of this type. With `keyless`, which is a mistake on purpose, nothing
@@ -103,6 +106,7 @@ impl StoreTable {
             StoreTable::Daily => ("daily", "message", Parameter::Message, Some("day"), false, "taken"),
             StoreTable::Phase => ("phase", "message", Parameter::Message, Some("number"), false, "advanced"),
             StoreTable::Body => ("body", "message", Parameter::Message, Some("digest"), false, "bound"),
+            StoreTable::Outbox => ("outbox", "message", Parameter::Message, Some("sent"), false, "put"),
         };
         Columns { table, key, key_is, value, has_several, changed }
     }
@@ -222,6 +226,8 @@ pub enum Act {
     Lock(StoreTable),
     /// What was taken for a time is kept for good.
     Keep(StoreTable),
+    /// Sets the value of the row with the key to the operation's value, if the row is there.
+    Set(StoreTable),
     /// Deletes the rows with the key, if there are any. It happens whatever stands before it has changed.
     Delete(StoreTable),
     /// Takes or releases the lock that has the message's id for a name, and guards no row.
@@ -376,7 +382,9 @@ pub(super) fn footprint(program: &Program, op: StoreOp) -> Footprint {
             Act::Append | Act::Record => {
                 footprint.writes.push(Item { place: LEDGER, which: Whose::Message(op.message()) })
             }
-            Act::Lock(table) | Act::Keep(table) | Act::Delete(table) => footprint.writes.push(table.item(op)),
+            Act::Lock(table) | Act::Keep(table) | Act::Set(table) | Act::Delete(table) => {
+                footprint.writes.push(table.item(op))
+            }
             Act::Advisory(_) => footprint.writes.push(Item { place: ADVISORY, which: Whose::Message(op.message()) }),
         }
     }

@@ -117,6 +117,7 @@ fn told(act: Act) -> Vec<Parameter> {
         }
         // Strategies that need these locks run elsewhere: MariaDB has none that end with a transaction.
         Act::Advisory(_) => vec![Parameter::Message],
+        Act::Set(table) => vec![table.columns().key_is, Parameter::Value],
         Act::Insert(StoreTable::Daily, _) => vec![Parameter::Message, Parameter::Day],
         Act::Insert(table, OnConflict::Take) => vec![table.columns().key_is, Parameter::Expires, Parameter::Now],
         Act::Insert(table, _) => {
@@ -159,6 +160,11 @@ fn lines(act: Act) -> Vec<String> {
             let Columns { table, key, key_is, value, .. } = table.columns();
             let value = value.unwrap_or(key);
             vec![format!("UPDATE {table} SET {value} = {FOREVER} WHERE {key} = {};", named(key_is))]
+        }
+        Act::Set(table) => {
+            let Columns { table, key, key_is, value, .. } = table.columns();
+            let value = value.unwrap_or(key);
+            vec![format!("UPDATE {table} SET {value} = p_value WHERE {key} = {};", named(key_is))]
         }
         Act::Delete(table) => {
             let Columns { table, key, key_is, .. } = table.columns();

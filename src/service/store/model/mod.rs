@@ -62,7 +62,8 @@ fn has_values(table: StoreTable) -> bool {
         | StoreTable::Claimed
         | StoreTable::Daily
         | StoreTable::Phase
-        | StoreTable::Body => true,
+        | StoreTable::Body
+        | StoreTable::Outbox => true,
         StoreTable::Account | StoreTable::Mark | StoreTable::Claim | StoreTable::StoredAnswer => false,
     }
 }
@@ -85,7 +86,8 @@ fn note_place(table: StoreTable) -> Option<usize> {
         | StoreTable::Claimed
         | StoreTable::Daily
         | StoreTable::Phase
-        | StoreTable::Body => None,
+        | StoreTable::Body
+        | StoreTable::Outbox => None,
     }
 }
 

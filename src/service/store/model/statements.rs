@@ -111,7 +111,11 @@ impl Tables {
                 }
                 Act::Append => self.append(maker, op, row.flatten(), ledger),
                 Act::Keep(table) => {
-                    self.keep(maker, op, table)?;
+                    self.set(maker, op, table, KEPT)?;
+                    row = Some(None);
+                }
+                Act::Set(table) => {
+                    self.set(maker, op, table, op.value())?;
                     row = Some(None);
                 }
                 Act::Lock(table) => row = Some(self.lock(maker, op, table)?),
@@ -143,10 +147,15 @@ impl Tables {
                 Act::Delete(table) if !has_values(table) => {
                     holders = holders.and(self.deleted_by_others(maker, op, table))
                 }
-                Act::Insert(table, _) | Act::Keep(table) | Act::Delete(table) => {
+                Act::Insert(table, _) => {
                     if let Some(row) = self.values.get(table, key_of(table, op)) {
                         holders = holders.and(row.held_by_other(maker.session));
                     }
+                }
+                // A row that another is inserting is not there yet.
+                Act::Keep(table) | Act::Set(table) | Act::Delete(table) => {
+                    let row = self.values.get(table, key_of(table, op)).filter(|row| row.committed.is_some());
+                    holders = holders.and(row.map_or(Sessions::NONE, |row| row.held_by_other(maker.session)));
                 }
                 Act::AddAmount | Act::SetBalance | Act::PutAmount | Act::Clear | Act::Lock(_) => {
                     holders = holders.and(self.balances[place].held_by_other(maker.session));
@@ -245,8 +254,8 @@ impl Tables {
         let current = row.current(maker.session);
         let is_there = |there: i64| conflict.accepts(there, value);
         let accepted = blindly || current.map_or(conflict != OnConflict::Next || value == 1, is_there);
-        if maker.at.is_some() {
-            // PostgreSQL locks the row that is in the way, also if it then leaves it as it is.
+        if maker.at.is_some() && (accepted || conflict != OnConflict::Nothing) {
+            // PostgreSQL locks the row that is in the way, also if it then leaves it as it is; but not where it does nothing.
             row.locked = Some(maker.session);
         }
         if accepted {
@@ -269,8 +278,8 @@ impl Tables {
         Ok(balance)
     }
 
-    /// What was taken for a time is kept for good, if it is there.
-    fn keep(&mut self, maker: &Maker, op: &StoreOp, table: StoreTable) -> Result<(), Halt> {
+    /// Sets the value of a row, if it is there.
+    fn set(&mut self, maker: &Maker, op: &StoreOp, table: StoreTable, value: i64) -> Result<(), Halt> {
         let key = key_of(table, op);
         if let Some(row) = self.values.get(table, key)
             && row.current(maker.session).is_some()
@@ -278,7 +287,7 @@ impl Tables {
             check_snapshot(maker, row)?;
             self.writes(maker, table)?;
             let snapshots = self.snapshots();
-            change(self.values.open(table, key), maker, Some(KEPT), snapshots);
+            change(self.values.open(table, key), maker, Some(value), snapshots);
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
             | Act::InsertBalance(table)
             | Act::Lock(table)
             | Act::Keep(table)
+            | Act::Set(table)
             | Act::Delete(table) => table.columns(),
             Act::AddAmount
             | Act::SetBalance
@@ -52,6 +53,7 @@ pub(super) fn printed(program: &Program) -> PrintedStatement {
             | Act::Record
             | Act::InsertBalance(_)
             | Act::Keep(_)
+            | Act::Set(_)
             | Act::Delete(_)
             | Act::Lock(_)
             | Act::Advisory(_) => String::new(),
@@ -111,6 +113,10 @@ impl Printer {
             Act::Keep(_) => {
                 let value = value.unwrap_or(key);
                 format!("UPDATE {table} SET {value} = {FOREVER} WHERE {key} = {}", self.number(key_is))
+            }
+            Act::Set(_) => {
+                let (own, new) = (self.number(key_is), self.number(Parameter::Value));
+                format!("UPDATE {table} SET {} = {new} WHERE {key} = {own}", value.unwrap_or(key))
             }
             Act::Delete(_) => format!("DELETE FROM {table} WHERE {key} = {}", self.number(key_is)),
             Act::Insert(StoreTable::Daily, _) => {

@@ -42,6 +42,11 @@ fn one(act: Act, goes_on: bool, is_last: bool, compares_tokens: bool) -> (String
             let value = value.unwrap_or(key);
             (format!("UPDATE {table} SET {value} = {FOREVER} WHERE {key} = ?{condition}"), vec![key_is])
         }
+        Act::Set(table) => {
+            let Columns { table, key, key_is, value, .. } = table.columns();
+            let value = value.unwrap_or(key);
+            (format!("UPDATE {table} SET {value} = ? WHERE {key} = ?{condition}"), vec![Parameter::Value, key_is])
+        }
         Act::Delete(table) => {
             let Columns { table, key, key_is, .. } = table.columns();
             (format!("DELETE FROM {table} WHERE {key} = ?"), vec![key_is])
