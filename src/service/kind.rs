@@ -25,6 +25,19 @@ pub struct OpKind {
     number: u8,
 }
 
+/// Whether a number that a kind has may be another's: several operations may be of one kind.
+const fn is_free_for(taken: &str, name: &str) -> bool {
+    let (taken, name) = (taken.as_bytes(), name.as_bytes());
+    let mut n = 0;
+    while n < taken.len() {
+        if taken.len() != name.len() || taken[n] != name[n] {
+            return false;
+        }
+        n += 1;
+    }
+    true
+}
+
 /// The kinds, by number; without a name where there is none.
 static BY_NUMBER: [Known; KINDS] = {
     let mut all = [Known { kind: Kind { number: 0, name: "", acts: Acts::NONE }, usual: Role::STORE }; KINDS];
@@ -34,7 +47,9 @@ static BY_NUMBER: [Known; KINDS] = {
         let (usual, kinds) = services[s];
         let mut n = 0;
         while n < kinds.len() {
-            all[kinds[n].number as usize] = Known { kind: kinds[n], usual };
+            let place = kinds[n].number as usize;
+            assert!(is_free_for(all[place].kind.name, kinds[n].name), "two kinds have the same number");
+            all[place] = Known { kind: kinds[n], usual };
             n += 1;
         }
         s += 1;

@@ -142,7 +142,7 @@ macro_rules! for_each_operation {
             Finish finish(id: MessageId) -> () = rows(&[Keep(Claimed)], Gives::Done);
 
             /// Binds the message id to the body that it came with; false if the id is bound to another.
-            50 "bind" [] "bind K# to its body"
+            43 "bind" [] "bind K# to its body"
             Bind bind(id: MessageId, body: BodyDigest) -> bool = rows(&[Insert(Body, KeepFirst)], Gives::Claimed);
 
             /// Forgets whatever was remembered of a message: its id wherever it is kept, and the stored answers. What a reaper does to
