@@ -16,7 +16,7 @@ fn nothing_cheaper_than_a_minimal_schedule_shows_its_violation() {
         for minimal in &exploration.minimal {
             let (faults, switches, steps) = minimal.schedule.cost();
             let part = bound_of(strategy.as_ref(), bound, &minimal.schedule).expect("it has few lanes");
-            let part = Bound { kinds: bound.kinds, ..part };
+            let part = Bound { kinds: bound.for_strategy(strategy.as_ref()).kinds, ..part };
             let executor = Executor::new(strategy.as_ref(), part, Flaws::default());
             let mut found: Option<Schedule> = None;
             let looked_at = every_beginning(
