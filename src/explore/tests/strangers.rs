@@ -394,8 +394,6 @@ fn nothing_is_shown_of_a_strategy_that_waits_with_a_snapshot_and_does_not_say_so
     let census = &exploration.census;
     assert!(census.complete && !census.is_whole(), "there is more than these schedules");
     assert_eq!(census.waits_unmodelled.map(|kind| kind.name()), Some("advisory-lock"));
-    let both = crate::lab::Both { one: exploration, two: None };
-    assert_eq!(both.verdict(&WaitsUnsaid), crate::exit::INCONCLUSIVE);
     let alone = Exploration::new(&WaitsUnsaid, Bound::new(1, 0, 0), Limits::default(), &mut ()).expect("it can");
     assert!(alone.census.is_whole(), "nobody is in the way");
 }

@@ -29,11 +29,11 @@ pub(crate) struct ReplayedPostgres {
     overseer: PostgresOverseer,
     links: HashMap<Session, PostgresLink>,
     flights: HashMap<Session, HeldStatement>,
-    waiting: HashMap<Session, WaitingStatement>,
+    waiting: HashMap<Session, BegunStatement>,
 }
 
 /// A statement that has begun and waits for another transaction, with its connection.
-struct WaitingStatement {
+struct BegunStatement {
     statement: Waited,
     wire: Arc<Wire>,
     pid: i32,
@@ -133,15 +133,15 @@ impl ReplayedPostgres {
     /// Lets statements come to their end that nobody is in the way of any more: a server has them go on at once, but it takes a moment,
     /// in which another lane's statement must not overtake them.
     fn let_waiting_go_on(&mut self) -> Result<(), BackendError> {
-        for (on, WaitingStatement { statement, wire, pid }) in std::mem::take(&mut self.waiting) {
+        for (on, BegunStatement { statement, wire, pid }) in std::mem::take(&mut self.waiting) {
             let statement = self.wait_on(pid, statement)?;
-            self.waiting.insert(on, WaitingStatement { statement, wire, pid });
+            self.waiting.insert(on, BegunStatement { statement, wire, pid });
         }
         Ok(())
     }
 
     /// Ends a statement that waits, and its connection with it.
-    fn end_wait(&mut self, waiting: WaitingStatement) -> Result<(), BackendError> {
+    fn end_wait(&mut self, waiting: BegunStatement) -> Result<(), BackendError> {
         let pid = waiting.pid;
         drop(waiting);
         self.runtime.block_on(self.overseer.terminate(pid))
@@ -155,7 +155,7 @@ impl ReplayDriver for ReplayedPostgres {
 
     fn close(&mut self) -> Result<(), BackendError> {
         let links: Vec<PostgresLink> = self.links.drain().map(|(_, link)| link).collect();
-        let waiting: Vec<WaitingStatement> = self.waiting.drain().map(|(_, waiting)| waiting).collect();
+        let waiting: Vec<BegunStatement> = self.waiting.drain().map(|(_, waiting)| waiting).collect();
         waiting.into_iter().try_for_each(|waiting| self.end_wait(waiting))?;
         links.into_iter().try_for_each(|link| self.end(link))?;
         let flights: Vec<HeldStatement> = self.flights.drain().map(|(_, held)| held).collect();
@@ -253,15 +253,15 @@ impl ReplayDriver for ReplayedPostgres {
         });
         let statement = self.wait_on(pid, Waited::StillWaits(statement))?;
         let waits = matches!(statement, Waited::StillWaits(_));
-        self.waiting.insert(on, WaitingStatement { statement, wire, pid });
+        self.waiting.insert(on, BegunStatement { statement, wire, pid });
         Ok(waits)
     }
 
     fn take_turn(&mut self, on: Session) -> Result<Ran, BackendError> {
-        let Some(WaitingStatement { statement, wire, pid }) = self.waiting.remove(&on) else { return Ok(Ran::Unheard) };
+        let Some(BegunStatement { statement, wire, pid }) = self.waiting.remove(&on) else { return Ok(Ran::Unheard) };
         match self.wait_on(pid, statement)? {
             statement @ Waited::StillWaits(_) => {
-                self.waiting.insert(on, WaitingStatement { statement, wire, pid });
+                self.waiting.insert(on, BegunStatement { statement, wire, pid });
                 Ok(Ran::Waits)
             }
             Waited::Came((connection, outcome)) => {
