@@ -6,7 +6,7 @@ use crate::explore::tests::outbox::{LooksOnce, MarksFirst, NoInbox};
 use crate::explore::{Bound, Flaws, Schedule, bound_of};
 use crate::replay::{ReplayWork, Testbed, replay_all};
 use crate::service::provision::{Keeps, Provision, Source};
-use crate::service::{LockKind, Wanted, WantedStore};
+use crate::service::{Wanted, WantedStore};
 use crate::strategy::Strategy;
 use crate::terms::{Cause, Profile, Role, StoreKind, Violation};
 
@@ -16,17 +16,8 @@ const TIMES: usize = 100;
 fn careless_relays_do_on_real_stores_what_they_do_on_the_model() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let source = Source { provision: Provision::Embedded, keeps: Keeps::InMemory, ..Source::default() };
-    let wanted = Wanted {
-        store: StoreKind::Sqlite,
-        lock: LockKind::Embedded,
-        source,
-        store_url: None,
-        lock_urls: Vec::new(),
-        more_stores: vec![WantedStore { role: Role::SECOND, kind: StoreKind::Sqlite, url: None }],
-        needs_lock: false,
-        handlers: 0,
-        disturbances: Vec::new(),
-    };
+    let second = WantedStore { role: Role::SECOND, kind: StoreKind::Sqlite, url: None };
+    let wanted = Wanted { source, more_stores: vec![second], ..Wanted::default() };
     let testbed = runtime.block_on(Testbed::start(&wanted, false)).unwrap();
     let (duplicate, lost) = (Violation::Duplicate, Violation::Lost);
     let all: [(&dyn Strategy, &str, _); 4] = [

@@ -14,7 +14,7 @@ use crate::load::{Outside, Setting, TrialRecord, backends_of, run_trial, stores_
 use crate::replay::{ReplayWork, Testbed, replay_all};
 use crate::service::provision::{Keeps, Provision, Source};
 use crate::service::{
-    BackendSettings, Backends, EmbeddedLockServer, EmbeddedOptions, LockKind, ServiceKind, SqliteStore, Wanted,
+    BackendSettings, Backends, EmbeddedLockServer, EmbeddedOptions, ServiceKind, SqliteStore, Wanted,
 };
 use crate::strategy::{Claim, Need, Strategy};
 use crate::terms::{
@@ -102,17 +102,7 @@ fn a_step_of_the_new_service_reads_as_any_other() {
 fn the_new_service_does_beside_a_real_store_what_its_model_says() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let source = Source { provision: Provision::Embedded, keeps: Keeps::InMemory, ..Source::default() };
-    let wanted = Wanted {
-        store: StoreKind::Sqlite,
-        lock: LockKind::Embedded,
-        source,
-        store_url: None,
-        lock_urls: Vec::new(),
-        more_stores: Vec::new(),
-        needs_lock: false,
-        handlers: 0,
-        disturbances: Vec::new(),
-    };
+    let wanted = Wanted { source, ..Wanted::default() };
     let testbed = runtime.block_on(Testbed::start(&wanted, false)).unwrap();
     let mut replays = 0;
     for (lanes, retries, faults) in [(2, 0, 0), (1, 1, 2), (2, 0, 1)] {

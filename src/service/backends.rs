@@ -67,6 +67,23 @@ pub struct Wanted {
     pub disturbances: Vec<BackendFault>,
 }
 
+/// An SQLite store, and nothing else.
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted {
+            store: StoreKind::Sqlite,
+            lock: LockKind::Embedded,
+            source: Source::default(),
+            store_url: None,
+            lock_urls: Vec::new(),
+            more_stores: Vec::new(),
+            needs_lock: false,
+            handlers: 0,
+            disturbances: Vec::new(),
+        }
+    }
+}
+
 impl Wanted {
     /// Whether something of this kind will be done to this backend.
     fn expects(&self, what: Disturbance, target: Target) -> bool {

@@ -38,6 +38,7 @@ mod etcd_lock_marker;
 mod etcd_lock_overwrite;
 mod etcd_lock_twice;
 mod etcd_transaction;
+mod hazards;
 mod high_water_mark;
 mod hop;
 mod idempotency_key;
@@ -45,7 +46,6 @@ mod idempotency_key_peer;
 mod idempotency_key_two_stores;
 mod name;
 mod need;
-mod other_body;
 mod outbox_inbox;
 mod post;
 mod put;
@@ -60,11 +60,11 @@ mod transfer_two_stores_keyed;
 
 pub use actor::Actor;
 pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, GIVING_UP, REDELIVERY};
+pub use hazards::{Hazards, claim_of};
 pub use hop::WithHop;
 pub use name::{LONGEST_NAME, name_fault};
 pub(crate) use need::by_role;
 pub use need::{Need, SECOND_STORE};
-pub use other_body::{Hazards, claim_of};
 pub use registry::{Registry, UnknownStrategy};
 pub use resident::{REAPED, Reaped, Resident, Turn, residents_of};
 

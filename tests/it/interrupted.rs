@@ -9,8 +9,8 @@ use oncelab::lab::{self, Ending, RunWatch};
 use oncelab::load::TrialError;
 use oncelab::report::unknown_name;
 use oncelab::results::{Meta, RunFolder, TrialRow};
-use oncelab::service::provision::{self, EtcdShape, Source};
-use oncelab::service::{Backends, Endpoint, LockKind, Wanted};
+use oncelab::service::provision::{self, EtcdShape};
+use oncelab::service::{Backends, Endpoint, Wanted};
 use oncelab::strategy::Registry;
 use oncelab::terms::StoreKind;
 use tokio_util::sync::CancellationToken;
@@ -172,17 +172,7 @@ fn a_panic_in_a_strategy_leaves_nothing_behind_and_keeps_the_finished_trials() {
     let ended = block_on(async {
         let started = or_skip(provision::postgres(&processes()).await)?;
         url = started.urls().remove(0);
-        let wanted = Wanted {
-            store: StoreKind::Postgres,
-            lock: LockKind::Embedded,
-            source: Source::default(),
-            store_url: Some(url.clone()),
-            lock_urls: Vec::new(),
-            more_stores: Vec::new(),
-            needs_lock: false,
-            handlers: 0,
-            disturbances: Vec::new(),
-        };
+        let wanted = Wanted { store: StoreKind::Postgres, store_url: Some(url.clone()), ..Wanted::default() };
         let backends = Backends::start(&wanted, &settings).await.unwrap();
         let ended = lab::run(&mut run, &registry, &backends, &CancellationToken::new(), &mut Nobody).await;
         backends.remove_traces(&lab::lock_prefix(run.path())).await.unwrap();

@@ -6,65 +6,57 @@ use crate::strategy::{Claim, Need, Registry, Strategy, async_trait};
 use crate::terms::{Cause, Profile, Reply, Request, Retries, Role, Shape, StoreKind, Violation};
 use crate::world::World;
 
-/// The broken twin of etcd-transaction: it puts the effect, whatever is there.
-struct PutAlways;
-
-#[async_trait]
-impl Strategy for PutAlways {
-    fn name(&self) -> &'static str {
-        "put-always"
-    }
-    fn steps(&self) -> &'static str {
-        "[put X], in etcd"
-    }
-    fn needs(&self) -> &'static [Need] {
-        &[Need::LOCK]
-    }
-    fn effects_in(&self) -> &'static [Role] {
-        &[Role::LOCK]
-    }
-    fn shape(&self) -> Shape {
-        Shape::Entry
-    }
-    fn claim(&self, _: StoreKind) -> Claim {
-        let retries = Retries::UntilAcknowledged;
-        Claim { promise: "nothing", retries, rules_out: &[], tolerates: &[], breaks: &[] }
-    }
-    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        world.lock().record(request).await
-    }
+/// A strategy that keeps its effects in etcd.
+macro_rules! in_etcd {
+    ($(#[$doc:meta])* $name:ident, $text:literal, |$world:ident, $request:ident| $handle:expr) => {
+        $(#[$doc])*
+        struct $name;
+        #[async_trait]
+        impl Strategy for $name {
+            fn name(&self) -> &'static str {
+                $text
+            }
+            fn steps(&self) -> &'static str {
+                "made for a test"
+            }
+            fn needs(&self) -> &'static [Need] {
+                &[Need::LOCK]
+            }
+            fn effects_in(&self) -> &'static [Role] {
+                &[Role::LOCK]
+            }
+            fn shape(&self) -> Shape {
+                Shape::Entry
+            }
+            fn claim(&self, _: StoreKind) -> Claim {
+                let retries = Retries::UntilAcknowledged;
+                Claim { promise: "nothing", retries, rules_out: &[], tolerates: &[], breaks: &[] }
+            }
+            async fn handle(&self, $world: &mut World<'_>, $request: &Request) -> Reply {
+                $handle
+            }
+        }
+    };
 }
 
-/// Keeps effects in the etcd whose lock it holds: revisions and tokens grow together.
-struct LockedPut;
+in_etcd!(
+    /// The broken twin of etcd-transaction: it puts the effect, whatever is there.
+    PutAlways,
+    "put-always",
+    |world, request| world.lock().record(request).await
+);
 
-#[async_trait]
-impl Strategy for LockedPut {
-    fn name(&self) -> &'static str {
-        "locked-put"
-    }
-    fn steps(&self) -> &'static str {
-        "[grant lease] [acquire] [put K and X if K is new] [release] [revoke], in etcd"
-    }
-    fn needs(&self) -> &'static [Need] {
-        &[Need::LOCK]
-    }
-    fn effects_in(&self) -> &'static [Role] {
-        &[Role::LOCK]
-    }
-    fn shape(&self) -> Shape {
-        Shape::Entry
-    }
-    fn claim(&self, store: StoreKind) -> Claim {
-        PutAlways.claim(store)
-    }
-    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+in_etcd!(
+    /// Keeps effects in the etcd whose lock it holds: revisions and tokens grow together.
+    LockedPut,
+    "locked-put",
+    |world, request| {
         let lock = world.lock().enter(request.effect.account).await?;
         let answer = world.lock().record_once(request).await;
         world.lock().leave(lock).await;
         answer
     }
-}
+);
 
 #[test]
 fn the_engines_agree_on_effects_in_etcd() {

@@ -8,7 +8,7 @@ fn agree(name: &str, bound: Bound) -> u64 {
 }
 
 /// The most schedules within a bound that the reference engine is to execute here.
-const MANY: u128 = 200_000;
+const MANY: u128 = 60_000;
 
 /// Whether a strategy has more schedules within a bound than are executed here.
 pub(super) fn has_many(strategy: &dyn Strategy, bound: Bound) -> bool {

@@ -33,17 +33,18 @@ fn a_fault_on_the_hop_has_as_many_schedules_as_there_are_ways_to_meet_it() {
 
 #[test]
 fn the_engines_agree_on_every_strategy_behind_the_hop() {
-    let of_long_ones = [(1, 0, 0), (1, 1, 1), (1, 0, 2), (2, 0, 0)];
+    let of_locks = [(1, 0, 0), (1, 1, 1), (1, 0, 2), (2, 0, 0)];
     let of_others = [(1, 0, 0), (1, 1, 1), (1, 1, 2), (2, 0, 0), (2, 0, 1)];
     let registry = WithHop::all(&Registry::default());
     let (mut bounds, mut schedules) = (0, 0);
     for strategy in registry.iter() {
         for store in models_for(strategy.as_ref()) {
-            let is_long =
-                strategy.needs_lock_service() || has_many(strategy.as_ref(), Bound { store, ..bound(2, 0, 1) });
-            let bounds_of: &[_] = if is_long { &of_long_ones } else { &of_others };
+            let bounds_of: &[_] = if strategy.needs_lock_service() { &of_locks } else { &of_others };
             for (lanes, retries, faults) in bounds_of {
                 let bound = Bound { store, ..bound(*lanes, *retries, *faults) };
+                if has_many(strategy.as_ref(), bound) {
+                    continue;
+                }
                 schedules += agree_on(strategy.as_ref(), bound);
                 bounds += 1;
             }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use oncelab::check::Finding;
 use oncelab::explore::{Bound, Exploration, Flaws, Limits, Schedule, bound_of, tell};
 use oncelab::replay::{How, ReplayWork, Testbed, replay_all, search};
-use oncelab::service::{LockKind, Wanted};
+use oncelab::service::Wanted;
 use oncelab::strategy::Strategy;
 use oncelab::terms::{Cause, StoreKind, Violation};
 
@@ -26,17 +26,7 @@ pub(super) struct Mounted {
 impl Mounted {
     pub fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let wanted = Wanted {
-            store: StoreKind::Sqlite,
-            lock: LockKind::Embedded,
-            source: processes(),
-            store_url: None,
-            lock_urls: Vec::new(),
-            more_stores: Vec::new(),
-            needs_lock: false,
-            handlers: 0,
-            disturbances: Vec::new(),
-        };
+        let wanted = Wanted { source: processes(), ..Wanted::default() };
         let rig = runtime.block_on(Testbed::start(&wanted, false)).unwrap();
         Mounted { rig: Some(rig), runtime }
     }
