@@ -1,7 +1,7 @@
 //! outbox-inbox: X and a message in one transaction of the first store; a relay hands the message on, and X' in the second store is done
 //! in one transaction with the message's id.
 //!
-//! OutboxRelay and inbox are one resident. No broker lies between them, so that handing over is a call: what can be lost of it is an operation
+//! Relay and inbox are one resident. No broker lies between them, so that handing over is a call: what can be lost of it is an operation
 //! at the second store, and a second resident could meet nothing that the first does not.
 
 use super::{Break, Claim, Need, REAPED, Reaped, Resident, SECOND_STORE, Strategy, Turn, finished};

@@ -26,17 +26,7 @@ pub struct Mounted {
 impl Mounted {
     pub fn new(store: StoreKind, lock: LockKind, source: Source) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let wanted = Wanted {
-            store,
-            lock,
-            source,
-            store_url: None,
-            lock_urls: Vec::new(),
-            more_stores: Vec::new(),
-            needs_lock: true,
-            handlers: 0,
-            disturbances: Vec::new(),
-        };
+        let wanted = Wanted { store, lock, source, needs_lock: true, ..Wanted::default() };
         let rig = or_skip(runtime.block_on(Testbed::start(&wanted, false)))?;
         Some(Mounted { rig: Some(rig), runtime })
     }
@@ -322,6 +312,20 @@ fn a_queued_request_for_a_lock_is_refused_when_its_lease_has_gone() {
     assert!(told.clone().any(|learned| learned == "waits in the queue"), "{document}");
     assert!(told.clone().any(|learned| learned == "refused: lease expired"), "{document}");
     assert_eq!(document["divergences"], 0);
+}
+
+#[test]
+fn a_statement_that_waits_goes_on_before_another_one_can_overtake_it() {
+    let Some(mounted) = Mounted::new(StoreKind::Postgres, LockKind::Embedded, processes()) else { return };
+    let times = |name: &str, line: &str, times| {
+        let (strategy, schedule) = (Registry::default().get(name).unwrap(), line.parse().unwrap());
+        let bound = Bound { kinds: Kinds::all(), ..Bound::new(2, 1, 1) };
+        replay(&mounted, strategy.as_ref(), bound, &schedule, Violation::Duplicate, times)
+    };
+    // The snapshot of b is older than its wait, whatever the server does meanwhile.
+    assert_eq!(times("advisory-lock-repeatable-read", "a a a a a b b& a b b b b b", 100), 100);
+    // When the request of the first attempt lands, b goes on by itself, and the retry of a has to wait for it.
+    assert_eq!(times("dedup-table-repeatable-read", "a a a a~ a b b& a+ a& b b b b a", 30), 0);
 }
 
 #[test]
