@@ -8,7 +8,7 @@ fn agree(name: &str, bound: Bound) -> u64 {
 }
 
 /// The most schedules within a bound that the reference engine is to execute here.
-const MANY: u128 = 60_000;
+const MANY: u128 = 20_000;
 
 /// Whether a strategy has more schedules within a bound than are executed here.
 pub(super) fn has_many(strategy: &dyn Strategy, bound: Bound) -> bool {
@@ -34,30 +34,27 @@ pub(super) fn agree_on(strategy: &dyn Strategy, bound: Bound) -> u64 {
 
 #[test]
 fn the_engines_agree_on_every_strategy_and_every_small_bound() {
-    // With a retry and a fault two lanes of strategies with many operations have up to millions of schedules, each of which the
-    // reference engine executes. Those are compared with a fault, and with a retry, and not with both.
-    let of_long_ones = [(1, 0, 0), (1, 1, 1), (1, 1, 2), (2, 0, 0), (2, 1, 0), (2, 0, 1)];
-    let of_others = [(1, 0, 0), (1, 1, 1), (1, 1, 2), (2, 0, 0), (2, 0, 1), (2, 1, 1)];
+    // Each schedule is executed by the reference engine, so that a bound with many of them is left out: of the strategies with the most
+    // operations those of two lanes with a fault, or with a fault and a retry.
+    let bounds_of_all = [(1, 0, 0), (1, 1, 1), (1, 1, 2), (2, 0, 0), (2, 1, 0), (2, 0, 1), (2, 1, 1)];
     let registry = Registry::default();
-    let (mut bounds, mut schedules, mut stores) = (0, 0, 0);
-    for name in registry.names() {
-        let strategy = registry.get(name).expect("it is there");
-        let has_lock = strategy.needs_lock_service();
-        for store in models_for(strategy.as_ref()) {
-            stores += 1;
-            let is_long = has_lock || has_many(strategy.as_ref(), Bound { store, ..bound(2, 1, 1) });
-            for (lanes, retries, faults) in if is_long { of_long_ones } else { of_others } {
-                let compared = agree(name, Bound { store, ..bound(lanes, retries, faults) });
-                if has_lock && (lanes, faults) == (2, 1) {
-                    assert!(compared > 1_000, "{name} has {compared} schedules with a fault in two lanes");
+    let (mut bounds, mut schedules, mut left_out) = (0, 0, Vec::new());
+    for strategy in registry.iter().map(|strategy| strategy.as_ref()) {
+        for store in models_for(strategy) {
+            for (lanes, retries, faults) in bounds_of_all {
+                let bound = Bound { store, ..bound(lanes, retries, faults) };
+                if has_many(strategy, bound) {
+                    left_out.push((strategy.name(), lanes, retries, faults));
+                } else {
+                    schedules += agree_on(strategy, bound);
+                    bounds += 1;
                 }
-                (bounds, schedules) = (bounds + 1, schedules + compared);
             }
         }
     }
-    assert_eq!(bounds, stores * 6);
-    assert!(stores > registry.names().count());
-    println!("{bounds} bounds, {schedules} schedules");
+    assert!(left_out.iter().all(|(_, lanes, _, faults)| (*lanes, *faults) == (2, 1)), "{left_out:?}");
+    assert!(left_out.len() < bounds / 10 && schedules > 300_000, "{bounds} bounds, {schedules} schedules");
+    println!("{bounds} bounds, {schedules} schedules; left out: {left_out:?}");
 }
 
 #[test]
