@@ -88,6 +88,9 @@ impl Conform {
         } else {
             self.strategies.iter().map(|name| registry.get(name)).collect::<Result<_, _>>()?
         };
+        if !self.strategies.is_empty() {
+            strategies.iter().try_for_each(|strategy| self.requests.require_batches(strategy.as_ref()))?;
+        }
         let began = Instant::now();
         let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
         let mounted = Mounted::start(&self.real, usize::MAX, needs_lock, self.natural_expiry)?;
@@ -185,6 +188,7 @@ impl Conform {
             "faults": self.faults,
             "requests": of.bound.ids(),
             "other_body": of.bound.other_body,
+            "batch": of.bound.batch,
         });
         let mut document = json!({
             "store": self.real.store,

@@ -170,6 +170,7 @@ impl Explore {
         }
         let strategy = registry.get(self.strategy.as_deref().unwrap_or_default())?;
         require_reaper(strategy.as_ref(), self.reaper)?;
+        self.requests.require_batches(strategy.as_ref())?;
         if self.on_real {
             return self.search_really(strategy.as_ref(), bound);
         }

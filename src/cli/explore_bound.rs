@@ -19,8 +19,8 @@ pub(super) fn kinds(bound: &Bound) -> String {
 }
 
 /// The dimensions that were gone through no further than this, each with the flag that goes further. "None" is said of what was
-/// gone through.
-pub(super) fn not_tried(bound: &Bound) -> String {
+/// gone through. Of a strategy that handles several deliveries at once, `batches` says so.
+pub(super) fn not_tried(bound: &Bound, batches: bool) -> String {
     let some = |n: u8, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
     let limits = [
         (some(bound.requesting(), "lane", "lanes"), "--lanes"),
@@ -31,9 +31,10 @@ pub(super) fn not_tried(bound: &Bound) -> String {
     let limits: Vec<String> = limits.into_iter().map(|(what, flag)| format!("{what} ({flag})")).collect();
     let late = if bound.kinds.contains(Fate::TimesOut) { "" } else { "; no late landings (--late)" };
     let forgotten = if bound.reaps { "" } else { " ids that are forgotten (--reaper)," };
+    let batches = if batches && !bound.batch { " batches of deliveries (--batch)," } else { "" };
     let others = if bound.other_body { "" } else { " ids with another body (--other-body)," };
     format!(
-        "Not tried: more than {}{late}; other accounts,{forgotten}{others} and a statement that waits half done.",
+        "Not tried: more than {}{late}; other accounts,{forgotten}{others}{batches} and a statement that waits half done.",
         limits.join(", ")
     )
 }

@@ -91,7 +91,7 @@ pub(super) fn as_text(
     out.push('\n');
     if census.violations.is_empty() {
         let none = if census.complete { "None of them breaks anything." } else { "None of these breaks anything." };
-        out.push_str(&output::wrap(&format!("{none} {}", not_tried(&exploration.asked))));
+        out.push_str(&output::wrap(&format!("{none} {}", not_tried(&exploration.asked, exploration.batches))));
         out.push('\n');
     } else {
         out.push_str(&to_text(&violations(exploration), WIDTH));
@@ -288,7 +288,7 @@ pub(super) fn all_as_text(rows: &[(Arc<dyn Strategy>, Both)], bound: Bound) -> S
     out.push_str(&to_text(&table, WIDTH));
     let legend = "The number is the fewest faults that show the violation. In brackets: the strategy does not promise to avoid this violation. 2r: only with two requests at once.";
     out.push_str(&format!("\n{}\n", output::wrap(legend)));
-    out.push_str(&output::wrap(&not_tried(&bound)));
+    out.push_str(&output::wrap(&not_tried(&bound, false)));
     out.push('\n');
     if let Some(model) = stands_in(bound.store) {
         out.push_str(&format!("{}\n", output::wrap(&format!("The model is {model}"))));
@@ -441,7 +441,7 @@ pub(super) fn searched_as_text(
         }
     }
     if searched.violations.is_empty() {
-        out.push_str(&output::wrap(&format!("\n  No violation. {}", not_tried(bound))));
+        out.push_str(&output::wrap(&format!("\n  No violation. {}", not_tried(bound, false))));
         out.push('\n');
     }
     out

@@ -111,6 +111,8 @@ impl Replay {
         let needs_lock = strategy.needs_lock_service();
         let store = self.real.model();
         super::explore::require_reaper(strategy, self.reaper)?;
+        self.requests.require_lanes(u8::MAX)?;
+        self.requests.require_batches(strategy)?;
         let bound = Bound { store, reaps: self.reaper, ..Bound::new(self.lanes, self.retries, 0) };
         let bound = self.requests.make_room_in(bound);
         let bound = bound_of(strategy, bound, &schedule)?;

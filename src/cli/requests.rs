@@ -1,9 +1,10 @@
-//! `--requests` and `--other-body`: what the lanes of schedules carry.
+//! `--requests`, `--other-body` and `--batch`: what the lanes of schedules carry.
 
 use clap::Args;
 
 use super::UsageError;
 use crate::explore::{Bound, MAX_LANES};
+use crate::strategy::{Strategy, WithHop};
 
 /// The requests of schedules.
 #[derive(Debug, Clone, Copy, Args)]
@@ -15,6 +16,10 @@ pub(super) struct Requests {
     /// carry in turn behind the others
     #[arg(long)]
     other_body: bool,
+    /// Let a handler take the first deliveries of the first two requests at once, as a batch; they are retried apart. For strategies
+    /// that handle batches
+    #[arg(long, conflicts_with = "other_body")]
+    batch: bool,
 }
 
 impl Requests {
@@ -25,10 +30,13 @@ impl Requests {
 
     /// Refuses so few lanes that a request would be in none.
     pub fn require_lanes(self, lanes: u8) -> Result<(), UsageError> {
+        if self.batch && self.requests < 2 {
+            return Err(UsageError("--batch is of two requests: add --requests 2".to_owned()));
+        }
         if self.bodies() <= lanes {
             return Ok(());
         }
-        let Requests { requests, other_body } = self;
+        let Requests { requests, other_body, .. } = self;
         Err(UsageError(if other_body {
             format!("--other-body needs a lane besides those of --requests {requests}: raise --lanes {lanes}")
         } else {
@@ -36,9 +44,21 @@ impl Requests {
         }))
     }
 
+    /// Refuses a batch for a strategy that handles none, and behind a hop, over which each request comes alone.
+    pub fn require_batches(self, strategy: &dyn Strategy) -> Result<(), UsageError> {
+        let name = strategy.name();
+        if self.batch && strategy.largest_batch() < 2 {
+            return Err(UsageError(format!("{name} handles one delivery at a time: leave --batch out")));
+        }
+        if self.batch && WithHop::is(strategy) {
+            return Err(UsageError("over a hop each request comes alone: leave --hop or --batch out".to_owned()));
+        }
+        Ok(())
+    }
+
     /// A bound with these requests.
     pub fn put_into(self, bound: Bound) -> Bound {
-        Bound { requests: self.requests, ..bound }.with_other_body(self.other_body)
+        Bound { requests: self.requests, batch: self.batch, ..bound }.with_other_body(self.other_body)
     }
 
     /// The same, with so many lanes that none of the requests is in none.
@@ -49,6 +69,6 @@ impl Requests {
     /// The options again, for a command to repeat.
     pub fn options(self) -> String {
         let requests = if self.requests == 1 { String::new() } else { format!(" --requests {}", self.requests) };
-        requests + if self.other_body { " --other-body" } else { "" }
+        requests + if self.other_body { " --other-body" } else { "" } + if self.batch { " --batch" } else { "" }
     }
 }

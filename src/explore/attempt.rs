@@ -6,7 +6,7 @@ use tokio_util::sync::ReusableBoxFuture;
 
 use crate::strategy::{Actor, Resident, Strategy, Turn, by_role};
 use crate::terms::{Answer, ByRole, LeaseId, Reply, Request, Role, Trouble};
-use crate::world::{Acts, Call, HandOver, Op, Outcome, Port, ServiceKind, World};
+use crate::world::{Acts, Call, Calls, HandOver, Op, Outcome, Port, ServiceKind, World};
 
 use super::standstill::{StepWatch, Stepper, steps_of};
 use super::{ExploreError, Reason};
@@ -18,6 +18,25 @@ impl Port for EnginePort {
     fn call(&mut self, op: Op) -> Call<'_> {
         Call::HandedOver(HandOver::new(op))
     }
+
+    /// Two operations are one step, if there is an operation that does both. Others are made one after the other.
+    fn call_all(&mut self, ops: Vec<Op>) -> Calls<'_> {
+        Box::pin(async move {
+            if let [first, second] = ops[..]
+                && let Some(both) = first.of.joined_with(second.of)
+            {
+                return match self.call(Op { of: both, ..first }).await {
+                    Outcome::Ok(response) => response.parts().map(Outcome::Ok).to_vec(),
+                    other @ (Outcome::Failed(_) | Outcome::Unknown) => vec![other; 2],
+                };
+            }
+            let mut outcomes = Vec::with_capacity(ops.len());
+            for op in ops {
+                outcomes.push(self.call(op).await);
+            }
+            outcomes
+        })
+    }
 }
 
 /// What a strategy does next.
@@ -27,11 +46,15 @@ pub(super) enum Next {
     Asks(Op),
     /// It has a reply for its client.
     Replies(Reply),
+    /// It has a reply for each of the two clients of a batch.
+    RepliesBoth([Reply; 2]),
+    /// Its request is in a batch that another lane carries.
+    IsCarried,
 }
 
 /// A strategy at work on one delivery.
 pub(super) struct Attempt<'a> {
-    future: ReusableBoxFuture<'a, Reply>,
+    future: ReusableBoxFuture<'a, Replies>,
     /// Whether it may issue SQL of its own: there is a database, and not only a model.
     has_database: bool,
     /// The thread that it is on.
@@ -40,11 +63,16 @@ pub(super) struct Attempt<'a> {
     needs: ByRole<Option<ServiceKind>>,
 }
 
+/// What a strategy tells its clients: the second reply is there if it works on a batch.
+type Replies = (Reply, Option<Reply>);
+
 /// What a lane works on.
 #[derive(Clone, Copy)]
 pub(super) enum LaneWork<'a> {
     /// A delivery of this request.
     Delivery(&'a Request),
+    /// Deliveries of two requests that are handled at once.
+    Batch(&'a [Request; 2]),
     /// A round of an actor's work beside a delivery, for this lease.
     Beside(&'a dyn Actor, LeaseId),
     /// A turn of something that works for the system, about this request.
@@ -52,27 +80,38 @@ pub(super) enum LaneWork<'a> {
 }
 
 /// The strategy at work, with a port of its own.
-async fn handle(strategy: &dyn Strategy, request: &Request) -> Reply {
+async fn handle(strategy: &dyn Strategy, request: &Request) -> Replies {
     let mut port = EnginePort;
     let mut world = World::new(&mut port);
-    strategy.handle(&mut world, request).await
+    (strategy.handle(&mut world, request).await, None)
+}
+
+/// The strategy at work on two deliveries at once.
+async fn handle_both(strategy: &dyn Strategy, requests: &[Request; 2]) -> Replies {
+    let mut port = EnginePort;
+    let mut world = World::new(&mut port);
+    let replies = strategy.handle_batch(&mut world, requests).await;
+    let [first, second] = replies[..] else { panic!("a batch of 2 requests has {} replies", replies.len()) };
+    (first, Some(second))
 }
 
 /// An actor at work, with a port of its own. Its reply goes to nobody.
-async fn beside(actor: &dyn Actor, lease: LeaseId) -> Reply {
+async fn beside(actor: &dyn Actor, lease: LeaseId) -> Replies {
     let mut port = EnginePort;
     let mut world = World::new(&mut port);
-    actor.work(&mut world, lease).await.map(|()| Answer(0))
+    (actor.work(&mut world, lease).await.map(|()| Answer(0)), None)
 }
 
 /// A resident at work, with a port of its own. Its reply goes to nobody, and is an answer if there is nothing left to do.
-async fn turn(resident: &dyn Resident, about: &Request) -> Reply {
+async fn turn(resident: &dyn Resident, about: &Request) -> Replies {
     let mut port = EnginePort;
     let mut world = World::new(&mut port);
-    match resident.turn(&mut world, about).await? {
-        Turn::Done => Ok(Answer(0)),
-        Turn::Again => Err(Trouble::InProgress),
-    }
+    let reply = match resident.turn(&mut world, about).await {
+        Ok(Turn::Done) => Ok(Answer(0)),
+        Ok(Turn::Again) => Err(Trouble::InProgress),
+        Err(trouble) => Err(trouble),
+    };
+    (reply, None)
 }
 
 impl<'a> Attempt<'a> {
@@ -89,6 +128,7 @@ impl<'a> Attempt<'a> {
         let mut attempt = Attempt {
             future: match work {
                 LaneWork::Delivery(request) => ReusableBoxFuture::new(handle(strategy, request)),
+                LaneWork::Batch(requests) => ReusableBoxFuture::new(handle_both(strategy, requests)),
                 LaneWork::Beside(actor, lease) => ReusableBoxFuture::new(beside(actor, lease)),
                 LaneWork::Turn(resident, about) => ReusableBoxFuture::new(turn(resident, about)),
             },
@@ -108,6 +148,7 @@ impl<'a> Attempt<'a> {
         steps_of(strategy.name());
         match work {
             LaneWork::Delivery(request) => self.future.set(handle(strategy, request)),
+            LaneWork::Batch(requests) => self.future.set(handle_both(strategy, requests)),
             LaneWork::Beside(actor, lease) => self.future.set(beside(actor, lease)),
             LaneWork::Turn(resident, about) => self.future.set(turn(resident, about)),
         }
@@ -130,7 +171,8 @@ impl<'a> Attempt<'a> {
         let polled = self.future.poll(&mut Context::from_waker(Waker::noop()));
         drop(step);
         match polled {
-            Poll::Ready(reply) => Ok(Next::Replies(reply)),
+            Poll::Ready((reply, None)) => Ok(Next::Replies(reply)),
+            Poll::Ready((first, Some(second))) => Ok(Next::RepliesBoth([first, second])),
             Poll::Pending => match HandOver::asked() {
                 Some(op) if self.may_ask(&op) => Ok(Next::Asks(op)),
                 Some(op) => Err(refused(strategy.name(), op).into()),

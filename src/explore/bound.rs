@@ -33,6 +33,8 @@ pub struct Bound {
     pub requests: u8,
     /// Whether the last of the requests has the id of the first, and another body.
     pub other_body: bool,
+    /// Whether a handler takes the first deliveries of the first two requests at once, as a batch. They are retried apart.
+    pub batch: bool,
     /// Which faults there are.
     pub kinds: Kinds,
     pub store: Profile,
@@ -126,6 +128,7 @@ impl Bound {
             faults,
             requests: 1,
             other_body: false,
+            batch: false,
             kinds: Kinds::usual(),
             store: Profile::Postgres,
         }
@@ -138,7 +141,35 @@ impl Bound {
         if self.copies > 0 || self.actors > 0 || self.residents > 0 {
             return self;
         }
-        self.with_copies_for(strategy).with_actors_of(strategy).with_residents_of(strategy).with_waits_of(strategy)
+        let batch = self.batch && strategy.largest_batch() > 1;
+        let bound = Bound { batch, ..self };
+        bound.with_copies_for(strategy).with_actors_of(strategy).with_residents_of(strategy).with_waits_of(strategy)
+    }
+
+    /// Whether there is a batch in it: the first lane carries it in its first attempt, and the second lane's request is in it.
+    #[inline]
+    pub(super) const fn has_batch(&self) -> bool {
+        self.batch && self.requests > 1 && self.requesting() > 1
+    }
+
+    /// Whether an attempt of a lane is the one that carries a batch.
+    #[inline]
+    pub(super) const fn carries_batch(&self, lane: u8, attempt: u8) -> bool {
+        lane == 0 && attempt == 0 && self.has_batch()
+    }
+
+    /// The lane whose request is in the batch that the first lane carries. A batch has no actors beside it.
+    pub(super) const IN_BATCH: u8 = 1;
+
+    /// Whether the request of a lane's attempt is in a batch that another lane carries.
+    #[inline]
+    pub(super) const fn is_carried(&self, lane: u8, attempt: u8) -> bool {
+        lane == Bound::IN_BATCH && attempt == 0 && self.has_batch()
+    }
+
+    /// Those of the requests that are in a batch, if there is one.
+    pub(super) fn batched(&self, requests: &[Request]) -> Option<[Request; 2]> {
+        requests.first_chunk().copied().filter(|_| self.has_batch())
     }
 
     /// With steps at which a statement begins and waits, where that makes a difference.
@@ -368,6 +399,9 @@ impl std::fmt::Display for Bound {
         write!(f, "{}{copies}, {retries}, {}", some(self.requesting(), "lane"), some(self.faults, "fault"))?;
         if self.ids() > 1 {
             write!(f, ", {} requests", self.ids())?;
+        }
+        if self.has_batch() {
+            f.write_str(", two of them in a batch")?;
         }
         if self.other_body { f.write_str(", an id with another body") } else { Ok(()) }
     }

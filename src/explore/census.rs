@@ -209,9 +209,9 @@ pub fn one_by_one(
     for part in bound.parts(strategy) {
         let mut engine = StateGraph::new(strategy, part, flaws, true)?;
         let mut first = engine.beginning()?;
-        schedules += match part.actors {
-            0 => go_on(&mut engine, &mut first, &mut Vec::new(), &mut found)?,
-            _ => go_on_by_copies(&mut engine, &first, &mut Vec::new(), &mut found)?,
+        schedules += match part.actors > 0 || part.has_batch() {
+            false => go_on(&mut engine, &mut first, &mut Vec::new(), &mut found)?,
+            true => go_on_by_copies(&mut engine, &first, &mut Vec::new(), &mut found)?,
         };
     }
     let mut by_kind = BTreeMap::new();
@@ -223,7 +223,7 @@ pub fn one_by_one(
     Ok((schedules, by_kind))
 }
 
-/// The same where a lane's actors change with it.
+/// The same where other lanes change with one: its actors, or the one whose request is in its batch.
 fn go_on_by_copies(
     engine: &mut StateGraph<'_>,
     state: &State,

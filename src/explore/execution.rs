@@ -1,6 +1,7 @@
 //! One schedule from beginning to end: the strategy's own futures, the model behind them, and the history that is judged.
 
 mod actors;
+mod batch;
 mod executed;
 mod grounds;
 mod hop;
@@ -44,11 +45,14 @@ pub(crate) struct Executor<'a> {
     /// What works for the system.
     residents: Vec<&'static dyn Resident>,
     requests: Vec<Request>,
+    /// Those of them that are in a batch, if there is one.
+    batch: Option<[Request; 2]>,
 }
 
 impl<'a> Executor<'a> {
     /// An executor within a bound.
     pub fn new(strategy: &'a dyn Strategy, bound: Bound, flaws: Flaws) -> Self {
+        let requests = bound.all_requests();
         Executor {
             strategy,
             bound,
@@ -56,7 +60,8 @@ impl<'a> Executor<'a> {
             effects: strategy.effects_in(),
             flaws,
             residents: residents_of(strategy, bound.reaps),
-            requests: bound.all_requests(),
+            batch: bound.batched(&requests),
+            requests,
         }
     }
 
@@ -141,6 +146,7 @@ impl<S: Grounds> Execution<'_, S> {
                     self.lanes[usize::from(lane)] = Lane::ASLEEP;
                     self.pending[usize::from(lane)] = None;
                 }
+                false if bound.is_carried(lane, 0) => self.pending[usize::from(lane)] = None,
                 false => self.begin_attempt(lane)?,
             }
         }
@@ -250,12 +256,16 @@ impl<S: Grounds> Execution<'_, S> {
                     self.wake_actors(lane, *learns)?;
                 }
                 let attempt = self.attempts[place].as_mut().expect("whoever made an operation is at work");
-                match attempt.go_on(self.of.strategy, learns)? {
-                    Next::Asks(op) => self.pending[place] = Some(op),
-                    Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
+                let next = attempt.go_on(self.of.strategy, learns)?;
+                self.go_on(lane, next)?;
+            }
+            StepEffect::Crashed => {
+                let carries_batch = self.of.bound.carries_batch(lane, self.lanes[place].attempt);
+                self.end_attempt(lane, None)?;
+                if carries_batch {
+                    self.end_attempt(Bound::IN_BATCH, None)?;
                 }
             }
-            StepEffect::Crashed => self.end_attempt(lane, None)?,
             StepEffect::Landed(_) => {
                 if let Some(learns) = effect.begins() {
                     self.begin_unheard(lane, &learns)?;
@@ -281,17 +291,23 @@ impl<S: Grounds> Execution<'_, S> {
                     Fate::TimesOut => Some(FaultKind::LateLanding),
                     Fate::Arrives | Fate::Lands | Fate::Crashes | Fate::Expires | Fate::Queues => None,
                 };
-                let (op, outcome) = (self.operation_of(step.lane), Some(self.globally(step.lane, *learns)));
-                self.note(step.lane, attempt, What::Called { op, outcome, fault, delayed: false, took_us: 0 });
+                let (op, outcome) = (self.operation_of(step.lane), self.globally(step.lane, *learns));
+                self.note_call((step.lane, attempt), op, outcome, |op, outcome| What::Called {
+                    op,
+                    outcome,
+                    fault,
+                    delayed: false,
+                    took_us: 0,
+                });
                 self.note_arrival(step.lane, op, *learns);
             }
             // With an actor the delivery goes on.
             StepEffect::Crashed if self.of.bound.is_actor(step.lane) => {}
-            StepEffect::Crashed => self.note(step.lane, attempt, What::Crashed),
+            StepEffect::Crashed => self.note_for_all(step.lane, attempt, What::Crashed),
             StepEffect::Expired { .. } | StepEffect::Queued => {}
             StepEffect::Landed(landed) => {
                 let (flight, outcome) = **landed;
-                self.note(flight.lane, flight.attempt, What::Landed { op: flight.op, outcome: Some(outcome) });
+                self.note_landing(flight, outcome);
                 self.note_arrival(flight.lane, flight.op, outcome);
             }
         }
@@ -320,13 +336,13 @@ impl<S: Grounds> Execution<'_, S> {
         let place = usize::from(lane);
         let attempt = self.lanes[place].attempt;
         let work = self.work_of(lane);
-        let is_delivery = matches!(work, LaneWork::Delivery(_));
+        let is_delivery = matches!(work, LaneWork::Delivery(_) | LaneWork::Batch(_));
         if is_delivery {
-            self.note(lane, attempt, What::Sent { fault: None, delayed: false });
+            self.note_for_all(lane, attempt, What::Sent { fault: None, delayed: false });
         }
         let sent = self.events.len();
         if is_delivery {
-            self.note(lane, attempt, What::Arrived);
+            self.note_for_all(lane, attempt, What::Arrived);
         }
         let next = match &mut self.attempts[place] {
             Some(attempt) => attempt.begin_another(self.of.strategy, work)?,
@@ -336,17 +352,13 @@ impl<S: Grounds> Execution<'_, S> {
                 next
             }
         };
-        match next {
-            Next::Asks(op) => {
-                self.pending[place] = Some(op);
-                // Where the hop is a real one, arriving is a step.
-                if op.acts().any(Acts::ARRIVES) {
-                    self.events.truncate(sent);
-                }
-            }
-            Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
+        // Where the hop is a real one, arriving is a step.
+        if let Next::Asks(op) = next
+            && op.acts().any(Acts::ARRIVES)
+        {
+            self.events.truncate(sent);
         }
-        Ok(())
+        self.go_on(lane, next)
     }
 
     fn end_attempt(&mut self, lane: u8, reply: Option<Reply>) -> Result<(), ExploreError> {

@@ -17,6 +17,8 @@ use super::{ExploreError, Flaws};
 #[derive(Debug, Clone)]
 pub struct Exploration {
     pub strategy: &'static str,
+    /// Whether it handles several deliveries at once.
+    pub batches: bool,
     /// The bound that was asked for.
     pub asked: Bound,
     /// The bound, as far as it makes sense for the strategy.
@@ -54,7 +56,16 @@ impl Exploration {
         };
         let bound = asked.for_strategy(strategy);
         let elapsed = began.elapsed();
-        Ok(Exploration { strategy: strategy.name(), asked, bound, census, minimal: found, causes: None, elapsed })
+        Ok(Exploration {
+            strategy: strategy.name(),
+            batches: strategy.largest_batch() > 1,
+            asked,
+            bound,
+            census,
+            minimal: found,
+            causes: None,
+            elapsed,
+        })
     }
 
     /// The same, with the shortest schedule for each violation with each of its causes.

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashSet;
 
+use super::bound::Bound;
 use super::limits::{EVERY, Limits, Watch};
 use super::schedule::{Fate, Step};
 use super::state_graph::{State, StateGraph, Transition};
@@ -164,6 +165,10 @@ fn tag_of(engine: &StateGraph<'_>, state: &State, step: Step) -> u64 {
         let role = if step.fate == Fate::Lands { flight() } else { op }.map_or(Role::STORE, |op| op.role);
         let effects = engine.memo.seen(state.at.seen).effects(engine.bound.request_of(step.lane), role);
         add(3, who(step.lane) << 8 | u64::from(effects));
+        if engine.bound.carries_batch(step.lane, lane.attempt) {
+            let effects = engine.memo.seen(state.at.seen).effects(engine.bound.request_of(Bound::IN_BATCH), role);
+            add(3, who(Bound::IN_BATCH) << 8 | u64::from(effects));
+        }
     }
     if step.fate == Fate::Arrives && op.is_some_and(|op| op.leg() != Leg::LOCK && op.acts().any(Acts::LOOKS)) {
         let at_work = |other: &u8| {
@@ -193,7 +198,9 @@ fn begins_out_of_order(engine: &StateGraph<'_>, state: &State, step: Step) -> bo
         lane.attempt == 0 && lane.flags == 0 && engine.tree.depth(lane.node) == 0
     };
     let Some(earlier) = step.lane.checked_sub(requests) else { return false };
-    engine.bound.has_client(earlier) == engine.bound.has_client(step.lane)
+    let is_in_batch = engine.bound.has_batch() && earlier <= Bound::IN_BATCH;
+    !is_in_batch
+        && engine.bound.has_client(earlier) == engine.bound.has_client(step.lane)
         && has_not_moved(step.lane)
         && has_not_moved(earlier)
 }

@@ -9,6 +9,7 @@ use crate::strategy::by_role;
 use crate::terms::ByRole;
 use crate::world::Acts;
 
+use super::bound::Bound;
 use super::schedule::Fate;
 use super::state_graph::{State, StateGraph, Transition};
 
@@ -19,7 +20,7 @@ pub(super) struct Touch {
     is_fault: bool,
     /// The lane of the delivery that it is of, or works beside.
     host: u8,
-    /// What works beside the delivery begins or ends with it.
+    /// What works beside the delivery begins or ends with it, or the lane whose request was in its batch goes on.
     bounds_actors: bool,
 }
 
@@ -44,8 +45,9 @@ impl StateGraph<'_> {
     pub(super) fn touch(&self, state: &State, way: &Transition) -> Touch {
         let lane = state.lanes[usize::from(way.step.lane)];
         let profile = self.bound.store;
-        let mut touch =
-            Touch { is_fault: way.step.fate.is_fault(), host: self.bound.host_of(way.step.lane), ..Touch::default() };
+        let is_in_batch = self.bound.has_batch() && way.step.lane == Bound::IN_BATCH;
+        let host = if is_in_batch { 0 } else { self.bound.host_of(way.step.lane) };
+        let mut touch = Touch { is_fault: way.step.fate.is_fault(), host, ..Touch::default() };
         if way.step.fate == Fate::Lands {
             let flight = self.memo.flights(state.at.flights).iter().find(|flight| flight.lane == way.step.lane);
             let role = flight.expect("what lands was in flight").op.role;
@@ -74,7 +76,8 @@ impl StateGraph<'_> {
             Fate::Arrives | Fate::Expires | Fate::TimesOut => false,
         };
         let is_host = touch.host == way.step.lane;
-        touch.bounds_actors = self.bound.actors > 0 && is_host && (is_over || op.acts().any(Acts::LEASES));
+        touch.bounds_actors = self.bound.actors > 0 && is_host && (is_over || op.acts().any(Acts::LEASES))
+            || is_over && self.bound.carries_batch(way.step.lane, lane.attempt);
         for (role, past) in pasts.iter().filter_map(|(role, past)| Some((role, (*past)?))) {
             let mut also = Touched::NOTHING;
             if is_over || disconnects && role == op.role {

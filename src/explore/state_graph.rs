@@ -145,6 +145,7 @@ impl<'s> StateGraph<'s> {
         for lane in 0..self.bound.lanes {
             match self.bound.is_actor(lane) {
                 true => state.lanes[usize::from(lane)] = Lane::ASLEEP,
+                false if self.bound.is_carried(lane, 0) => {}
                 false => self.begin_attempt(&mut state, lane),
             }
         }
@@ -261,7 +262,8 @@ impl<'s> StateGraph<'s> {
         Ok(self.make(&mut to, step)?.then_some(to))
     }
 
-    /// Makes a step; false, and nothing has changed, if it cannot be made. Of the lanes only the one that moves changes.
+    /// Makes a step; false, and nothing has changed, if it cannot be made. Of the lanes only the one that moves changes, what
+    /// works beside it, and the one whose request is in its batch.
     ///
     /// # Errors
     /// As [`new`](StateGraph::new).
@@ -314,10 +316,8 @@ impl<'s> StateGraph<'s> {
         state.at.services = made.services;
         state.at.seen = self.memo.see_effects(state.at.seen, made.committed);
         state.faults += u8::from(is_fault);
-        if made.replies
-            && let Next::Replies(reply) = self.tree.next(made.lane.node)
-        {
-            self.end_attempt(state, step.lane, Some(reply));
+        if made.replies {
+            self.end_replied(state, step.lane, made.lane.node);
         }
         true
     }
@@ -338,7 +338,7 @@ impl<'s> StateGraph<'s> {
             let node = self.tree.child(to.lanes[place].node, learns)?;
             made.lane = Lane { node, ..to.lanes[place] };
             made.waits = false;
-            made.replies = matches!(self.tree.next(node), Next::Replies(_));
+            made.replies = self.tree.op(node).is_none();
         }
         self.plain_steps.insert(plain_key(state, step), made);
         Ok(made)
@@ -364,11 +364,15 @@ impl<'s> StateGraph<'s> {
                 }
                 let node = self.tree.child(to.lanes[usize::from(lane)].node, learns)?;
                 to.lanes[usize::from(lane)].node = node;
-                if let Next::Replies(reply) = self.tree.next(node) {
-                    self.end_attempt(&mut to, lane, Some(reply));
+                self.end_replied(&mut to, lane, node);
+            }
+            StepEffect::Crashed => {
+                let carries_batch = self.bound.carries_batch(lane, to.lanes[usize::from(lane)].attempt);
+                self.end_attempt(&mut to, lane, None);
+                if carries_batch {
+                    self.end_attempt(&mut to, Bound::IN_BATCH, None);
                 }
             }
-            StepEffect::Crashed => self.end_attempt(&mut to, lane, None),
             StepEffect::Landed(_) => {
                 if let Some(learns) = effect.begins() {
                     self.begin_unheard(&mut to, lane, learns)?;
@@ -384,24 +388,37 @@ impl<'s> StateGraph<'s> {
     fn begin_unheard(&mut self, state: &mut State, lane: u8, learns: Outcome) -> Result<(), ExploreError> {
         let node = self.tree.child(u16::from(self.bound.request_of(lane)), learns)?;
         state.lanes[usize::from(lane)].node = node;
-        if let Next::Replies(reply) = self.tree.next(node) {
-            self.end_attempt(state, lane, Some(reply));
-        }
+        self.end_replied(state, lane, node);
         Ok(())
+    }
+
+    /// Ends the attempt of a lane whose strategy has its reply at this node, and that of the one whose request is in its batch.
+    #[inline]
+    fn end_replied(&mut self, state: &mut State, lane: u8, node: NodeId) {
+        match self.tree.next(node) {
+            Next::Replies(reply) => self.end_attempt(state, lane, Some(reply)),
+            Next::RepliesBoth([first, second]) => {
+                self.end_attempt(state, lane, Some(first));
+                self.end_attempt(state, Bound::IN_BATCH, Some(second));
+            }
+            Next::Asks(_) | Next::IsCarried => {}
+        }
     }
 
     /// Puts a lane at the root of its request. A strategy may have its reply there already.
     #[inline]
     fn begin_attempt(&mut self, state: &mut State, lane: u8) {
         let request = self.bound.request_of(lane);
-        let root = match self.bound.is_resident(lane) {
+        let mut root = match self.bound.is_resident(lane) {
             false => u16::from(request),
             true => self.tree.resident_root(self.bound.resident_of(lane), request),
         };
-        state.lanes[usize::from(lane)].node = root;
-        if let Next::Replies(reply) = self.tree.next(root) {
-            self.end_attempt(state, lane, Some(reply));
+        if self.bound.carries_batch(lane, state.lanes[usize::from(lane)].attempt) {
+            root = self.tree.batch_root();
+            state.lanes[usize::from(Bound::IN_BATCH)].node = self.tree.carried_root();
         }
+        state.lanes[usize::from(lane)].node = root;
+        self.end_replied(state, lane, root);
     }
 
     /// What the handler said that has come to this node, where its answer crosses a hop, and whether it came through; nothing if it
@@ -433,7 +450,12 @@ impl<'s> StateGraph<'s> {
             (false, _, Some((reply, is_heard))) => {
                 let heard = has_client && is_heard;
                 let sight = Sight::Answered { request, reply, heard };
-                state.at.seen = self.memo.see_reply(state.at.seen, (node, heard), sight);
+                // What a node replies is known, but not to whom else.
+                let is_carried = self.bound.is_carried(lane, attempt);
+                state.at.seen = match is_carried {
+                    true => self.memo.see(state.at.seen, sight),
+                    false => self.memo.see_reply(state.at.seen, (node, heard), sight),
+                };
             }
             _ => {}
         }

@@ -13,7 +13,8 @@ use super::Bound;
 use super::attempt::{Attempt, LaneWork, Next, guarded};
 use super::{ExploreError, Reason, in_words};
 
-/// A place in the tree. The first ones are the roots: one for each request.
+/// A place in the tree. The first ones are the roots: one for each request, then those of actors and of residents, and last those of a
+/// batch: of the lane that carries it, and of the one whose request is in it.
 pub(super) type NodeId = u16;
 
 struct TreeNode {
@@ -30,6 +31,9 @@ pub(super) struct StrategyTree<'s> {
     strategy: &'s dyn Strategy,
     requests: Vec<Request>,
     residents: Vec<&'static dyn Resident>,
+    /// The requests of the batch, if there is one.
+    batch: Option<[Request; 2]>,
+    batch_root: NodeId,
     nodes: Vec<TreeNode>,
 }
 
@@ -43,20 +47,41 @@ impl<'s> StrategyTree<'s> {
     /// [`ExploreError`] if it is nondeterministic, awaits anything else than its operations, or panics.
     pub fn new(strategy: &'s dyn Strategy, bound: &Bound) -> Result<Self, ExploreError> {
         let (requests, residents) = (bound.all_requests(), residents_of(strategy, bound.reaps));
-        let mut tree = StrategyTree { strategy, requests, residents, nodes: Vec::new() };
+        let batch = bound.batched(&requests);
+        let mut tree = StrategyTree { strategy, requests, residents, batch, batch_root: 0, nodes: Vec::new() };
         let leases = strategy.actors().len() * usize::from(MAX_ASKED);
         let turns = tree.residents.len() * tree.requests.len();
-        for root in 0..tree.requests.len() + leases + turns {
+        let alone = tree.requests.len() + leases + turns;
+        tree.batch_root = NodeId::try_from(alone).expect("there are few requests and actors");
+        for root in 0..alone + usize::from(batch.is_some()) {
             let next = tree.run(root, &[], &[])?;
-            let own = NodeId::try_from(root).expect("there are few requests and actors");
-            tree.nodes.push(TreeNode { next, parent: own, learned: None, depth: 0, children: Vec::new() });
+            tree.add_root(next);
         }
+        tree.add_root(Next::IsCarried);
         Ok(tree)
+    }
+
+    fn add_root(&mut self, next: Next) {
+        let own = NodeId::try_from(self.nodes.len()).expect("there are few requests and actors");
+        self.nodes.push(TreeNode { next, parent: own, learned: None, depth: 0, children: Vec::new() });
+    }
+
+    /// The root of a batch.
+    pub fn batch_root(&self) -> NodeId {
+        self.batch_root
+    }
+
+    /// Where a lane stands whose request is in a batch that another one carries.
+    pub fn carried_root(&self) -> NodeId {
+        self.batch_root + NodeId::from(self.batch.is_some())
     }
 
     /// What is begun at a root.
     fn work(&self, root: usize) -> LaneWork<'_> {
         let leases = self.strategy.actors().len() * usize::from(MAX_ASKED);
+        if let Some(batch) = self.batch.as_ref().filter(|_| root == usize::from(self.batch_root)) {
+            return LaneWork::Batch(batch);
+        }
         match root.checked_sub(self.requests.len()) {
             None => LaneWork::Delivery(&self.requests[root]),
             Some(place) if place >= leases => {
@@ -93,7 +118,7 @@ impl<'s> StrategyTree<'s> {
     pub fn op(&self, node: NodeId) -> Option<Op> {
         match self.next(node) {
             Next::Asks(op) => Some(op),
-            Next::Replies(_) => None,
+            Next::Replies(_) | Next::RepliesBoth(_) | Next::IsCarried => None,
         }
     }
 
@@ -185,7 +210,7 @@ impl<'s> StrategyTree<'s> {
         };
         let asked = |next| match next {
             Next::Asks(op) => Some(op),
-            Next::Replies(_) => None,
+            Next::Replies(_) | Next::RepliesBoth(_) | Next::IsCarried => None,
         };
         let (first, then) = (in_words(asked(first)), in_words(asked(then)));
         Reason::Nondeterministic { strategy: self.strategy.name(), after, first, then }.into()

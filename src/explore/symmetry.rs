@@ -14,6 +14,10 @@ impl StateGraph<'_> {
         if self.bound.actors > 0 {
             return self.canonical_with_actors(state);
         }
+        // The lanes of a batch are like no others.
+        if self.bound.has_batch() {
+            return (*state, [0, 1, 2, 3, 4, 5]);
+        }
         // What works for the system stays where it is.
         let lanes = usize::from(self.bound.lanes - self.bound.residents);
         let requests = usize::from(self.bound.requests.max(1));

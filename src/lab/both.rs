@@ -1,4 +1,4 @@
-//! A strategy explored with one request, and with two where one does not show all that its claim says.
+//! A strategy explored with one request, and with two where one does not show all that its claim says, or where it handles both at once.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use crate::explore::{Bound, Exploration, ExploreError, Limits, Watch, unseen};
 use crate::strategy::Strategy;
 use crate::terms::{Profile, Violation};
 
-/// What was found out about a strategy with one request, and with two if that did not show all that its claim says.
+/// What was found out about a strategy with one request, and with two if that did not show all that its claim says, or if it handles
+/// both at once.
 pub struct Both {
     pub one: Exploration,
     pub two: Option<Exploration>,
@@ -45,7 +46,8 @@ pub fn speaks_for(strategy: &dyn Strategy, profile: Profile) -> bool {
     profile.has_own_model() || strategy.claim(profile.store()) == strategy.claim(profile.modelled_as())
 }
 
-/// Explores a strategy with one request, and with two if that does not show all that its claim says.
+/// Explores a strategy with one request, and with two if that does not show all that its claim says. One that handles several deliveries
+/// at once is given two in a batch.
 ///
 /// # Errors
 /// [`ExploreError`] if the strategy cannot be explored.
@@ -59,10 +61,11 @@ pub fn explore_both(
     let claim = bound.claim_of(strategy.as_ref());
     let shown = |violation: &Violation| one.shows(*violation);
     let is_shown = claim.breaks.iter().flat_map(|b| b.shows).all(shown);
-    let two = if is_shown || bound.lanes < 2 || bound.requests > 1 {
+    let batch = strategy.largest_batch() > 1;
+    let two = if is_shown && !batch || bound.lanes < 2 || bound.requests > 1 {
         None
     } else {
-        Some(Exploration::new(strategy.as_ref(), Bound { requests: 2, ..bound }, limits, watch)?)
+        Some(Exploration::new(strategy.as_ref(), Bound { requests: 2, batch, ..bound }, limits, watch)?)
     };
     Ok(Both { one, two })
 }

@@ -142,6 +142,22 @@ macro_rules! any_op {
             /// What a handler has said, if it is the answer that crosses to a client.
             #[must_use]
             pub fn said(self) -> Option<Reply> { match self { $($(#[$at])* AnyOp::$name(op) => op.said()),* } }
+
+            /// The operation that does what this one and another one do, in one step; none where there is no such operation.
+            #[must_use]
+            pub fn joined_with(self, other: AnyOp) -> Option<AnyOp> {
+                match (self, other) {
+                    $($(#[$at])* (AnyOp::$name(one), AnyOp::$name(other)) => one.joined_with(other).map(AnyOp::$name),)*
+                    #[allow(unreachable_patterns)]
+                    _ => None,
+                }
+            }
+
+            /// The two operations whose work it does in one step, if it is one that does.
+            #[must_use]
+            pub fn parts(self) -> Option<[AnyOp; 2]> {
+                match self { $($(#[$at])* AnyOp::$name(op) => op.parts().map(|parts| parts.map(AnyOp::$name))),* }
+            }
         }
 
         impl Response {
@@ -194,6 +210,14 @@ macro_rules! any_op {
                     #[allow(unreachable_patterns)]
                     _ => false,
                 }
+            }
+        }
+
+        impl Response {
+            /// What each of two operations comes to that were made in one step.
+            #[must_use]
+            pub fn parts(self) -> [Response; 2] {
+                match self { $($(#[$at])* Response::$name(response) => response.parts().map(Response::$name)),* }
             }
         }
 

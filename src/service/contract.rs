@@ -49,6 +49,16 @@ pub trait Operation: Copy + Eq + Hash + Debug + Display + HasIds + Send + 'stati
     fn said(self) -> Option<Reply> {
         None
     }
+
+    /// The operation that does what this one and another one do, in one step; none where there is no such operation.
+    fn joined_with(self, _other: Self) -> Option<Self> {
+        None
+    }
+
+    /// The two operations whose work it does in one step, if it is one that does.
+    fn parts(self) -> Option<[Self; 2]> {
+        None
+    }
 }
 
 /// What comes back from an operation that was done.
@@ -68,6 +78,11 @@ pub trait Returned: Copy + Eq + Hash + Debug + Display + HasIds + Send + 'static
 
     /// Whether another response is of the same form: values may differ.
     fn is_like(self, other: Self) -> bool;
+
+    /// What each of two operations comes to that were made in one step.
+    fn parts(self) -> [Self; 2] {
+        [self, self]
+    }
 }
 
 /// One service: a folder, and a line in the list (`list.rs`).

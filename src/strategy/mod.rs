@@ -219,7 +219,7 @@ pub trait Strategy: Send + Sync {
     }
 
     /// Handles several deliveries at once: what the client of each is told, in their order. No two of them are of the same request.
-    /// An exploration goes through batches of one, as [`handle`](Strategy::handle) does.
+    /// An exploration goes through batches of one, as [`handle`](Strategy::handle) does, or of two where its bound has a batch.
     async fn handle_batch(&self, world: &mut World<'_>, requests: &[Request]) -> Vec<Reply> {
         let mut replies = Vec::with_capacity(requests.len());
         for request in requests {

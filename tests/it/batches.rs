@@ -1,9 +1,15 @@
 //! Batches of deliveries on real stores: one statement or one transaction for many, and an outcome for each.
 
+use oncelab::explore::{Bound, Kinds};
+use oncelab::service::LockKind;
+use oncelab::strategy::{Claim, Strategy, async_trait};
+use oncelab::terms::{Reply, Request, Retries, StoreKind, Violation};
+use oncelab::world::World;
 use serde_json::Value;
 
-use crate::backends::on_postgres;
+use crate::backends::{on_mariadb, on_postgres, processes};
 use crate::common::{oncelab, text};
+use crate::replay::{Mounted, replay};
 
 /// Everything that can happen to messages, with so few handlers that deliveries wait, and so few accounts that several effects of a
 /// batch are on one.
@@ -51,4 +57,85 @@ fn a_batch_is_done_once_for_each_of_its_deliveries_on_postgres_at_the_port_and_o
         is_done_once(&["--store", "postgres", "--store-url", &url]);
         is_done_once(&["--store", "postgres", "--store-url", &url, "--set", "faults.lossy.where=wire"]);
     });
+}
+
+/// In schedules both requests of a batch are done by one step of its lane, and each is sent again by its own client.
+#[test]
+fn batches_in_schedules_do_on_real_stores_what_the_model_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = |arguments: &[&str]| {
+        let output = oncelab(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    const BATCH: [&str; 4] = ["dedup-table-batched", "--requests", "2", "--batch"];
+    let conform = |store: &[&str]| {
+        let document = json(&[&["conform"], &BATCH[..], &["--json"], store].concat());
+        assert_eq!(document["bound"]["batch"], true);
+        let row = &document["strategies"][0];
+        assert_eq!((&row["replayed"], &row["divergences"]), (&13.into(), &0.into()), "{row}");
+    };
+    conform(&["--store", "sqlite"]);
+    on_postgres(|url| async move { conform(&["--store", "postgres", "--store-url", &url]) });
+    let told = oncelab(folder.path(), &[&["explore"], &BATCH[..], &["--schedule", "a? b a a b"]].concat());
+    let told = text(&told.stdout);
+    let really = told.lines().find_map(|line| line.strip_prefix("really: ")).unwrap();
+    assert!(really.contains("--requests 2 --batch \"a? b a a b\""), "{told}");
+    let replay = |schedule: &str, store: &[&str]| {
+        let document = json(&[&["replay"], &BATCH[..], &["--times", "20", "--json", schedule], store].concat());
+        assert_eq!(document["divergences"], 0, "{document}");
+    };
+    replay("a? b a a b", &["--store", "sqlite"]);
+    on_mariadb(|url| async move { replay("a", &["--store", "mariadb", "--store-url", &url]) });
+    for (arguments, says) in [
+        (&["explore", "dedup-table", "--requests", "2", "--batch"][..], "handles one delivery at a time"),
+        (&["replay", "dedup-table-batched", "--batch", "a"], "add --requests 2"),
+    ] {
+        let refused = oncelab(folder.path(), arguments);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains(says), "{}", text(&refused.stderr));
+    }
+}
+
+/// A broken twin: it does the first request of a batch, and says that all are done.
+struct FirstAlone;
+
+#[async_trait]
+impl Strategy for FirstAlone {
+    fn name(&self) -> &'static str {
+        "first-alone"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[X of the first]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        let retries = Retries::UntilAcknowledged;
+        Claim { promise: "nothing", retries, rules_out: &[], tolerates: &[], breaks: &[] }
+    }
+
+    fn largest_batch(&self) -> usize {
+        8
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        world.store().apply(request).await
+    }
+
+    async fn handle_batch(&self, world: &mut World<'_>, requests: &[Request]) -> Vec<Reply> {
+        vec![world.store().apply(&requests[0]).await; requests.len()]
+    }
+}
+
+#[test]
+fn a_batch_of_which_a_part_is_forgotten_is_found_in_replays() {
+    let lost = |mounted: &Mounted| {
+        let bound = Bound { requests: 2, batch: true, kinds: Kinds::all(), ..Bound::new(2, 1, 1) };
+        let bound = Bound { store: mounted.rig().profile(), ..bound };
+        assert_eq!(replay(mounted, &FirstAlone, bound, &"a".parse().unwrap(), Violation::Lost, 100), 100);
+    };
+    lost(&Mounted::embedded());
+    let Some(mounted) = Mounted::new(StoreKind::Postgres, LockKind::Embedded, processes()) else { return };
+    lost(&mounted);
 }

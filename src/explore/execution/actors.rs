@@ -2,7 +2,7 @@
 
 use super::{Execution, Grounds};
 use crate::explore::ExploreError;
-use crate::explore::attempt::{Attempt, LaneWork, Next};
+use crate::explore::attempt::{Attempt, LaneWork};
 use crate::explore::rules::FINAL_ATTEMPT;
 use crate::terms::LeaseId;
 use crate::world::{Acts, Outcome};
@@ -30,10 +30,7 @@ impl<'e, S: Grounds> Execution<'e, S> {
                     next
                 }
             };
-            match next {
-                Next::Asks(op) => self.pending[place] = Some(op),
-                Next::Replies(reply) => self.end_attempt(its, Some(reply))?,
-            }
+            self.go_on(its, next)?;
         }
         Ok(())
     }
@@ -45,6 +42,11 @@ impl<'e, S: Grounds> Execution<'e, S> {
         if of.bound.is_resident(lane) {
             return LaneWork::Turn(of.residents[usize::from(of.bound.resident_of(lane))], request);
         }
-        LaneWork::Delivery(request)
+        match &of.batch {
+            Some(batch) if of.bound.carries_batch(lane, self.lanes[usize::from(lane)].attempt) => {
+                LaneWork::Batch(batch)
+            }
+            Some(_) | None => LaneWork::Delivery(request),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Execution, Grounds};
 use crate::explore::ExploreError;
-use crate::explore::attempt::{LaneWork, Next};
+use crate::explore::attempt::LaneWork;
 use crate::history::What;
 use crate::terms::Reply;
 use crate::world::{Acts, Op, Outcome};
@@ -36,10 +36,7 @@ impl<S: Grounds> Execution<'_, S> {
         let request = &self.of.requests[usize::from(self.of.bound.request_of(lane))];
         let attempt = self.attempts[place].as_mut().expect("what landed was sent in an attempt");
         attempt.begin_another(self.of.strategy, LaneWork::Delivery(request))?;
-        match attempt.go_on(self.of.strategy, learns)? {
-            Next::Asks(op) => self.pending[place] = Some(op),
-            Next::Replies(reply) => self.end_attempt(lane, Some(reply))?,
-        }
-        Ok(())
+        let next = attempt.go_on(self.of.strategy, learns)?;
+        self.go_on(lane, next)
     }
 }

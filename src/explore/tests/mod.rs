@@ -1,6 +1,7 @@
 //! The engines against each other, against closed forms, and against strategies made for it.
 
 mod actors;
+mod batches;
 mod causes;
 mod claims;
 mod effects_in_etcd;

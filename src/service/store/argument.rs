@@ -32,6 +32,15 @@ pub(super) enum Word {
     Isolation,
     /// `m7 with 5: SELECT 1`
     Sql,
+    /// `with m8 +11`
+    Also,
+}
+
+/// The second of two requests that an operation is about: its effect is on the account of the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlsoRequest {
+    pub id: MessageId,
+    pub amount: i32,
 }
 
 /// An argument of an operation.
@@ -76,6 +85,7 @@ argument! {
         into.value = sql.value;
         into.text = sql.number();
     };
+    AlsoRequest: Also, |also, into| into.value = i64::from(also.id.0) << 32 | i64::from(also.amount.cast_unsigned());
 }
 
 /// Every isolation level, at its number.
@@ -102,7 +112,8 @@ impl Word {
             | Word::Client
             | Word::Sequence
             | Word::Body
-            | Word::Isolation => false,
+            | Word::Isolation
+            | Word::Also => false,
         }
     }
 
@@ -117,7 +128,8 @@ impl Word {
             | Word::Client
             | Word::Sequence
             | Word::Body
-            | Word::Isolation => false,
+            | Word::Isolation
+            | Word::Also => false,
         }
     }
 
@@ -139,7 +151,8 @@ impl Word {
             | Word::Sequence
             | Word::Body
             | Word::Isolation
-            | Word::Sql => None,
+            | Word::Sql
+            | Word::Also => None,
         }
     }
 
@@ -158,6 +171,10 @@ impl Word {
             Word::Body => write!(f, " body {value:08x}"),
             Word::Isolation => write!(f, " {}", of.level()),
             Word::Sql => write!(f, " m{message} with {value}: {}", of.own().text()),
+            Word::Also => {
+                let AlsoRequest { id, amount } = of.also();
+                write!(f, " with m{} {amount:+}", id.0)
+            }
         }
     }
 
@@ -190,6 +207,12 @@ impl Word {
                     return None;
                 }
                 ClientId(number.parse().ok()?).put(into);
+                return Some(rest);
+            }
+            Word::Also => {
+                let (id, rest) = rest.split_once(' ').filter(|_| word == "with")?;
+                let (amount, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                AlsoRequest { id: message(id)?, amount: amount.parse().ok()? }.put(into);
                 return Some(rest);
             }
             Word::Answer | Word::Token | Word::Lease | Word::Sequence | Word::Body => {

@@ -1,7 +1,7 @@
 //! Several operations at once, for stores that have no one statement for them: a transaction.
 
-use crate::service::store::StoreOp;
-use crate::service::{AnyOp, BackendError, Connection, Outcome};
+use crate::service::store::{StoreOp, StoreOutcome, TwoAnswers};
+use crate::service::{AnyOp, BackendError, Connection, Outcome, Response};
 use crate::terms::{Delivery, Isolation};
 
 /// Carries out several operations in a transaction of their own, together or not at all. One alone needs none.
@@ -36,4 +36,20 @@ pub(super) async fn in_a_transaction(
         Outcome::Ok(_) => Ok(outcomes),
         other @ (Outcome::Failed(_) | Outcome::Unknown) => Ok(all(other)),
     }
+}
+
+/// Carries out an operation that does the work of two, as two.
+///
+/// # Errors
+/// As [`Connection::execute`].
+pub(super) async fn both(on: &mut dyn Connection, parts: [AnyOp; 2], by: Delivery) -> Result<Outcome, BackendError> {
+    let outcomes = on.execute_all(parts.map(|part| (part, by)).to_vec()).await?;
+    let of_store = |outcome: Outcome| match outcome {
+        Outcome::Ok(Response::Store(response)) => StoreOutcome::Ok(response),
+        Outcome::Ok(other) => unreachable!("a store does not answer `{other}`"),
+        Outcome::Failed(failure) => StoreOutcome::Failed(failure),
+        Outcome::Unknown => StoreOutcome::Unknown,
+    };
+    let [first, second] = <[Outcome; 2]>::try_from(outcomes).expect("one for each part").map(of_store);
+    Ok(TwoAnswers::together([first, second]).map(Into::into))
 }

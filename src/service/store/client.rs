@@ -1,9 +1,10 @@
 //! The words that a strategy has for a store.
 
 use super::StoreService;
+use super::argument::AlsoRequest;
 use super::op::StoreOp;
 use super::operations::for_each_operation;
-use super::response::StoreResponse;
+use super::response::{StoreResponse, TwoAnswers};
 use crate::service::Sql;
 use crate::service::contract::{Asked, Carries, given};
 #[cfg(doc)]

@@ -28,10 +28,11 @@ pub(crate) mod sqlite;
 #[cfg(feature = "lab")]
 mod unreachable;
 
+pub use argument::AlsoRequest;
 pub use client::StoreClient;
 use independence::StorePast;
 pub use op::{Does, StoreOp};
-pub use response::{StoreOutcome, StoreResponse};
+pub use response::{StoreOutcome, StoreResponse, TwoAnswers};
 pub use service::StoreService;
 
 use super::modelled::{ModelSettings, Modelled};

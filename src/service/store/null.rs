@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::program::{Act, Gives};
-use super::{Does, StoreOp, StoreResponse};
+use super::{Does, StoreOp, StoreResponse, TwoAnswers};
+use crate::service::contract::Operation;
 use crate::service::{AnyOp, Backend, BackendError, Connection, Outcome, Pending, Store, own};
 use crate::terms::{AccountId, Answer, Balances, Delivery, Entry, Role};
 
@@ -60,6 +61,10 @@ impl Connection for NullSession {
         let response = match op.does() {
             Does::Begin | Does::Commit | Does::Rollback => StoreResponse::Done,
             Does::Own => StoreResponse::Found(None),
+            Does::Both => {
+                let applied = op.parts().expect("it has two parts").map(|part| self.apply(part, by).map(Answer));
+                StoreResponse::AppliedBoth(TwoAnswers::of(applied))
+            }
             Does::Rows(program) => match program.gives {
                 _ if program.acts.iter().any(|act| matches!(act, Act::Append | Act::Record)) => {
                     StoreResponse::Applied(self.apply(op, by).map(Answer))

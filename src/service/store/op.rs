@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::argument::{ISOLATIONS, OpArgument, Word};
+use super::argument::{AlsoRequest, ISOLATIONS, OpArgument, Word};
 use super::operations::for_each_operation;
 use super::program::Act::{
     AddAmount, Advisory, Append, Clear, Delete, Insert, InsertBalance, Keep, Lock, PutAmount, Read, Record, Set,
@@ -45,6 +45,8 @@ pub enum Does {
     Own,
     /// Something to rows.
     Rows(Program),
+    /// Each of its two parts, in one transaction.
+    Both,
 }
 
 const fn rows(acts: &'static [Act], gives: Gives) -> Does {
@@ -220,6 +222,12 @@ impl StoreOp {
         token.filter(|_| self.row().value_is == Some(IdKind::Ranked))
     }
 
+    /// The second request that it is about, if it is about two.
+    pub(super) const fn also(self) -> AlsoRequest {
+        let [a, b, c, d, e, f, g, h] = self.value.to_be_bytes();
+        AlsoRequest { id: MessageId(u32::from_be_bytes([a, b, c, d])), amount: i32::from_be_bytes([e, f, g, h]) }
+    }
+
     pub(super) fn level(self) -> Isolation {
         ISOLATIONS[usize::try_from(self.value).unwrap_or(0).min(ISOLATIONS.len() - 1)]
     }
@@ -247,6 +255,14 @@ impl Operation for StoreOp {
             // A transaction is its lane's own.
             Does::Begin | Does::Commit | Does::Rollback => Footprint::default(),
             Does::Own => Footprint { reads: Vec::new(), writes: vec![Item::ANYTHING] },
+            Does::Both => {
+                let parts = self.parts().into_iter().flatten().map(StoreOp::footprint);
+                parts.fold(Footprint::default(), |mut all, mut part| {
+                    all.reads.append(&mut part.reads);
+                    all.writes.append(&mut part.writes);
+                    all
+                })
+            }
             Does::Rows(program) => program::footprint(program, self),
         }
     }
@@ -265,7 +281,8 @@ impl Operation for StoreOp {
                 self.value.to_string()
             }
         };
-        self.row().says.replace('#', &number).replace('$', &value)
+        let also = (self.also().id.0 + 1).to_string();
+        self.row().says.replace('#', &number).replace('&', &also).replace('$', &value)
     }
 
     fn parse(kind: &str, rest: &str, delivered: &Request) -> Option<Self> {
@@ -290,6 +307,22 @@ impl Operation for StoreOp {
     fn own_sql(self) -> Option<Sql> {
         (*self.does() == Does::Own).then(|| self.own())
     }
+
+    fn joined_with(self, other: Self) -> Option<Self> {
+        let are_such = self.is_claim_and_apply() && other.is_claim_and_apply();
+        let also = AlsoRequest { id: other.message(), amount: other.amount };
+        (are_such && self.account == other.account).then(|| {
+            let mut both = StoreOp { statement: Statement::ClaimAndApplyBoth, ..self };
+            also.put(&mut both);
+            both
+        })
+    }
+
+    fn parts(self) -> Option<[Self; 2]> {
+        let AlsoRequest { id, amount } = self.also();
+        let part = StoreOp { statement: Statement::ClaimAndApply, value: 0, ..self };
+        if *self.does() == Does::Both { Some([part, StoreOp { message: id.0, amount, ..part }]) } else { None }
+    }
 }
 
 impl HasIds for StoreOp {
@@ -304,6 +337,10 @@ impl HasIds for StoreOp {
         }
         if row.has_client {
             self.text = u16::try_from(self.client().map_ids(ids).0).unwrap_or(u16::MAX);
+        }
+        if row.does == Does::Both {
+            let also = self.also();
+            AlsoRequest { id: also.id.map_ids(ids), ..also }.put(&mut self);
         }
         match row.value_is {
             Some(IdKind::Asked) => self.value = LeaseId(self.value).map_ids(ids).0,

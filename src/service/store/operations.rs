@@ -59,6 +59,10 @@ macro_rules! for_each_operation {
             ClaimAndApply claim_and_apply(request: &Request) -> Option<Answer>
             = rows(&[Insert(Claim, Nothing), AddAmount, Append, InsertBalance(StoredAnswer)], Gives::Applied);
 
+            /// The same for two requests, in one statement and one commit: what it comes to for each. Their effects are on one account.
+            44 "claim-and-apply-both" [APPLIES] "claim K#, K& and apply X#, X&"
+            ClaimAndApplyBoth claim_and_apply_both(request: &Request, also: AlsoRequest) -> TwoAnswers = Does::Both;
+
             /// A statement of the strategy's own, inside the open transaction or else as one of its own: the first column of the
             /// first row that it gives, if it gives any. No model knows what it does: `explore` rejects a strategy that uses it.
             10 "sql" [UNKNOWN, APPLIES, LOOKS, MARKS] "$"

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Executor, MySql, Row};
 use super::broken;
 use super::print::Answers;
 use super::statements::{self, BoundStatement};
-use crate::service::store::batch::in_a_transaction;
+use crate::service::store::batch::{both, in_a_transaction};
 use crate::service::store::inlined::{bracketed, with_values};
 use crate::service::store::program::Gives;
 use crate::service::store::{Does, StoreOp, StoreResponse};
@@ -44,6 +44,7 @@ impl MariadbSession {
             Does::Rollback => return self.end(statements::ROLLBACK).await,
             Does::Own => Gives::Found,
             Does::Rows(program) => program.gives,
+            Does::Both => unreachable!("`{op}` is made in parts"),
         };
         let row = match statements::statement(op, by, self.ttl_us) {
             Some(statement) => self.on_rows(statement).await?,
@@ -103,6 +104,9 @@ impl Connection for MariadbSession {
 
     fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
+            if let Some(parts) = op.parts() {
+                return both(self, parts, by).await;
+            }
             self.run(own(op), by).await.map(|outcome| outcome.map(Into::into)).or_else(|error| {
                 let outcome = outcome(&error);
                 self.in_transaction &= !matches!(

@@ -130,7 +130,7 @@ pub(super) fn begin(isolation: Isolation) -> &'static str {
 static PRINTED: LazyLock<Vec<Option<PrintedCall>>> = LazyLock::new(|| {
     let print = |(place, does): (usize, Does)| match does {
         Does::Rows(program) => Some(printed(&program, &format!("program_{place}"))),
-        Does::Begin | Does::Commit | Does::Rollback | Does::Own => None,
+        Does::Begin | Does::Commit | Does::Rollback | Does::Own | Does::Both => None,
     };
     StoreOp::programs().enumerate().map(print).collect()
 });

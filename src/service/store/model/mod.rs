@@ -187,6 +187,7 @@ impl Model for Tables {
             Does::Commit => Ok(self.commit(on, ledger)),
             Does::Rollback => Ok(self.rollback(on)),
             Does::Rows(program) => self.statement(on, op, program, by, ledger),
+            Does::Both => self.both(on, op, by, ledger),
             Does::Own => panic!("`{op}` is not modelled"),
         }
     }

@@ -2,9 +2,10 @@
 
 use super::{StoreModelFlaw, Tables, has_values, note_place};
 use super::{rows::Insertion, rows::Note, rows::Row};
+use crate::service::contract::Operation;
 use crate::service::modelled::{Asker, Called, Waits};
 use crate::service::store::program::{Act, KEPT, OnConflict, Parameter, Program, StoreTable, TAKEN};
-use crate::service::store::{StoreOp, StoreOutcome, StoreResponse};
+use crate::service::store::{Does, StoreOp, StoreOutcome, StoreResponse, TwoAnswers};
 use crate::terms::{Delivery, Entry, Failure, MessageId, Profile, Role, Session, Sessions};
 
 /// Why a statement has no outcome yet, or a bad one.
@@ -63,6 +64,35 @@ impl Tables {
                 Ok(StoreOutcome::Failed(Failure::SerializationFailure))
             }
         }
+    }
+
+    /// Two statements in one: if either has to wait, or cannot be done, neither is.
+    #[cold]
+    pub(super) fn both(
+        &mut self,
+        session: Session,
+        op: &StoreOp,
+        asker: &Asker,
+        ledger: &mut Vec<Entry>,
+    ) -> Called<StoreResponse> {
+        let (mut after, before) = (self.clone(), ledger.len());
+        let mut outcomes = [StoreOutcome::Unknown; 2];
+        for (part, outcome) in op.parts().expect("it has two parts").iter().zip(&mut outcomes) {
+            let Does::Rows(program) = part.does() else { unreachable!("`{part}` is no statement") };
+            match after.statement(session, part, program, asker, ledger) {
+                Ok(done @ StoreOutcome::Ok(_)) => *outcome = done,
+                other => {
+                    ledger.truncate(before);
+                    // A transaction that has failed stays failed.
+                    if other.is_ok() {
+                        *self = after;
+                    }
+                    return other;
+                }
+            }
+        }
+        *self = after;
+        Ok(TwoAnswers::together(outcomes))
     }
 
     /// What a statement waits for that was to take the snapshot of a transaction, if it was to.

@@ -13,7 +13,7 @@ use crate::terms::{Answer, Delivery};
 /// Accounts are locked in the order of their ids before anything is written, and messages are written in the order of theirs. So two
 /// batches never wait for each other both. Several effects on one account chain in the order of the messages: an account is written
 /// once, with their sum.
-const CLAIM_AND_APPLY_ALL: &str = "\
+pub(super) const CLAIM_AND_APPLY_ALL: &str = "\
 WITH asked AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::smallint[], $5::smallint[])
     AS asked (message, account, amount, attempt, copy)),

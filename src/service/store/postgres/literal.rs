@@ -1,6 +1,8 @@
 //! The SQL of the lab with its parameters written in, for those who carry it out without the lab.
 
+use super::batch::CLAIM_AND_APPLY_ALL;
 use super::statements::{self, Argument};
+use crate::service::contract::Operation;
 use crate::service::store::inlined::{bracketed, with_values};
 use crate::service::store::program::LONG_US;
 use crate::service::store::{Does, StoreOp};
@@ -27,6 +29,20 @@ pub(crate) fn sql(op: StoreOp, by: Delivery) -> String {
         Does::Begin => statements::begin(op.level()).to_owned(),
         Does::Commit => statements::COMMIT.to_owned(),
         Does::Rollback => statements::ROLLBACK.to_owned(),
+        Does::Both => {
+            let parts = op.parts().expect("it has two parts");
+            let list = |value: &dyn Fn(&StoreOp) -> i64| {
+                format!("ARRAY[{}]", parts.each_ref().map(value).map(bracketed).join(", "))
+            };
+            let values = [
+                list(&|op| op.message().0.into()),
+                list(&|op| op.effect().account.0.into()),
+                list(&|op| op.effect().amount.into()),
+                list(&|_| by.attempt.into()),
+                list(&|_| by.copy.into()),
+            ];
+            with_values(CLAIM_AND_APPLY_ALL, &values)
+        }
         Does::Own | Does::Rows(_) => {
             let (text, parameters) = statements::statement(op, by, LONG_US);
             // The lab's own statements give each parameter a place that says its type. A strategy's own need not.

@@ -6,9 +6,10 @@ use sqlx::{Executor, Row};
 
 use super::statements::{self, Argument};
 use super::{batch, broken};
+use crate::service::contract::Operation;
 use crate::service::store::batch::in_a_transaction;
 use crate::service::store::program::Gives;
-use crate::service::store::{Does, StoreOp, StoreResponse};
+use crate::service::store::{Does, StoreOp, StoreResponse, TwoAnswers};
 use crate::service::{AnyOp, BackendError, Connection, Outcome, Pending, own};
 use crate::terms::{Delivery, Failure, OutcomeOf};
 
@@ -52,6 +53,11 @@ impl PostgresSession {
             Does::Rollback => self.end(statements::ROLLBACK).await?,
             Does::Own => return self.on_rows(op, Gives::Found, by).await,
             Does::Rows(program) => return self.on_rows(op, program.gives, by).await,
+            Does::Both => {
+                let parts = op.parts().expect("it has two parts").map(|part| (part, by));
+                let outcomes = batch::claim_and_apply_all(&mut self.connection, &parts).await?;
+                return Ok(TwoAnswers::together(outcomes.try_into().expect("one for each part")));
+            }
         };
         Ok(OutcomeOf::Ok(response))
     }

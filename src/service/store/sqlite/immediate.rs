@@ -11,10 +11,11 @@ use rusqlite::{Connection, ErrorCode, Statement};
 
 use super::plan::{RunsAs, StatementPlan};
 use super::statements;
+use crate::service::contract::Operation;
 use crate::service::provision::what_lets_files_be_opened;
 use crate::service::store::ledger;
 use crate::service::store::program::{self, LONG_US};
-use crate::service::store::{Does, StoreOp, StoreResponse};
+use crate::service::store::{Does, StoreOp, StoreResponse, TwoAnswers};
 use crate::service::{BackendError, Scope};
 use crate::terms::{AccountId, Balances, Delivery, Entry, Failure, MessageId, OutcomeOf, Role, Token};
 
@@ -173,6 +174,21 @@ impl ImmediateConnection {
                 self.step(if *ends == Does::Commit { "COMMIT" } else { "ROLLBACK" })?;
                 self.in_transaction = false;
                 done
+            }
+            Does::Both => {
+                let parts = op.parts().expect("it has two parts");
+                let alone = !self.in_transaction;
+                if alone {
+                    self.step("BEGIN IMMEDIATE")?;
+                    self.in_transaction = true;
+                }
+                let outcomes = parts.map(|part| self.carry_out(part, by));
+                if alone {
+                    self.in_transaction = false;
+                    self.step(if outcomes.iter().all(Result::is_ok) { "COMMIT" } else { "ROLLBACK" })?;
+                }
+                let [first, second] = outcomes;
+                Ok(TwoAnswers::together([first?, second?]))
             }
             Does::Own | Does::Rows(_) => {
                 let plan = StatementPlan::new(op, by, true, LONG_US);

@@ -6,7 +6,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::plan::{RunsAs, StatementPlan};
 use super::{WriterQueue, broken};
-use crate::service::store::batch::in_a_transaction;
+use crate::service::store::batch::{both, in_a_transaction};
 use crate::service::store::{Does, StoreOp, StoreResponse};
 use crate::service::{AnyOp, BackendError, Connection, Outcome, Pending, own};
 use crate::terms::{Delivery, Failure, OutcomeOf};
@@ -43,6 +43,7 @@ impl SqliteSession {
             }
             Does::Commit => self.end("COMMIT").await?,
             Does::Rollback => self.end("ROLLBACK").await?,
+            Does::Both => unreachable!("`{op}` is made in parts"),
             Does::Own | Does::Rows(_) => {
                 return self.on_rows(StatementPlan::new(op, by, self.compares_tokens, self.ttl_us)).await;
             }
@@ -78,6 +79,9 @@ impl Connection for SqliteSession {
 
     fn execute(&mut self, op: AnyOp, by: Delivery) -> Pending<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
+            if let Some(parts) = op.parts() {
+                return both(self, parts, by).await;
+            }
             match self.run(own(op), by).await {
                 Err(error) if is_busy(&error) => Ok(Outcome::Failed(Failure::Busy)),
                 result => result.map(|outcome| outcome.map(Into::into)).map_err(|error| broken(&error)),
