@@ -25,6 +25,8 @@ use tokio::task::JoinSet;
 
 const ROUNDS: usize = 5;
 const CONNECTIONS: [u16; 2] = [8, 32];
+/// How many connections there are where one of the ways works in batches: the fewer there are, the more requests wait for each.
+const BATCHED: [u16; 3] = [2, 8, 32];
 /// How much is done in one measurement: some seconds.
 const EFFECTS: u32 = 30_000;
 const EFFECTS_IN_BATCHES: u32 = 60_000;
@@ -241,7 +243,7 @@ async fn batches(source: &Source) {
     let url = started.urls().remove(0);
     let store = Arc::new(PostgresStore::connect(&url).await.expect("it answers"));
     let commits = durability(&url).await;
-    for connections in CONNECTIONS {
+    for connections in BATCHED {
         let mut ways = ["dedup-table-batched", "dedup-table-statement"].map(Way::named);
         for round in 0..ROUNDS {
             for turn in 0..ways.len() {
