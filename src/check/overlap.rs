@@ -115,7 +115,9 @@ impl ThresholdWatch {
                 if acts.any(Acts::LEASES) {
                     self.leased.insert(key, event.at_ns);
                 }
-                if acts.any(Acts::ENTERS) && matches!(outcome, Some(Outcome::Ok(_))) {
+                if acts.any(Acts::ENTERS)
+                    && matches!(outcome, Some(Outcome::Ok(response)) if !response.changes_nothing())
+                {
                     self.steps.push(ThresholdStep {
                         at_ns: event.ended_ns(),
                         who,

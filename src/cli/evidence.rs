@@ -21,7 +21,7 @@ use crate::lab::explore_both;
 use crate::replay::{ConformError, Conformance, Conformed, ReplayWork, conform, replay_all};
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Registry, Strategy};
-use crate::terms::Shape;
+use crate::terms::{Role, Shape};
 
 #[derive(Debug, Args)]
 pub(super) struct GatherEvidence {
@@ -38,10 +38,6 @@ pub(super) struct GatherEvidence {
     /// How many requests a run of each strategy makes, under the faults of the experiment 'quick'; 0 leaves it out
     #[arg(long, value_name = "NUMBER", default_value_t = 2_500)]
     run_requests: u32,
-    /// Which service plays a role in a run, as `oncelab run` takes it, e.g. second=postgres; in replays a second store is of the kind of
-    /// the first
-    #[arg(long = "use", value_name = "ROLE=SERVICE[@URL]")]
-    uses: Vec<String>,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
     json: bool,
@@ -81,7 +77,7 @@ impl GatherEvidence {
         } else {
             self.strategies.iter().map(|name| registry.get(name)).collect::<Result<_, _>>()?
         };
-        Uses::parse(&self.uses)?;
+        Uses::parse(&self.real.uses)?;
         let began = Instant::now();
         let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
         let mounted = Mounted::start(&self.real, usize::MAX, needs_lock, false)?;
@@ -192,7 +188,13 @@ impl GatherEvidence {
             command.args(["--set", "load.own_accounts=true"]);
         }
         self.real.hand_on(&mut command)?;
-        for used in self.uses.iter().filter(|_| strategy.needs_another_store()) {
+        let is_needed = |used: &&String| {
+            strategy
+                .needs()
+                .iter()
+                .any(|need| used.split('=').next() == Some(need.role.name()) && need.role != Role::STORE)
+        };
+        for used in self.real.uses.iter().filter(is_needed) {
             command.args(["--use", used]);
         }
         command.arg("--out").arg(folder.path());

@@ -147,6 +147,7 @@ impl Run {
         meta.trials_planned = (strategies.len() - meta.skipped.len()) * trials_of_each(&experiment);
         let mut wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         wanted.more_stores = uses.wanted(&meta);
+        wanted.redis = uses.wanted_redis(&meta);
         servers::check(&experiment, &wanted)?;
         meta.etcd_binary = wanted.source.etcd_binary.as_ref().map(|path| path.display().to_string());
         experiment.derive_expectations(registry, meta.store_kind())?;
@@ -239,6 +240,7 @@ async fn run_to_the_end(
     };
     let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
     wanted.more_stores = uses.wanted(&folder.meta);
+    wanted.redis = uses.wanted_redis(&folder.meta);
     wanted.handlers = most_handlers(&folder.experiment, registry);
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
     let stop = signals::stop_on_signals();

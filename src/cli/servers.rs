@@ -10,11 +10,12 @@ use crate::experiment::Experiment;
 use crate::fault::Level;
 use crate::quote::shell_path;
 use crate::service::provision::{Images, Keeps, Provision, Source};
-use crate::service::{LockKind, Wanted};
+use crate::service::{LockKind, Wanted, WantedRedis};
 use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
 
 use super::UsageError;
 use super::urls::{LOCK_VARIABLE, STORE_VARIABLE, Urls};
+use super::uses::Uses;
 
 /// Where real servers are.
 #[derive(Debug, Clone, Args)]
@@ -110,6 +111,7 @@ impl ServerOptions {
             store_url,
             lock_urls,
             more_stores: Vec::new(),
+            redis: WantedRedis::Embedded,
             needs_lock: false,
             handlers: experiment.load.handlers.get(),
             disturbances: experiment.faults.iter().flat_map(|level| level.backend.clone()).collect(),
@@ -126,6 +128,9 @@ pub(super) struct Real {
     /// The lock service: embedded or etcd [default: embedded, or etcd if a URL names one]
     #[arg(long, value_name = "SERVICE", default_value = "", hide_default_value = true, value_parser = one_of(["embedded", "etcd"]))]
     pub lock: String,
+    /// Which service plays a role besides store and lock, e.g. cache=redis; in replays a second store is of the kind of the first
+    #[arg(long = "use", value_name = "ROLE=SERVICE[@URL]")]
+    pub uses: Vec<String>,
     #[command(flatten)]
     servers: ServerOptions,
     /// How many schedules are replayed at the same time [default: one for each core, or one on SQLite alone]
@@ -136,7 +141,7 @@ pub(super) struct Real {
 impl Real {
     /// These backends, of servers that are had so.
     pub fn new(store: &str, lock: &str, servers: &ServerOptions, workers: Option<u8>) -> Self {
-        Real { store: store.to_owned(), lock: lock.to_owned(), servers: servers.clone(), workers }
+        Real { store: store.to_owned(), lock: lock.to_owned(), uses: Vec::new(), servers: servers.clone(), workers }
     }
 
     /// Whether a store was asked for by its name.
@@ -188,6 +193,7 @@ impl Real {
             lock_urls: if self.lock == "etcd" { urls.lock_urls() } else { Vec::new() },
             // A second store in replays is of the same kind as the first, at the same server.
             more_stores: Vec::new(),
+            redis: Uses::parse(&self.uses)?.redis(),
             needs_lock,
             handlers: 0,
             disturbances: Vec::new(),
@@ -204,6 +210,9 @@ impl Real {
         };
         add("store", &self.store, "sqlite");
         add("lock", &self.lock, "embedded");
+        let cache = self.uses.iter().filter_map(|text| text.strip_prefix("cache=")).next().unwrap_or("embedded");
+        let cache = cache.split('@').next().unwrap_or(cache);
+        add("use", &format!("cache={cache}"), "cache=embedded");
         add("provision", self.servers.provision.as_deref().unwrap_or("auto"), "auto");
         if let Some(binary) = self.servers.etcd_binary.as_ref().filter(|_| self.lock == LockKind::Etcd.name()) {
             add("etcd-binary", &shell_path(binary), "");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::UsageError;
 use crate::results::Meta;
-use crate::service::{Endpoint, WantedStore};
-use crate::strategy::Registry;
+use crate::service::{Endpoint, WantedRedis, WantedStore};
+use crate::strategy::{Need, Registry};
 use crate::suggest::{did_you_mean, nearest};
 use crate::terms::{Role, StoreKind};
 use crate::world::ServiceKind;
@@ -14,11 +14,55 @@ use crate::world::ServiceKind;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Uses(Vec<Use>);
 
+/// A service that can play a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Player {
+    Store(StoreKind),
+    /// A Redis in this process.
+    EmbeddedRedis,
+    Redis,
+}
+
+impl Player {
+    /// Those that can play a role.
+    fn of(role: Role) -> Vec<Player> {
+        if role == Role::CACHE {
+            return vec![Player::EmbeddedRedis, Player::Redis];
+        }
+        StoreKind::NAMES.map(|(kind, _)| Player::Store(kind)).to_vec()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Player::Store(kind) => kind.name(),
+            Player::EmbeddedRedis => "embedded",
+            Player::Redis => "redis",
+        }
+    }
+
+    /// What plays a role if a URL is all that is known of it.
+    fn at_a_url(role: Role) -> Player {
+        if role == Role::CACHE { Player::Redis } else { Player::Store(StoreKind::Postgres) }
+    }
+
+    /// That a URL is one of its servers. The URL itself may hold a password, and is not said again.
+    fn require_url(self, url: &str) -> Result<(), String> {
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+        match self {
+            Player::Store(kind) => require_url(kind, url),
+            Player::Redis if matches!(scheme, Some("redis" | "redis+unix" | "unix")) => Ok(()),
+            Player::Redis | Player::EmbeddedRedis => {
+                Err("this is not the URL of a Redis; write redis://user:password@host:6379".to_owned())
+            }
+        }
+    }
+}
+
 /// What plays a role.
 #[derive(Debug, PartialEq, Eq)]
 struct Use {
     role: Role,
-    kind: StoreKind,
+    kind: Player,
     /// May hold a password: it is never printed.
     url: Option<String>,
     /// Whether the command names it, and not the environment of all commands.
@@ -59,9 +103,10 @@ impl Use {
             Some((service, url)) => (service, Some(url)),
             None => (rest, None),
         };
-        let kind = StoreKind::from_name(service).ok_or_else(|| {
-            let names = StoreKind::NAMES.map(|(_, name)| name);
-            let hint = did_you_mean(nearest(service, names));
+        let players = Player::of(role);
+        let kind = players.iter().copied().find(|player| player.name() == service).ok_or_else(|| {
+            let names: Vec<&str> = players.iter().map(|player| player.name()).collect();
+            let hint = did_you_mean(nearest(service, names.iter().copied()));
             wrong(&format!(
                 "no service in the role '{}' is named '{}'{hint}; there are: {}",
                 role.name(),
@@ -71,14 +116,13 @@ impl Use {
         })?;
         match (kind, url) {
             (_, None) => {}
-            (StoreKind::Postgres | StoreKind::Mariadb, Some(url)) => {
-                require_url(kind, url).map_err(|what| wrong(&format!("{}: {what}", role.name())))?;
+            (Player::Redis | Player::Store(StoreKind::Postgres | StoreKind::Mariadb), Some(url)) => {
+                kind.require_url(url).map_err(|what| wrong(&format!("{}: {what}", role.name())))?;
             }
-            (StoreKind::Sqlite | StoreKind::Null, Some(_)) => {
+            (Player::EmbeddedRedis | Player::Store(StoreKind::Sqlite | StoreKind::Null), Some(_)) => {
                 return Err(wrong(&format!(
-                    "{}={} has a URL, and a {} store has no server: leave out the @ and what follows",
+                    "{}={} has a URL, and no server: leave out the @ and what follows",
                     role.name(),
-                    kind.name(),
                     kind.name()
                 )));
             }
@@ -139,15 +183,16 @@ impl Uses {
         for role in roles() {
             let name = variable(role);
             let Some(url) = variable_of(&name) else { continue };
+            let kind = Player::at_a_url(role);
             match uses.iter_mut().find(|used| used.role == role) {
                 // Another kind, or another server, was asked for.
-                Some(used) if used.kind != StoreKind::Postgres || used.url.is_some() => {}
+                Some(used) if used.kind != kind || used.url.is_some() => {}
                 known => {
-                    require_url(StoreKind::Postgres, &url).map_err(|what| UsageError(format!("{name}: {what}")))?;
+                    kind.require_url(&url).map_err(|what| UsageError(format!("{name}: {what}")))?;
                     match known {
                         Some(used) => used.url = Some(url),
                         None => {
-                            uses.push(Use { role, kind: StoreKind::Postgres, url: Some(url), is_asked_for: false });
+                            uses.push(Use { role, kind, url: Some(url), is_asked_for: false });
                         }
                     }
                 }
@@ -184,14 +229,18 @@ impl Uses {
     ) -> Result<BTreeMap<String, String>, UsageError> {
         let named: Vec<_> = strategies.iter().filter_map(|name| registry.get(name).ok()).collect();
         let needs = named.iter().flat_map(|strategy| strategy.needs());
-        let needed: Vec<Role> = needs.filter(|need| need.service == ServiceKind::Store).map(|need| need.role).collect();
+        let is_named = |need: &&Need| [ServiceKind::Store, ServiceKind::Redis].contains(&need.service);
+        let needed: Vec<Role> = needs.filter(is_named).map(|need| need.role).collect();
         if let Some(used) = self.0.iter().find(|used| used.is_asked_for && !needed.contains(&used.role)) {
             let role = used.role.name();
             return Err(wrong(&format!(
-                "no strategy of this run needs a service in the role '{role}': leave it out, or add a strategy that does, e.g. --strategies act-then-mark-two-stores"
+                "no strategy of this run needs a service in the role '{role}': leave it out, or add a strategy that does, e.g. --strategies {}",
+                if used.role == Role::CACHE { "redis-lock" } else { "act-then-mark-two-stores" }
             )));
         }
-        let kind = |role: Role| self.0.iter().find(|used| used.role == role).map_or(store, |used| used.kind.name());
+        let usual = |role: Role| if role == Role::CACHE { Player::EmbeddedRedis.name() } else { store };
+        let kind =
+            |role: Role| self.0.iter().find(|used| used.role == role).map_or(usual(role), |used| used.kind.name());
         let more = roles().filter(|role| needed.contains(role));
         Ok(more.map(|role| (role.name().to_owned(), kind(role).to_owned())).collect())
     }
@@ -200,10 +249,25 @@ impl Uses {
     pub fn wanted(&self, meta: &Meta) -> Vec<WantedStore> {
         let of = |(role, kind): (&String, &String)| {
             let (role, kind) = (Role::from_name(role)?, StoreKind::from_name(kind)?);
-            let used = self.0.iter().find(|used| used.role == role && used.kind == kind);
+            let used = self.0.iter().find(|used| used.role == role && used.kind == Player::Store(kind));
             Some(WantedStore { role, kind, url: used.and_then(|used| used.url.clone()) })
         };
         meta.uses.iter().filter_map(of).collect()
+    }
+
+    /// The Redis that a run wants.
+    pub fn wanted_redis(&self, meta: &Meta) -> WantedRedis {
+        let is_server = meta.uses.get(Role::CACHE.name()).is_some_and(|service| service == Player::Redis.name());
+        if is_server { self.redis() } else { WantedRedis::Embedded }
+    }
+
+    /// The Redis that was asked for.
+    pub fn redis(&self) -> WantedRedis {
+        match self.0.iter().find(|used| used.role == Role::CACHE) {
+            Some(Use { kind: Player::Redis, url: Some(url), .. }) => WantedRedis::At(url.clone()),
+            Some(Use { kind: Player::Redis, url: None, .. }) => WantedRedis::Started,
+            Some(_) | None => WantedRedis::Embedded,
+        }
     }
 
     /// That what was asked for is what a run was begun with.
@@ -231,27 +295,32 @@ mod tests {
 
     fn parsed(texts: &[&str], url: Option<&str>) -> Result<Uses, UsageError> {
         let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
-        Uses::with(&texts, |_| url.map(str::to_owned))
+        Uses::with(&texts, |name| url.filter(|_| name == "ONCELAB_SECOND_URL").map(str::to_owned))
     }
 
     #[test]
     fn a_role_has_a_service_and_a_server_if_the_service_has_one() {
         let one = |kind, url: Option<&str>| {
-            Uses(vec![Use { role: Role::SECOND, kind, url: url.map(str::to_owned), is_asked_for: true }])
+            Uses(vec![Use {
+                role: Role::SECOND,
+                kind: Player::Store(kind),
+                url: url.map(str::to_owned),
+                is_asked_for: true,
+            }])
         };
         let at = "postgres://me:p@ss@host/db";
         assert_eq!(parsed(&["second=sqlite"], None).unwrap(), one(StoreKind::Sqlite, None));
         assert_eq!(parsed(&[&format!("second=postgres@{at}")], None).unwrap(), one(StoreKind::Postgres, Some(at)));
         assert_eq!(parsed(&["second=postgres"], Some(at)).unwrap(), one(StoreKind::Postgres, Some(at)));
         assert_eq!(parsed(&["second=sqlite"], Some(at)).unwrap(), one(StoreKind::Sqlite, None));
-        let by_variable = parsed(&[], Some(at)).unwrap();
-        assert_eq!((by_variable.0[0].kind, by_variable.0[0].is_asked_for), (StoreKind::Postgres, false));
+        let by_variable = Uses::with(&[], |name| (name == "ONCELAB_SECOND_URL").then(|| at.to_owned())).unwrap();
+        assert_eq!((by_variable.0[0].kind, by_variable.0[0].is_asked_for), (Player::Store(StoreKind::Postgres), false));
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_its_name_and_a_remedy_and_without_the_url() {
         let cases: [(&[&str], &str); 9] = [
-            (&["third=sqlite"], "no role is named 'third'; there are: second"),
+            (&["third=sqlite"], "no role is named 'third'; there are: second, cache"),
             (&["secnd=sqlite"], "did you mean 'second'"),
             (&["store=postgres@postgres://me:hunter2@h/db"], "--store SERVICE, or --store-url URL"),
             (&["second=mysql@mysql://me:hunter2@h/db"], "is named 'mysql'"),

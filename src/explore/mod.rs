@@ -85,6 +85,7 @@ use crate::world::Op;
 pub struct Flaws {
     pub store: Option<store::StoreModelFlaw>,
     pub lock: Option<lock_service::LockModelFlaw>,
+    pub redis: Option<crate::service::redis::RedisModelFlaw>,
     /// Leases live on when they have expired.
     pub no_expiry: bool,
     /// What lands late changes nothing.

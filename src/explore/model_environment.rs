@@ -15,8 +15,13 @@ pub(crate) const ACCOUNTS: u8 = 4;
 
 /// The models of the services that a strategy needs, before anything happened.
 pub(super) fn models(bound: &Bound, flaws: Flaws, needs: &[Need]) -> ByRole<Option<AnyModel>> {
-    let settings =
-        ModelSettings { profile: bound.store, accounts: (1, ACCOUNTS), store_flaw: flaws.store, lock_flaw: flaws.lock };
+    let settings = ModelSettings {
+        profile: bound.store,
+        accounts: (1, ACCOUNTS),
+        store_flaw: flaws.store,
+        lock_flaw: flaws.lock,
+        redis_flaw: flaws.redis,
+    };
     ByRole::new(|role| needs.iter().find(|need| need.role == role).map(|need| need.service.model(&settings)))
 }
 

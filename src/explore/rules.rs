@@ -267,13 +267,13 @@ impl<S: Environment> Rules<'_, S> {
     #[inline]
     fn learn(&mut self, lane: u8, outcome: Outcome, acts: Acts) -> Result<Outcome, Blocked> {
         let Outcome::Ok(response) = outcome else { return Ok(outcome) };
-        if acts.any(Acts::ENTERS) {
+        if acts.any(Acts::ENTERS) && !response.changes_nothing() {
             if self.lanes.iter().enumerate().any(|(other, it)| other != usize::from(lane) && it.is_inside()) {
                 self.environment.overlap(lane);
             }
             self.lanes[usize::from(lane)].set(INSIDE, true);
         }
-        if acts.any(Acts::LEASES) || acts.any(Acts::TAKES) && !response.changes_nothing() {
+        if acts.any(Acts::LEASES.and(Acts::TAKES)) && !response.changes_nothing() {
             self.lanes[usize::from(lane)].set(LEASED, true);
         }
         if !response.has_ids() {

@@ -49,6 +49,9 @@ impl Words {
                 (op.leg(), format!("the client leaves before {}", in_words(op)), "its handler is dropped".to_owned())
             }
             Did::Crashed { op } => (op.leg(), format!("crash before {}", in_words(op)), String::new()),
+            Did::Expired { role: Role::CACHE, .. } => {
+                (Leg::to(Role::CACHE), "its key runs out".to_owned(), String::new())
+            }
             Did::Expired { role, .. } if role != Role::LOCK => {
                 (Leg::to(role), "the time of K runs out".to_owned(), String::new())
             }

@@ -214,6 +214,8 @@ pub struct Level {
     pub second: MessageFaults,
     #[serde(default, skip_serializing_if = "MessageFaults::are_none")]
     pub peer: MessageFaults,
+    #[serde(default, skip_serializing_if = "MessageFaults::are_none")]
+    pub cache: MessageFaults,
     #[serde(default)]
     pub handler: HandlerFaults,
     /// How long a delayed message takes longer.
@@ -262,6 +264,7 @@ impl Level {
             lock: MessageFaults::default(),
             second: MessageFaults::default(),
             peer: MessageFaults::default(),
+            cache: MessageFaults::default(),
             handler: HandlerFaults::default(),
             delay_ms: Self::default_delay(),
             late_ms: Self::default_late(),
@@ -278,7 +281,9 @@ impl Level {
     pub fn on(&self, leg: Leg) -> &MessageFaults {
         match leg {
             Leg::Client => &self.client,
-            Leg::Service(role) => ByRole([&self.store, &self.lock, &self.second, &self.peer, &self.client])[role],
+            Leg::Service(role) => {
+                ByRole([&self.store, &self.lock, &self.second, &self.peer, &self.cache, &self.client])[role]
+            }
         }
     }
 

@@ -128,7 +128,8 @@ impl Meta {
         if self.lock_kind() != LockKind::Embedded {
             command.push_str(&format!(" --lock {}", self.lock));
         }
-        for (role, service) in self.uses.iter().filter(|(_, service)| **service != self.store) {
+        for (role, service) in self.uses.iter().filter(|(_, service)| **service != self.store && *service != "embedded")
+        {
             command.push_str(&format!(" --use {role}={service}"));
         }
         if self.provision != Provision::default().name() {
@@ -167,7 +168,10 @@ impl Meta {
             .or_else(|| known("lock", &self.lock, locks))
             .or_else(|| known("provision", &self.provision, ways))
             .or_else(|| self.uses.keys().find_map(|role| known("uses", role, Role::SERVERS.map(Role::name).to_vec())))
-            .or_else(|| self.uses.values().find_map(|service| known("uses", service, stores())))
+            .or_else(|| {
+                let services = || stores().into_iter().chain(["embedded", "redis"]).collect();
+                self.uses.values().find_map(|service| known("uses", service, services()))
+            })
             .or_else(unnamed)
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::more_stores::{FirstServer, MoreStores, WantedStore};
 use super::peer::backend::PeerBackend;
 use super::provision::{self, EtcdShape, Relay, Source, Started};
+use super::redis::driver::RedisBackend;
+use super::redis::held::{HeldRedis, WantedRedis};
 use super::{
     Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, MariadbStore,
     NullStore, PostgresStore, Servers, SqliteStore, Store,
@@ -59,6 +61,7 @@ pub struct Wanted {
     pub lock_urls: Vec<Endpoint>,
     /// The stores that strategies of the run need besides the first.
     pub more_stores: Vec<WantedStore>,
+    pub redis: WantedRedis,
     /// Whether some strategy of the run needs a lock service.
     pub needs_lock: bool,
     /// How many handlers will connect at a time, at the most; 0 if that is not known.
@@ -77,6 +80,7 @@ impl Default for Wanted {
             store_url: None,
             lock_urls: Vec::new(),
             more_stores: Vec::new(),
+            redis: WantedRedis::Embedded,
             needs_lock: false,
             handlers: 0,
             disturbances: Vec::new(),
@@ -100,6 +104,7 @@ pub struct Backends {
     store_kind: StoreKind,
     store: Arc<dyn Store>,
     more_stores: MoreStores,
+    redis: HeldRedis,
     /// Started when somebody asks for it.
     peer: OnceLock<Result<PeerBackend, BackendError>>,
     lock_kind: LockKind,
@@ -127,6 +132,7 @@ impl Backends {
         let starts_more = wanted.more_stores.iter().any(|more| more.kind.is_server() && more.url.is_none());
         let starts_servers = (wanted.store.is_server() && wanted.store_url.is_none())
             || starts_more
+            || wanted.redis == WantedRedis::Started
             || (wanted.with_etcd() && wanted.lock_urls.is_empty());
         provision::remove_leftovers(starts_servers.then_some(&wanted.source)).await;
 
@@ -165,6 +171,7 @@ impl Backends {
         });
         let more_stores =
             MoreStores::start(&wanted.more_stores, first.as_ref(), &wanted.source, (wanted.handlers, lock.lease)).await;
+        let redis = HeldRedis::start(&wanted.redis, &wanted.source, settings).await?;
         let mut warnings = store.warnings().to_vec();
         warnings.extend(more_stores.warnings());
         if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {
@@ -175,6 +182,7 @@ impl Backends {
             store_kind: wanted.store,
             store,
             more_stores,
+            redis,
             peer: OnceLock::new(),
             lock_kind: if wanted.with_etcd() { LockKind::Etcd } else { LockKind::Embedded },
             endpoints: lock.endpoints,
@@ -202,6 +210,7 @@ impl Backends {
             store_kind,
             store,
             more_stores: MoreStores::default(),
+            redis: HeldRedis::embedded(settings),
             peer: OnceLock::new(),
             lock_kind: LockKind::Embedded,
             endpoints: vec![lock_server.endpoint()],
@@ -232,6 +241,14 @@ impl Backends {
         Arc::new(etcd.expect("there is an endpoint"))
     }
 
+    /// The run's Redis. To be called on a tokio runtime that lives as long as this.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the embedded server cannot be started.
+    pub(crate) fn redis(&self) -> Result<RedisBackend, BackendError> {
+        self.redis.backend()
+    }
+
     /// The run's peer, started when it is asked for first. To be called on a tokio runtime that lives as long as this.
     ///
     /// # Errors
@@ -253,6 +270,7 @@ impl Backends {
     /// [`BackendError`] if that is not possible.
     pub async fn remove_traces(&self, prefix: &str) -> Result<(), BackendError> {
         self.more_stores.remove_traces().await;
+        self.redis.remove_traces(prefix).await?;
         if self.lock_kind == LockKind::Etcd && self.servers.lock.is_none() {
             etcd(&self.own_endpoints, self.lease_ttl_s, self.timeout, prefix.to_owned()).remove_keys().await?;
         }
@@ -314,6 +332,7 @@ impl Backends {
     pub fn describe(&self) -> Vec<(String, String)> {
         let mut settings = self.store.describe();
         settings.extend(self.more_stores.describe());
+        settings.extend(self.redis.describe());
         settings.extend(self.lock_settings.iter().cloned());
         for (role, started) in [("store", &self.servers.store), ("lock", &self.servers.lock)] {
             settings.extend(started.iter().map(|started| (format!("{role}_provision"), started.how.clone())));

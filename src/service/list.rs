@@ -8,6 +8,7 @@ macro_rules! for_each_service {
             Store, store::StoreService, store() as Role::STORE;
             Etcd, etcd::EtcdService, lock() as Role::LOCK;
             Peer, peer::PeerService, peer() as Role::PEER;
+            Redis, redis::RedisService, cache() as Role::CACHE;
             Hop, hop::HopService, hop() as Role::HOP;
             #[cfg(test)]
             Counter, counter::CounterService, counter() as Role::SECOND;

@@ -35,6 +35,7 @@ pub mod provision;
 pub(crate) mod proxied;
 #[cfg(feature = "lab")]
 pub(crate) mod reachable;
+pub mod redis;
 #[cfg(feature = "lab")]
 pub(crate) mod replayed;
 #[cfg(feature = "lab")]
@@ -67,6 +68,7 @@ pub use {
     etcd::driver::{EtcdBackend, EtcdOptions},
     etcd::embedded::{EmbeddedLockServer, EmbeddedOptions},
     more_stores::WantedStore,
+    redis::held::WantedRedis,
     servers::Servers,
     settings::{BackendSettings, ClockSpeed, Timeouts},
     store::mariadb::MariadbStore,

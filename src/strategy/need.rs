@@ -62,6 +62,8 @@ impl Need {
     pub const SECOND_STORE: Need = Need { role: Role::SECOND, service: ServiceKind::Store };
     /// A peer over HTTP, which keeps a ledger of its own.
     pub const PEER: Need = Need { role: Role::PEER, service: ServiceKind::Peer };
+    /// A Redis.
+    pub const CACHE: Need = Need { role: Role::CACHE, service: ServiceKind::Redis };
     /// The hop between client and handler. Strategies do not ask for it: [`WithHop`](crate::strategy::WithHop) does.
     pub const HOP: Need = Need { role: Role::HOP, service: ServiceKind::Hop };
     /// A lock service.

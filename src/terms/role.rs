@@ -5,11 +5,12 @@
 pub struct Role(u8);
 
 /// Every role by number: its name, and what its service is called in sentences and diagrams.
-const NAMES: [(&str, &str); 5] = [
+const NAMES: [(&str, &str); 6] = [
     ("store", "store"),
     ("lock", "lock service"),
     ("second", "second store"),
     ("peer", "peer"),
+    ("cache", "cache"),
     ("hop", "hop between client and handler"),
 ];
 
@@ -32,14 +33,16 @@ impl Role {
     pub const SECOND: Role = Role(2);
     /// A remote service over HTTP.
     pub const PEER: Role = Role(3);
+    /// A cache: keys with a time to live.
+    pub const CACHE: Role = Role(4);
     /// The hop between client and handler, where it is a real one. No server plays it: whoever lists servers leaves it out.
-    pub const HOP: Role = Role(4);
+    pub const HOP: Role = Role(5);
 
     /// Every role, in the order of their numbers.
-    pub const ALL: [Role; NAMES.len()] = [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER, Role::HOP];
+    pub const ALL: [Role; NAMES.len()] = [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER, Role::CACHE, Role::HOP];
 
     /// The roles that servers play: every one but the hop, which is the last.
-    pub const SERVERS: [Role; NAMES.len() - 1] = [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER];
+    pub const SERVERS: [Role; NAMES.len() - 1] = [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER, Role::CACHE];
 
     /// Its number: below the number of roles.
     #[must_use]

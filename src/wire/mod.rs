@@ -6,6 +6,7 @@ mod http1;
 mod http2;
 mod postgres;
 mod proxy;
+mod resp;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ pub use proxy::Wire;
 pub enum Protocol {
     /// PostgreSQL's frontend/backend protocol, version 3.
     Postgres,
+    /// Redis's protocol, RESP2.
+    Resp,
     /// HTTP/1.1.
     Http1,
     /// HTTP/2, as gRPC uses it: one stream, one call.
@@ -92,6 +95,7 @@ impl Protocol {
     fn of_client(self) -> Box<dyn Framer> {
         match self {
             Protocol::Postgres => Box::new(postgres::PostgresClient::default()),
+            Protocol::Resp => Box::new(resp::RespClient::default()),
             Protocol::Http1 => Box::new(http1::Http1Client::default()),
             Protocol::Http2 => Box::new(http2::Http2Client::default()),
         }
@@ -100,6 +104,7 @@ impl Protocol {
     fn of_server(self) -> Box<dyn Framer> {
         match self {
             Protocol::Postgres => Box::new(postgres::PostgresServer::default()),
+            Protocol::Resp => Box::new(resp::RespServer::default()),
             Protocol::Http1 => Box::new(http1::Http1Server::default()),
             Protocol::Http2 => Box::new(http2::Http2Server::default()),
         }
@@ -109,7 +114,7 @@ impl Protocol {
 /// What must be said to whoever sent a part that is not passed on, so that the rest of it comes.
 fn credit(protocol: Protocol, part: Part) -> Vec<u8> {
     match protocol {
-        Protocol::Postgres | Protocol::Http1 => Vec::new(),
+        Protocol::Postgres | Protocol::Resp | Protocol::Http1 => Vec::new(),
         Protocol::Http2 => http2::credit(part),
     }
 }

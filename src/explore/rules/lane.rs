@@ -18,10 +18,10 @@ pub(crate) struct Lane {
     pub given: [u8; MAX_RANKED],
 }
 
-/// How far the bits of connections that hold something are from those of open transactions. The hop, the last role, has neither.
+/// How far the bits of connections that hold something are from those of open transactions. The roles from the cache on have neither.
 pub(super) const HELD: u8 = 4;
 const ROLES: u8 = (1 << HELD) - 1;
-const _: () = assert!(Role::HOP.number() <= HELD as usize && size_of::<Lane>() == 8);
+const _: () = assert!(Role::CACHE.number() == HELD as usize && size_of::<Lane>() == 8);
 
 /// The client has its answer, or has stopped trying.
 pub(super) const ENDED: u8 = 1;

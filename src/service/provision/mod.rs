@@ -177,6 +177,21 @@ pub async fn mariadb(source: &Source) -> Result<Started, BackendError> {
     }
 }
 
+/// Starts a Redis, and waits until it answers.
+///
+/// # Errors
+/// [`BackendError`] if it cannot be had in this way, or does not start.
+pub async fn redis(source: &Source) -> Result<Started, BackendError> {
+    match source.provision {
+        Provision::Auto | Provision::Process => process::redis(source.keeps).await,
+        Provision::Container | Provision::Embedded => Err(BackendError {
+            backend: "redis",
+            what: format!("the lab has no way yet to start one by --provision {}", source.provision.name()),
+            remedy: Some("name a server with --use cache=redis@URL, or use --provision process".to_owned()),
+        }),
+    }
+}
+
 /// Starts etcd, and waits until every member answers.
 ///
 /// # Errors
@@ -278,6 +293,7 @@ async fn wait_until_it_answers(
         is_alive()?;
         let answer = match backend {
             "postgres" | "mariadb" => super::store::ping(url).await,
+            "redis" => super::redis::driver::ping(url).await,
             _ => super::etcd::driver::ping(&url.into()).await,
         };
         match answer {
@@ -295,7 +311,9 @@ fn failed(backend: &'static str, what: &str) -> BackendError {
     BackendError {
         backend,
         what: format!("the server could not be started: {what}"),
-        remedy: Some("start one yourself and name it with --store-url or --lock-url".to_owned()),
+        remedy: Some(
+            "start one yourself and name it with --store-url, --lock-url or --use ROLE=SERVICE@URL".to_owned(),
+        ),
     }
 }
 

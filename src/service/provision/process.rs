@@ -3,6 +3,7 @@
 
 mod http_proxy;
 mod mariadb;
+mod redis;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -24,6 +25,7 @@ use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
 pub(super) use http_proxy::{http_proxy, version_of_http_proxy};
 pub(super) use mariadb::mariadb;
+pub(super) use redis::redis;
 
 /// How long a server may take to stop when it is asked to; then it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -314,6 +316,7 @@ pub(super) fn install(backend: &str) -> &'static str {
         "mariadb" => {
             "install MariaDB (Debian: mariadb-server), name a server with --store-url, or build the image as images/README.md says"
         }
+        "redis" => "install Redis (Debian: redis-server), or name a server with --use cache=redis@URL",
         _ => {
             "install etcd (Debian: etcd-server), name a server with --lock-url, or build the image as images/README.md says"
         }
@@ -325,6 +328,7 @@ pub(super) fn is_installed(backend: &'static str) -> bool {
     let binaries: &[&str] = match backend {
         "postgres" => &["initdb", "postgres"],
         "mariadb" => &mariadb::BINARIES,
+        "redis" => &[redis::BINARY],
         _ => &["etcd"],
     };
     binaries.iter().all(|binary| find(binary, backend).is_ok())

@@ -1,0 +1,71 @@
+//! The words that a strategy has for Redis.
+
+use super::RedisService;
+use super::op::{IdState, RedisOp, RedisResponse};
+use crate::service::contract::{Asked, Carries};
+use crate::terms::{AccountId, Answer, LeaseId, MessageId, Request, Role, Token};
+
+/// Redis, as a strategy asks it.
+pub struct RedisClient<'w, C> {
+    pub(super) carrier: &'w mut C,
+    pub(super) role: Role,
+}
+
+/// Declares a method that makes one operation and gives one kind of response.
+macro_rules! operation {
+    ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $gives:ty, $op:expr) => {
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// [`Trouble::Failed`](crate::terms::Trouble::Failed) if it was certainly not done,
+        /// [`Trouble::Unknown`](crate::terms::Trouble::Unknown) if nobody can tell.
+        #[inline]
+        pub fn $name(self, $($arg: $type),*) -> Asked<C::Call, RedisResponse, $gives> {
+            Asked::by(self.carrier.carry(self.role, $op))
+        }
+    };
+}
+
+impl<'w, C: Carries<'w, RedisService>> RedisClient<'w, C> {
+    operation! {
+        /// `SET lock NX PX`: the value under which the lock on an account is held now, for as long as the experiment's leases live;
+        /// nothing if somebody has it. Each acquisition has a value of its own.
+        set_lock(account: AccountId) -> Option<LeaseId>, RedisOp::SetLock(account)
+    }
+    operation! {
+        /// The same, with a number that grows from one holder to the next: the counter is raised in the same script.
+        set_lock_and_count(account: AccountId) -> Option<(LeaseId, Token)>, RedisOp::SetLockAndCount(account)
+    }
+    operation! {
+        /// Deletes the lock's key if it has this value, in one script.
+        delete_own_lock(account: AccountId, value: LeaseId) -> (), RedisOp::DeleteOwnLock(account, value)
+    }
+    operation! {
+        /// Whether the lock's key has this value.
+        compare_lock(account: AccountId, value: LeaseId) -> bool, RedisOp::CompareLock(account, value)
+    }
+    operation! {
+        /// Deletes the lock's key, whatever its value.
+        delete_lock(account: AccountId) -> (), RedisOp::DeleteLock(account)
+    }
+    operation! {
+        /// `SET K NX PX`: whether the id was not there. It is there for as long as the experiment's leases live.
+        set_once(id: MessageId) -> bool, RedisOp::SetOnce(id)
+    }
+    operation! {
+        /// Sets the id to an answer, for as long again.
+        set_answer(id: MessageId, answer: Answer) -> (), RedisOp::SetAnswer(id, answer)
+    }
+    operation! {
+        /// What stands under the id.
+        get_state(id: MessageId) -> IdState, RedisOp::GetState(id)
+    }
+    operation! {
+        /// In one script: the effect and the id with its answer, if the id is not there; else the answer that stands there.
+        apply_once(request: &Request) -> Answer, RedisOp::apply_once(request)
+    }
+    operation! {
+        /// The effect, as often as it is asked for.
+        apply_always(request: &Request) -> Answer, RedisOp::apply_always(request)
+    }
+}

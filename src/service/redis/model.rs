@@ -1,0 +1,215 @@
+//! What Redis does, without I/O, as far as the lab asks it.
+
+use super::keyspace::{AppliedOnce, RedisCommands, RedisValue};
+use super::op::{RedisOp, RedisResponse};
+use super::past::RedisPast;
+use super::{RedisModelFlaw, RedisService};
+use crate::service::contract::asker_of;
+use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Modelled, Timer};
+use crate::service::{IdKind, Ids};
+use crate::terms::{AccountId, Answer, Balances, Effect, Entry, LeaseId, MessageId, OutcomeOf, Session, Token};
+
+/// A key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum ModelKey {
+    /// Its value says who holds the lock.
+    Lock(AccountId),
+    Counter(AccountId),
+    Id(MessageId),
+    Balance(AccountId),
+}
+
+/// The keys of a Redis. Few, so that a list in their order does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct RedisKeys {
+    keys: Vec<(ModelKey, RedisValue)>,
+    flaw: Option<RedisModelFlaw>,
+}
+
+impl RedisCommands for RedisKeys {
+    type Key = ModelKey;
+
+    fn get(&self, key: &ModelKey) -> Option<RedisValue> {
+        self.keys.binary_search_by_key(key, |(its, _)| *its).ok().map(|at| self.keys[at].1)
+    }
+
+    /// Locks and ids live for a time, and nothing else does.
+    fn set(&mut self, key: &ModelKey, value: RedisValue, _: bool) {
+        match self.keys.binary_search_by_key(key, |(its, _)| *its) {
+            Ok(at) => self.keys[at].1 = value,
+            Err(at) => self.keys.insert(at, (*key, value)),
+        }
+    }
+
+    fn delete(&mut self, key: &ModelKey) -> bool {
+        let place = self.keys.binary_search_by_key(key, |(its, _)| *its);
+        place.map(|at| self.keys.remove(at)).is_ok()
+    }
+}
+
+/// The timer of an id: below zero, where no acquisition of a lock is.
+fn timer_of(message: MessageId) -> Timer {
+    Timer(-1 - i64::from(message.0))
+}
+
+/// The timer of a key, if it has one.
+fn timer(&(key, value): &(ModelKey, RedisValue)) -> Option<Timer> {
+    match (key, value) {
+        (ModelKey::Lock(_), RedisValue::Number(holder)) => Some(Timer(holder)),
+        (ModelKey::Id(message), _) => Some(timer_of(message)),
+        (ModelKey::Lock(_), RedisValue::Claimed) | (ModelKey::Counter(_) | ModelKey::Balance(_), _) => None,
+    }
+}
+
+impl RedisKeys {
+    fn with(flaw: Option<RedisModelFlaw>) -> Self {
+        RedisKeys { keys: Vec::new(), flaw }
+    }
+
+    fn has_flaw(&self, flaw: RedisModelFlaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    fn answer(&mut self, op: RedisOp, by: &Asker, ledger: &mut Vec<Entry>) -> RedisResponse {
+        let own = RedisValue::Number(by.id);
+        if let RedisOp::SetLock(account) | RedisOp::SetLockAndCount(account) = op
+            && self.has_flaw(RedisModelFlaw::SetsWhatIsThere)
+        {
+            self.delete(&ModelKey::Lock(account));
+        }
+        match op {
+            RedisOp::SetLock(account) => match self.set_if_new(&ModelKey::Lock(account), own) {
+                true => RedisResponse::Locked(LeaseId(by.id)),
+                false => RedisResponse::Refused,
+            },
+            RedisOp::SetLockAndCount(account) => {
+                let number = self.set_and_count(&ModelKey::Lock(account), &ModelKey::Counter(account), own);
+                let token = number.and_then(std::num::NonZeroI64::new).map(Token);
+                token.map_or(RedisResponse::Refused, |token| RedisResponse::Counted(LeaseId(by.id), token))
+            }
+            RedisOp::DeleteOwnLock(account, value) => {
+                match self.has_flaw(RedisModelFlaw::ComparesNothing) {
+                    true => self.delete(&ModelKey::Lock(account)),
+                    false => self.delete_if(&ModelKey::Lock(account), RedisValue::Number(value.0)),
+                };
+                RedisResponse::Done
+            }
+            RedisOp::CompareLock(account, value) => {
+                RedisResponse::Compared(self.get(&ModelKey::Lock(account)) == Some(RedisValue::Number(value.0)))
+            }
+            RedisOp::DeleteLock(account) => {
+                self.delete(&ModelKey::Lock(account));
+                RedisResponse::Done
+            }
+            RedisOp::SetOnce(message) => match self.set_if_new(&ModelKey::Id(message), RedisValue::Claimed) {
+                true => RedisResponse::Set,
+                false => RedisResponse::Refused,
+            },
+            RedisOp::SetAnswer(message, answer) => {
+                self.set(&ModelKey::Id(message), RedisValue::Number(answer.0), true);
+                RedisResponse::Done
+            }
+            RedisOp::GetState(message) => there(self.get(&ModelKey::Id(message))),
+            RedisOp::ApplyOnce(message, effect) => {
+                let balance = ModelKey::Balance(effect.account);
+                match self.apply_if_new(&ModelKey::Id(message), &balance, effect.amount.into()) {
+                    AppliedOnce::Before(value) => there(Some(value)),
+                    AppliedOnce::Now(balance) => applied(message, effect, balance, by, ledger),
+                }
+            }
+            RedisOp::ApplyAlways(message, effect) => {
+                let balance = self.add(&ModelKey::Balance(effect.account), effect.amount.into());
+                applied(message, effect, balance, by, ledger)
+            }
+        }
+    }
+}
+
+/// What stands under an id, as a response.
+pub(super) fn there(value: Option<RedisValue>) -> RedisResponse {
+    match value {
+        None => RedisResponse::Nothing,
+        Some(RedisValue::Claimed) => RedisResponse::Claimed,
+        Some(RedisValue::Number(answer)) => RedisResponse::Found(Answer(answer)),
+    }
+}
+
+/// Appends an effect to the ledger.
+fn applied(message: MessageId, effect: Effect, balance: i64, by: &Asker, ledger: &mut Vec<Entry>) -> RedisResponse {
+    ledger.push(Entry {
+        role: by.role,
+        number: ledger.len() as u64 + 1,
+        message,
+        account: effect.account,
+        amount: effect.amount.into(),
+        balance,
+        token: None,
+        by: by.by,
+    });
+    RedisResponse::Applied(Answer(balance))
+}
+
+impl Model for RedisKeys {
+    type Op = RedisOp;
+    type Response = RedisResponse;
+
+    fn call(&mut self, _: Session, op: &RedisOp, by: &Asker, ledger: &mut Vec<Entry>) -> Called<RedisResponse> {
+        Ok(OutcomeOf::Ok(self.answer(*op, by, ledger)))
+    }
+
+    fn begin_again(&mut self) {
+        self.keys.clear();
+    }
+
+    fn has_names(&self) -> bool {
+        self.keys.iter().any(|(key, _)| matches!(key, ModelKey::Lock(_)))
+    }
+
+    fn rename(&mut self, _: &dyn Fn(Session) -> Session, ids: &mut impl Ids) {
+        for (key, value) in &mut self.keys {
+            if let (ModelKey::Lock(_), RedisValue::Number(holder)) = (key, value) {
+                *holder = ids.id(IdKind::Asked, *holder);
+            }
+        }
+    }
+
+    /// Nobody looks at a number.
+    fn without_ranks(mut self) -> Self {
+        self.keys.retain(|(key, _)| !matches!(key, ModelKey::Counter(_)));
+        self
+    }
+
+    /// That of the newest lock of the attempt, or else of the id that it is at work on.
+    fn timer(&self, of: Holder) -> Option<Timer> {
+        let is_its = |&Timer(holder): &Timer| {
+            holder > 0 && matches!(asker_of(holder), (lane, attempt, _) if (lane, attempt) == (of.lane, of.attempt))
+        };
+        let own = self.keys.iter().filter_map(timer).filter(is_its).max();
+        own.or_else(|| self.get(&ModelKey::Id(of.message)).map(|_| timer_of(of.message)))
+    }
+
+    fn fire(&mut self, fired: Timer) {
+        self.keys.retain(|key| timer(key) != Some(fired));
+    }
+
+    fn settle(&mut self) {
+        self.keys.retain(|key| timer(key).is_none());
+    }
+
+    fn balances(&self) -> Balances {
+        let balance = |(key, value): &(ModelKey, RedisValue)| match (key, value) {
+            (ModelKey::Balance(account), RedisValue::Number(balance)) => Some((*account, *balance)),
+            _ => None,
+        };
+        self.keys.iter().filter_map(balance).collect()
+    }
+}
+
+impl Modelled for RedisService {
+    type Model = RedisKeys;
+    type Past = RedisPast;
+
+    fn model(settings: &ModelSettings) -> RedisKeys {
+        RedisKeys::with(settings.redis_flaw)
+    }
+}

@@ -1,0 +1,379 @@
+//! What can be asked of Redis, and what it answers.
+
+use std::fmt;
+
+use crate::service::contract::{Given, Operation, Returned, another, asker_of, lane_name};
+use crate::service::{Acts, Footprint, HasIds, Ids, Item, Kind, Whose};
+use crate::terms::{
+    AccountId, Answer, Effect, Failure, LeaseId, LockKey, MessageId, OutcomeOf, Request, Token, Trouble,
+};
+
+/// An operation of Redis: one command, or one script. A lock's key belongs to an account, and its value says which acquisition holds
+/// it. The name of an acquisition is a [`LeaseId`]: it is held for a time, and nobody else has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RedisOp {
+    /// `SET lock <a new value> NX PX <ttl>`
+    SetLock(AccountId),
+    /// The same in a script that also raises the account's counter (INCR), if the key was set.
+    SetLockAndCount(AccountId),
+    /// A script: DEL the lock's key, if it has this value.
+    DeleteOwnLock(AccountId, LeaseId),
+    /// `GET lock`, which whoever asks compares with this value. Whoever asks has done what it entered for.
+    CompareLock(AccountId, LeaseId),
+    /// `DEL lock`, whatever its value.
+    DeleteLock(AccountId),
+    /// `SET id claimed NX PX <ttl>`
+    SetOnce(MessageId),
+    /// `SET id <answer> PX <ttl>`
+    SetAnswer(MessageId, Answer),
+    /// `GET id`
+    GetState(MessageId),
+    /// A script: if the id is not there, adds the amount to the account, appends to the ledger, and sets the id to the answer for a
+    /// time; else gets the id.
+    ApplyOnce(MessageId, Effect),
+    /// A script: adds the amount to the account and appends to the ledger.
+    ApplyAlways(MessageId, Effect),
+}
+
+const SET_LOCK: Kind = Kind { number: 45, name: "set-lock", acts: Acts::LEASES.and(Acts::ENTERS) };
+const SET_LOCK_AND_COUNT: Kind = Kind { number: 46, name: "set-lock-and-count", acts: Acts::LEASES.and(Acts::ENTERS) };
+const DELETE_OWN_LOCK: Kind = Kind { number: 47, name: "delete-own-lock", acts: Acts::LEAVES.and(Acts::NAMES) };
+const COMPARE_LOCK: Kind =
+    Kind { number: 48, name: "compare-lock", acts: Acts::READS.and(Acts::NAMES).and(Acts::LEAVES) };
+const DELETE_LOCK: Kind = Kind { number: 49, name: "delete-lock", acts: Acts::LEAVES };
+const SET_ONCE: Kind = Kind { number: 54, name: "set-once", acts: Acts::TAKES };
+const SET_ANSWER: Kind = Kind { number: 55, name: "set-answer", acts: Acts::MARKS };
+const GET_STATE: Kind = Kind { number: 58, name: "get-state", acts: Acts::READS.and(Acts::LOOKS) };
+const APPLY_ONCE: Kind = Kind { number: 59, name: "apply-once", acts: Acts::APPLIES.and(Acts::TAKES) };
+const APPLY_ALWAYS: Kind = Kind { number: 63, name: "apply-always", acts: Acts::APPLIES };
+
+/// The kinds of operations.
+pub(super) const KINDS: &[Kind] = &[
+    SET_LOCK,
+    SET_LOCK_AND_COUNT,
+    DELETE_OWN_LOCK,
+    COMPARE_LOCK,
+    DELETE_LOCK,
+    SET_ONCE,
+    SET_ANSWER,
+    GET_STATE,
+    APPLY_ONCE,
+    APPLY_ALWAYS,
+];
+
+/// The locks and their counters, by account.
+pub(super) const LOCK: &str = "lock";
+/// The ids, by message.
+pub(super) const ID: &str = "id";
+/// The balances, and with them the ledger.
+pub(super) const BALANCE: &str = "balance";
+
+const _: () = assert!(size_of::<RedisOp>() == 16 && size_of::<RedisResponse>() == 24);
+
+impl RedisOp {
+    /// Applies an effect once.
+    #[must_use]
+    pub const fn apply_once(request: &Request) -> Self {
+        RedisOp::ApplyOnce(request.id, request.effect)
+    }
+
+    /// Applies an effect, whatever there is already.
+    #[must_use]
+    pub const fn apply_always(request: &Request) -> Self {
+        RedisOp::ApplyAlways(request.id, request.effect)
+    }
+}
+
+impl Operation for RedisOp {
+    #[inline]
+    fn kind(self) -> &'static Kind {
+        match self {
+            RedisOp::SetLock(_) => &SET_LOCK,
+            RedisOp::SetLockAndCount(_) => &SET_LOCK_AND_COUNT,
+            RedisOp::DeleteOwnLock(..) => &DELETE_OWN_LOCK,
+            RedisOp::CompareLock(..) => &COMPARE_LOCK,
+            RedisOp::DeleteLock(_) => &DELETE_LOCK,
+            RedisOp::SetOnce(_) => &SET_ONCE,
+            RedisOp::SetAnswer(..) => &SET_ANSWER,
+            RedisOp::GetState(_) => &GET_STATE,
+            RedisOp::ApplyOnce(..) => &APPLY_ONCE,
+            RedisOp::ApplyAlways(..) => &APPLY_ALWAYS,
+        }
+    }
+
+    fn footprint(self) -> Footprint {
+        let lock = |account| Item { place: LOCK, which: Whose::Account(account) };
+        let id = |message| Item { place: ID, which: Whose::Message(message) };
+        let balance = |account| Item { place: BALANCE, which: Whose::Account(account) };
+        let (reads, writes) = match self {
+            RedisOp::SetLock(account)
+            | RedisOp::SetLockAndCount(account)
+            | RedisOp::DeleteOwnLock(account, _)
+            | RedisOp::DeleteLock(account) => (vec![], vec![lock(account)]),
+            RedisOp::CompareLock(account, _) => (vec![lock(account)], vec![]),
+            RedisOp::SetOnce(message) | RedisOp::SetAnswer(message, _) => (vec![], vec![id(message)]),
+            RedisOp::GetState(message) => (vec![id(message)], vec![]),
+            RedisOp::ApplyOnce(message, effect) => (vec![], vec![id(message), balance(effect.account)]),
+            RedisOp::ApplyAlways(_, effect) => (vec![], vec![balance(effect.account)]),
+        };
+        Footprint { reads, writes }
+    }
+
+    fn in_words(self, several: bool) -> String {
+        let number = |message: MessageId| if several { (message.0 + 1).to_string() } else { String::new() };
+        match self {
+            RedisOp::SetLock(_) => "SET lock NX PX".to_owned(),
+            RedisOp::SetLockAndCount(_) => "SET lock NX PX, INCR".to_owned(),
+            RedisOp::DeleteOwnLock(..) => "DEL lock if it is mine".to_owned(),
+            RedisOp::CompareLock(..) => "GET lock".to_owned(),
+            RedisOp::DeleteLock(_) => "DEL lock".to_owned(),
+            RedisOp::SetOnce(message) => format!("SET K{} NX PX", number(message)),
+            RedisOp::SetAnswer(message, _) => format!("SET K{0} R{0} PX", number(message)),
+            RedisOp::GetState(message) => format!("GET K{}", number(message)),
+            RedisOp::ApplyOnce(message, _) => format!("if no K{0}: X{0}, SET K{0} R{0} PX", number(message)),
+            RedisOp::ApplyAlways(message, _) => format!("X{}", number(message)),
+        }
+    }
+
+    fn parse(kind: &str, rest: &str, _: &Request) -> Option<Self> {
+        let account = || rest.parse().ok().map(AccountId);
+        let key = || {
+            let (account, under) = rest.split_once('/')?;
+            Some((AccountId(account.parse().ok()?), LeaseId(i64::from_str_radix(under, 16).ok()?)))
+        };
+        let message = |text: &str| text.strip_prefix('m')?.parse().ok().map(MessageId);
+        let effect = || {
+            let (id, rest) = rest.split_once(' ')?;
+            let (amount, account) = rest.split_once(" to ")?;
+            let effect = Effect { account: AccountId(account.parse().ok()?), amount: amount.parse().ok()? };
+            Some((message(id)?, effect))
+        };
+        match kind {
+            "set-lock" => account().map(RedisOp::SetLock),
+            "set-lock-and-count" => account().map(RedisOp::SetLockAndCount),
+            "delete-own-lock" => key().map(|(account, value)| RedisOp::DeleteOwnLock(account, value)),
+            "compare-lock" => key().map(|(account, value)| RedisOp::CompareLock(account, value)),
+            "delete-lock" => account().map(RedisOp::DeleteLock),
+            "set-once" => message(rest).map(RedisOp::SetOnce),
+            "set-answer" => {
+                let (id, answer) = rest.split_once(" = ")?;
+                Some(RedisOp::SetAnswer(message(id)?, Answer(answer.parse().ok()?)))
+            }
+            "get-state" => message(rest).map(RedisOp::GetState),
+            "apply-once" => effect().map(|(message, effect)| RedisOp::ApplyOnce(message, effect)),
+            "apply-always" => effect().map(|(message, effect)| RedisOp::ApplyAlways(message, effect)),
+            _ => None,
+        }
+    }
+}
+
+impl HasIds for RedisOp {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        let renamed = |effect: Effect, ids: &mut _| Effect { account: effect.account.map_ids(ids), ..effect };
+        match self {
+            RedisOp::SetLock(account) => RedisOp::SetLock(account.map_ids(ids)),
+            RedisOp::SetLockAndCount(account) => RedisOp::SetLockAndCount(account.map_ids(ids)),
+            RedisOp::DeleteOwnLock(account, value) => RedisOp::DeleteOwnLock(account.map_ids(ids), value.map_ids(ids)),
+            RedisOp::CompareLock(account, value) => RedisOp::CompareLock(account.map_ids(ids), value.map_ids(ids)),
+            RedisOp::DeleteLock(account) => RedisOp::DeleteLock(account.map_ids(ids)),
+            RedisOp::SetOnce(message) => RedisOp::SetOnce(message.map_ids(ids)),
+            RedisOp::SetAnswer(message, answer) => RedisOp::SetAnswer(message.map_ids(ids), answer),
+            RedisOp::GetState(message) => RedisOp::GetState(message.map_ids(ids)),
+            RedisOp::ApplyOnce(message, effect) => RedisOp::ApplyOnce(message.map_ids(ids), renamed(effect, ids)),
+            RedisOp::ApplyAlways(message, effect) => RedisOp::ApplyAlways(message.map_ids(ids), renamed(effect, ids)),
+        }
+    }
+}
+
+impl fmt::Display for RedisOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.kind().name;
+        match *self {
+            RedisOp::SetLock(account) | RedisOp::SetLockAndCount(account) | RedisOp::DeleteLock(account) => {
+                write!(f, "{name} {}", account.0)
+            }
+            RedisOp::DeleteOwnLock(account, lease) | RedisOp::CompareLock(account, lease) => {
+                write!(f, "{name} {}", LockKey { account, lease })
+            }
+            RedisOp::SetOnce(message) | RedisOp::GetState(message) => write!(f, "{name} m{}", message.0),
+            RedisOp::SetAnswer(message, answer) => write!(f, "{name} m{} = {}", message.0, answer.0),
+            RedisOp::ApplyOnce(message, effect) | RedisOp::ApplyAlways(message, effect) => {
+                write!(f, "{name} m{} {:+} to {}", message.0, effect.amount, effect.account.0)
+            }
+        }
+    }
+}
+
+/// What an operation of Redis comes to.
+pub type RedisOutcome = OutcomeOf<RedisResponse>;
+
+/// What came back from an operation of Redis that was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RedisResponse {
+    /// It was done; there is nothing to tell.
+    Done,
+    /// The lock is held, under this value.
+    Locked(LeaseId),
+    /// The lock is held, under this value, and this is its number.
+    Counted(LeaseId, Token),
+    /// Somebody else has the key.
+    Refused,
+    /// Whether the value is the one that was asked about.
+    Compared(bool),
+    /// The key was set.
+    Set,
+    /// The key is not there.
+    Nothing,
+    /// Somebody has set the id, and has no answer yet.
+    Claimed,
+    /// The answer to the id.
+    Found(Answer),
+    /// The effect was applied, with this answer.
+    Applied(Answer),
+}
+
+/// What stands under an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdState {
+    Nothing,
+    Claimed,
+    Answered(Answer),
+}
+
+impl Returned for RedisResponse {
+    type Op = RedisOp;
+
+    fn parse(text: &str, _: &str) -> Option<Self> {
+        let lease = |text: &str| i64::from_str_radix(text, 16).ok().map(LeaseId);
+        let answer = |text: &str| text.parse().ok().map(Answer);
+        Some(match text.split_once(' ') {
+            None => match text {
+                "done" => RedisResponse::Done,
+                "refused" => RedisResponse::Refused,
+                "same" => RedisResponse::Compared(true),
+                "other" => RedisResponse::Compared(false),
+                "set" => RedisResponse::Set,
+                "nothing" => RedisResponse::Nothing,
+                "claimed" => RedisResponse::Claimed,
+                _ => return None,
+            },
+            Some(("locked", rest)) => match rest.split_once(' ') {
+                None => RedisResponse::Locked(lease(rest)?),
+                Some((value, number)) => RedisResponse::Counted(lease(value)?, Token(number.parse().ok()?)),
+            },
+            Some(("found", rest)) => RedisResponse::Found(answer(rest)?),
+            Some(("applied", rest)) => RedisResponse::Applied(answer(rest)?),
+            Some(_) => return None,
+        })
+    }
+
+    fn in_words(self, _: RedisOp) -> String {
+        let name = |lease: LeaseId| {
+            let (lane, attempt, _) = asker_of(lease.0);
+            format!("{}{}", lane_name(lane), attempt + 1)
+        };
+        match self {
+            RedisResponse::Done => "done".to_owned(),
+            RedisResponse::Locked(value) => format!("held by {}", name(value)),
+            RedisResponse::Counted(value, number) => format!("held by {}, number {}", name(value), number.0),
+            RedisResponse::Refused => "somebody has it".to_owned(),
+            RedisResponse::Compared(true) => "it is mine".to_owned(),
+            RedisResponse::Compared(false) => "it is not mine".to_owned(),
+            RedisResponse::Set => "set".to_owned(),
+            RedisResponse::Nothing => "nothing there".to_owned(),
+            RedisResponse::Claimed => "claimed".to_owned(),
+            RedisResponse::Found(answer) => format!("there: {}", answer.0),
+            RedisResponse::Applied(answer) => format!("balance {}", answer.0),
+        }
+    }
+
+    fn changes_nothing(self) -> bool {
+        match self {
+            RedisResponse::Refused | RedisResponse::Found(_) => true,
+            RedisResponse::Done
+            | RedisResponse::Locked(_)
+            | RedisResponse::Counted(..)
+            | RedisResponse::Compared(_)
+            | RedisResponse::Set
+            | RedisResponse::Nothing
+            | RedisResponse::Claimed
+            | RedisResponse::Applied(_) => false,
+        }
+    }
+
+    fn is_like(self, other: Self) -> bool {
+        match (self, other) {
+            (RedisResponse::Compared(one), RedisResponse::Compared(other)) => one == other,
+            _ => std::mem::discriminant(&self) == std::mem::discriminant(&other),
+        }
+    }
+}
+
+impl HasIds for RedisResponse {
+    #[inline]
+    fn has_ids(&self) -> bool {
+        matches!(self, RedisResponse::Locked(_) | RedisResponse::Counted(..))
+    }
+
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        match self {
+            RedisResponse::Locked(value) => RedisResponse::Locked(value.map_ids(ids)),
+            RedisResponse::Counted(value, number) => RedisResponse::Counted(value.map_ids(ids), number.map_ids(ids)),
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for RedisResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RedisResponse::Done => f.write_str("done"),
+            RedisResponse::Locked(value) => write!(f, "locked {:x}", value.0),
+            RedisResponse::Counted(value, number) => write!(f, "locked {:x} {}", value.0, number.0),
+            RedisResponse::Refused => f.write_str("refused"),
+            RedisResponse::Compared(true) => f.write_str("same"),
+            RedisResponse::Compared(false) => f.write_str("other"),
+            RedisResponse::Set => f.write_str("set"),
+            RedisResponse::Nothing => f.write_str("nothing"),
+            RedisResponse::Claimed => f.write_str("claimed"),
+            RedisResponse::Found(answer) => write!(f, "found {}", answer.0),
+            RedisResponse::Applied(answer) => write!(f, "applied {}", answer.0),
+        }
+    }
+}
+
+macro_rules! given {
+    ($($type:ty: $($response:pat => $value:expr),+;)*) => {$(
+        impl Given<RedisResponse> for $type {
+            #[inline]
+            fn of(response: &RedisResponse) -> Result<Self, Trouble> {
+                match *response {
+                    $($response => $value,)+
+                    other => another(other),
+                }
+            }
+        }
+    )*};
+}
+given! {
+    (): RedisResponse::Done => Ok(());
+    Option<LeaseId>:
+        RedisResponse::Locked(value) => Ok(Some(value)),
+        RedisResponse::Refused => Ok(None);
+    Option<(LeaseId, Token)>:
+        RedisResponse::Counted(value, number) => Ok(Some((value, number))),
+        RedisResponse::Refused => Ok(None);
+    bool:
+        RedisResponse::Compared(same) => Ok(same),
+        RedisResponse::Set => Ok(true),
+        RedisResponse::Refused => Ok(false);
+    IdState:
+        RedisResponse::Nothing => Ok(IdState::Nothing),
+        RedisResponse::Claimed => Ok(IdState::Claimed),
+        RedisResponse::Found(answer) => Ok(IdState::Answered(answer));
+    Answer:
+        RedisResponse::Applied(answer) | RedisResponse::Found(answer) => Ok(answer),
+        RedisResponse::Claimed => Err(Trouble::Failed(Failure::Busy));
+}
