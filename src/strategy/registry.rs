@@ -71,6 +71,13 @@ impl Default for Registry {
         registry.register(super::claim_lease_two_stores::ClaimLeaseTwoStores);
         registry.register(super::idempotency_key_two_stores::IdempotencyKeyTwoStores);
         registry.register(super::outbox_inbox::OutboxInbox);
+        registry.register(super::redis_lock::RedisLock);
+        registry.register(super::redis_lock_no_compare::RedisLockNoCompare);
+        registry.register(super::redis_lock_two_step_release::RedisLockTwoStepRelease);
+        registry.register(super::redis_fenced::RedisFenced);
+        registry.register(super::redis_window::RedisWindow);
+        registry.register(super::redis_claim::RedisClaim);
+        registry.register(super::redis_script::RedisScript);
         registry
     }
 }

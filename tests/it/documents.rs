@@ -122,8 +122,9 @@ fn the_strategies_experiments_and_schedules_of_the_commands_are_there() {
             // The model can make each of its steps. It has no queues, and does not know strategies with SQL of their own.
             if let Some(strategy) = named.and_then(|name| registry.get(name).ok()).filter(|_| !line.contains('&')) {
                 let requests: u8 = value("--requests").map_or(1, |number| number.parse().unwrap());
-                let reaps = words.iter().any(|word| word == "--reaper");
-                let bound = Bound { requests, reaps, ..Bound::new(requests, 1, 0) };
+                let has = |flag: &str| words.iter().any(|word| word == flag);
+                let (reaps, batch) = (has("--reaper"), has("--batch"));
+                let bound = Bound { requests, reaps, batch, ..Bound::new(requests, 1, 0) };
                 let strategy = if value("--hop").is_some() { Arc::new(WithHop::new(strategy)) } else { strategy };
                 if let Err(error) = tell(strategy.as_ref(), bound, &schedule) {
                     panic!("{place}: {error}");

@@ -11,6 +11,7 @@ mod minimal;
 mod other_body;
 pub(crate) mod outbox;
 mod peer;
+mod redis;
 mod residents;
 mod strangers;
 mod traces;

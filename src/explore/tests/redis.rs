@@ -1,0 +1,100 @@
+//! Redis: locks that run out, a memory that forgets, and effects in a script.
+
+use super::engines::{agree_on, has_many};
+use super::{bound, models_for};
+use crate::explore::{Bound, Flaws, Limits, Schedule, census, tell, tell_with};
+use crate::service::redis::RedisModelFlaw;
+use crate::strategy::{Registry, Strategy};
+use crate::terms::{Profile, Role, Violation};
+
+fn strategy(name: &str) -> std::sync::Arc<dyn Strategy> {
+    Registry::default().get(name).expect("it is there")
+}
+
+fn uses_redis(strategy: &dyn Strategy) -> bool {
+    strategy.needs().iter().any(|need| need.role == Role::CACHE)
+}
+
+/// The violations of a schedule.
+fn shown(name: &str, schedule: &str, flaws: Flaws) -> Vec<Violation> {
+    let schedule: Schedule = schedule.parse().expect("it is a schedule");
+    let lanes = u8::try_from(schedule.lanes()).expect("few");
+    let story = tell_with(strategy(name).as_ref(), Bound::new(lanes, 1, 0), &schedule, flaws).expect("it can be made");
+    story.findings.iter().map(|finding| finding.violation).collect()
+}
+
+fn overlaps(name: &str, schedule: &str) -> bool {
+    shown(name, schedule, Flaws::default()).contains(&Violation::Overlap)
+}
+
+#[test]
+fn the_engines_agree_on_redis() {
+    let (mut bounds, mut schedules, registry) = (0, 0, Registry::default());
+    for strategy in registry.iter().map(AsRef::as_ref).filter(|strategy| uses_redis(*strategy)) {
+        for store in models_for(strategy) {
+            for (lanes, retries, faults) in [(1, 1, 2), (2, 0, 0), (2, 1, 0), (2, 0, 1), (2, 1, 1), (3, 0, 1)] {
+                let bound = Bound { store, ..bound(lanes, retries, faults) };
+                if !has_many(strategy, bound) {
+                    schedules += agree_on(strategy, bound);
+                    bounds += 1;
+                }
+            }
+            let two = Bound { store, requests: 2, ..bound(2, 0, 1) };
+            schedules += agree_on(strategy, two);
+        }
+    }
+    assert!(bounds > 60 && schedules > 20_000, "{bounds} bounds, {schedules} schedules");
+}
+
+#[test]
+fn a_late_release_deletes_the_next_holders_key_if_it_compares_nothing() {
+    // a's key runs out while it works. It asks for the release, which is late; b enters; the release lands; c enters.
+    let late = "a a* a a~ b a+ c";
+    assert!(overlaps("redis-lock-no-compare", late));
+    assert!(!overlaps("redis-lock", late));
+    let compares_nothing = Flaws { redis: Some(RedisModelFlaw::ComparesNothing), ..Flaws::default() };
+    assert!(shown("redis-lock", late, compares_nothing).contains(&Violation::Overlap));
+}
+
+#[test]
+fn a_key_that_runs_out_between_comparison_and_deletion_is_the_next_holders() {
+    assert!(overlaps("redis-lock-two-step-release", "a a a a* b a c"));
+    // The script does both at once: there is nothing in between.
+    assert!(!overlaps("redis-lock", "a a* a a b c"));
+}
+
+#[test]
+fn whoever_is_paused_beyond_the_time_to_live_is_not_alone_and_a_number_keeps_it_from_writing() {
+    for name in ["redis-lock", "redis-lock-no-compare", "redis-lock-two-step-release", "redis-fenced"] {
+        assert!(overlaps(name, "a a* b"), "{name}");
+    }
+    let told = tell(
+        strategy("redis-fenced").as_ref(),
+        Bound::new(2, 0, 0),
+        &"a a* b b a".parse::<Schedule>().expect("it is a schedule"),
+    );
+    let told = told.expect("it can be made");
+    assert_eq!(told.lines[2].learned, "held by b1, number 2");
+    assert_eq!(told.lines[4].learned, "refused: stale token");
+}
+
+#[test]
+fn a_window_loses_what_was_not_done_and_forgets_what_was() {
+    assert!(shown("redis-window", "a ax a", Flaws::default()).contains(&Violation::Lost));
+    assert!(shown("redis-window", "a a b* b b", Flaws::default()).contains(&Violation::Duplicate));
+    assert!(shown("redis-script", "a b* b", Flaws::default()).contains(&Violation::Duplicate));
+    assert!(shown("redis-script", "a? a", Flaws::default()).is_empty());
+}
+
+#[test]
+fn a_script_does_its_effect_once_as_long_as_the_id_lives() {
+    let script = strategy("redis-script");
+    let kinds = crate::explore::Kinds::of(crate::terms::FaultKind::ReplyLost)
+        .and(crate::explore::Kinds::of(crate::terms::FaultKind::LateLanding))
+        .and(crate::explore::Kinds::of(crate::terms::FaultKind::Crash));
+    let bound = Bound { kinds, store: Profile::Sqlite, ..Bound::new(3, 1, 2) };
+    let all = census(script.as_ref(), bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable");
+    assert!(all.complete && all.violations.is_empty(), "{:?}", all.violations);
+    let twice = Flaws { redis: Some(RedisModelFlaw::SetsWhatIsThere), ..Flaws::default() };
+    assert!(shown("redis-lock", "a b", twice).contains(&Violation::Overlap), "a lock that is set twice is caught");
+}

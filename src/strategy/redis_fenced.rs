@@ -1,0 +1,69 @@
+//! redis-fenced: redis-lock with a number from the script that sets the key. The store refuses a lower one than it has seen.
+
+use super::{Break, Claim, Need, REDELIVERY, Strategy};
+use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Trouble, Violation};
+use crate::world::World;
+
+pub(super) struct RedisFenced;
+
+#[async_trait::async_trait]
+impl Strategy for RedisFenced {
+    fn name(&self) -> &'static str {
+        "redis-fenced"
+    }
+
+    fn steps(&self) -> &'static str {
+        "[SET lock NX PX, INCR, in a script] [X with token] [DEL lock if it is mine, in a script]"
+    }
+
+    fn claim(&self, _: StoreKind) -> Claim {
+        Claim {
+            promise: "no zombie writes",
+            retries: Retries::UntilAcknowledged,
+            rules_out: &[
+                Violation::Wrong,
+                Violation::Denied,
+                Violation::Refused,
+                Violation::Lost,
+                Violation::Abandoned,
+                Violation::Stuck,
+                Violation::Stale,
+            ],
+            tolerates: &[],
+            breaks: &[
+                Break {
+                    faults: REDELIVERY,
+                    legs: &[Leg::Client, Leg::STORE],
+                    shows: &[Violation::Duplicate, Violation::Deviating],
+                    because: "the retry has a newer number, and the store accepts it",
+                },
+                Break {
+                    faults: &[FaultKind::Pause],
+                    legs: &[Leg::Client, Leg::STORE],
+                    shows: &[Violation::Overlap],
+                    because: "the key has run out, and another holds the lock",
+                },
+            ],
+        }
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::STORE, Need::CACHE]
+    }
+
+    fn has_timers(&self) -> bool {
+        true
+    }
+
+    fn belongs_to_a_scenario(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
+        let account = request.effect.account;
+        let (value, number) = world.cache().set_lock_and_count(account).await?.ok_or(Trouble::InProgress)?;
+        let answer = world.store().apply_fenced(request, number).await;
+        let _ = world.cache().delete_own_lock(account, value).await;
+        answer
+    }
+}
