@@ -11,7 +11,7 @@ use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 26] = [
+const BUILTIN: [(&str, &str); 27] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
@@ -23,6 +23,7 @@ const BUILTIN: [(&str, &str); 26] = [
     ("isolation", include_str!("../../experiments/isolation.toml")),
     ("two-stores", include_str!("../../experiments/two-stores.toml")),
     ("peer", include_str!("../../experiments/peer.toml")),
+    ("redis-locks", include_str!("../../experiments/redis-locks.toml")),
     ("lock-or-transaction", include_str!("../../experiments/lock-or-transaction.toml")),
     ("forgotten-ids", include_str!("../../experiments/forgotten-ids.toml")),
     ("other-bodies", include_str!("../../experiments/other-bodies.toml")),

@@ -38,6 +38,7 @@ mod outbox;
 mod own_strategy;
 mod peer;
 mod readme;
+mod redis;
 mod repeats;
 mod replay;
 mod reports;

@@ -1,0 +1,143 @@
+//! Redis: what the model says, the embedded server and the real one do, and what cannot be used is said.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::backends::on_redis;
+use crate::common::{oncelab, text};
+
+const ALL: [&str; 7] = [
+    "redis-lock",
+    "redis-lock-no-compare",
+    "redis-lock-two-step-release",
+    "redis-fenced",
+    "redis-window",
+    "redis-claim",
+    "redis-script",
+];
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)))
+}
+
+/// Schedules of each strategy, one of a class, on this Redis.
+fn conform(options: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = oncelab(folder.path(), &[&["conform", "--json", "--sample", "120"], &ALL[..], options].concat());
+    let document = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{document}");
+    for row in document["strategies"].as_array().unwrap() {
+        assert_eq!(row["divergences"], 0, "{row}");
+        assert!(row["replayed"].as_u64().unwrap() >= 30, "{row}");
+    }
+}
+
+/// What breaks what, a hundred times.
+fn breaks(options: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    for (strategy, schedule, lanes, violation) in [
+        // A release without a comparison lands late, and deletes the next holder's key.
+        ("redis-lock-no-compare", "a a* a a~ b a+ c", "3", "overlap"),
+        // The key runs out between the comparison and the deletion.
+        ("redis-lock-two-step-release", "a a a a* b a c", "3", "overlap"),
+        // A pause beyond the time to live.
+        ("redis-lock", "a a* b", "2", "overlap"),
+        ("redis-window", "a ax a", "1", "lost"),
+        ("redis-claim", "a a? a a", "1", "duplicate"),
+        ("redis-script", "a b* b", "2", "duplicate"),
+    ] {
+        let arguments = ["replay", strategy, schedule, "--lanes", lanes, "--times", "100", "--json"];
+        let document = json(&oncelab(folder.path(), &[&arguments[..], options].concat()));
+        assert_eq!((&document["reproduced"], &document["divergences"]), (&100.into(), &0.into()), "{document}");
+        assert_eq!(document["violations"][violation], 100, "{document}");
+    }
+    // The same late release with a comparison does nothing.
+    let late = ["replay", "redis-lock", "a a* a a~ b a+ c", "--lanes", "3", "--times", "20", "--json"];
+    let document = json(&oncelab(folder.path(), &[&late[..], options].concat()));
+    assert_eq!((&document["divergences"], document["violations"].get("overlap")), (&0.into(), None), "{document}");
+}
+
+#[test]
+fn the_embedded_server_does_what_the_model_says() {
+    conform(&[]);
+    breaks(&[]);
+}
+
+#[test]
+fn redis_does_what_the_model_says() {
+    on_redis(|url| async move {
+        let used = format!("cache=redis@{url}");
+        conform(&["--use", &used]);
+        breaks(&["--use", &used]);
+    });
+}
+
+/// Everything that can happen on the way to Redis, while keys live longer than clients try.
+const LOSSY: &str = r#"
+name = "lossy-cache"
+question = "What does Redis bear?"
+strategies = ["redis-script", "redis-window"]
+load = { requests = 1000, warmup = 0, clients = 32, handlers = 16, accounts = 64, timeout_ms = 100, attempts = 20 }
+backend = { durable = false, lease_ttl_s = 60, restart_ms = 5, loss_noticed_ms = 2 }
+
+[[faults]]
+name = "lossy"
+cache = { request_lost = 0.03, reply_lost = 0.03, late_landing = 0.03, duplicated = 0.03 }
+handler = { crash = 0.03 }
+"#;
+
+fn runs(options: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("lossy.toml"), LOSSY).unwrap();
+    let summary = json(&oncelab(folder.path(), &[&["run", "lossy.toml", "--seed", "7", "--json"], options].concat()));
+    let cell = |strategy: &str| {
+        let cells = summary["cells"].as_array().unwrap();
+        cells.iter().find(|cell| cell["strategy"] == strategy).unwrap().clone()
+    };
+    let script = cell("redis-script");
+    assert_eq!((&script["verdict"], script["effects"].as_u64()), (&"valid".into(), Some(1000)), "{script}");
+    for fault in ["request_lost", "reply_lost", "late_landing", "duplicated", "crash"] {
+        assert!(script["fired"][fault].as_u64().unwrap() >= 10, "{fault}: {script}");
+    }
+    assert!(cell("redis-window")["violations"]["lost"].as_u64().unwrap() > 10, "{summary}");
+    let checked = oncelab(folder.path(), &["check", summary["dir"].as_str().unwrap()]);
+    assert!([Some(0), Some(1)].contains(&checked.status.code()), "{}", text(&checked.stderr));
+    summary
+}
+
+#[test]
+fn under_load_a_script_does_everything_once_and_a_window_loses_what_was_not_done() {
+    runs(&[]);
+    on_redis(|url| async move {
+        runs(&["--use", &format!("cache=redis@{url}")]);
+        // And on one that the run starts for itself.
+        runs(&["--use", "cache=redis"]);
+    });
+}
+
+#[test]
+fn a_redis_that_cannot_be_used_is_an_error_with_a_remedy_and_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |used: &str| {
+        let output = oncelab(folder.path(), &["replay", "redis-lock", "a", "--use", used]);
+        let said = text(&output.stderr);
+        assert!(!output.status.success() && !said.contains("hunter2"), "{said}");
+        said
+    };
+    assert!(refused("cache=redsi").contains("did you mean 'redis'"));
+    assert!(refused("cache=embedded@redis://h").contains("leave out the @"));
+    assert!(refused("cache=redis@http://me:hunter2@h").contains("write redis://user:password@host:6379"));
+    // Nobody listens there any more.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let gone = refused(&format!("cache=redis@redis://:hunter2@127.0.0.1:{port}"));
+    assert!(gone.contains("check that a Redis runs there"), "{gone}");
+    on_redis(|url| async move {
+        // The password is what stands behind `pass=`.
+        let wrong = url.split("pass=").next().unwrap().to_owned() + "pass=hunter2";
+        let said = refused(&format!("cache=redis@{wrong}"));
+        assert!(said.contains("give the password in the URL"), "{said}");
+    });
+}
