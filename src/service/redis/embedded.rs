@@ -88,7 +88,8 @@ impl Shelf {
     }
 
     fn now_ms(&self) -> u64 {
-        (self.began.elapsed().as_secs_f64() * 1e3 * self.clock_speed) as u64
+        let passed = self.began.elapsed().mul_f64(self.clock_speed);
+        u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Forgets a key whose time has run out.
