@@ -56,8 +56,8 @@ pub(super) fn stands_in(profile: Profile) -> Option<String> {
 pub(super) fn another_claim(profile: Profile) -> String {
     let (store, model) = (profile.store().name(), profile.modelled_as().name());
     format!(
-        "Nothing is shown: its claim on {store} is another than on {model}, whose model this is. Search on {store} itself: --on-real \
-         --store {store}"
+        "Nothing is shown: its claim on {store} is another than on {model}, whose model this is, or it depends on when a snapshot is \
+         taken, which differs. Search on {store} itself: --on-real --store {store}"
     )
 }
 

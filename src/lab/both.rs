@@ -40,10 +40,11 @@ impl Both {
 }
 
 /// Whether what is explored can speak for the store: where another store's model stands in for its own, only if the strategy claims the
-/// same of both.
+/// same of both, and waits with no snapshot, since stores take theirs at different moments.
 #[must_use]
 pub fn speaks_for(strategy: &dyn Strategy, profile: Profile) -> bool {
-    profile.has_own_model() || strategy.claim(profile.store()) == strategy.claim(profile.modelled_as())
+    let claims_the_same = || strategy.claim(profile.store()) == strategy.claim(profile.modelled_as());
+    profile.has_own_model() || claims_the_same() && !strategy.waits_with_snapshot()
 }
 
 /// Explores a strategy with one request, and with two if that does not show all that its claim says. One that handles several deliveries
