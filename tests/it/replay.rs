@@ -49,7 +49,8 @@ impl Drop for Mounted {
 
 /// Whether the model says what a strategy does on this store: at a level above READ COMMITTED none speaks for MariaDB.
 fn speaks_for(strategy: &dyn Strategy, profile: Profile) -> bool {
-    profile.has_own_model() || strategy.claim(profile.store()) == strategy.claim(profile.modelled_as())
+    let claims_the_same = || strategy.claim(profile.store()) == strategy.claim(profile.modelled_as());
+    profile.has_own_model() || claims_the_same() && !strategy.waits_with_snapshot()
 }
 
 /// Replays the shortest schedule for each violation that there is, so often each, and says how many schedules there were.

@@ -97,7 +97,7 @@ impl ReplayedPostgres {
         let overseer = &mut self.overseer;
         self.runtime.block_on(async {
             tokio::pin!(doing);
-            let mut look = FIRST_LOOK;
+            let (mut look, mut was_blocked) = (FIRST_LOOK, false);
             let deadline = tokio::time::Instant::now() + TIMEOUT;
             loop {
                 tokio::select! {
@@ -105,9 +105,12 @@ impl ReplayedPostgres {
                     done = &mut doing => return Ok(Some(done)),
                     () = tokio::time::sleep(look) => {}
                 }
-                if !overseer.blocking(pid).await?.is_empty() {
+                // On a busy machine somebody may be in the way for a moment who is about to be gone: only who stays is waited for.
+                let is_blocked = !overseer.blocking(pid).await?.is_empty();
+                if is_blocked && was_blocked {
                     return Ok(None);
                 }
+                was_blocked = is_blocked;
                 if tokio::time::Instant::now() > deadline {
                     return Err(stuck("postgres", &format!("process {pid}"), TIMEOUT));
                 }
