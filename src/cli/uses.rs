@@ -257,8 +257,11 @@ impl Uses {
 
     /// The Redis that a run wants.
     pub fn wanted_redis(&self, meta: &Meta) -> WantedRedis {
-        let is_server = meta.uses.get(Role::CACHE.name()).is_some_and(|service| service == Player::Redis.name());
-        if is_server { self.redis() } else { WantedRedis::Embedded }
+        match meta.uses.get(Role::CACHE.name()) {
+            None => WantedRedis::Unused,
+            Some(service) if service == Player::Redis.name() => self.redis(),
+            Some(_) => WantedRedis::Embedded,
+        }
     }
 
     /// The Redis that was asked for.

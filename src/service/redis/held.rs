@@ -12,6 +12,8 @@ use crate::service::{BackendError, BackendSettings};
 /// Which Redis a run wants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum WantedRedis {
+    /// None, as far as is known: nothing listens for nobody.
+    Unused,
     /// The server in this process.
     #[default]
     Embedded,
@@ -62,7 +64,7 @@ impl HeldRedis {
         let held = HeldRedis::embedded(settings);
         let server = match wanted {
             WantedRedis::Started => Some(provision::redis(source).await?),
-            WantedRedis::Embedded | WantedRedis::At(_) => None,
+            WantedRedis::Unused | WantedRedis::Embedded | WantedRedis::At(_) => None,
         };
         let url = match wanted {
             WantedRedis::At(url) => Some(url.clone()),
@@ -74,7 +76,9 @@ impl HeldRedis {
         };
         let held = HeldRedis { server, url, version, ..held };
         // On this runtime, which all share, and not on one of those of replays.
-        held.reach()?;
+        if *wanted != WantedRedis::Unused {
+            held.reach()?;
+        }
         Ok(held)
     }
 
