@@ -17,7 +17,7 @@ use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
     count_classes, shorten, tell, walk,
 };
-use crate::lab::{explore_both, speaks_for};
+use crate::lab::explore_both;
 use crate::report::{self, NoIsolationTest};
 use crate::strategy::{Registry, Strategy, residents_of};
 use crate::terms::{FaultKind, Profile, StoreKind};
@@ -426,7 +426,7 @@ fn verdict_of(exploration: &Exploration, strategy: &dyn Strategy) -> u8 {
     let claim = exploration.bound.claim_of(strategy);
     if !exploration.broken_promises(&claim).is_empty() {
         exit::BROKEN
-    } else if exploration.census.is_whole() && speaks_for(strategy, exploration.bound.store) {
+    } else if exploration.census.is_whole() && exploration.bound.speaks_for(strategy) {
         exit::MET
     } else {
         exit::INCONCLUSIVE

@@ -45,7 +45,7 @@ pub(super) fn stands_in(profile: Profile) -> Option<String> {
         Profile::Sqlite | Profile::Postgres => None,
         Profile::Mariadb => Some(
             "PostgreSQL's, at the level that each transaction asks for, since there is none of MariaDB. At READ COMMITTED they \
-             agree. At REPEATABLE READ MariaDB lets a transaction write over what was committed since its snapshot, and PostgreSQL \
+             agree, but for who waits for a row that is in the way of an INSERT IGNORE. At REPEATABLE READ MariaDB lets a transaction write over what was committed since its snapshot, and PostgreSQL \
              does not: --on-real --store mariadb searches on MariaDB itself."
                 .to_owned(),
         ),
@@ -56,8 +56,8 @@ pub(super) fn stands_in(profile: Profile) -> Option<String> {
 pub(super) fn another_claim(profile: Profile) -> String {
     let (store, model) = (profile.store().name(), profile.modelled_as().name());
     format!(
-        "Nothing is shown: its claim on {store} is another than on {model}, whose model this is, or it depends on when a snapshot is \
-         taken, which differs. Search on {store} itself: --on-real --store {store}"
+        "Nothing is shown: its claim on {store} is another than on {model}, whose model this is, or it makes a transaction wait \
+         where the two differ. Search on {store} itself: --on-real --store {store}"
     )
 }
 

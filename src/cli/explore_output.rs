@@ -8,7 +8,7 @@ use super::output;
 use crate::check::Finding;
 use crate::exit;
 use crate::explore::{Bound, ByCause, Caused, Exploration, Schedule, Story, Walked, at_stores, unseen};
-use crate::lab::{Both, speaks_for};
+use crate::lab::Both;
 use crate::replay::Searched;
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Claim, Strategy, WithHop};
@@ -232,7 +232,7 @@ fn judgement(exploration: &Exploration, strategy: &dyn Strategy, claim: &Claim) 
             names.join(", ")
         )) + "\n";
     }
-    if !speaks_for(strategy, exploration.bound.store) {
+    if !exploration.bound.speaks_for(strategy) {
         return output::wrap(&another_claim(exploration.bound.store)) + "\n";
     }
     let found: Vec<Violation> = exploration.census.violations.keys().copied().collect();
@@ -343,8 +343,8 @@ fn why_silent(strategy: &dyn Strategy, row: &Both) -> Option<String> {
     if is_decided || row.both().any(|exploration| !exploration.census.complete) {
         return None;
     }
-    let profile = row.one.bound.store;
-    let another = || (!speaks_for(strategy, profile)).then(|| another_claim(profile));
+    let bound = row.one.bound;
+    let another = || (!bound.speaks_for(strategy)).then(|| another_claim(bound.store));
     row.both().find_map(|exploration| exploration.census.waits_unmodelled).map(waits_unmodelled).or_else(another)
 }
 

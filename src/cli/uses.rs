@@ -46,13 +46,13 @@ impl Player {
     }
 
     /// That a URL is one of its servers. The URL itself may hold a password, and is not said again.
-    fn require_url(self, url: &str) -> Result<(), String> {
+    fn require_url(self, url: &str) -> Result<(), &'static str> {
         let scheme = url.split_once("://").map(|(scheme, _)| scheme);
         match self {
             Player::Store(kind) => require_url(kind, url),
             Player::Redis if matches!(scheme, Some("redis" | "redis+unix" | "unix")) => Ok(()),
             Player::Redis | Player::EmbeddedRedis => {
-                Err("this is not the URL of a Redis; write redis://user:password@host:6379".to_owned())
+                Err("this is not the URL of a Redis; write redis://user:password@host:6379")
             }
         }
     }
@@ -150,15 +150,15 @@ fn parse_role(name: &str) -> Result<Role, UsageError> {
 }
 
 /// That a URL is one of a database of this kind. The URL itself may hold a password, and is not said again.
-fn require_url(kind: StoreKind, url: &str) -> Result<(), String> {
+fn require_url(kind: StoreKind, url: &str) -> Result<(), &'static str> {
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
     match (kind, scheme) {
         (StoreKind::Mariadb, Some("mysql" | "mariadb")) => Ok(()),
         (StoreKind::Mariadb, _) => {
-            Err("this is not the URL of a MariaDB database; write mysql://user@host:3306/database".to_owned())
+            Err("this is not the URL of a MariaDB database; write mysql://user@host:3306/database")
         }
         (_, Some("postgres" | "postgresql")) => Ok(()),
-        _ => Err("this is not the URL of a PostgreSQL database; write postgres://user@host:5432/database".to_owned()),
+        _ => Err("this is not the URL of a PostgreSQL database; write postgres://user@host:5432/database"),
     }
 }
 

@@ -301,6 +301,17 @@ impl Bound {
         host + 1..host + self.stride()
     }
 
+    /// Whether what is explored can speak for the store. Where another store's model stands in for its own, it can if the strategy claims
+    /// the same of both, and does nothing by which they differ all the same: stores take a snapshot at different moments if a statement
+    /// waits, and MariaDB locks the row that is in the way of an INSERT IGNORE, for which whoever works for the system has to wait.
+    #[must_use]
+    pub fn speaks_for(&self, strategy: &dyn Strategy) -> bool {
+        let profile = self.store;
+        let claims_the_same = || strategy.claim(profile.store()) == strategy.claim(profile.modelled_as());
+        let waits_alike = || !strategy.waits_with_snapshot() && residents_of(strategy, self.reaps).is_empty();
+        profile.has_own_model() || claims_the_same() && waits_alike()
+    }
+
     /// The kind of store that the model stands for.
     #[must_use]
     pub fn store_kind(&self) -> StoreKind {

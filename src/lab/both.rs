@@ -28,7 +28,7 @@ impl Both {
         if broken {
             exit::BROKEN
         } else if explorations.iter().any(|exploration| !exploration.census.is_whole())
-            || !speaks_for(strategy, self.one.bound.store)
+            || !self.one.bound.speaks_for(strategy)
         {
             exit::INCONCLUSIVE
         } else if unseen(&claim, strategy.has_timers(), &explorations).is_empty() {
@@ -37,14 +37,6 @@ impl Both {
             exit::BROKEN
         }
     }
-}
-
-/// Whether what is explored can speak for the store: where another store's model stands in for its own, only if the strategy claims the
-/// same of both, and waits with no snapshot, since stores take theirs at different moments.
-#[must_use]
-pub fn speaks_for(strategy: &dyn Strategy, profile: Profile) -> bool {
-    let claims_the_same = || strategy.claim(profile.store()) == strategy.claim(profile.modelled_as());
-    profile.has_own_model() || claims_the_same() && !strategy.waits_with_snapshot()
 }
 
 /// Explores a strategy with one request, and with two if that does not show all that its claim says. One that handles several deliveries

@@ -14,7 +14,7 @@ mod schedules;
 mod tests;
 
 pub(crate) use audit::{Audit, Disagreement, Place, Remedy, differences};
-pub(crate) use both::{Both, explore_both, speaks_for};
+pub(crate) use both::{Both, explore_both};
 pub(crate) use derived::Derived;
 pub(crate) use judged::judged;
 pub(crate) use resume::{ResumeError, Resumed};
