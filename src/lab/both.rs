@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::exit;
 use crate::explore::{Bound, Exploration, ExploreError, Limits, Watch, unseen};
 use crate::strategy::Strategy;
-use crate::terms::{Profile, Violation};
+use crate::terms::Violation;
 
 /// What was found out about a strategy with one request, and with two if that did not show all that its claim says, or if it handles
 /// both at once.
