@@ -141,7 +141,8 @@ impl Bound {
         if self.copies > 0 || self.actors > 0 || self.residents > 0 {
             return self;
         }
-        let batch = self.batch && strategy.largest_batch() > 1;
+        // What works beside a delivery works beside one, and a batch is two.
+        let batch = self.batch && strategy.largest_batch() > 1 && strategy.actors().is_empty();
         let bound = Bound { batch, ..self };
         bound.with_copies_for(strategy).with_actors_of(strategy).with_residents_of(strategy).with_waits_of(strategy)
     }
@@ -158,7 +159,7 @@ impl Bound {
         lane == 0 && attempt == 0 && self.has_batch()
     }
 
-    /// The lane whose request is in the batch that the first lane carries. A batch has no actors beside it.
+    /// The lane whose request is in the batch that the first lane carries.
     pub(super) const IN_BATCH: u8 = 1;
 
     /// Whether the request of a lane's attempt is in a batch that another lane carries.

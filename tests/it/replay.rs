@@ -12,7 +12,7 @@ use oncelab::service::provision::{self, Source};
 use oncelab::service::store::model::StoreModelFlaw;
 use oncelab::service::{LockKind, Servers, Wanted};
 use oncelab::strategy::{Registry, Strategy};
-use oncelab::terms::{Profile, StoreKind, Target, Violation};
+use oncelab::terms::{StoreKind, Target, Violation};
 
 use crate::backends::{block_on, containers, or_skip, processes};
 use crate::common::{command, oncelab, text};
