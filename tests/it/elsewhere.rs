@@ -141,10 +141,6 @@ impl Drop for Theirs {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Runs a program of PostgreSQL's, which refuses to run as root.
 fn as_nobody(program: &Path) -> Command {
     const NOBODY: u32 = 65_534;
@@ -165,7 +161,7 @@ fn standby() -> Option<(Theirs, String)> {
     let folder = tempfile::tempdir().unwrap();
     // It makes the folder that it keeps its data in.
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-    let (data, port) = (folder.path().join("data"), free_port());
+    let (data, port) = (folder.path().join("data"), provision::free_port().unwrap());
     let mut init = as_nobody(&initdb);
     init.arg("-D").arg(&data).args(["--username=lab", "--auth=trust", "--no-sync"]).current_dir(folder.path());
     assert!(init.status().unwrap().success());
@@ -200,7 +196,7 @@ fn an_etcd_with_users_is_warned_of_and_its_password_is_shown_nowhere() {
         return skipped("etcd is not installed (Debian: etcd-server)");
     }
     let folder = tempfile::tempdir().unwrap();
-    let (client, peer) = (free_port(), free_port());
+    let [client, peer] = [(); 2].map(|()| provision::free_port().unwrap());
     let url = format!("http://127.0.0.1:{client}");
     let mut server = Command::new(etcd);
     server.arg("--data-dir").arg(folder.path().join("data"));

@@ -317,7 +317,17 @@ fn failed(backend: &'static str, what: &str) -> BackendError {
     }
 }
 
-/// A port of the loopback interface that nobody listens on at this moment.
-fn free_port() -> std::io::Result<u16> {
-    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// A port of the loopback interface that nobody listens on at this moment, for a server that is told its port. If it can be, it is none
+/// of those that Linux gives to outgoing connections (32768 and above, `ip_local_port_range`): one of these may be taken before the
+/// server is there, or while it is down.
+///
+/// # Errors
+/// The operating system's, if no port is free.
+pub fn free_port() -> std::io::Result<u16> {
+    let free = |port: u16| {
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port))?;
+        listener.local_addr().map(|address| address.port())
+    };
+    let below = std::iter::repeat_with(|| rand::random_range(10_000..32_768)).take(100);
+    below.filter_map(|port| free(port).ok()).next().map_or_else(|| free(0), Ok)
 }

@@ -91,9 +91,20 @@ impl ReplayedPostgres {
         }
     }
 
+    /// The server processes of all lanes.
+    fn processes(&self) -> Vec<i32> {
+        let links = self.links.values().map(|link| link.pid);
+        let flights = self.flights.values().map(|held| held.pid);
+        links.chain(flights).chain(self.waiting.values().map(|begun| begun.pid)).collect()
+    }
+
     /// Waits for something that a server process is at, and asks the server whether it waits for another one if that takes
     /// long. None if it does.
+    ///
+    /// Only another lane is waited for, and only if it is still in the way at a second look. The server's own processes are in the way
+    /// for a moment too: when its vacuum shortens a table, even one of the catalog's, it keeps out who only reads it.
     fn watch<T>(&mut self, pid: i32, doing: impl Future<Output = T>) -> Result<Option<T>, BackendError> {
+        let lanes = self.processes();
         let overseer = &mut self.overseer;
         self.runtime.block_on(async {
             tokio::pin!(doing);
@@ -105,8 +116,7 @@ impl ReplayedPostgres {
                     done = &mut doing => return Ok(Some(done)),
                     () = tokio::time::sleep(look) => {}
                 }
-                // On a busy machine somebody may be in the way for a moment who is about to be gone: only who stays is waited for.
-                let is_blocked = !overseer.blocking(pid).await?.is_empty();
+                let is_blocked = overseer.blocking(pid).await?.iter().any(|blocker| lanes.contains(blocker));
                 if is_blocked && was_blocked {
                     return Ok(None);
                 }
@@ -136,7 +146,8 @@ impl ReplayedPostgres {
     /// Lets statements come to their end that nobody is in the way of any more: a server has them go on at once, but it takes a moment,
     /// in which another lane's statement must not overtake them.
     fn let_waiting_go_on(&mut self) -> Result<(), BackendError> {
-        for (on, BegunStatement { statement, wire, pid }) in std::mem::take(&mut self.waiting) {
+        for on in self.waiting.keys().copied().collect::<Vec<_>>() {
+            let Some(BegunStatement { statement, wire, pid }) = self.waiting.remove(&on) else { continue };
             let statement = self.wait_on(pid, statement)?;
             self.waiting.insert(on, BegunStatement { statement, wire, pid });
         }
