@@ -238,9 +238,12 @@ impl ReplayDriver for ReplayedPostgres {
     }
 
     fn land(&mut self, flight: Session, op: AnyOp, _: Delivery) -> Result<Ran, BackendError> {
+        // What is on its way has a transaction that others may wait for: it is one of the lanes until it lands.
+        if self.flights.contains_key(&flight) {
+            self.let_waiting_go_on()?;
+        }
         let Some(HeldStatement { wire, pid }) = self.flights.remove(&flight) else { return Ok(Ran::Unheard) };
         let Some(wire) = wire else { return Ok(Ran::Unheard) };
-        self.let_waiting_go_on()?;
         let landed = self.watch(pid, wire.release())?;
         drop(wire);
         let Some(landed) = landed else {
