@@ -33,6 +33,9 @@ pub(super) struct ServerOptions {
     /// The image for MariaDB containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_MARIADB_IMAGE", default_value = Images::MARIADB)]
     mariadb_image: String,
+    /// The image for Redis containers
+    #[arg(long, value_name = "IMAGE", env = "ONCELAB_REDIS_IMAGE", default_value = Images::REDIS)]
+    redis_image: String,
     /// The image for etcd containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_ETCD_IMAGE", default_value = Images::ETCD)]
     etcd_image: String,
@@ -80,6 +83,7 @@ impl ServerOptions {
         Images {
             postgres: self.postgres_image.clone(),
             mariadb: self.mariadb_image.clone(),
+            redis: self.redis_image.clone(),
             etcd: self.etcd_image.clone(),
         }
     }
@@ -235,6 +239,7 @@ impl Real {
         let images = [
             ("ONCELAB_POSTGRES_IMAGE", &self.servers.postgres_image),
             ("ONCELAB_MARIADB_IMAGE", &self.servers.mariadb_image),
+            ("ONCELAB_REDIS_IMAGE", &self.servers.redis_image),
             ("ONCELAB_ETCD_IMAGE", &self.servers.etcd_image),
         ];
         command.envs(images);

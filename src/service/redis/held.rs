@@ -51,8 +51,7 @@ impl HeldRedis {
         }
     }
 
-    /// Starts the Redis that is wanted, or connects to it. RedisCommands that live for a time live as long as a lease: so long here, where the
-    /// embedded server is another.
+    /// Starts the Redis that is wanted, or connects to it. Keys that live for a time live as long as a lease does.
     ///
     /// # Errors
     /// [`BackendError`] if it cannot be had.
