@@ -312,14 +312,21 @@ fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageE
             Target::Lock | Target::LockLeader => {
                 (wanted.lock == LockKind::Etcd, "--lock etcd", !wanted.lock_urls.is_empty())
             }
+            Target::Cache => {
+                let is_at = matches!(wanted.redis, WantedRedis::At(_));
+                (wanted.redis == WantedRedis::Started || is_at, "--use cache=redis", is_at)
+            }
         };
         let (what, target) = (fault.fault.kind(), fault.target);
         let is_way = fault.fault == Disturbance::Partition && target != Target::LockLeader;
-        let has_way = is_there || target == Target::Lock;
+        let has_way = target == Target::Lock || is_there && target != Target::Cache;
         let wrong =
             |why: &str| Err(UsageError(format!("the fault level '{name}' asks for {what} of the {target}, {why}")));
         if is_way && has_way {
             continue;
+        }
+        if is_way && target == Target::Cache {
+            return wrong("and the lab has no way to cut it off: ask for a pause or a kill, or lose its messages (cache = { … })");
         }
         if !is_there {
             return wrong(&format!("which needs a server: add {add}"));

@@ -136,6 +136,31 @@ fn under_load_a_script_does_everything_once_and_a_window_loses_what_was_not_done
 }
 
 #[test]
+fn a_redis_that_is_killed_comes_back_without_its_keys() {
+    on_redis(|_| async {
+        let folder = tempfile::tempdir().unwrap();
+        let short = ["run", "redis-killed", "--seed", "11", "--set", "load.requests=900", "--json"];
+        let here = ["--use", "cache=redis", "--provision", "process"];
+        let summary = json(&oncelab(folder.path(), &[&short[..], &here].concat()));
+        let cell = |strategy: &str| {
+            let cells = summary["cells"].as_array().unwrap();
+            cells.iter().find(|cell| cell["strategy"] == strategy).unwrap().clone()
+        };
+        for cell in summary["cells"].as_array().unwrap() {
+            assert_eq!(cell["met"], true, "{cell:#}");
+            if cell["strategy"] != "dedup-table-statement" {
+                assert!(cell["fired"]["server_killed"].as_u64().unwrap() >= 3, "{cell:#}");
+            }
+        }
+        // What it had acknowledged is gone, with the ledger that it kept.
+        assert!(cell("redis-script")["violations"]["lost"].as_u64().unwrap() > 0, "{summary:#}");
+        assert_eq!(cell("dedup-table-statement")["verdict"], "valid", "{summary:#}");
+        let checked = oncelab(folder.path(), &["check", summary["dir"].as_str().unwrap()]);
+        assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    });
+}
+
+#[test]
 fn a_redis_that_cannot_be_used_is_an_error_with_a_remedy_and_without_its_password() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |used: &str| {
