@@ -33,6 +33,9 @@ pub(super) struct ServerOptions {
     /// The image for MariaDB containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_MARIADB_IMAGE", default_value = Images::MARIADB)]
     mariadb_image: String,
+    /// The image for Redis containers
+    #[arg(long, value_name = "IMAGE", env = "ONCELAB_REDIS_IMAGE", default_value = Images::REDIS)]
+    redis_image: String,
     /// The image for etcd containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_ETCD_IMAGE", default_value = Images::ETCD)]
     etcd_image: String,
@@ -80,6 +83,7 @@ impl ServerOptions {
         Images {
             postgres: self.postgres_image.clone(),
             mariadb: self.mariadb_image.clone(),
+            redis: self.redis_image.clone(),
             etcd: self.etcd_image.clone(),
         }
     }
@@ -235,6 +239,7 @@ impl Real {
         let images = [
             ("ONCELAB_POSTGRES_IMAGE", &self.servers.postgres_image),
             ("ONCELAB_MARIADB_IMAGE", &self.servers.mariadb_image),
+            ("ONCELAB_REDIS_IMAGE", &self.servers.redis_image),
             ("ONCELAB_ETCD_IMAGE", &self.servers.etcd_image),
         ];
         command.envs(images);
@@ -307,14 +312,21 @@ fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageE
             Target::Lock | Target::LockLeader => {
                 (wanted.lock == LockKind::Etcd, "--lock etcd", !wanted.lock_urls.is_empty())
             }
+            Target::Cache => {
+                let is_at = matches!(wanted.redis, WantedRedis::At(_));
+                (wanted.redis == WantedRedis::Started || is_at, "--use cache=redis", is_at)
+            }
         };
         let (what, target) = (fault.fault.kind(), fault.target);
         let is_way = fault.fault == Disturbance::Partition && target != Target::LockLeader;
-        let has_way = is_there || target == Target::Lock;
+        let has_way = target == Target::Lock || is_there && target != Target::Cache;
         let wrong =
             |why: &str| Err(UsageError(format!("the fault level '{name}' asks for {what} of the {target}, {why}")));
         if is_way && has_way {
             continue;
+        }
+        if is_way && target == Target::Cache {
+            return wrong("and the lab has no way to cut it off: ask for a pause or a kill, or lose its messages (cache = { … })");
         }
         if !is_there {
             return wrong(&format!("which needs a server: add {add}"));

@@ -171,7 +171,11 @@ impl Backends {
         });
         let more_stores =
             MoreStores::start(&wanted.more_stores, first.as_ref(), &wanted.source, (wanted.handlers, lock.lease)).await;
-        let redis = HeldRedis::start(&wanted.redis, &wanted.source, settings).await?;
+        servers.cache = match wanted.redis {
+            WantedRedis::Started => Some(provision::redis(&wanted.source).await?),
+            WantedRedis::Unused | WantedRedis::Embedded | WantedRedis::At(_) => None,
+        };
+        let redis = HeldRedis::reach_it(&wanted.redis, servers.cache.as_ref(), settings).await?;
         let mut warnings = store.warnings().to_vec();
         warnings.extend(more_stores.warnings());
         if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::BackendError;
 use super::etcd::driver as etcd;
 use super::provision::{Relay, Server, Started};
+use super::redis::driver as redis;
 use super::store;
 use crate::terms::Target;
 
@@ -19,6 +20,7 @@ const ELECTION_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Servers {
     pub(super) store: Option<Started>,
     pub(super) lock: Option<Started>,
+    pub(super) cache: Option<Started>,
     /// The way of the handlers to the store and to each member of the lock service, where it can be cut.
     pub(super) store_relays: Vec<Relay>,
     pub(super) lock_relays: Vec<Relay>,
@@ -36,6 +38,7 @@ impl Servers {
         let started = match target {
             Target::Store => &self.store,
             Target::Lock | Target::LockLeader => &self.lock,
+            Target::Cache => &self.cache,
         };
         let all: Vec<&dyn Server> = started.iter().flat_map(|started| &started.servers).map(AsRef::as_ref).collect();
         if target != Target::LockLeader {
@@ -53,12 +56,13 @@ impl Servers {
         Vec::new()
     }
 
-    /// The relays between the handlers and a backend.
+    /// The relays between the handlers and a backend: none before the cache.
     #[must_use]
     pub fn relays(&self, target: Target) -> &[Relay] {
         match target {
             Target::Store => &self.store_relays,
             Target::Lock | Target::LockLeader => &self.lock_relays,
+            Target::Cache => &[],
         }
     }
 
@@ -68,7 +72,7 @@ impl Servers {
     /// [`BackendError`] if one of them does not.
     pub async fn wait_until_healthy(&self) -> Result<(), BackendError> {
         let deadline = tokio::time::Instant::now() + HEALING_TIMEOUT;
-        for target in [Target::Store, Target::Lock] {
+        for target in [Target::Store, Target::Lock, Target::Cache] {
             for server in self.at(target).await {
                 while let Err(error) = answers(target, server.url()).await {
                     if tokio::time::Instant::now() > deadline {
@@ -87,5 +91,6 @@ async fn answers(target: Target, url: &str) -> Result<(), BackendError> {
     match target {
         Target::Store => store::ping(url).await,
         Target::Lock | Target::LockLeader => etcd::ping(&url.into()).await,
+        Target::Cache => redis::ping(url).await,
     }
 }

@@ -31,19 +31,27 @@ impl Strategy for RedisClaim {
                 Violation::Stale,
             ],
             tolerates: &[],
-            breaks: &[Break {
-                faults: &[
-                    FaultKind::RequestLost,
-                    FaultKind::ReplyLost,
-                    FaultKind::LateLanding,
-                    FaultKind::Pause,
-                    FaultKind::Cancel,
-                    FaultKind::Crash,
-                ],
-                legs: &[Leg::STORE, Leg::Service(Role::CACHE)],
-                shows: &[Violation::Duplicate, Violation::Deviating],
-                because: "X is there when the claim has run out, and nothing says that it is done",
-            }],
+            breaks: &[
+                Break {
+                    faults: &[
+                        FaultKind::RequestLost,
+                        FaultKind::ReplyLost,
+                        FaultKind::LateLanding,
+                        FaultKind::Pause,
+                        FaultKind::Cancel,
+                        FaultKind::Crash,
+                    ],
+                    legs: &[Leg::STORE, Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Duplicate, Violation::Deviating],
+                    because: "X is there when the claim has run out, and nothing says that it is done",
+                },
+                Break {
+                    faults: &[FaultKind::ServerKilled],
+                    legs: &[Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Duplicate, Violation::Deviating],
+                    because: "Redis comes back without its keys, and nothing says that X is done",
+                },
+            ],
         }
     }
 

@@ -1,7 +1,7 @@
 //! redis-fenced: redis-lock with a number from the script that sets the key. The store refuses a lower one than it has seen.
 
 use super::{Break, Claim, Need, REDELIVERY, Strategy};
-use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Trouble, Violation};
+use crate::terms::{FaultKind, Leg, Reply, Request, Retries, Role, StoreKind, Trouble, Violation};
 use crate::world::World;
 
 pub(super) struct RedisFenced;
@@ -25,7 +25,6 @@ impl Strategy for RedisFenced {
                 Violation::Denied,
                 Violation::Refused,
                 Violation::Lost,
-                Violation::Abandoned,
                 Violation::Stuck,
                 Violation::Stale,
             ],
@@ -42,6 +41,12 @@ impl Strategy for RedisFenced {
                     legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Overlap],
                     because: "the key has run out, and another holds the lock",
+                },
+                Break {
+                    faults: &[FaultKind::ServerKilled],
+                    legs: &[Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Overlap, Violation::Abandoned],
+                    because: "Redis comes back without its keys: another holds the lock, and its numbers begin again, which the store refuses",
                 },
             ],
         }

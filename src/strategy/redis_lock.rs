@@ -1,7 +1,7 @@
 //! redis-lock: a key of Redis as a lock for a time. Each acquisition has a value of its own, and a script deletes no other's key.
 
 use super::{Break, Claim, Need, REDELIVERY, Strategy};
-use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Trouble, Violation};
+use crate::terms::{FaultKind, Leg, Reply, Request, Retries, Role, StoreKind, Trouble, Violation};
 use crate::world::World;
 
 pub(super) struct RedisLock;
@@ -41,6 +41,12 @@ impl Strategy for RedisLock {
                     legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Overlap],
                     because: "the key has run out, and another holds the lock",
+                },
+                Break {
+                    faults: &[FaultKind::ServerKilled],
+                    legs: &[Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Overlap, Violation::Duplicate, Violation::Deviating],
+                    because: "Redis comes back without its keys, and another holds the lock",
                 },
             ],
         }

@@ -1,7 +1,7 @@
 //! redis-lock-no-compare: redis-lock that deletes the key, whosever it is.
 
 use super::{Break, Claim, Need, REDELIVERY, Strategy};
-use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Trouble, Violation};
+use crate::terms::{FaultKind, Leg, Reply, Request, Retries, Role, StoreKind, Trouble, Violation};
 use crate::world::World;
 
 pub(super) struct RedisLockNoCompare;
@@ -41,6 +41,12 @@ impl Strategy for RedisLockNoCompare {
                     legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Overlap],
                     because: "the key has run out, and whoever is late deletes the key of the next holder: a third one enters",
+                },
+                Break {
+                    faults: &[FaultKind::ServerKilled],
+                    legs: &[Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Overlap, Violation::Duplicate, Violation::Deviating],
+                    because: "Redis comes back without its keys, and another holds the lock",
                 },
             ],
         }

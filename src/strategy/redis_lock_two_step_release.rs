@@ -1,7 +1,7 @@
 //! redis-lock-two-step-release: redis-lock that compares the value and deletes the key in two steps.
 
 use super::{Break, Claim, Need, REDELIVERY, Strategy};
-use crate::terms::{FaultKind, Leg, Reply, Request, Retries, StoreKind, Trouble, Violation};
+use crate::terms::{FaultKind, Leg, Reply, Request, Retries, Role, StoreKind, Trouble, Violation};
 use crate::world::World;
 
 pub(super) struct RedisLockTwoStepRelease;
@@ -41,6 +41,12 @@ impl Strategy for RedisLockTwoStepRelease {
                     legs: &[Leg::Client, Leg::STORE],
                     shows: &[Violation::Overlap],
                     because: "the key runs out after the comparison, and the key of the next holder is deleted",
+                },
+                Break {
+                    faults: &[FaultKind::ServerKilled],
+                    legs: &[Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Overlap, Violation::Duplicate, Violation::Deviating],
+                    because: "Redis comes back without its keys, and another holds the lock",
                 },
             ],
         }

@@ -21,15 +21,27 @@ impl Strategy for RedisScript {
             promise: "exactly once while the server keeps its data and the id lives",
             retries: Retries::UntilAcknowledged,
             rules_out: &const {
-                Violation::all_but::<{ Violation::ALL.len() - 2 }>(&[Violation::Duplicate, Violation::Deviating])
+                Violation::all_but::<{ Violation::ALL.len() - 3 }>(&[
+                    Violation::Duplicate,
+                    Violation::Deviating,
+                    Violation::Lost,
+                ])
             },
             tolerates: &[],
-            breaks: &[Break {
-                faults: &[FaultKind::Pause],
-                legs: &[Leg::Client, Leg::Service(Role::CACHE)],
-                shows: &[Violation::Duplicate],
-                because: "the id has run out when the request comes again",
-            }],
+            breaks: &[
+                Break {
+                    faults: &[FaultKind::Pause],
+                    legs: &[Leg::Client, Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Duplicate],
+                    because: "the id has run out when the request comes again",
+                },
+                Break {
+                    faults: &[FaultKind::ServerKilled],
+                    legs: &[Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Lost, Violation::Deviating],
+                    because: "Redis comes back without the effects",
+                },
+            ],
         }
     }
 

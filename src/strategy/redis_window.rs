@@ -48,6 +48,12 @@ impl Strategy for RedisWindow {
                     shows: &[Violation::Duplicate],
                     because: "the key has run out when the request comes again",
                 },
+                Break {
+                    faults: &[FaultKind::ServerKilled],
+                    legs: &[Leg::Service(Role::CACHE)],
+                    shows: &[Violation::Duplicate],
+                    because: "Redis comes back without its keys, and the request comes again",
+                },
             ],
         }
     }

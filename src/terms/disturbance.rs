@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FaultKind, Leg};
+use super::{FaultKind, Leg, Role};
 
 /// Something that is done to a backend once, or again and again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,8 @@ pub enum Target {
     Lock,
     /// The member that leads at that moment; a partition lies between it and the other members.
     LockLeader,
+    /// The Redis of the run. It keeps nothing on its disk, so that it comes back empty when it was killed.
+    Cache,
 }
 
 impl Target {
@@ -87,6 +89,7 @@ impl Target {
             Target::Store => "store",
             Target::Lock => "lock",
             Target::LockLeader => "lock-leader",
+            Target::Cache => "cache",
         }
     }
 
@@ -96,6 +99,7 @@ impl Target {
         match self {
             Target::Store => Leg::STORE,
             Target::Lock | Target::LockLeader => Leg::LOCK,
+            Target::Cache => Leg::Service(Role::CACHE),
         }
     }
 }

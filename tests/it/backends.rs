@@ -50,6 +50,7 @@ pub fn containers() -> Source {
     let images = Images {
         postgres: image("ONCELAB_POSTGRES_IMAGE", Images::POSTGRES),
         mariadb: image("ONCELAB_MARIADB_IMAGE", Images::MARIADB),
+        redis: image("ONCELAB_REDIS_IMAGE", Images::REDIS),
         etcd: image("ONCELAB_ETCD_IMAGE", Images::ETCD),
     };
     Source { provision: Provision::Container, images, ..Source::default() }

@@ -2,9 +2,10 @@
 
 use std::process::Output;
 
+use oncelab::service::provision;
 use serde_json::Value;
 
-use crate::backends::on_redis;
+use crate::backends::{block_on, containers, on_redis, or_skip};
 use crate::common::{oncelab, text};
 
 const ALL: [&str; 7] = [
@@ -73,6 +74,24 @@ fn redis_does_what_the_model_says() {
     });
 }
 
+#[test]
+fn redis_in_a_container_does_what_the_model_says_and_keeps_its_password() {
+    // A container is dropped on the runtime that it was started on.
+    if block_on(async { or_skip(provision::redis(&containers()).await).is_none() }) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let here = ["--use", "cache=redis", "--provision", "container"];
+    let conformed = ["conform", "redis-lock", "redis-script", "--json", "--sample", "30"];
+    let output = oncelab(folder.path(), &[&conformed[..], &here].concat());
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(json(&output)["strategies"].as_array().unwrap().iter().all(|row| row["replayed"] == 30));
+    // The remedy names a flag that there is.
+    let embedded = ["--use", "cache=redis", "--provision", "embedded"];
+    let refused = oncelab(folder.path(), &[&["replay", "redis-lock", "a"][..], &embedded].concat());
+    assert!(text(&refused.stderr).contains("use --use cache=embedded"), "{}", text(&refused.stderr));
+}
+
 /// Everything that can happen on the way to Redis, while keys live longer than clients try.
 const LOSSY: &str = r#"
 name = "lossy-cache"
@@ -112,7 +131,32 @@ fn under_load_a_script_does_everything_once_and_a_window_loses_what_was_not_done
     on_redis(|url| async move {
         runs(&["--use", &format!("cache=redis@{url}")]);
         // And on one that the run starts for itself.
-        runs(&["--use", "cache=redis"]);
+        runs(&["--use", "cache=redis", "--provision", "process"]);
+    });
+}
+
+#[test]
+fn a_redis_that_is_killed_comes_back_without_its_keys() {
+    on_redis(|_| async {
+        let folder = tempfile::tempdir().unwrap();
+        let short = ["run", "redis-killed", "--seed", "11", "--set", "load.requests=900", "--json"];
+        let here = ["--use", "cache=redis", "--provision", "process"];
+        let summary = json(&oncelab(folder.path(), &[&short[..], &here].concat()));
+        let cell = |strategy: &str| {
+            let cells = summary["cells"].as_array().unwrap();
+            cells.iter().find(|cell| cell["strategy"] == strategy).unwrap().clone()
+        };
+        for cell in summary["cells"].as_array().unwrap() {
+            assert_eq!(cell["met"], true, "{cell:#}");
+            if cell["strategy"] != "dedup-table-statement" {
+                assert!(cell["fired"]["server_killed"].as_u64().unwrap() >= 3, "{cell:#}");
+            }
+        }
+        // What it had acknowledged is gone, with the ledger that it kept.
+        assert!(cell("redis-script")["violations"]["lost"].as_u64().unwrap() > 0, "{summary:#}");
+        assert_eq!(cell("dedup-table-statement")["verdict"], "valid", "{summary:#}");
+        let checked = oncelab(folder.path(), &["check", summary["dir"].as_str().unwrap()]);
+        assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
     });
 }
 

@@ -2,6 +2,7 @@
 //! engine through its client.
 
 mod mariadb;
+mod redis;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +28,7 @@ use super::{
 use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
 pub(super) use mariadb::mariadb;
+pub(super) use redis::redis;
 
 /// The label that names the lab whose container it is, and the one for where that lab's process runs: process
 /// numbers mean something only there.
@@ -261,6 +263,7 @@ fn not_started(backend: &'static str, image: &str, error: &TestcontainersError) 
         let (flag, variable) = match backend {
             "postgres" => ("--postgres-image", "ONCELAB_POSTGRES_IMAGE"),
             "mariadb" => ("--mariadb-image", "ONCELAB_MARIADB_IMAGE"),
+            "redis" => ("--redis-image", "ONCELAB_REDIS_IMAGE"),
             _ => ("--etcd-image", "ONCELAB_ETCD_IMAGE"),
         };
         format!(

@@ -54,6 +54,7 @@ impl Provision {
 pub struct Images {
     pub postgres: String,
     pub mariadb: String,
+    pub redis: String,
     pub etcd: String,
 }
 
@@ -62,13 +63,20 @@ impl Images {
     pub const POSTGRES: &'static str = "postgres:17";
     /// MariaDB's official image.
     pub const MARIADB: &'static str = "mariadb:11.4";
+    /// Redis' official image.
+    pub const REDIS: &'static str = "redis:7.4";
     /// etcd's official image.
     pub const ETCD: &'static str = "quay.io/coreos/etcd:v3.5.21";
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Images { postgres: Self::POSTGRES.to_owned(), mariadb: Self::MARIADB.to_owned(), etcd: Self::ETCD.to_owned() }
+        Images {
+            postgres: Self::POSTGRES.to_owned(),
+            mariadb: Self::MARIADB.to_owned(),
+            redis: Self::REDIS.to_owned(),
+            etcd: Self::ETCD.to_owned(),
+        }
     }
 }
 
@@ -182,13 +190,9 @@ pub async fn mariadb(source: &Source) -> Result<Started, BackendError> {
 /// # Errors
 /// [`BackendError`] if it cannot be had in this way, or does not start.
 pub async fn redis(source: &Source) -> Result<Started, BackendError> {
-    match source.provision {
-        Provision::Auto | Provision::Process => process::redis(source.keeps).await,
-        Provision::Container | Provision::Embedded => Err(BackendError {
-            backend: "redis",
-            what: format!("the lab has no way yet to start one by --provision {}", source.provision.name()),
-            remedy: Some("name a server with --use cache=redis@URL, or use --provision process".to_owned()),
-        }),
+    match chosen(source, &source.images.redis, "redis").await? {
+        Chosen::Container(why) => Ok(container::redis(source).await?.because(&why)),
+        Chosen::Process(why) => Ok(process::redis(source.keeps).await?.because(&why)),
     }
 }
 
@@ -256,6 +260,14 @@ enum Chosen {
     Process(String),
 }
 
+/// What to do where a server is to be within the lab's process and cannot be.
+fn embedded_instead(backend: &str) -> &'static str {
+    match backend {
+        "redis" => "leave out --provision embedded, or use --use cache=embedded",
+        _ => "leave out --provision embedded, or use --store sqlite and --lock embedded",
+    }
+}
+
 async fn chosen(source: &Source, image: &str, backend: &'static str) -> Result<Chosen, BackendError> {
     match source.provision {
         Provision::Container => Ok(Chosen::Container(String::new())),
@@ -263,7 +275,7 @@ async fn chosen(source: &Source, image: &str, backend: &'static str) -> Result<C
         Provision::Embedded => Err(BackendError {
             backend,
             what: "it does not run within the lab's process".to_owned(),
-            remedy: Some("leave out --provision embedded, or use --store sqlite and --lock embedded".to_owned()),
+            remedy: Some(embedded_instead(backend).to_owned()),
         }),
         Provision::Auto => match container::has_image(image).await {
             Ok(()) => Ok(Chosen::Container(format!(", chosen because a Docker engine answers and has {image}"))),
@@ -278,6 +290,9 @@ async fn chosen(source: &Source, image: &str, backend: &'static str) -> Result<C
         },
     }
 }
+
+/// The settings of a Redis of the lab's: it keeps nothing on the disk.
+const REDIS_SETTINGS: &str = "save \"\"\nappendonly no\ndaemonize no\nmaxclients 4000\n";
 
 /// How long a server may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(30);

@@ -316,7 +316,9 @@ pub(super) fn install(backend: &str) -> &'static str {
         "mariadb" => {
             "install MariaDB (Debian: mariadb-server), name a server with --store-url, or build the image as images/README.md says"
         }
-        "redis" => "install Redis (Debian: redis-server), or name a server with --use cache=redis@URL",
+        "redis" => {
+            "install Redis (Debian: redis-server), name a server with --use cache=redis@URL, or build the image as images/README.md says"
+        }
         _ => {
             "install etcd (Debian: etcd-server), name a server with --lock-url, or build the image as images/README.md says"
         }

@@ -1,9 +1,11 @@
 //! Redis behind the port: connections of the `redis` crate, which neither reconnect nor repeat, and a ledger that is a list.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Value, cmd};
+use tokio::sync::Mutex;
 
 use super::keyspace::RedisValue;
 use super::model::there;
@@ -38,6 +40,8 @@ pub(crate) struct RedisBackend {
     ttl: Duration,
     /// How long an operation may wait for its answer.
     timeout: Duration,
+    /// The connection that the lab's own questions go over, if it is kept from one to the next.
+    asking: Option<Arc<Mutex<Option<MultiplexedConnection>>>>,
 }
 
 fn broken(what: String, remedy: &str) -> BackendError {
@@ -54,7 +58,7 @@ impl RedisBackend {
     pub fn new(url: &str, prefix: String, ttl: Duration, timeout: Duration) -> Result<Self, BackendError> {
         // What the library says of a URL may name the password in it.
         let info = url.into_connection_info().map_err(|_| broken("the URL is none of a Redis".to_owned(), IS_REDIS))?;
-        Ok(RedisBackend { info, keys: KeyNames(prefix), ttl, timeout })
+        Ok(RedisBackend { info, keys: KeyNames(prefix), ttl, timeout, asking: None })
     }
 
     /// The same under another prefix.
@@ -65,6 +69,11 @@ impl RedisBackend {
     /// The same, where keys live so long that live for a time, and an operation may wait so long.
     pub(super) fn living(&self, ttl: Duration, timeout: Duration) -> Self {
         RedisBackend { ttl, timeout, ..self.clone() }
+    }
+
+    /// The same, where the lab's own questions go over one connection, on the runtime that asks first.
+    pub(super) fn asking_on_one_connection(self) -> Self {
+        RedisBackend { asking: Some(Arc::default()), ..self }
     }
 
     pub(super) fn keys(&self) -> &KeyNames {
@@ -99,7 +108,18 @@ impl RedisBackend {
     /// # Errors
     /// [`BackendError`] if there is no answer.
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, BackendError> {
-        let asking = async { command.query_async(&mut self.open().await?).await };
+        let asking = async {
+            let Some(kept) = &self.asking else { return command.query_async(&mut self.open().await?).await };
+            // One that broke is not used again.
+            let mut kept = kept.lock().await;
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.open().await?,
+            };
+            let value = command.query_async(&mut connection).await?;
+            *kept = Some(connection);
+            Ok(value)
+        };
         match tokio::time::timeout(self.timeout, asking).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(judged(&error).err().unwrap_or_else(|| broken(error.to_string(), IS_REDIS))),

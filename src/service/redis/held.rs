@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::driver::RedisBackend;
 use super::embedded::{EmbeddedRedis, VERSION};
-use crate::service::provision::{self, Source, Started};
+use crate::service::provision::Started;
 use crate::service::{BackendError, BackendSettings};
 
 /// Which Redis a run wants.
@@ -25,7 +25,8 @@ pub enum WantedRedis {
 
 /// The Redis of a run.
 pub(crate) struct HeldRedis {
-    server: Option<Started>,
+    /// How it was started, if it was started for the run.
+    started: Option<String>,
     url: Option<String>,
     version: Option<String>,
     clock_speed: f64,
@@ -40,7 +41,7 @@ impl HeldRedis {
     /// The server in this process, started when somebody asks for it first.
     pub fn embedded(settings: &BackendSettings) -> Self {
         HeldRedis {
-            server: None,
+            started: None,
             url: None,
             version: None,
             clock_speed: settings.embedded_clock_speed.get(),
@@ -51,30 +52,25 @@ impl HeldRedis {
         }
     }
 
-    /// Starts the Redis that is wanted, or connects to it. RedisCommands that live for a time live as long as a lease: so long here, where the
-    /// embedded server is another.
+    /// Connects to the Redis that is wanted, which has been started for the run if it was to be. Keys that live for a time live as long as a lease does.
     ///
     /// # Errors
     /// [`BackendError`] if it cannot be had.
-    pub async fn start(
+    pub async fn reach_it(
         wanted: &WantedRedis,
-        source: &Source,
+        started: Option<&Started>,
         settings: &BackendSettings,
     ) -> Result<Self, BackendError> {
         let held = HeldRedis::embedded(settings);
-        let server = match wanted {
-            WantedRedis::Started => Some(provision::redis(source).await?),
-            WantedRedis::Unused | WantedRedis::Embedded | WantedRedis::At(_) => None,
-        };
         let url = match wanted {
             WantedRedis::At(url) => Some(url.clone()),
-            _ => server.as_ref().and_then(|server| server.urls().into_iter().next()),
+            _ => started.and_then(|server| server.urls().into_iter().next()),
         };
         let version = match &url {
             Some(url) => Some(RedisBackend::new(url, "oncelab".to_owned(), held.lease, held.timeout)?.probe().await?),
             None => None,
         };
-        let held = HeldRedis { server, url, version, ..held };
+        let held = HeldRedis { started: started.map(|started| started.how.clone()), url, version, ..held };
         // On this runtime, which all share, and not on one of those of replays.
         if *wanted != WantedRedis::Unused {
             held.reach()?;
@@ -112,7 +108,7 @@ impl HeldRedis {
             None => return Vec::new(),
         };
         let mut settings = vec![("cache_server".to_owned(), server)];
-        settings.extend(self.server.iter().map(|started| ("cache_provision".to_owned(), started.how.clone())));
+        settings.extend(self.started.iter().map(|how| ("cache_provision".to_owned(), how.clone())));
         settings.push(("cache_ttl_s".to_owned(), self.lease.as_secs().to_string()));
         settings
     }
@@ -123,7 +119,7 @@ impl HeldRedis {
     /// [`BackendError`] if that is not possible.
     pub async fn remove_traces(&self, prefix: &str) -> Result<(), BackendError> {
         match &self.url {
-            Some(url) if self.server.is_none() => {
+            Some(url) if self.started.is_none() => {
                 RedisBackend::new(url, prefix.to_owned(), self.lease, self.timeout)?.remove_keys().await
             }
             Some(_) | None => Ok(()),

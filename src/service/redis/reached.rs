@@ -15,7 +15,7 @@ const LONG: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 impl Reachable for RedisService {
     fn driver(site: ReplaySite<'_>) -> Result<Box<dyn ReplayDriver>, BackendError> {
-        let backend = site.backends.redis()?.living(LONG, TIMEOUT).under(&site.prefix);
+        let backend = site.backends.redis()?.living(LONG, TIMEOUT).under(&site.prefix).asking_on_one_connection();
         Ok(Box::new(ReplayedRedis::new(Rc::clone(&site.runtime), backend)))
     }
 

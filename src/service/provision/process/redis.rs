@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::{Home, ServerProcess, find, unprivileged};
 use crate::service::provision::folder::socket_path;
-use crate::service::provision::{Keeps, Started, failed};
+use crate::service::provision::{Keeps, REDIS_SETTINGS, Started, failed};
 use crate::service::{BackendError, password};
 
 /// What it is made of.
@@ -21,8 +21,7 @@ pub(in crate::service::provision) async fn redis(keeps: Keeps) -> Result<Started
     let socket = socket_path("redis", &home.server.join("socket"))?;
     // In a file that nobody else can read: what stands among the arguments of a process everybody can.
     let settings = format!(
-        "port 0\nunixsocket {socket}\nunixsocketperm 700\nrequirepass {own}\nsave \"\"\nappendonly no\ndaemonize no\n\
-         dir {}\nmaxclients 4000\n",
+        "{REDIS_SETTINGS}port 0\nunixsocket {socket}\nunixsocketperm 700\nrequirepass {own}\ndir {}\n",
         home.server.display()
     );
     let cannot = |error: std::io::Error| failed("redis", &error.to_string());
