@@ -326,7 +326,9 @@ fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageE
             continue;
         }
         if is_way && target == Target::Cache {
-            return wrong("and the lab has no way to cut it off: ask for a pause or a kill, or lose its messages (cache = { … })");
+            return wrong(
+                "and the lab has no way to cut it off: ask for a pause or a kill, or lose its messages (cache = { … })",
+            );
         }
         if !is_there {
             return wrong(&format!("which needs a server: add {add}"));

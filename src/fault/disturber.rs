@@ -74,7 +74,9 @@ impl Disturber {
             self.servers.wait_until_healthy().await?;
         }
         let names: Vec<String> = match (fault.fault, fault.target) {
-            (Disturbance::Partition, Target::Store | Target::Lock) => vec![format!("the way to the {}", fault.target)],
+            (Disturbance::Partition, Target::Store | Target::Lock | Target::Cache) => {
+                vec![format!("the way to the {}", fault.target)]
+            }
             (Disturbance::Pause | Disturbance::Kill, _) | (Disturbance::Partition, Target::LockLeader) => {
                 servers.iter().map(|server| server.name().to_owned()).collect()
             }

@@ -197,7 +197,12 @@ fn what_cannot_be_done_to_a_backend_is_refused_with_a_remedy() {
         ("{ fault = 'kill', target = 'stor', for_ms = 1 }", "", &[], "store"),
         ("{ fault = 'kill', target = 'store' }", "", &[], "for_ms"),
         ("{ fault = 'kill', target = 'cache', for_ms = 1 }", "", &[], "add --use cache=redis"),
-        ("{ fault = 'partition', target = 'cache', for_ms = 1 }", "", &["--use", "cache=redis"], "ask for a pause or a kill"),
+        (
+            "{ fault = 'partition', target = 'cache', for_ms = 1 }",
+            "",
+            &["--use", "cache=redis"],
+            "ask for a pause or a kill",
+        ),
         ("", "lock_members = 2", &[], "1 member or 3"),
     ] {
         let output = disturbed(folder.path(), backend, settings, arguments);
