@@ -24,7 +24,7 @@ impl Strategy for RedisFenced {
                 Violation::Wrong,
                 Violation::Denied,
                 Violation::Refused,
-                Violation::Lost,
+                Violation::Abandoned,
                 Violation::Stuck,
                 Violation::Stale,
             ],
@@ -45,7 +45,7 @@ impl Strategy for RedisFenced {
                 Break {
                     faults: &[FaultKind::ServerKilled],
                     legs: &[Leg::Service(Role::CACHE)],
-                    shows: &[Violation::Overlap, Violation::Abandoned],
+                    shows: &[Violation::Overlap, Violation::Duplicate, Violation::Deviating, Violation::Lost],
                     because: "Redis comes back without its keys: another holds the lock, and its numbers begin again, which the store refuses",
                 },
             ],
