@@ -200,7 +200,7 @@ fn what_cannot_be_done_to_a_backend_is_refused_with_a_remedy() {
         (
             "{ fault = 'partition', target = 'cache', for_ms = 1 }",
             "",
-            &["--use", "cache=redis"],
+            &["--use", "cache=redis", "--strategies", "redis-lock"],
             "ask for a pause or a kill",
         ),
         ("", "lock_members = 2", &[], "1 member or 3"),
