@@ -1,6 +1,7 @@
 //! Servers as containers, through testcontainers. What it has no word for (kill, lists) goes to the same Docker
 //! engine through its client.
 
+mod kafka;
 mod mariadb;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
+pub(super) use kafka::kafka;
 pub(super) use mariadb::mariadb;
 
 /// The label that names the lab whose container it is, and the one for where that lab's process runs: process
@@ -261,6 +263,7 @@ fn not_started(backend: &'static str, image: &str, error: &TestcontainersError) 
         let (flag, variable) = match backend {
             "postgres" => ("--postgres-image", "ONCELAB_POSTGRES_IMAGE"),
             "mariadb" => ("--mariadb-image", "ONCELAB_MARIADB_IMAGE"),
+            "kafka" => ("--kafka-image", "ONCELAB_KAFKA_IMAGE"),
             _ => ("--etcd-image", "ONCELAB_ETCD_IMAGE"),
         };
         format!(

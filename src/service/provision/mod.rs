@@ -5,6 +5,7 @@ mod container;
 mod etcd_cluster;
 mod folder;
 mod guardian;
+mod kafka;
 mod leftovers;
 mod process;
 mod relay;
@@ -55,6 +56,7 @@ pub struct Images {
     pub postgres: String,
     pub mariadb: String,
     pub etcd: String,
+    pub kafka: String,
 }
 
 impl Images {
@@ -64,11 +66,18 @@ impl Images {
     pub const MARIADB: &'static str = "mariadb:11.4";
     /// etcd's official image.
     pub const ETCD: &'static str = "quay.io/coreos/etcd:v3.5.21";
+    /// Kafka's official image.
+    pub const KAFKA: &'static str = "apache/kafka:4.3.1";
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Images { postgres: Self::POSTGRES.to_owned(), mariadb: Self::MARIADB.to_owned(), etcd: Self::ETCD.to_owned() }
+        Images {
+            postgres: Self::POSTGRES.to_owned(),
+            mariadb: Self::MARIADB.to_owned(),
+            etcd: Self::ETCD.to_owned(),
+            kafka: Self::KAFKA.to_owned(),
+        }
     }
 }
 
@@ -79,6 +88,8 @@ pub struct Source {
     pub images: Images,
     /// The program that etcd's members run as processes; the one that is installed if none.
     pub etcd_binary: Option<PathBuf>,
+    /// The folder of the Kafka that runs as a process; the one that the environment names if none.
+    pub kafka_home: Option<PathBuf>,
     pub keeps: Keeps,
     /// Whether the servers will be killed or cut off and come back, so that their address must be one that stays.
     pub restarts: bool,
@@ -192,6 +203,21 @@ pub async fn redis(source: &Source) -> Result<Started, BackendError> {
     }
 }
 
+/// Starts a Kafka of one broker, and waits until it gives ids to producers.
+///
+/// # Errors
+/// [`BackendError`] if it cannot be had in this way, or does not start.
+pub async fn kafka(source: &Source) -> Result<Started, BackendError> {
+    let way = match (source.provision, &source.kafka_home) {
+        (Provision::Auto, Some(_)) => Chosen::Process(", chosen because its folder was named".to_owned()),
+        _ => chosen(source, &source.images.kafka, "kafka").await?,
+    };
+    match way {
+        Chosen::Container(why) => Ok(container::kafka(source).await?.because(&why)),
+        Chosen::Process(why) => Ok(process::kafka(source).await?.because(&why)),
+    }
+}
+
 /// Starts etcd, and waits until every member answers.
 ///
 /// # Errors
@@ -294,6 +320,7 @@ async fn wait_until_it_answers(
         let answer = match backend {
             "postgres" | "mariadb" => super::store::ping(url).await,
             "redis" => super::redis::driver::ping(url).await,
+            "kafka" => super::kafka::driver::ping(url).await,
             _ => super::etcd::driver::ping(&url.into()).await,
         };
         match answer {

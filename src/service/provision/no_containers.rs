@@ -29,6 +29,11 @@ pub(super) async fn mariadb(_: &Source) -> Result<Started, BackendError> {
     Err(no_containers("mariadb"))
 }
 
+/// Starts no Kafka.
+pub(super) async fn kafka(_: &Source) -> Result<Started, BackendError> {
+    Err(no_containers("kafka"))
+}
+
 /// Starts no etcd.
 pub(super) async fn etcd(_: &Source, _: &EtcdShape) -> Result<Started, BackendError> {
     Err(no_containers("etcd"))
