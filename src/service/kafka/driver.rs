@@ -138,6 +138,14 @@ pub(crate) async fn ping(url: &str) -> Result<(), BackendError> {
     KafkaBackend::new(url, NAME, QUIET)?.probe().await.map(drop)
 }
 
+/// Lets a user of a broker of the lab's do what he likes with what is the lab's, and nothing else. The URL is that of its administrator.
+///
+/// # Errors
+/// [`BackendError`] if that is not possible.
+pub(crate) async fn admit(url: &str, user: &str) -> Result<(), BackendError> {
+    KafkaBackend::new(url, NAME, QUIET)?.overseer().await?.admit(user).await
+}
+
 /// Whether a broker has begun nothing, and asks to be asked again at once: it fetches what it needs for it, or ends a transaction.
 pub(super) fn says_ask_again(code: i16) -> bool {
     // COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, CONCURRENT_TRANSACTIONS

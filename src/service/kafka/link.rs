@@ -19,6 +19,10 @@ const LONGEST: usize = 64 << 20;
 /// What the lab calls itself.
 const CLIENT: &str = "oncelab";
 
+/// What to do where a broker does not let the lab in.
+pub(super) const LET_IN: &str =
+    "give a user who may read and write topics: kafka://user:password@host:9092 (SASL PLAIN)";
+
 /// Why a request has no answer.
 #[derive(Debug)]
 pub(super) enum Unanswered {
@@ -67,12 +71,7 @@ impl BrokerLink {
 
     /// Shows who asks (SASL PLAIN).
     async fn show(&mut self, name: &str, password: &str) -> Result<(), Unanswered> {
-        let refused = |what: &str| {
-            Unanswered::Broken(broken(
-                format!("it does not let the lab in: {what}"),
-                "give a user who may read and write topics: kafka://user:password@host:9092 (SASL PLAIN)",
-            ))
-        };
+        let refused = |what: &str| Unanswered::Broken(broken(format!("it does not let the lab in: {what}"), LET_IN));
         let handshake = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str("PLAIN"));
         if self.ask(&handshake, 1).await?.error_code != 0 {
             return Err(refused("it knows no SASL PLAIN"));

@@ -5,19 +5,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersionsResponse;
+use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, InitProducerIdRequest,
-    ListOffsetsRequest, MetadataRequest, TopicName,
+    ApiVersionsRequest, BrokerId, CreateAclsRequest, CreateTopicsRequest, DeleteTopicsRequest, FetchRequest,
+    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, TopicName,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::Instant;
 
 use super::driver::{broken, says_ask_again};
-use super::link::{BrokerLink, Unanswered};
+use super::link::{BrokerLink, LET_IN, Unanswered};
 use super::records;
 use super::url::{Broker, IS_KAFKA};
 use crate::service::BackendError;
@@ -52,6 +53,7 @@ const METADATA: i16 = 12;
 const CREATE_TOPICS: i16 = 7;
 const DELETE_TOPICS: i16 = 6;
 const API_VERSIONS: i16 = 3;
+const CREATE_ACLS: i16 = 3;
 
 /// Everything that is asked: its key, and in which version.
 const ASKED: [(i16, i16); 7] = [
@@ -99,6 +101,8 @@ pub(super) fn gone() -> BackendError {
 /// A broker, as the lab itself asks it.
 pub(super) struct Overseer {
     link: BrokerLink,
+    /// Whether the lab has shown who it is.
+    has_user: bool,
 }
 
 impl Overseer {
@@ -108,14 +112,20 @@ impl Overseer {
     /// [`BackendError`] if the broker is not there, or does not let the lab in.
     pub async fn open(broker: &Broker) -> Result<Self, BackendError> {
         let link = BrokerLink::open(broker, &broker.address, TIMEOUT).await.map_err(|why| unheard(broker, why))?;
-        Ok(Overseer { link })
+        Ok(Overseer { link, has_user: broker.user.is_some() })
     }
 
     async fn ask<R: Request>(&mut self, request: &R, version: i16) -> Result<R::Response, BackendError> {
         match tokio::time::timeout(TIMEOUT, self.link.ask(request, version)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Unanswered::Broken(error))) => Err(error),
-            Ok(Err(Unanswered::Cut | Unanswered::NotSent)) => Err(broken("it has closed the connection", IS_KAFKA)),
+            Ok(Err(Unanswered::Cut | Unanswered::NotSent)) if self.has_user => {
+                Err(broken("it has closed the connection", IS_KAFKA))
+            }
+            // It hangs up on whoever does not say who he is.
+            Ok(Err(Unanswered::Cut | Unanswered::NotSent)) => {
+                Err(broken("it has closed the connection: it may want to know who asks", LET_IN))
+            }
             Err(_elapsed) => Err(broken(format!("no answer within {} s", TIMEOUT.as_secs()), IS_KAFKA)),
         }
     }
@@ -147,6 +157,30 @@ impl Overseer {
         }
         self.wait_for_producer_ids().await?;
         Ok(described(&versions))
+    }
+
+    /// Lets a user do what he likes with everything whose name begins with `oncelab`: topics, groups and transactions; and nothing else.
+    ///
+    /// # Errors
+    /// [`BackendError`] if that is not possible.
+    pub async fn admit(&mut self, user: &str) -> Result<(), BackendError> {
+        // As Kafka numbers them: TOPIC, GROUP, TRANSACTIONAL_ID; PREFIXED; ALL; ALLOW.
+        let own = [2, 3, 5].map(|resource| {
+            AclCreation::default()
+                .with_resource_type(resource)
+                .with_resource_name(StrBytes::from_static_str("oncelab"))
+                .with_resource_pattern_type(4)
+                .with_principal(StrBytes::from_string(format!("User:{user}")))
+                .with_host(StrBytes::from_static_str("*"))
+                .with_operation(2)
+                .with_permission_type(3)
+        });
+        let request = CreateAclsRequest::default().with_creations(own.into());
+        let answer = self.ask(&request, CREATE_ACLS).await?;
+        match answer.results.iter().find(|result| result.error_code != 0) {
+            Some(result) => Err(refused("a user could not be let in", result.error_code)),
+            None => Ok(()),
+        }
     }
 
     /// A fresh broker has to fetch a block of producer ids first.

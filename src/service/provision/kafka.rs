@@ -33,6 +33,8 @@ pub(super) fn settings(places: &BrokerPlaces<'_>, secrets: &BrokerSecrets) -> Ve
         ("sasl.enabled.mechanisms", "PLAIN"),
         ("sasl.mechanism.inter.broker.protocol", "PLAIN"),
         ("sasl.mechanism.controller.protocol", "PLAIN"),
+        ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+        ("super.users", "User:broker"),
         ("offsets.topic.replication.factor", "1"),
         ("offsets.topic.num.partitions", "1"),
         ("transaction.state.log.replication.factor", "1"),
@@ -60,6 +62,11 @@ pub(super) fn settings(places: &BrokerPlaces<'_>, secrets: &BrokerSecrets) -> Ve
 
 /// What keeps a broker of the lab's small and quick to start.
 pub(super) const HEAP: [&str; 3] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+/// The URL of a broker for whoever administers it.
+pub(super) fn admin_url(secrets: &BrokerSecrets, address: impl std::fmt::Display) -> String {
+    format!("kafka://broker:{}@{address}", secrets.broker)
+}
 
 /// The URL of a broker.
 pub(super) fn url(secrets: &BrokerSecrets, address: impl std::fmt::Display) -> String {

@@ -2,8 +2,9 @@
 
 use testcontainers::ImageExt;
 
-use super::super::kafka::{BrokerPlaces, BrokerSecrets, HEAP, settings, url};
+use super::super::kafka::{BrokerPlaces, BrokerSecrets, HEAP, USER, admin_url, settings, url};
 use super::{ServerContainer, engine, generic, start};
+use crate::service::kafka::driver::admit;
 use crate::service::provision::{Source, Started};
 use crate::service::{BackendError, password};
 
@@ -46,6 +47,10 @@ pub(in crate::service::provision) async fn kafka(source: &Source) -> Result<Star
         seat: None,
         _home: None,
     };
+    let admin = admin_url(&secrets, address);
+    server.wait_until_it_answers(&admin).await?;
+    admit(&admin, USER).await?;
+    // It takes a moment until every part of the broker knows.
     server.wait_until_it_answers(&server.url).await?;
     Ok(Started { how: format!("container from {image}"), servers: vec![Box::new(server)] })
 }

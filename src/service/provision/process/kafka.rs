@@ -8,8 +8,9 @@ use std::sync::Mutex;
 
 use rustix::process::Signal;
 
-use super::super::kafka::{BrokerPlaces, BrokerSecrets, HEAP, settings, url};
+use super::super::kafka::{BrokerPlaces, BrokerSecrets, HEAP, USER, admin_url, settings, url};
 use super::{Home, ServerProcess, as_user, clean, find, unprivileged};
+use crate::service::kafka::driver::admit;
 use crate::service::provision::{Source, Started, failed, free_port};
 use crate::service::{BackendError, password};
 
@@ -98,6 +99,10 @@ pub(in crate::service::provision) async fn kafka(source: &Source) -> Result<Star
         seat: None,
         home,
     };
+    let admin = admin_url(&secrets, &address);
+    process.wait_until_it_answers(&admin).await?;
+    admit(&admin, USER).await?;
+    // It takes a moment until every part of the broker knows.
     process.wait_until_it_answers(&process.url).await?;
     Ok(Started {
         how: format!("process {} with {}", java.display(), folder.display()),
