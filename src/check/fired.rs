@@ -302,9 +302,9 @@ mod tests {
         let anything = MessageFaults::all_at(likely);
         let mut level =
             Level { client: anything, store: anything, lock: anything, second: anything, peer: anything, ..level() };
-        level.cache = anything;
+        (level.cache, level.broker) = (anything, anything);
         level.handler = HandlerFaults::all_at(likely);
-        let every = ["apply", "acquire", "second.apply", "post", "set-lock"].map(OpKind::named);
+        let every = ["apply", "acquire", "second.apply", "post", "set-lock", "produce"].map(OpKind::named);
         let missing = Faults::missing(&level, &made(&every), &Fired::default());
         // In the order of kinds, and of legs: the kinds are declared in this order.
         let expected: Vec<_> =

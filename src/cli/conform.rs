@@ -1,6 +1,7 @@
 //! `oncelab conform`: holds real backends against the model.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -13,11 +14,12 @@ use super::output;
 use super::progress::Counter;
 use super::requests::Requests;
 use super::servers::Real;
+use super::uses::Uses;
 use crate::exit;
 use crate::explore::{Bound, ExploreError, Flaws, Kinds, MAX_LANES, MAX_RETRIES, Reason};
 use crate::replay::{ConformError, Conformance, Conformed, conform};
 use crate::report::{Align, Table, to_text};
-use crate::strategy::Registry;
+use crate::strategy::{Registry, Strategy};
 
 #[derive(Debug, Args)]
 pub(super) struct Conform {
@@ -83,12 +85,21 @@ impl Conform {
             .into());
         }
         let registry = &self.hop.put_before(registry);
+        let uses = Uses::parse(&self.real.uses)?;
         let strategies: Vec<_> = if self.strategies.is_empty() {
-            registry.iter().cloned().collect()
+            let is_had = |strategy: &&Arc<dyn Strategy>| match uses.lacks(strategy.as_ref()) {
+                Some(why) => {
+                    output::tell(&format!("skipped: {why}"));
+                    false
+                }
+                None => true,
+            };
+            registry.iter().filter(is_had).cloned().collect()
         } else {
             self.strategies.iter().map(|name| registry.get(name)).collect::<Result<_, _>>()?
         };
         if !self.strategies.is_empty() {
+            strategies.iter().try_for_each(|strategy| uses.require(strategy.as_ref()))?;
             strategies.iter().try_for_each(|strategy| self.requests.require_batches(strategy.as_ref()))?;
         }
         let began = Instant::now();

@@ -72,16 +72,22 @@ impl GatherEvidence {
 
     /// Gathers what there is, and prints the table.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
-        let strategies: Vec<Arc<dyn Strategy>> = if self.strategies.is_empty() {
+        let uses = Uses::parse(&self.real.uses)?;
+        let mut strategies: Vec<Arc<dyn Strategy>> = if self.strategies.is_empty() {
             registry.on(self.real.store_kind()).cloned().collect()
         } else {
             self.strategies.iter().map(|name| registry.get(name)).collect::<Result<_, _>>()?
         };
-        Uses::parse(&self.real.uses)?;
+        let mut skipped = Vec::new();
+        if self.strategies.is_empty() {
+            skipped.extend(strategies.iter().filter_map(|strategy| uses.lacks(strategy.as_ref())));
+            strategies.retain(|strategy| uses.lacks(strategy.as_ref()).is_none());
+        }
+        strategies.iter().try_for_each(|strategy| uses.require(strategy.as_ref()))?;
         let began = Instant::now();
         let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
         let mounted = Mounted::start(&self.real, usize::MAX, needs_lock, false)?;
-        let (mut rows, mut skipped) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
         for strategy in &strategies {
             output::tell(strategy.name());
             match self.row(&mounted, strategy) {

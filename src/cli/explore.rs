@@ -369,6 +369,7 @@ impl Explore {
         options.push_str(&self.requests.options());
         options.push_str(&residents_option(strategy, self.reaper, lanes));
         options.push_str(self.hop.option());
+        options.push_str(strategy.broker_option());
         format!("oncelab replay {}{store}{lock}{options} \"{schedule}\"", strategy.name())
     }
 

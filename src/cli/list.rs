@@ -133,6 +133,11 @@ fn backends() -> Vec<Value> {
         backend("etcd", "lock service", "etcd, in containers, from the installed binary, or at --lock-url"),
         backend("embedded", "cache", "speaks Redis's protocol over loopback, in this process (the default)"),
         backend("redis", "cache", "Redis, from the installed binary, or at --use cache=redis@URL"),
+        backend(
+            "kafka",
+            "broker",
+            "Kafka, in a container, from the jars in --kafka-home, or at --use broker=kafka@URL; none where it is not asked for",
+        ),
     ]
 }
 

@@ -15,6 +15,7 @@ use super::mounted::Mounted;
 use super::progress::Counter;
 use super::requests::Requests;
 use super::servers::Real;
+use super::uses::Uses;
 use super::{explore_output, legend, output};
 use crate::exit;
 use crate::explore::{Bound, MAX_LANES, MAX_RETRIES, Reason, Schedule, ScheduleError, bound_of, tell, tell_with};
@@ -123,6 +124,7 @@ impl Replay {
             Err(ScheduleError::Explore(error)) if matches!(error.reason(), Reason::OwnSql { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        Uses::parse(&self.real.uses)?.require(strategy)?;
         let mounted = Mounted::start(&self.real, self.times as usize, needs_lock, self.natural_expiry)?;
         // An old server does what the model has forgiven it.
         let flaws = mounted.testbed().known_flaws();

@@ -140,6 +140,8 @@ impl Run {
         };
         let strategies = experiment::strategies(&experiment, registry);
         meta.skipped = not_on(meta.store_kind(), &strategies, registry);
+        let lacking = |name: &String| Some((name.clone(), uses.lacks(registry.get(name).ok()?.as_ref())?));
+        meta.skipped.extend(strategies.iter().filter_map(lacking));
         if meta.skipped.len() == strategies.len() {
             let reasons: Vec<String> = meta.skipped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
             return Err(UsageError(format!("no strategy is left to run: {}", reasons.join("; "))).into());
@@ -148,6 +150,7 @@ impl Run {
         let mut wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         wanted.more_stores = uses.wanted(&meta);
         wanted.redis = uses.wanted_redis(&meta);
+        wanted.kafka = uses.wanted_kafka(&meta);
         servers::check(&experiment, &wanted)?;
         meta.etcd_binary = wanted.source.etcd_binary.as_ref().map(|path| path.display().to_string());
         experiment.derive_expectations(registry, meta.store_kind())?;
@@ -241,6 +244,7 @@ async fn run_to_the_end(
     let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
     wanted.more_stores = uses.wanted(&folder.meta);
     wanted.redis = uses.wanted_redis(&folder.meta);
+    wanted.kafka = uses.wanted_kafka(&folder.meta);
     wanted.handlers = most_handlers(&folder.experiment, registry);
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));
     let stop = signals::stop_on_signals();

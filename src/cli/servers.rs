@@ -10,7 +10,7 @@ use crate::experiment::Experiment;
 use crate::fault::Level;
 use crate::quote::shell_path;
 use crate::service::provision::{Images, Keeps, Provision, Source};
-use crate::service::{LockKind, Wanted, WantedRedis};
+use crate::service::{LockKind, Wanted, WantedKafka, WantedRedis};
 use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
 
 use super::UsageError;
@@ -39,6 +39,13 @@ pub(super) struct ServerOptions {
     /// The image for etcd containers
     #[arg(long, value_name = "IMAGE", env = "ONCELAB_ETCD_IMAGE", default_value = Images::ETCD)]
     etcd_image: String,
+    /// The image for Kafka containers
+    #[arg(long, value_name = "IMAGE", env = "ONCELAB_KAFKA_IMAGE", default_value = Images::KAFKA)]
+    kafka_image: String,
+    /// The folder of the Kafka that runs as a process: that with libs/ in it; implies --provision process for Kafka
+    /// [default: the one that ONCELAB_KAFKA_HOME names, where no container can be had]
+    #[arg(long, value_name = "FOLDER")]
+    kafka_home: Option<PathBuf>,
     /// The etcd that runs as a process, e.g. a newer one than that of the distribution; implies --provision process for etcd
     /// [default: the one that is installed] [env: ONCELAB_ETCD_BINARY]
     #[arg(long, value_name = "PATH")]
@@ -85,6 +92,7 @@ impl ServerOptions {
             mariadb: self.mariadb_image.clone(),
             redis: self.redis_image.clone(),
             etcd: self.etcd_image.clone(),
+            kafka: self.kafka_image.clone(),
         }
     }
 
@@ -109,6 +117,7 @@ impl ServerOptions {
                 provision: provision.map(|(way, _)| *way).unwrap_or_default(),
                 images: self.images(),
                 etcd_binary: if lock == LockKind::Etcd { self.etcd_binary()? } else { None },
+                kafka_home: self.kafka_home.clone(),
                 restarts: experiment.faults.iter().any(|level| !level.backend.is_empty()),
                 keeps: if experiment.backend.durable { Keeps::OnDisk } else { Keeps::InMemory },
             },
@@ -116,6 +125,7 @@ impl ServerOptions {
             lock_urls,
             more_stores: Vec::new(),
             redis: WantedRedis::Embedded,
+            kafka: WantedKafka::Unused,
             needs_lock: false,
             handlers: experiment.load.handlers.get(),
             disturbances: experiment.faults.iter().flat_map(|level| level.backend.clone()).collect(),
@@ -190,6 +200,7 @@ impl Real {
                 provision: provision.map(|(way, _)| *way).unwrap_or_default(),
                 images: self.servers.images(),
                 etcd_binary: if self.lock == LockKind::Etcd.name() { self.servers.etcd_binary()? } else { None },
+                kafka_home: self.servers.kafka_home.clone(),
                 restarts: false,
                 keeps: Keeps::InMemory,
             },
@@ -198,6 +209,7 @@ impl Real {
             // A second store in replays is of the same kind as the first, at the same server.
             more_stores: Vec::new(),
             redis: Uses::parse(&self.uses)?.redis(),
+            kafka: Uses::parse(&self.uses)?.kafka(),
             needs_lock,
             handlers: 0,
             disturbances: Vec::new(),
@@ -217,9 +229,15 @@ impl Real {
         let cache = self.uses.iter().filter_map(|text| text.strip_prefix("cache=")).next().unwrap_or("embedded");
         let cache = cache.split('@').next().unwrap_or(cache);
         add("use", &format!("cache={cache}"), "cache=embedded");
+        if self.uses.iter().any(|text| text.starts_with("broker=")) {
+            add("use", "broker=kafka", "");
+        }
         add("provision", self.servers.provision.as_deref().unwrap_or("auto"), "auto");
         if let Some(binary) = self.servers.etcd_binary.as_ref().filter(|_| self.lock == LockKind::Etcd.name()) {
             add("etcd-binary", &shell_path(binary), "");
+        }
+        if let Some(home) = &self.servers.kafka_home {
+            add("kafka-home", &shell_path(home), "");
         }
         options
     }
@@ -236,11 +254,15 @@ impl Real {
         if let Some(binary) = &self.servers.etcd_binary {
             command.arg("--etcd-binary").arg(binary);
         }
+        if let Some(home) = &self.servers.kafka_home {
+            command.arg("--kafka-home").arg(home);
+        }
         let images = [
             ("ONCELAB_POSTGRES_IMAGE", &self.servers.postgres_image),
             ("ONCELAB_MARIADB_IMAGE", &self.servers.mariadb_image),
             ("ONCELAB_REDIS_IMAGE", &self.servers.redis_image),
             ("ONCELAB_ETCD_IMAGE", &self.servers.etcd_image),
+            ("ONCELAB_KAFKA_IMAGE", &self.servers.kafka_image),
         ];
         command.envs(images);
         if let Some(url) = self.wanted(true)?.store_url {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::UsageError;
 use crate::results::Meta;
-use crate::service::{Endpoint, WantedRedis, WantedStore};
-use crate::strategy::{Need, Registry};
+use crate::service::kafka::NO_KAFKA;
+use crate::service::{Endpoint, WantedKafka, WantedRedis, WantedStore};
+use crate::strategy::{Need, Registry, Strategy};
 use crate::suggest::{did_you_mean, nearest};
 use crate::terms::{Role, StoreKind};
 use crate::world::ServiceKind;
@@ -21,6 +22,7 @@ enum Player {
     /// A Redis in this process.
     EmbeddedRedis,
     Redis,
+    Kafka,
 }
 
 impl Player {
@@ -28,6 +30,9 @@ impl Player {
     fn of(role: Role) -> Vec<Player> {
         if role == Role::CACHE {
             return vec![Player::EmbeddedRedis, Player::Redis];
+        }
+        if role == Role::BROKER {
+            return vec![Player::Kafka];
         }
         StoreKind::NAMES.map(|(kind, _)| Player::Store(kind)).to_vec()
     }
@@ -37,12 +42,17 @@ impl Player {
             Player::Store(kind) => kind.name(),
             Player::EmbeddedRedis => "embedded",
             Player::Redis => "redis",
+            Player::Kafka => "kafka",
         }
     }
 
     /// What plays a role if a URL is all that is known of it.
     fn at_a_url(role: Role) -> Player {
-        if role == Role::CACHE { Player::Redis } else { Player::Store(StoreKind::Postgres) }
+        match role {
+            Role::CACHE => Player::Redis,
+            Role::BROKER => Player::Kafka,
+            _ => Player::Store(StoreKind::Postgres),
+        }
     }
 
     /// That a URL is one of its servers. The URL itself may hold a password, and is not said again.
@@ -54,6 +64,8 @@ impl Player {
             Player::Redis | Player::EmbeddedRedis => {
                 Err("this is not the URL of a Redis; write redis://user:password@host:6379")
             }
+            Player::Kafka if scheme == Some("kafka") => Ok(()),
+            Player::Kafka => Err("this is not the URL of a Kafka; write kafka://user:password@host:9092"),
         }
     }
 }
@@ -116,7 +128,7 @@ impl Use {
         })?;
         match (kind, url) {
             (_, None) => {}
-            (Player::Redis | Player::Store(StoreKind::Postgres | StoreKind::Mariadb), Some(url)) => {
+            (Player::Redis | Player::Kafka | Player::Store(StoreKind::Postgres | StoreKind::Mariadb), Some(url)) => {
                 kind.require_url(url).map_err(|what| wrong(&format!("{}: {what}", role.name())))?;
             }
             (Player::EmbeddedRedis | Player::Store(StoreKind::Sqlite | StoreKind::Null), Some(_)) => {
@@ -229,19 +241,29 @@ impl Uses {
     ) -> Result<BTreeMap<String, String>, UsageError> {
         let named: Vec<_> = strategies.iter().filter_map(|name| registry.get(name).ok()).collect();
         let needs = named.iter().flat_map(|strategy| strategy.needs());
-        let is_named = |need: &&Need| [ServiceKind::Store, ServiceKind::Redis].contains(&need.service);
+        let is_named =
+            |need: &&Need| [ServiceKind::Store, ServiceKind::Redis, ServiceKind::Kafka].contains(&need.service);
         let needed: Vec<Role> = needs.filter(is_named).map(|need| need.role).collect();
         if let Some(used) = self.0.iter().find(|used| used.is_asked_for && !needed.contains(&used.role)) {
             let role = used.role.name();
             return Err(wrong(&format!(
                 "no strategy of this run needs a service in the role '{role}': leave it out, or add a strategy that does, e.g. --strategies {}",
-                if used.role == Role::CACHE { "redis-lock" } else { "act-then-mark-two-stores" }
+                match used.role {
+                    Role::CACHE => "redis-lock",
+                    Role::BROKER => "kafka-idempotent",
+                    _ => "act-then-mark-two-stores",
+                }
             )));
         }
-        let usual = |role: Role| if role == Role::CACHE { Player::EmbeddedRedis.name() } else { store };
+        let usual = |role: Role| match role {
+            Role::CACHE => Player::EmbeddedRedis.name(),
+            Role::BROKER => Player::Kafka.name(),
+            _ => store,
+        };
         let kind =
             |role: Role| self.0.iter().find(|used| used.role == role).map_or(usual(role), |used| used.kind.name());
-        let more = roles().filter(|role| needed.contains(role));
+        let is_had = |role: &Role| *role != Role::BROKER || self.kafka() != WantedKafka::Unused;
+        let more = roles().filter(|role| needed.contains(role)).filter(is_had);
         Ok(more.map(|role| (role.name().to_owned(), kind(role).to_owned())).collect())
     }
 
@@ -271,6 +293,38 @@ impl Uses {
             Some(Use { kind: Player::Redis, url: None, .. }) => WantedRedis::Started,
             Some(_) | None => WantedRedis::Embedded,
         }
+    }
+
+    /// The Kafka that a run wants.
+    pub fn wanted_kafka(&self, meta: &Meta) -> WantedKafka {
+        meta.uses.get(Role::BROKER.name()).map_or(WantedKafka::Unused, |_| match self.kafka() {
+            WantedKafka::Unused => WantedKafka::Started,
+            named => named,
+        })
+    }
+
+    /// The Kafka that was asked for.
+    pub fn kafka(&self) -> WantedKafka {
+        match self.0.iter().find(|used| used.role == Role::BROKER) {
+            Some(Use { url: Some(url), .. }) => WantedKafka::At(url.clone()),
+            Some(Use { url: None, .. }) => WantedKafka::Started,
+            None => WantedKafka::Unused,
+        }
+    }
+
+    /// What a strategy lacks, with what to do about it: a service that the lab does not start unless it is named.
+    pub fn lacks(&self, strategy: &dyn Strategy) -> Option<String> {
+        let needs_kafka = strategy.needs().iter().any(|need| need.service == ServiceKind::Kafka);
+        (needs_kafka && self.kafka() == WantedKafka::Unused)
+            .then(|| format!("'{}' needs a Kafka: {NO_KAFKA}", strategy.name()))
+    }
+
+    /// That a strategy lacks nothing.
+    ///
+    /// # Errors
+    /// [`UsageError`] says what it lacks, and what to do about it.
+    pub fn require(&self, strategy: &dyn Strategy) -> Result<(), UsageError> {
+        self.lacks(strategy).map_or(Ok(()), |what| Err(UsageError(what)))
     }
 
     /// That what was asked for is what a run was begun with.
@@ -323,7 +377,7 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_with_its_name_and_a_remedy_and_without_the_url() {
         let cases: [(&[&str], &str); 9] = [
-            (&["third=sqlite"], "no role is named 'third'; there are: second, cache"),
+            (&["third=sqlite"], "no role is named 'third'; there are: second, cache, broker"),
             (&["secnd=sqlite"], "did you mean 'second'"),
             (&["store=postgres@postgres://me:hunter2@h/db"], "--store SERVICE, or --store-url URL"),
             (&["second=mysql@mysql://me:hunter2@h/db"], "is named 'mysql'"),

@@ -86,6 +86,7 @@ pub struct Flaws {
     pub store: Option<store::StoreModelFlaw>,
     pub lock: Option<lock_service::LockModelFlaw>,
     pub redis: Option<crate::service::redis::RedisModelFlaw>,
+    pub kafka: Option<crate::service::kafka::KafkaModelFlaw>,
     /// Leases live on when they have expired.
     pub no_expiry: bool,
     /// What lands late changes nothing.

@@ -21,6 +21,7 @@ pub(super) fn models(bound: &Bound, flaws: Flaws, needs: &[Need]) -> ByRole<Opti
         store_flaw: flaws.store,
         lock_flaw: flaws.lock,
         redis_flaw: flaws.redis,
+        kafka_flaw: flaws.kafka,
     };
     ByRole::new(|role| needs.iter().find(|need| need.role == role).map(|need| need.service.model(&settings)))
 }

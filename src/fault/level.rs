@@ -216,6 +216,8 @@ pub struct Level {
     pub peer: MessageFaults,
     #[serde(default, skip_serializing_if = "MessageFaults::are_none")]
     pub cache: MessageFaults,
+    #[serde(default, skip_serializing_if = "MessageFaults::are_none")]
+    pub broker: MessageFaults,
     #[serde(default)]
     pub handler: HandlerFaults,
     /// How long a delayed message takes longer.
@@ -265,6 +267,7 @@ impl Level {
             second: MessageFaults::default(),
             peer: MessageFaults::default(),
             cache: MessageFaults::default(),
+            broker: MessageFaults::default(),
             handler: HandlerFaults::default(),
             delay_ms: Self::default_delay(),
             late_ms: Self::default_late(),
@@ -282,7 +285,8 @@ impl Level {
         match leg {
             Leg::Client => &self.client,
             Leg::Service(role) => {
-                ByRole([&self.store, &self.lock, &self.second, &self.peer, &self.cache, &self.client])[role]
+                let broker = &self.broker;
+                ByRole([&self.store, &self.lock, &self.second, &self.peer, &self.cache, broker, &self.client])[role]
             }
         }
     }

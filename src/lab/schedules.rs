@@ -91,7 +91,7 @@ fn breaking(exploration: &Exploration, strategy: &dyn Strategy, folder: &RunFold
             "oncelab replay {} \"{}\"{requests_option}{}",
             strategy.name(),
             minimal.schedule,
-            options(folder, strategy.needs_lock_service())
+            options(folder, strategy)
         ),
     };
     exploration.minimal.iter().map(one).collect()
@@ -138,7 +138,7 @@ fn of_strategy(
     let command = |caused: &Caused, bound: &Bound| {
         let requests = if bound.ids() > 1 { format!(" --requests {}", bound.ids()) } else { String::new() };
         let requests = requests + if bound.other_body { " --other-body" } else { "" };
-        let options = options(folder, strategy.needs_lock_service());
+        let options = options(folder, strategy.as_ref());
         format!("oncelab replay {name} \"{}\"{requests}{options}", caused.schedule)
     };
     let one = |(caused, bound): (Caused, Bound)| Shortened {
@@ -170,9 +170,9 @@ fn shown(cells: &[&CellSummary]) -> Vec<Why> {
 }
 
 /// The options that replay on the backends of the run.
-fn options(folder: &RunFolder, needs_lock: bool) -> String {
+fn options(folder: &RunFolder, strategy: &dyn Strategy) -> String {
     let kind = folder.meta.store_kind();
     let store = if kind.is_server() { &format!(" --store {}", kind.name()) } else { "" };
-    let lock = if folder.meta.lock == "etcd" && needs_lock { " --lock etcd" } else { "" };
-    format!("{store}{lock}")
+    let lock = if folder.meta.lock == "etcd" && strategy.needs_lock_service() { " --lock etcd" } else { "" };
+    format!("{store}{lock}{}", strategy.broker_option())
 }

@@ -261,7 +261,8 @@ impl Environment for Gate {
         let Outcome::Ok(response) = outcome else { return Ok(outcome) };
         if let Some(real) = response.asked() {
             self.asked.push(AskedThing { role: op.role, name: by.id, real });
-            self.remarks.push(format!("lease {real:x}"));
+            let is_producer = op.role == Role::BROKER;
+            self.remarks.push(if is_producer { format!("producer {real}") } else { format!("lease {real:x}") });
         }
         Ok(Outcome::Ok(response.map_ids(&mut |kind, id| if kind == IdKind::Asked { by.id } else { id })))
     }

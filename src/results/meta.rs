@@ -169,7 +169,7 @@ impl Meta {
             .or_else(|| known("provision", &self.provision, ways))
             .or_else(|| self.uses.keys().find_map(|role| known("uses", role, Role::SERVERS.map(Role::name).to_vec())))
             .or_else(|| {
-                let services = || stores().into_iter().chain(["embedded", "redis"]).collect();
+                let services = || stores().into_iter().chain(["embedded", "redis", "kafka"]).collect();
                 self.uses.values().find_map(|service| known("uses", service, services()))
             })
             .or_else(unnamed)

@@ -23,7 +23,7 @@ impl Acts {
     pub const LOOKS: Acts = Acts(1 << 6);
     /// It leaves a mark that a look finds.
     pub const MARKS: Acts = Acts(1 << 7);
-    /// It is given a lease, under which its delivery holds locks.
+    /// It is given a name of its own, e.g. a lease, under which its delivery holds locks, or the id of a producer.
     pub const LEASES: Acts = Acts(1 << 8);
     /// It enters a critical section.
     pub const ENTERS: Acts = Acts(1 << 9);

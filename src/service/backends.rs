@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::kafka::driver::KafkaBackend;
+use super::kafka::held::{HeldKafka, WantedKafka};
 use super::more_stores::{FirstServer, MoreStores, WantedStore};
 use super::peer::backend::PeerBackend;
 use super::provision::{self, EtcdShape, Relay, Source, Started};
@@ -62,6 +64,7 @@ pub struct Wanted {
     /// The stores that strategies of the run need besides the first.
     pub more_stores: Vec<WantedStore>,
     pub redis: WantedRedis,
+    pub kafka: WantedKafka,
     /// Whether some strategy of the run needs a lock service.
     pub needs_lock: bool,
     /// How many handlers will connect at a time, at the most; 0 if that is not known.
@@ -81,6 +84,7 @@ impl Default for Wanted {
             lock_urls: Vec::new(),
             more_stores: Vec::new(),
             redis: WantedRedis::Embedded,
+            kafka: WantedKafka::Unused,
             needs_lock: false,
             handlers: 0,
             disturbances: Vec::new(),
@@ -105,6 +109,7 @@ pub struct Backends {
     store: Arc<dyn Store>,
     more_stores: MoreStores,
     redis: HeldRedis,
+    kafka: HeldKafka,
     /// Started when somebody asks for it.
     peer: OnceLock<Result<PeerBackend, BackendError>>,
     lock_kind: LockKind,
@@ -133,6 +138,7 @@ impl Backends {
         let starts_servers = (wanted.store.is_server() && wanted.store_url.is_none())
             || starts_more
             || wanted.redis == WantedRedis::Started
+            || wanted.kafka == WantedKafka::Started
             || (wanted.with_etcd() && wanted.lock_urls.is_empty());
         provision::remove_leftovers(starts_servers.then_some(&wanted.source)).await;
 
@@ -176,6 +182,7 @@ impl Backends {
             WantedRedis::Unused | WantedRedis::Embedded | WantedRedis::At(_) => None,
         };
         let redis = HeldRedis::reach_it(&wanted.redis, servers.cache.as_ref(), settings).await?;
+        let kafka = HeldKafka::start(&wanted.kafka, &wanted.source, settings).await?;
         let mut warnings = store.warnings().to_vec();
         warnings.extend(more_stores.warnings());
         if wanted.with_etcd() && wanted.lock_urls.iter().any(|endpoint| endpoint.user().is_some()) {
@@ -187,6 +194,7 @@ impl Backends {
             store,
             more_stores,
             redis,
+            kafka,
             peer: OnceLock::new(),
             lock_kind: if wanted.with_etcd() { LockKind::Etcd } else { LockKind::Embedded },
             endpoints: lock.endpoints,
@@ -215,6 +223,7 @@ impl Backends {
             store,
             more_stores: MoreStores::default(),
             redis: HeldRedis::embedded(settings),
+            kafka: HeldKafka::NONE,
             peer: OnceLock::new(),
             lock_kind: LockKind::Embedded,
             endpoints: vec![lock_server.endpoint()],
@@ -253,6 +262,14 @@ impl Backends {
         self.redis.backend()
     }
 
+    /// The run's Kafka.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the run has none.
+    pub(crate) fn kafka(&self) -> Result<KafkaBackend, BackendError> {
+        self.kafka.backend()
+    }
+
     /// The run's peer, started when it is asked for first. To be called on a tokio runtime that lives as long as this.
     ///
     /// # Errors
@@ -275,6 +292,7 @@ impl Backends {
     pub async fn remove_traces(&self, prefix: &str) -> Result<(), BackendError> {
         self.more_stores.remove_traces().await;
         self.redis.remove_traces(prefix).await?;
+        self.kafka.remove_traces(prefix).await?;
         if self.lock_kind == LockKind::Etcd && self.servers.lock.is_none() {
             etcd(&self.own_endpoints, self.lease_ttl_s, self.timeout, prefix.to_owned()).remove_keys().await?;
         }
@@ -337,6 +355,7 @@ impl Backends {
         let mut settings = self.store.describe();
         settings.extend(self.more_stores.describe());
         settings.extend(self.redis.describe());
+        settings.extend(self.kafka.describe());
         settings.extend(self.lock_settings.iter().cloned());
         for (role, started) in [("store", &self.servers.store), ("lock", &self.servers.lock)] {
             settings.extend(started.iter().map(|started| (format!("{role}_provision"), started.how.clone())));

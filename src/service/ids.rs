@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroI64, NonZeroU8};
 
-use crate::terms::{AccountId, ClientId, LeaseId, LockKey, MessageId, Token};
+use crate::terms::{AccountId, ClientId, LeaseId, LockKey, MessageId, Producer, ProducerId, Token};
 
 /// What sort of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,20 @@ impl HasIds for LeaseId {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {
         LeaseId(ids.id(IdKind::Asked, self.0))
+    }
+}
+
+impl HasIds for ProducerId {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        ProducerId(small(ids.id(IdKind::Asked, self.0.into())))
+    }
+}
+
+impl HasIds for Producer {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        Producer { id: self.id.map_ids(ids), ..self }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Kind {
 }
 
 /// Numbers of kinds are below this.
-pub const KINDS: usize = 64;
+pub const KINDS: usize = 96;
 
 /// A kind of operation in a role, without the operation's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,6 +9,7 @@ macro_rules! for_each_service {
             Etcd, etcd::EtcdService, lock() as Role::LOCK;
             Peer, peer::PeerService, peer() as Role::PEER;
             Redis, redis::RedisService, cache() as Role::CACHE;
+            Kafka, kafka::KafkaService, broker() as Role::BROKER;
             Hop, hop::HopService, hop() as Role::HOP;
             #[cfg(test)]
             Counter, counter::CounterService, counter() as Role::SECOND;

@@ -21,6 +21,7 @@ pub mod hop;
 #[cfg(feature = "lab")]
 pub(crate) mod http;
 mod ids;
+pub mod kafka;
 mod kind;
 mod list;
 pub mod modelled;
@@ -67,6 +68,7 @@ pub use {
     endpoint::Endpoint,
     etcd::driver::{EtcdBackend, EtcdOptions},
     etcd::embedded::{EmbeddedLockServer, EmbeddedOptions},
+    kafka::held::WantedKafka,
     more_stores::WantedStore,
     redis::held::WantedRedis,
     servers::Servers,

@@ -7,6 +7,7 @@ use super::contract::Service;
 use super::ids::Ids;
 use super::touched::Touched;
 use crate::service::etcd::model::LockModelFlaw;
+use crate::service::kafka::KafkaModelFlaw;
 use crate::service::redis::RedisModelFlaw;
 use crate::service::store::model::StoreModelFlaw;
 use crate::terms::{Balances, Delivery, Entry, MessageId, OutcomeOf, Profile, Role, Session, Sessions};
@@ -64,6 +65,7 @@ pub struct ModelSettings {
     pub store_flaw: Option<StoreModelFlaw>,
     pub lock_flaw: Option<LockModelFlaw>,
     pub redis_flaw: Option<RedisModelFlaw>,
+    pub kafka_flaw: Option<KafkaModelFlaw>,
 }
 
 /// The semantics of a service.

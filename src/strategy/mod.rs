@@ -44,6 +44,8 @@ mod hop;
 mod idempotency_key;
 mod idempotency_key_peer;
 mod idempotency_key_two_stores;
+mod kafka_at_least_once;
+mod kafka_idempotent;
 mod name;
 mod need;
 mod outbox_inbox;
@@ -180,6 +182,12 @@ pub trait Strategy: Send + Sync {
     /// Whether it needs a lock service.
     fn needs_lock_service(&self) -> bool {
         self.needs().iter().any(|need| need.role == Role::LOCK)
+    }
+
+    /// The option that names its broker in a command, if it needs one: the lab starts none that is not named.
+    fn broker_option(&self) -> &'static str {
+        let needs_broker = self.needs().iter().any(|need| need.service == ServiceKind::Kafka);
+        if needs_broker { " --use broker=kafka" } else { "" }
     }
 
     /// Whether it needs a store besides the first, or a peer, which is one.

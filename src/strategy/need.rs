@@ -64,6 +64,8 @@ impl Need {
     pub const PEER: Need = Need { role: Role::PEER, service: ServiceKind::Peer };
     /// A Redis.
     pub const CACHE: Need = Need { role: Role::CACHE, service: ServiceKind::Redis };
+    /// A Kafka.
+    pub const BROKER: Need = Need { role: Role::BROKER, service: ServiceKind::Kafka };
     /// The hop between client and handler. Strategies do not ask for it: [`WithHop`](crate::strategy::WithHop) does.
     pub const HOP: Need = Need { role: Role::HOP, service: ServiceKind::Hop };
     /// A lock service.

@@ -78,6 +78,8 @@ impl Default for Registry {
         registry.register(super::redis_window::RedisWindow);
         registry.register(super::redis_claim::RedisClaim);
         registry.register(super::redis_script::RedisScript);
+        registry.register(super::kafka_at_least_once::KafkaAtLeastOnce);
+        registry.register(super::kafka_idempotent::KafkaIdempotent);
         registry
     }
 }

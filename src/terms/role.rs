@@ -5,12 +5,13 @@
 pub struct Role(u8);
 
 /// Every role by number: its name, and what its service is called in sentences and diagrams.
-const NAMES: [(&str, &str); 6] = [
+const NAMES: [(&str, &str); 7] = [
     ("store", "store"),
     ("lock", "lock service"),
     ("second", "second store"),
     ("peer", "peer"),
     ("cache", "cache"),
+    ("broker", "broker"),
     ("hop", "hop between client and handler"),
 ];
 
@@ -35,14 +36,18 @@ impl Role {
     pub const PEER: Role = Role(3);
     /// A cache: keys with a time to live.
     pub const CACHE: Role = Role(4);
+    /// A broker: topics that records are appended to.
+    pub const BROKER: Role = Role(5);
     /// The hop between client and handler, where it is a real one. No server plays it: whoever lists servers leaves it out.
-    pub const HOP: Role = Role(5);
+    pub const HOP: Role = Role(6);
 
     /// Every role, in the order of their numbers.
-    pub const ALL: [Role; NAMES.len()] = [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER, Role::CACHE, Role::HOP];
+    pub const ALL: [Role; NAMES.len()] =
+        [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER, Role::CACHE, Role::BROKER, Role::HOP];
 
     /// The roles that servers play: every one but the hop, which is the last.
-    pub const SERVERS: [Role; NAMES.len() - 1] = [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER, Role::CACHE];
+    pub const SERVERS: [Role; NAMES.len() - 1] =
+        [Role::STORE, Role::LOCK, Role::SECOND, Role::PEER, Role::CACHE, Role::BROKER];
 
     /// Its number: below the number of roles.
     #[must_use]

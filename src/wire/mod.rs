@@ -4,6 +4,7 @@ mod address;
 mod connection;
 mod http1;
 mod http2;
+mod kafka;
 mod postgres;
 mod proxy;
 mod resp;
@@ -24,6 +25,8 @@ pub enum Protocol {
     Postgres,
     /// Redis's protocol, RESP2.
     Resp,
+    /// Kafka's protocol.
+    Kafka,
     /// HTTP/1.1.
     Http1,
     /// HTTP/2, as gRPC uses it: one stream, one call.
@@ -96,6 +99,7 @@ impl Protocol {
         match self {
             Protocol::Postgres => Box::new(postgres::PostgresClient::default()),
             Protocol::Resp => Box::new(resp::RespClient::default()),
+            Protocol::Kafka => Box::new(kafka::KafkaRequests),
             Protocol::Http1 => Box::new(http1::Http1Client::default()),
             Protocol::Http2 => Box::new(http2::Http2Client::default()),
         }
@@ -105,6 +109,7 @@ impl Protocol {
         match self {
             Protocol::Postgres => Box::new(postgres::PostgresServer::default()),
             Protocol::Resp => Box::new(resp::RespServer::default()),
+            Protocol::Kafka => Box::new(kafka::KafkaAnswers),
             Protocol::Http1 => Box::new(http1::Http1Server::default()),
             Protocol::Http2 => Box::new(http2::Http2Server::default()),
         }
@@ -114,7 +119,7 @@ impl Protocol {
 /// What must be said to whoever sent a part that is not passed on, so that the rest of it comes.
 fn credit(protocol: Protocol, part: Part) -> Vec<u8> {
     match protocol {
-        Protocol::Postgres | Protocol::Resp | Protocol::Http1 => Vec::new(),
+        Protocol::Postgres | Protocol::Resp | Protocol::Kafka | Protocol::Http1 => Vec::new(),
         Protocol::Http2 => http2::credit(part),
     }
 }

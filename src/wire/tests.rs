@@ -56,6 +56,7 @@ async fn open(protocol: Protocol) -> Ends {
         Protocol::Postgres => (startup(), [message(b'R', &[0; 4]), message(b'Z', b"I")].concat()),
         Protocol::Http1 => (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
         Protocol::Resp => (b"*1\r\n$4\r\nPING\r\n".to_vec(), b"+PONG\r\n".to_vec()),
+        Protocol::Kafka => (b"\0\0\0\x08\0\x12\0\0\0\0\0\0".to_vec(), b"\0\0\0\x04\0\0\0\0".to_vec()),
         Protocol::Http2 => ([PREFACE, &frame(4, 0, 0, b"")].concat(), frame(4, 0, 0, b"")),
     };
     ends.client.write_all(&asks).await.unwrap();

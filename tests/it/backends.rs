@@ -52,6 +52,7 @@ pub fn containers() -> Source {
         mariadb: image("ONCELAB_MARIADB_IMAGE", Images::MARIADB),
         redis: image("ONCELAB_REDIS_IMAGE", Images::REDIS),
         etcd: image("ONCELAB_ETCD_IMAGE", Images::ETCD),
+        kafka: image("ONCELAB_KAFKA_IMAGE", Images::KAFKA),
     };
     Source { provision: Provision::Container, images, ..Source::default() }
 }
@@ -83,6 +84,15 @@ pub fn on_mariadb<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
 pub fn on_redis<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
     block_on(async {
         if let Some(started) = or_skip(provision::redis(&processes()).await) {
+            test(started.urls().remove(0)).await;
+        }
+    });
+}
+
+/// Runs a test on a Kafka of one broker, if there is one.
+pub fn on_kafka<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
+    block_on(async {
+        if let Some(started) = or_skip(provision::kafka(&processes()).await) {
             test(started.urls().remove(0)).await;
         }
     });

@@ -24,6 +24,7 @@ mod hop;
 mod hop_load;
 mod hostile_files;
 mod interrupted;
+mod kafka;
 mod layers;
 mod leases;
 mod liars;

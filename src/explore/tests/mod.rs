@@ -7,6 +7,7 @@ mod claims;
 mod effects_in_etcd;
 mod engines;
 mod hop;
+mod kafka;
 mod minimal;
 mod other_body;
 pub(crate) mod outbox;

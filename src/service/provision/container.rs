@@ -1,6 +1,7 @@
 //! Servers as containers, through testcontainers. What it has no word for (kill, lists) goes to the same Docker
 //! engine through its client.
 
+mod kafka;
 mod mariadb;
 mod redis;
 
@@ -27,6 +28,7 @@ use super::{
 };
 use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
+pub(super) use kafka::kafka;
 pub(super) use mariadb::mariadb;
 pub(super) use redis::redis;
 
@@ -264,6 +266,7 @@ fn not_started(backend: &'static str, image: &str, error: &TestcontainersError) 
             "postgres" => ("--postgres-image", "ONCELAB_POSTGRES_IMAGE"),
             "mariadb" => ("--mariadb-image", "ONCELAB_MARIADB_IMAGE"),
             "redis" => ("--redis-image", "ONCELAB_REDIS_IMAGE"),
+            "kafka" => ("--kafka-image", "ONCELAB_KAFKA_IMAGE"),
             _ => ("--etcd-image", "ONCELAB_ETCD_IMAGE"),
         };
         format!(

@@ -5,6 +5,7 @@ mod container;
 mod etcd_cluster;
 mod folder;
 mod guardian;
+mod kafka;
 mod leftovers;
 mod process;
 mod relay;
@@ -56,6 +57,7 @@ pub struct Images {
     pub mariadb: String,
     pub redis: String,
     pub etcd: String,
+    pub kafka: String,
 }
 
 impl Images {
@@ -67,6 +69,8 @@ impl Images {
     pub const REDIS: &'static str = "redis:7.4";
     /// etcd's official image.
     pub const ETCD: &'static str = "quay.io/coreos/etcd:v3.5.21";
+    /// Kafka's official image.
+    pub const KAFKA: &'static str = "apache/kafka:4.3.1";
 }
 
 impl Default for Images {
@@ -76,6 +80,7 @@ impl Default for Images {
             mariadb: Self::MARIADB.to_owned(),
             redis: Self::REDIS.to_owned(),
             etcd: Self::ETCD.to_owned(),
+            kafka: Self::KAFKA.to_owned(),
         }
     }
 }
@@ -87,6 +92,8 @@ pub struct Source {
     pub images: Images,
     /// The program that etcd's members run as processes; the one that is installed if none.
     pub etcd_binary: Option<PathBuf>,
+    /// The folder of the Kafka that runs as a process; the one that the environment names if none.
+    pub kafka_home: Option<PathBuf>,
     pub keeps: Keeps,
     /// Whether the servers will be killed or cut off and come back, so that their address must be one that stays.
     pub restarts: bool,
@@ -193,6 +200,21 @@ pub async fn redis(source: &Source) -> Result<Started, BackendError> {
     match chosen(source, &source.images.redis, "redis").await? {
         Chosen::Container(why) => Ok(container::redis(source).await?.because(&why)),
         Chosen::Process(why) => Ok(process::redis(source.keeps).await?.because(&why)),
+    }
+}
+
+/// Starts a Kafka of one broker, and waits until it gives ids to producers.
+///
+/// # Errors
+/// [`BackendError`] if it cannot be had in this way, or does not start.
+pub async fn kafka(source: &Source) -> Result<Started, BackendError> {
+    let way = match (source.provision, &source.kafka_home) {
+        (Provision::Auto, Some(_)) => Chosen::Process(", chosen because its folder was named".to_owned()),
+        _ => chosen(source, &source.images.kafka, "kafka").await?,
+    };
+    match way {
+        Chosen::Container(why) => Ok(container::kafka(source).await?.because(&why)),
+        Chosen::Process(why) => Ok(process::kafka(source).await?.because(&why)),
     }
 }
 
@@ -309,6 +331,7 @@ async fn wait_until_it_answers(
         let answer = match backend {
             "postgres" | "mariadb" => super::store::ping(url).await,
             "redis" => super::redis::driver::ping(url).await,
+            "kafka" => super::kafka::driver::ping(url).await,
             _ => super::etcd::driver::ping(&url.into()).await,
         };
         match answer {

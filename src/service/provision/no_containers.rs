@@ -34,6 +34,11 @@ pub(super) async fn redis(_: &Source) -> Result<Started, BackendError> {
     Err(no_containers("redis"))
 }
 
+/// Starts no Kafka.
+pub(super) async fn kafka(_: &Source) -> Result<Started, BackendError> {
+    Err(no_containers("kafka"))
+}
+
 /// Starts no etcd.
 pub(super) async fn etcd(_: &Source, _: &EtcdShape) -> Result<Started, BackendError> {
     Err(no_containers("etcd"))

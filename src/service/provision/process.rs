@@ -2,6 +2,7 @@
 //! must know a password, and the folder is the lab's and the server's alone.
 
 mod http_proxy;
+mod kafka;
 mod mariadb;
 mod redis;
 
@@ -24,6 +25,7 @@ use super::{
 use crate::service::store::postgres;
 use crate::service::{BackendError, Pending, password};
 pub(super) use http_proxy::{http_proxy, version_of_http_proxy};
+pub(super) use kafka::kafka;
 pub(super) use mariadb::mariadb;
 pub(super) use redis::redis;
 
@@ -319,6 +321,9 @@ pub(super) fn install(backend: &str) -> &'static str {
         "redis" => {
             "install Redis (Debian: redis-server), name a server with --use cache=redis@URL, or build the image as images/README.md says"
         }
+        "kafka" => {
+            "install Java (Debian: default-jre-headless), get Kafka with `images/kafka FOLDER`, and name the folder with --kafka-home or ONCELAB_KAFKA_HOME; or name a server with --use broker=kafka@URL"
+        }
         _ => {
             "install etcd (Debian: etcd-server), name a server with --lock-url, or build the image as images/README.md says"
         }
@@ -328,6 +333,7 @@ pub(super) fn install(backend: &str) -> &'static str {
 /// Whether a backend's binaries are on this machine.
 pub(super) fn is_installed(backend: &'static str) -> bool {
     let binaries: &[&str] = match backend {
+        "kafka" => return kafka::is_installed(),
         "postgres" => &["initdb", "postgres"],
         "mariadb" => &mariadb::BINARIES,
         "redis" => &[redis::BINARY],
