@@ -26,7 +26,9 @@ fn every_strategy_keeps_its_promises_and_breaks_as_it_says() {
             }
             let [one, two] = &explorations;
             assert!(unseen(&claim, strategy.has_timers(), &[one, two]).is_empty(), "{} {store:?}", strategy.name());
-            for violation in claim.breaks.iter().flat_map(|b| b.shows) {
+            // What is done to a server is in no schedule.
+            let explored = claim.breaks.iter().filter(|b| !b.faults.iter().all(|fault| fault.is_done_to_a_server()));
+            for violation in explored.flat_map(|b| b.shows) {
                 assert!(one.shows(*violation) || two.shows(*violation), "{} {store:?} {violation}", strategy.name());
             }
             if claim.breaks.is_empty() {
@@ -53,7 +55,7 @@ fn each_fault_that_is_said_to_break_a_strategy_breaks_it_alone() {
         for store in models_for(strategy.as_ref()) {
             let claim = strategy.claim(only(FaultKind::Crash, store, 1).store_kind());
             for b in claim.breaks {
-                for fault in b.faults {
+                for fault in b.faults.iter().filter(|fault| !fault.is_done_to_a_server()) {
                     // A message that is late although its client never tries again is a late landing; and two lanes of a request
                     // that is never sent twice are none.
                     let never =
