@@ -156,9 +156,13 @@ impl<'e> WithModel<'e> {
                 let replayed = Replayed { executed: None, findings: Vec::new(), divergence: Some(divergence) };
                 return Ok((replayed, is_overtaken));
             }
-            waiting.retain(|lane| *lane != model.step.lane);
-            if model.step.fate == Fate::Queues {
-                waiting.push(model.step.lane);
+            match model.step.fate {
+                Fate::Queues => waiting.push(model.step.lane),
+                // What was on its way before lands, and a time runs out, beside what the lane is at.
+                Fate::Lands | Fate::Expires => {}
+                Fate::Arrives | Fate::RequestLost | Fate::ReplyLost | Fate::TimesOut | Fate::Crashes => {
+                    waiting.retain(|lane| *lane != model.step.lane);
+                }
             }
             if let Some(told) = &mut tell {
                 let shows = newly_shown(&self.model, &mut shown);

@@ -325,6 +325,8 @@ fn a_statement_that_waits_goes_on_before_another_one_can_overtake_it() {
     assert_eq!(times("advisory-lock-repeatable-read", "a a a a a b b& a b b b b b", 100), 100);
     // When the request of the first attempt lands, b goes on by itself, and the retry of a has to wait for it.
     assert_eq!(times("dedup-table-repeatable-read", "a a a a~ a b b& a+ a& b b b b a", 30), 0);
+    // Both wait for the first attempt, and the server chooses who goes on first: it is asked until that is b.
+    assert_eq!(times("dedup-table-repeatable-read", "a a a b b& a~ a a& a+ b b b b a", 20), 0);
 }
 
 #[test]
