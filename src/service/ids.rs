@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroI64, NonZeroU8};
 
-use crate::terms::{AccountId, ClientId, LeaseId, LockKey, MessageId, Producer, ProducerId, Token};
+use crate::terms::{AccountId, ClientId, Effect, LeaseId, LockKey, MessageId, Producer, ProducerId, Token};
 
 /// What sort of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,13 @@ impl HasIds for ClientId {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {
         ClientId(small(ids.id(IdKind::Client, self.0.into())))
+    }
+}
+
+impl HasIds for Effect {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        Effect { account: self.account.map_ids(ids), ..self }
     }
 }
 

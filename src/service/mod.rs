@@ -48,6 +48,7 @@ pub mod store;
 pub mod touched;
 #[cfg(feature = "lab")]
 mod wired;
+mod written;
 
 pub use acts::Acts;
 pub use any_model::{AnyModel, AnyPast};

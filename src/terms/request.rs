@@ -33,6 +33,13 @@ impl Effect {
     }
 }
 
+impl std::fmt::Display for Effect {
+    /// `+10 to 3`: the amount, and the account.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:+} to {}", self.amount, self.account.0)
+    }
+}
+
 /// What a body comes to, in a number that is kept beside its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyDigest(pub u32);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::service::contract::{Given, Operation, Returned, another, asker_of, lane_name};
+use crate::service::written::message_and_effect;
 use crate::service::{Acts, Footprint, HasIds, Ids, Item, Kind, Whose};
 use crate::terms::{AccountId, Answer, Effect, LeaseId, LockKey, MessageId, OutcomeOf, Request, Token, Trouble};
 
@@ -171,20 +172,14 @@ impl Operation for LockOp {
             let (account, under) = rest.split_once('/')?;
             Some(LockKey { account: AccountId(account.parse().ok()?), lease: lease(under)? })
         };
-        let effect = || {
-            let (message, rest) = rest.strip_prefix('m')?.split_once(' ')?;
-            let (amount, account) = rest.split_once(" to ")?;
-            let effect = Effect { account: AccountId(account.parse().ok()?), amount: amount.parse().ok()? };
-            Some((MessageId(message.parse().ok()?), effect))
-        };
         match kind {
             "grant-lease" => Some(LockOp::GrantLease),
             "acquire" => key().map(LockOp::acquire),
             "release" => key().map(LockOp::release),
             "revoke" => lease(rest).map(LockOp::Revoke),
             "keep-alive" => lease(rest).map(LockOp::KeepAlive),
-            "record-once" => effect().map(|(message, effect)| LockOp::RecordOnce(message, effect)),
-            "record" => effect().map(|(message, effect)| LockOp::Record(message, effect)),
+            "record-once" => message_and_effect(rest).map(|(message, effect)| LockOp::RecordOnce(message, effect)),
+            "record" => message_and_effect(rest).map(|(message, effect)| LockOp::Record(message, effect)),
             _ => None,
         }
     }
@@ -199,14 +194,10 @@ impl HasIds for LockOp {
             LockOp::Release(account, lease) => LockOp::Release(account.map_ids(ids), lease.map_ids(ids)),
             LockOp::Revoke(lease) => LockOp::Revoke(lease.map_ids(ids)),
             LockOp::KeepAlive(lease) => LockOp::KeepAlive(lease.map_ids(ids)),
-            LockOp::RecordOnce(message, effect) => LockOp::RecordOnce(message.map_ids(ids), renamed(effect, ids)),
-            LockOp::Record(message, effect) => LockOp::Record(message.map_ids(ids), renamed(effect, ids)),
+            LockOp::RecordOnce(message, effect) => LockOp::RecordOnce(message.map_ids(ids), effect.map_ids(ids)),
+            LockOp::Record(message, effect) => LockOp::Record(message.map_ids(ids), effect.map_ids(ids)),
         }
     }
-}
-
-fn renamed(effect: Effect, ids: &mut impl Ids) -> Effect {
-    Effect { account: effect.account.map_ids(ids), ..effect }
 }
 
 impl fmt::Display for LockOp {
@@ -218,9 +209,8 @@ impl fmt::Display for LockOp {
                 write!(f, "{name} {}", LockKey { account, lease })
             }
             LockOp::Revoke(lease) | LockOp::KeepAlive(lease) => write!(f, "{name} {:x}", lease.0),
-            LockOp::RecordOnce(message, Effect { account, amount })
-            | LockOp::Record(message, Effect { account, amount }) => {
-                write!(f, "{name} m{} {amount:+} to {}", message.0, account.0)
+            LockOp::RecordOnce(message, effect) | LockOp::Record(message, effect) => {
+                write!(f, "{name} m{} {effect}", message.0)
             }
         }
     }

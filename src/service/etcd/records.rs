@@ -3,8 +3,10 @@
 //! A delivery's entry has a key of its own, and etcd counts how often a key was put: so no put of an entry hides another.
 
 #[cfg(feature = "lab")]
-use crate::terms::{AccountId, Delivery, Entry, Role};
+use crate::service::written;
 use crate::terms::{Answer, Effect, MessageId};
+#[cfg(feature = "lab")]
+use crate::terms::{Delivery, Entry, Role};
 
 /// What the keys of the ledger's entries begin with.
 #[cfg(feature = "lab")]
@@ -33,8 +35,8 @@ pub(super) fn entry_key(message: MessageId, by: Delivery) -> String {
 
 /// The value of an entry.
 #[cfg(feature = "lab")]
-pub(super) fn entry_value(Effect { account, amount }: Effect) -> String {
-    format!("{amount:+} to {}", account.0)
+pub(super) fn entry_value(effect: Effect) -> String {
+    effect.to_string()
 }
 
 /// A key of the ledger as etcd tells of it: its name behind the prefix, its value, and when and how often it was put.
@@ -54,15 +56,14 @@ pub(super) struct EntryKey<'k> {
 pub(super) fn puts_of(key: EntryKey<'_>) -> Option<impl Iterator<Item = (i64, Entry)>> {
     let (message, by) = key.name.strip_prefix(ENTRIES)?.split_once('/')?;
     let (attempt, copy) = by.split_once('.')?;
-    let (amount, account) = key.value.split_once(" to ")?;
-    let amount = amount.parse().ok()?;
+    let Effect { account, amount } = written::effect(key.value)?;
     let entry = Entry {
         role: Role::LOCK,
         number: 0,
         message: MessageId(message.parse().ok()?),
-        account: AccountId(account.parse().ok()?),
-        amount,
-        balance: amount,
+        account,
+        amount: amount.into(),
+        balance: amount.into(),
         token: None,
         by: Delivery { attempt: attempt.parse().ok()?, copy: copy.parse().ok()? },
     };
@@ -73,6 +74,7 @@ pub(super) fn puts_of(key: EntryKey<'_>) -> Option<impl Iterator<Item = (i64, En
 #[cfg(all(test, feature = "lab"))]
 mod tests {
     use super::*;
+    use crate::terms::AccountId;
 
     fn puts(name: &str, value: &str, version: i64) -> Option<Vec<(i64, Entry)>> {
         let key = EntryKey { name, value, create_revision: 5, mod_revision: 9, version };

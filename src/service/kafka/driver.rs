@@ -299,9 +299,7 @@ impl KafkaSession {
         by: Delivery,
         numbered: Option<(Producer, u8)>,
     ) -> Result<Result<Outcome, BackendError>, Unanswered> {
-        let batch = records::batch(message, effect, by, numbered);
-        let batch =
-            batch.map_err(|what| Unanswered::Broken(broken(what, "report it: the lab cannot write its own record")))?;
+        let batch = records::batch(message, effect, by, numbered).map_err(Unanswered::Broken)?;
         let partition = PartitionProduceData::default().with_index(partition(effect.account)).with_records(Some(batch));
         let topic =
             TopicProduceData::default().with_name(as_name(&self.backend.topic)).with_partition_data(vec![partition]);

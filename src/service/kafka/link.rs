@@ -91,7 +91,7 @@ impl BrokerLink {
     pub async fn ask<R: Request>(&mut self, request: &R, version: i16) -> Result<R::Response, Unanswered> {
         let number = self.number;
         self.number = number.wrapping_add(1).max(0);
-        self.stream.write_all(&written(request, version, number).map_err(odd)?).await?;
+        self.stream.write_all(&written(request, version, number)?).await?;
         let length = usize::try_from(self.stream.read_i32().await?).ok().filter(|length| *length <= LONGEST);
         let mut answer = vec![0; length.ok_or_else(|| odd("a length that is none"))?];
         self.stream.read_exact(&mut answer).await?;
@@ -109,16 +109,22 @@ fn odd(what: impl std::fmt::Display) -> Unanswered {
 }
 
 /// The bytes of a request, with its length before it.
-fn written<R: Request>(request: &R, version: i16, number: i32) -> Result<BytesMut, String> {
+///
+/// # Errors
+/// [`Unanswered::Broken`] if the library cannot write it.
+fn written<R: Request>(request: &R, version: i16, number: i32) -> Result<BytesMut, Unanswered> {
+    let unwritten = |error: &dyn std::fmt::Display| {
+        Unanswered::Broken(broken(format!("a request cannot be written: {error}"), "report it"))
+    };
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)
         .with_correlation_id(number)
         .with_client_id(Some(StrBytes::from_static_str(CLIENT)));
     let mut bytes = BytesMut::zeroed(4);
-    header.encode(&mut bytes, R::header_version(version)).map_err(|error| error.to_string())?;
-    request.encode(&mut bytes, version).map_err(|error| error.to_string())?;
-    let length = u32::try_from(bytes.len() - 4).map_err(|error| error.to_string())?;
+    header.encode(&mut bytes, R::header_version(version)).map_err(|error| unwritten(&error))?;
+    request.encode(&mut bytes, version).map_err(|error| unwritten(&error))?;
+    let length = u32::try_from(bytes.len() - 4).map_err(|error| unwritten(&error))?;
     bytes[..4].copy_from_slice(&length.to_be_bytes());
     Ok(bytes)
 }

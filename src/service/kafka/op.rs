@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::service::contract::{Given, Operation, Returned, another, asker_of, lane_name};
+use crate::service::written::message_and_effect;
 use crate::service::{Acts, Footprint, HasIds, Ids, Item, Kind, Whose};
 use crate::terms::{AccountId, Answer, Effect, Failure, MessageId, OutcomeOf, Producer, ProducerId, Request, Trouble};
 
@@ -126,19 +127,14 @@ impl Operation for KafkaOp {
     }
 
     fn parse(kind: &str, rest: &str, _: &Request) -> Option<Self> {
-        let effect = |text: &str| {
-            let (message, rest) = text.split_once(' ')?;
-            let (amount, account) = rest.split_once(" to ")?;
-            let effect = Effect { account: AccountId(account.parse().ok()?), amount: amount.parse().ok()? };
-            Some((MessageId(message.strip_prefix('m')?.parse().ok()?), effect))
-        };
         match kind {
             "init-producer-id" => rest.is_empty().then(KafkaOp::init_producer_id),
-            "produce" => effect(rest).map(|(message, effect)| KafkaOp::new(Asks::Produce, message, effect, NOBODY, 0)),
+            "produce" => message_and_effect(rest)
+                .map(|(message, effect)| KafkaOp::new(Asks::Produce, message, effect, NOBODY, 0)),
             "produce-numbered" => {
                 let (what, by) = rest.split_once(" by ")?;
                 let (producer, sequence) = by.split_once(" number ")?;
-                let (message, effect) = effect(what)?;
+                let (message, effect) = message_and_effect(what)?;
                 let (producer, sequence) = (producer.parse().ok()?, sequence.parse().ok()?);
                 Some(KafkaOp::new(Asks::ProduceNumbered, message, effect, producer, sequence))
             }
@@ -150,13 +146,12 @@ impl Operation for KafkaOp {
 impl HasIds for KafkaOp {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {
-        let renamed = |effect: Effect, ids: &mut _| Effect { account: effect.account.map_ids(ids), ..effect };
         match self.asks {
             Asks::InitProducerId => self,
-            Asks::Produce => KafkaOp { message: self.message.map_ids(ids), effect: renamed(self.effect, ids), ..self },
+            Asks::Produce => KafkaOp { message: self.message.map_ids(ids), effect: self.effect.map_ids(ids), ..self },
             Asks::ProduceNumbered => KafkaOp {
                 message: self.message.map_ids(ids),
-                effect: renamed(self.effect, ids),
+                effect: self.effect.map_ids(ids),
                 producer: self.producer.map_ids(ids),
                 ..self
             },
@@ -169,11 +164,9 @@ impl fmt::Display for KafkaOp {
         f.write_str(self.kind().name)?;
         match self.call() {
             KafkaCall::InitProducerId => Ok(()),
-            KafkaCall::Produce(message, Effect { account, amount }) => {
-                write!(f, " m{} {amount:+} to {}", message.0, account.0)
-            }
-            KafkaCall::ProduceNumbered(message, Effect { account, amount }, producer, sequence) => {
-                write!(f, " m{} {amount:+} to {} by {producer} number {sequence}", message.0, account.0)
+            KafkaCall::Produce(message, effect) => write!(f, " m{} {effect}", message.0),
+            KafkaCall::ProduceNumbered(message, effect, producer, sequence) => {
+                write!(f, " m{} {effect} by {producer} number {sequence}", message.0)
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What a record of the output topic says, and how batches are written and read.
 
+use std::fmt::Display;
+
 use bytes::{Bytes, BytesMut};
 use indexmap::IndexMap;
 use kafka_protocol::records::{
@@ -7,7 +9,9 @@ use kafka_protocol::records::{
     RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 
-use crate::terms::{AccountId, Delivery, Effect, Entry, MessageId, Producer, Role};
+use super::driver::broken;
+use crate::service::{BackendError, written};
+use crate::terms::{Delivery, Effect, Entry, MessageId, Producer, Role};
 
 /// Where a batch says how long the rest is, and where that rest begins.
 const LENGTH_AT: usize = 8;
@@ -15,37 +19,20 @@ const REST_AT: usize = 12;
 /// Where a batch says how far its last offset is from its first.
 const LAST_OFFSET_AT: usize = 23;
 
-/// The value of an effect's record.
-fn value(message: MessageId, effect: Effect, by: Delivery) -> String {
-    format!("m{} {:+} to {} by {}.{}", message.0, effect.amount, effect.account.0, by.attempt, by.copy)
-}
-
-/// An entry from the value of a record; nothing if the lab has not written it.
-fn entry(value: &[u8]) -> Option<Entry> {
-    let (message, rest) = std::str::from_utf8(value).ok()?.strip_prefix('m')?.split_once(' ')?;
-    let (amount, rest) = rest.split_once(" to ")?;
-    let (account, by) = rest.split_once(" by ")?;
-    let (attempt, copy) = by.split_once('.')?;
-    let amount = amount.parse().ok()?;
-    Some(Entry {
-        role: Role::BROKER,
-        number: 0,
-        message: MessageId(message.parse().ok()?),
-        account: AccountId(account.parse().ok()?),
-        amount,
-        balance: amount,
-        token: None,
-        by: Delivery { attempt: attempt.parse().ok()?, copy: copy.parse().ok()? },
-    })
-}
-
 /// A batch of one record, as a producer with a number or as nobody.
+///
+/// # Errors
+/// [`BackendError`] if the library cannot write it.
 pub(super) fn batch(
     message: MessageId,
     effect: Effect,
     by: Delivery,
     numbered: Option<(Producer, u8)>,
-) -> Result<Bytes, String> {
+) -> Result<Bytes, BackendError> {
+    batch_of(written::record(message, effect, by), numbered)
+}
+
+fn batch_of(value: String, numbered: Option<(Producer, u8)>) -> Result<Bytes, BackendError> {
     let (producer_id, producer_epoch, sequence) = match numbered {
         None => (NO_PRODUCER_ID, NO_PRODUCER_EPOCH, NO_SEQUENCE),
         Some((producer, number)) => (producer.id.0.into(), producer.epoch, number.into()),
@@ -63,32 +50,35 @@ pub(super) fn batch(
         sequence,
         timestamp: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
         key: None,
-        value: Some(value(message, effect, by).into()),
+        value: Some(value.into()),
         headers: IndexMap::new(),
     };
     let mut bytes = BytesMut::new();
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
-    RecordBatchEncoder::encode(&mut bytes, [&record], &options).map_err(|error| error.to_string())?;
+    let unwritten = |error: &dyn Display| broken(format!("a record cannot be written: {error}"), "report it");
+    RecordBatchEncoder::encode(&mut bytes, [&record], &options).map_err(|error| unwritten(&error))?;
     Ok(bytes.freeze())
 }
 
 /// What a broker has sent of a partition: the entries from this offset on, and the offset behind them. The last batch may be cut off.
 ///
 /// # Errors
-/// What is wrong with it.
-pub(super) fn read(mut sent: Bytes, from: i64) -> Result<(Vec<Entry>, i64), String> {
+/// [`BackendError`] if somebody else has written there.
+pub(super) fn read(mut sent: Bytes, from: i64) -> Result<(Vec<Entry>, i64), BackendError> {
+    let others = |what: String| broken(what, "let nothing else write to topics whose names begin with oncelab");
     let (mut entries, mut next) = (Vec::new(), from);
     while let (Some(first), Some(length)) = (sent.first_chunk::<LENGTH_AT>(), four(&sent, LENGTH_AT)) {
-        let whole = REST_AT + usize::try_from(length).map_err(|_| "a batch has no length".to_owned())?;
+        let whole = REST_AT + usize::try_from(length).map_err(|_| others("a batch has no length".to_owned()))?;
         let Some(last) = four(&sent, LAST_OFFSET_AT).filter(|_| sent.len() >= whole) else { break };
         let behind = i64::from_be_bytes(*first) + i64::from(last) + 1;
         let mut batch = sent.split_to(whole);
-        let records = RecordBatchDecoder::decode(&mut batch).map_err(|error| error.to_string())?.records;
+        let records = RecordBatchDecoder::decode(&mut batch).map_err(|error| others(error.to_string()))?.records;
         // A batch is sent whole, though it may begin before the offset that was asked for.
         for record in records.iter().filter(|record| record.offset >= from && !record.control) {
             let value = record.value.as_deref().unwrap_or_default();
-            let is_none = || format!("'{}' is not an entry of a ledger", value.escape_ascii());
-            entries.push(entry(value).ok_or_else(is_none)?);
+            let entry = std::str::from_utf8(value).ok().and_then(|text| written::read_record(text, Role::BROKER));
+            let is_none = || others(format!("'{}' is not an entry of a ledger", value.escape_ascii()));
+            entries.push(entry.ok_or_else(is_none)?);
         }
         next = behind;
     }
@@ -102,7 +92,7 @@ fn four(bytes: &[u8], at: usize) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terms::ProducerId;
+    use crate::terms::{AccountId, ProducerId};
 
     const EFFECT: Effect = Effect { account: AccountId(3), amount: -5 };
     const BY: Delivery = Delivery { attempt: 1, copy: 2 };
@@ -119,10 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_lab_has_not_written_is_rejected() {
-        assert!(entry(b"m7 -5 to 3 by 1.2").is_some());
-        for other in ["", "7 -5 to 3 by 1.2", "m7 -5 to 3", "m7 x to 3 by 1.2", "m7 -5 to 3 by 1"] {
-            assert!(entry(other.as_bytes()).is_none(), "{other}");
-        }
+    fn what_the_lab_has_not_written_is_an_error() {
+        let of = |text: &str| read(batch_of(text.to_owned(), None).unwrap(), 0);
+        assert_eq!(of("m7 -5 to 3 by 1.2").unwrap().0.len(), 1);
+        let said = of("hello").unwrap_err().to_string();
+        assert!(said.contains("'hello' is not an entry") && said.contains("let nothing else write"), "{said}");
     }
 }

@@ -296,8 +296,7 @@ impl Overseer {
             }
             for (partition, records) in self.fetch(topic, &wanted).await? {
                 let Some((_, next, entries)) = read.iter_mut().find(|(n, ..)| *n == partition) else { continue };
-                let other = |what| broken(what, "let nothing else write to topics whose names begin with oncelab");
-                let (more, behind) = records::read(records, *next).map_err(other)?;
+                let (more, behind) = records::read(records, *next)?;
                 entries.extend(more);
                 *next = behind;
             }

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::service::contract::{Given, Operation, Returned};
+use crate::service::written::message_and_effect;
 use crate::service::{Acts, Footprint, HasIds, Ids, Item, Kind, Whose};
-use crate::terms::{AccountId, Answer, Effect, MessageId, Request, Trouble};
+use crate::terms::{Answer, Effect, MessageId, Request, Trouble};
 
 /// A charge: `POST`, with or without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,26 +82,22 @@ impl Operation for PeerOp {
             "post-with-key" => true,
             _ => return None,
         };
-        let (message, rest) = rest.strip_prefix('m')?.split_once(' ')?;
-        let (amount, account) = rest.split_once(" to ")?;
-        let effect = Effect { account: AccountId(account.parse().ok()?), amount: amount.parse().ok()? };
-        Some(PeerOp { has_key, message: MessageId(message.parse().ok()?), effect })
+        let (message, effect) = message_and_effect(rest)?;
+        Some(PeerOp { has_key, message, effect })
     }
 }
 
 impl HasIds for PeerOp {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {
-        let effect = Effect { account: self.effect.account.map_ids(ids), ..self.effect };
-        PeerOp { message: self.message.map_ids(ids), effect, ..self }
+        PeerOp { message: self.message.map_ids(ids), effect: self.effect.map_ids(ids), ..self }
     }
 }
 
 impl fmt::Display for PeerOp {
     /// Prints `post m7 +10 to 3`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PeerOp { message, effect: Effect { account, amount }, .. } = self;
-        write!(f, "{} m{} {amount:+} to {}", self.kind().name, message.0, account.0)
+        write!(f, "{} m{} {}", self.kind().name, self.message.0, self.effect)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What keys are called, and what an entry of the ledger says.
 
 use super::keyspace::RedisValue;
+use crate::service::written;
 use crate::terms::{AccountId, Delivery, Effect, Entry, MessageId, Role};
 
 /// The names of keys behind a prefix.
@@ -57,26 +58,13 @@ pub(super) fn value_of(text: &[u8]) -> Option<RedisValue> {
 
 /// An entry of the ledger but for its balance, which the server appends.
 pub(super) fn entry(message: MessageId, effect: Effect, by: Delivery) -> String {
-    format!("m{} {:+} to {} by {}.{} =", message.0, effect.amount, effect.account.0, by.attempt, by.copy)
+    written::record(message, effect, by) + " ="
 }
 
 /// Reads an entry, the so many-th; nothing if it is none.
 pub(super) fn read_entry(text: &str, number: u64, role: Role) -> Option<Entry> {
-    let (message, rest) = text.strip_prefix('m')?.split_once(' ')?;
-    let (amount, rest) = rest.split_once(" to ")?;
-    let (account, rest) = rest.split_once(" by ")?;
-    let (by, balance) = rest.split_once(" = ")?;
-    let (attempt, copy) = by.split_once('.')?;
-    Some(Entry {
-        role,
-        number,
-        message: MessageId(message.parse().ok()?),
-        account: AccountId(account.parse().ok()?),
-        amount: amount.parse().ok()?,
-        balance: balance.parse().ok()?,
-        token: None,
-        by: Delivery { attempt: attempt.parse().ok()?, copy: copy.parse().ok()? },
-    })
+    let (record, balance) = text.split_once(" = ")?;
+    Some(Entry { number, balance: balance.parse().ok()?, ..written::read_record(record, role)? })
 }
 
 #[cfg(test)]

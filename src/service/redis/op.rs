@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::service::contract::{Given, Operation, Returned, another, asker_of, lane_name};
+use crate::service::written::{message, message_and_effect};
 use crate::service::{Acts, Footprint, HasIds, Ids, Item, Kind, Whose};
 use crate::terms::{
     AccountId, Answer, Effect, Failure, LeaseId, LockKey, MessageId, OutcomeOf, Request, Token, Trouble,
@@ -141,13 +142,6 @@ impl Operation for RedisOp {
             let (account, under) = rest.split_once('/')?;
             Some((AccountId(account.parse().ok()?), LeaseId(i64::from_str_radix(under, 16).ok()?)))
         };
-        let message = |text: &str| text.strip_prefix('m')?.parse().ok().map(MessageId);
-        let effect = || {
-            let (id, rest) = rest.split_once(' ')?;
-            let (amount, account) = rest.split_once(" to ")?;
-            let effect = Effect { account: AccountId(account.parse().ok()?), amount: amount.parse().ok()? };
-            Some((message(id)?, effect))
-        };
         match kind {
             "set-lock" => account().map(RedisOp::SetLock),
             "set-lock-and-count" => account().map(RedisOp::SetLockAndCount),
@@ -160,8 +154,8 @@ impl Operation for RedisOp {
                 Some(RedisOp::SetAnswer(message(id)?, Answer(answer.parse().ok()?)))
             }
             "get-state" => message(rest).map(RedisOp::GetState),
-            "apply-once" => effect().map(|(message, effect)| RedisOp::ApplyOnce(message, effect)),
-            "apply-always" => effect().map(|(message, effect)| RedisOp::ApplyAlways(message, effect)),
+            "apply-once" => message_and_effect(rest).map(|(message, effect)| RedisOp::ApplyOnce(message, effect)),
+            "apply-always" => message_and_effect(rest).map(|(message, effect)| RedisOp::ApplyAlways(message, effect)),
             _ => None,
         }
     }
@@ -170,7 +164,6 @@ impl Operation for RedisOp {
 impl HasIds for RedisOp {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {
-        let renamed = |effect: Effect, ids: &mut _| Effect { account: effect.account.map_ids(ids), ..effect };
         match self {
             RedisOp::SetLock(account) => RedisOp::SetLock(account.map_ids(ids)),
             RedisOp::SetLockAndCount(account) => RedisOp::SetLockAndCount(account.map_ids(ids)),
@@ -180,8 +173,8 @@ impl HasIds for RedisOp {
             RedisOp::SetOnce(message) => RedisOp::SetOnce(message.map_ids(ids)),
             RedisOp::SetAnswer(message, answer) => RedisOp::SetAnswer(message.map_ids(ids), answer),
             RedisOp::GetState(message) => RedisOp::GetState(message.map_ids(ids)),
-            RedisOp::ApplyOnce(message, effect) => RedisOp::ApplyOnce(message.map_ids(ids), renamed(effect, ids)),
-            RedisOp::ApplyAlways(message, effect) => RedisOp::ApplyAlways(message.map_ids(ids), renamed(effect, ids)),
+            RedisOp::ApplyOnce(message, effect) => RedisOp::ApplyOnce(message.map_ids(ids), effect.map_ids(ids)),
+            RedisOp::ApplyAlways(message, effect) => RedisOp::ApplyAlways(message.map_ids(ids), effect.map_ids(ids)),
         }
     }
 }
@@ -199,7 +192,7 @@ impl fmt::Display for RedisOp {
             RedisOp::SetOnce(message) | RedisOp::GetState(message) => write!(f, "{name} m{}", message.0),
             RedisOp::SetAnswer(message, answer) => write!(f, "{name} m{} = {}", message.0, answer.0),
             RedisOp::ApplyOnce(message, effect) | RedisOp::ApplyAlways(message, effect) => {
-                write!(f, "{name} m{} {:+} to {}", message.0, effect.amount, effect.account.0)
+                write!(f, "{name} m{} {effect}", message.0)
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroI64;
 
 use super::op::StoreOp;
+use crate::service::written::message;
 use crate::service::{IdKind, Sql};
 use crate::terms::{AccountId, Answer, BodyDigest, ClientId, Effect, Isolation, LeaseId, MessageId, Request, Token};
 
@@ -230,8 +231,4 @@ impl Word {
         }
         Some(rest)
     }
-}
-
-fn message(text: &str) -> Option<MessageId> {
-    text.strip_prefix('m')?.parse().ok().map(MessageId)
 }
