@@ -47,10 +47,19 @@ did, but there were more different requests than are told apart. Else 0."
     )
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds, e.g. 30".to_owned())?;
+/// Why a text is no time to listen.
+#[derive(Debug, Clone, thiserror::Error)]
+enum NoTime {
+    #[error("not a number of seconds, e.g. 30")]
+    NotANumber,
+    #[error("must be above 0 and not endless")]
+    OutOfRange,
+}
+
+fn seconds(text: &str) -> Result<Duration, NoTime> {
+    let seconds: f64 = text.parse().map_err(|_| NoTime::NotANumber)?;
     let duration = Duration::try_from_secs_f64(seconds).ok();
-    duration.filter(|duration| !duration.is_zero()).ok_or_else(|| "must be above 0 and not endless".to_owned())
+    duration.filter(|duration| !duration.is_zero()).ok_or(NoTime::OutOfRange)
 }
 
 impl Repeats {

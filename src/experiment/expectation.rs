@@ -147,9 +147,8 @@ mod tests {
     use super::*;
     use crate::terms::Violation;
 
-    fn read(value: &str) -> Result<Expectation, String> {
-        let table: BTreeMap<String, Expectation> =
-            toml::from_str(&format!("x = {value}")).map_err(|error: toml::de::Error| error.message().to_owned())?;
+    fn read(value: &str) -> Result<Expectation, toml::de::Error> {
+        let table: BTreeMap<String, Expectation> = toml::from_str(&format!("x = {value}"))?;
         Ok(table["x"].clone())
     }
 
@@ -178,10 +177,10 @@ mod tests {
     #[test]
     fn a_value_that_is_no_answer_is_refused_with_the_answers_that_there_are() {
         for value in ["\"anything\"", "1", "{ sqlite = \"vlaid\" }"] {
-            let said = read(value).unwrap_err();
+            let said = read(value).unwrap_err().to_string();
             assert!(said.contains("\"valid\", \"any\", a list of violations"), "{value}: {said}");
         }
-        assert!(read("[]").unwrap_err().contains("write \"valid\""));
-        assert!(read("{ sqlit = \"any\" }").unwrap_err().contains("did you mean 'sqlite'"));
+        assert!(read("[]").unwrap_err().to_string().contains("write \"valid\""));
+        assert!(read("{ sqlit = \"any\" }").unwrap_err().to_string().contains("did you mean 'sqlite'"));
     }
 }
