@@ -132,7 +132,7 @@ fn backends() -> Vec<Value> {
         backend("embedded", "lock service", "speaks etcd's gRPC over loopback, in this process (the default)"),
         backend("etcd", "lock service", "etcd, in containers, from the installed binary, or at --lock-url"),
         backend("embedded", "cache", "speaks Redis's protocol over loopback, in this process (the default)"),
-        backend("redis", "cache", "Redis, from the installed binary, or at --use cache=redis@URL"),
+        backend("redis", "cache", "Redis, in a container, from the installed binary, or at --use cache=redis@URL"),
         backend(
             "kafka",
             "broker",

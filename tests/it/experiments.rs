@@ -155,7 +155,7 @@ fn a_run_saves_what_follows_from_the_claims_and_is_judged_by_that() {
 name = "mine"
 question = "?"
 strategies = ["at-least-once", "check-then-act", "dedup-table"]
-load = { requests = 200, warmup = 0 }
+load = { requests = 200, warmup = 0, timeout_ms = 10000 }
 faults = [{ name = "twice", client = { duplicated = 0.3 } }]
 expect.twice.check-then-act = "any"
 "#;
@@ -212,7 +212,7 @@ fn an_experiment_that_has_lost_its_teeth_is_not_met() {
 name = "quiet"
 question = "?"
 strategies = ["at-least-once"]
-load = { requests = 200, warmup = 0 }
+load = { requests = 200, warmup = 0, timeout_ms = 10000 }
 faults = [{ name = "hardly", store = { reply_lost = 1e-12 } }]
 expect.hardly.at-least-once = ["duplicate"]
 "#;

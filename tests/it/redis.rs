@@ -1,6 +1,6 @@
 //! Redis: what the model says, the embedded server and the real one do, and what cannot be used is said.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use oncelab::service::provision;
 use serde_json::Value;
@@ -76,8 +76,21 @@ fn redis_does_what_the_model_says() {
 
 #[test]
 fn redis_in_a_container_does_what_the_model_says_and_keeps_its_password() {
-    // A container is dropped on the runtime that it was started on.
-    if block_on(async { or_skip(provision::redis(&containers()).await).is_none() }) {
+    let is_there = block_on(async {
+        // A container is dropped on the runtime that it was started on.
+        let Some(started) = or_skip(provision::redis(&containers()).await) else { return false };
+        let url = started.urls().remove(0);
+        let password = url.split([':', '@']).nth(2).unwrap();
+        assert!(password.len() >= 32, "{url}");
+        // Its arguments and its environment are to be seen by whoever may list containers.
+        let all = Command::new("docker").args(["ps", "--quiet"]).output().unwrap();
+        let ids = text(&all.stdout);
+        let seen = Command::new("docker").arg("inspect").args(ids.split_whitespace()).output().unwrap();
+        let seen = text(&seen.stdout);
+        assert!(seen.contains("redis.conf") && !seen.contains(password));
+        true
+    });
+    if !is_there {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
