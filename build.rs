@@ -5,7 +5,9 @@ use std::process::Command;
 fn main() {
     let git = |arguments: &[&str]| answer(Command::new("git").args(arguments));
     let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| !changes.is_empty());
+    // Without the optional lock git writes no fresher index: that would be a change of its own, and the next build would begin anew.
+    let dirty = git(&["--no-optional-locks", "status", "--porcelain", "--untracked-files=no"])
+        .is_some_and(|changes| !changes.is_empty());
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let rustc = answer(Command::new(rustc).arg("--version")).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=ONCELAB_GIT_REVISION={revision}");

@@ -1,8 +1,8 @@
 //! What the whole lab costs around real servers: `cargo bench --bench servers` runs the same work through the lab (clients,
 //! network, handlers, port, recording), through a bare loop of the same driver, and for PostgreSQL through pgbench, in turn
-//! and five times over, and prints medians and the ratios of the lab to the others.
+//! and five times over, and prints medians, and the ratios of the lab to the others: the median, and the range over the rounds.
 //!
-//! Needs PostgreSQL (with pgbench) and etcd on this machine; what is missing is skipped and said. The machine should have
+//! Needs PostgreSQL (with pgbench), etcd, Redis and Kafka (`ONCELAB_KAFKA_HOME`) on this machine; what is missing is skipped and said. The machine should have
 //! nothing else to do. Compare ratios of one run, never figures of two.
 
 use std::process::Command;
@@ -13,13 +13,18 @@ use etcd_client::LockOptions;
 use oncelab::experiment::LoadSettings;
 use oncelab::fault::Level;
 use oncelab::load::{Outside, Setting, run_trial};
+use oncelab::service::kafka::KafkaOp;
 use oncelab::service::provision::{self, EtcdShape, Provision, Source};
+use oncelab::service::redis::RedisOp;
 use oncelab::service::{
-    Backend, BackendSettings, Endpoint, EtcdBackend, EtcdOptions, NullStore, PostgresStore, SqliteStore, Store,
+    AnyOp, Backend, BackendSettings, Backends, Endpoint, EtcdBackend, EtcdOptions, LedgerOf, NullStore, Outcome,
+    PostgresStore, ServiceKind, SqliteStore, Store, Wanted, WantedKafka, WantedRedis,
 };
 use oncelab::stats::median;
 use oncelab::strategy::Registry;
-use oncelab::terms::{ByRole, Hop, HopSettings, Role, StoreKind};
+use oncelab::terms::{
+    AccountId, ByRole, ClientId, Delivery, Effect, Hop, HopSettings, MessageId, Request, Role, StoreKind,
+};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
@@ -59,9 +64,23 @@ async fn through_the_lab(
     requests: u32,
     hop: Hop,
 ) -> f64 {
-    let handlers = connections.try_into().expect("some");
     let mut backends = ByRole::default();
     (backends[Role::STORE], backends[Role::LOCK]) = (Some(Arc::clone(&store) as Arc<dyn Backend>), lock);
+    on(strategy, (backends, vec![(Role::STORE, store)]), store_kind, connections, requests, hop).await
+}
+
+/// What plays each role, and what keeps effects.
+type Players = (ByRole<Option<Arc<dyn Backend>>>, Vec<(Role, Arc<dyn Store>)>);
+
+async fn on(
+    strategy: &str,
+    (backends, stores): Players,
+    store_kind: StoreKind,
+    connections: u16,
+    requests: u32,
+    hop: Hop,
+) -> f64 {
+    let handlers = connections.try_into().expect("some");
     let setting = Setting {
         strategy: Registry::default().get(strategy).expect("it is one of the lab's"),
         level: Level::none(),
@@ -78,7 +97,7 @@ async fn through_the_lab(
         backend: BackendSettings::default(),
         hop: HopSettings { hop, ..HopSettings::default() },
         store_kind,
-        stores: vec![(Role::STORE, Arc::clone(&store))],
+        stores,
         backends,
         lease: Duration::from_secs(10),
         servers: Weak::new(),
@@ -190,9 +209,13 @@ fn print(what: &str, connections: u16, ways: &[Way]) {
     // The first is what the others are compared with.
     let lab = &ways[0];
     for way in ways {
-        let ratios = lab.per_s.iter().zip(&way.per_s).map(|(lab, other)| lab / other);
-        let (median_per_s, ratio) = (median(way.per_s.iter().copied()), median(ratios));
-        println!("  {:<21} {median_per_s:>9.0} /s   {} / it {ratio:.2}", way.name, lab.name);
+        let ratios: Vec<f64> = lab.per_s.iter().zip(&way.per_s).map(|(lab, other)| lab / other).collect();
+        let (least, greatest) = ratios
+            .iter()
+            .fold((f64::INFINITY, 0.0_f64), |(least, greatest), ratio| (least.min(*ratio), greatest.max(*ratio)));
+        let (median_per_s, ratio) = (median(way.per_s.iter().copied()), median(ratios.iter().copied()));
+        let rounds = format!("({least:.2} to {greatest:.2})");
+        println!("  {:<21} {median_per_s:>9.0} /s   {} / it {ratio:.2} {rounds}", way.name, lab.name);
     }
 }
 
@@ -311,6 +334,78 @@ async fn etcd(source: &Source) {
     print("lock cycles of etcd (etcd-lock around a store that does nothing)", connections, &ways);
 }
 
+/// One operation of a service's driver in a loop on each connection.
+async fn bare_driver(backend: &dyn Backend, connections: u16, effects: u32, op: fn(&Request) -> AnyOp) -> f64 {
+    let each = effects / u32::from(connections);
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(backend.connect().await.expect("a connection"));
+    }
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (number, mut connection) in (0_u32..).zip(open) {
+        tasks.spawn(async move {
+            for n in 0..each {
+                let id = number * each + n;
+                let effect = Effect { account: AccountId(id.wrapping_mul(7_919) % ACCOUNTS), amount: 1 };
+                let request = Request { id: MessageId(id), client: ClientId(number), sequence: n, effect };
+                let outcome = connection.execute(op(&request), Delivery::FIRST).await.expect("it can be used");
+                assert!(matches!(outcome, Outcome::Ok(_)), "{outcome:?}");
+            }
+        });
+    }
+    tasks.join_all().await;
+    per_second(each * u32::from(connections), began.elapsed())
+}
+
+/// Strategies of one operation on a Redis or a Kafka, beside a loop over the driver that they use.
+async fn one_operation(
+    (kind, role, strategy): (ServiceKind, Role, &'static str),
+    wanted: Wanted,
+    op: fn(&Request) -> AnyOp,
+    effects: u32,
+) {
+    let backends = match Backends::start(&wanted, &BackendSettings::default()).await {
+        Ok(backends) => backends,
+        Err(error) => return println!("SKIPPED: {error}"),
+    };
+    let connections = CONNECTIONS[0];
+    let mut ways = ["lab", "bare loop"].map(Way::named);
+    for round in 0..ROUNDS {
+        for turn in 0..ways.len() {
+            let way = &mut ways[(round + turn) % 2];
+            let prefix = format!("oncelab-{round}-{turn}-");
+            let store = kind
+                .store_in(&backends, role, LedgerOf { has_effects: true, prefix: &prefix })
+                .expect("it is there")
+                .expect("it keeps effects");
+            store.reset(ACCOUNTS).await.expect("it can be emptied");
+            let per_s = if way.name == "lab" {
+                let mut players = ByRole::default();
+                players[role] = Some(Arc::clone(&store) as Arc<dyn Backend>);
+                let players = (players, vec![(role, store)]);
+                on(strategy, players, StoreKind::Null, connections, effects, Hop::Inside).await
+            } else {
+                bare_driver(store.as_ref(), connections, effects, op).await
+            };
+            way.per_s.push(per_s);
+        }
+    }
+    print(&format!("{strategy}, one operation"), connections, &ways);
+}
+
+async fn kafka(source: &Source) {
+    let wanted = Wanted { kafka: WantedKafka::Started, source: source.clone(), ..Wanted::default() };
+    let produce = |request: &Request| AnyOp::Kafka(KafkaOp::produce(request));
+    one_operation((ServiceKind::Kafka, Role::BROKER, "kafka-at-least-once"), wanted, produce, EFFECTS).await;
+}
+
+async fn redis(source: &Source) {
+    let wanted = Wanted { redis: WantedRedis::Started { servers: 1 }, source: source.clone(), ..Wanted::default() };
+    let apply = |request: &Request| AnyOp::Redis(RedisOp::apply_once(request));
+    one_operation((ServiceKind::Redis, Role::CACHE, "redis-script"), wanted, apply, EFFECTS_IN_BATCHES).await;
+}
+
 /// What HTTP between clients and handlers costs: without a store, and on SQLite.
 async fn hop() {
     const CONNECTIONS: u16 = 8;
@@ -333,7 +428,7 @@ async fn hop() {
 }
 
 fn main() {
-    // Cargo passes `--bench`; `-- postgres`, `-- batches`, `-- etcd` or `-- hop` leaves the others out.
+    // Cargo passes `--bench`; `-- postgres`, `-- batches`, `-- etcd`, `-- redis`, `-- kafka` or `-- hop` leaves the others out.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let wants = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -347,6 +442,12 @@ fn main() {
         }
         if wants("etcd") {
             etcd(&source).await;
+        }
+        if wants("redis") {
+            redis(&source).await;
+        }
+        if wants("kafka") {
+            kafka(&source).await;
         }
         if wants("hop") {
             hop().await;

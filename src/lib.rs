@@ -122,5 +122,7 @@ pub mod wire;
 #[cfg(feature = "lab")]
 mod exit;
 #[cfg(feature = "lab")]
+mod parallel;
+#[cfg(feature = "lab")]
 mod repeats;
 mod suggest;

@@ -1,14 +1,18 @@
 //! The case: history and ledger of one trial, arranged so that each check looks only at what is suspicious.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::overlap;
 use super::tally::Counted;
 use super::told::Told;
-use crate::history::Event;
-use crate::terms::{Balances, ByRole, Disturbed, Effect, Entry, MessageId, Request, Retries, Role, Shape};
+use crate::history::{Event, What};
+use crate::terms::{
+    Balances, ByRole, ClientId, Delivery, Disturbance, Disturbed, Effect, Entry, MessageId, Request, Retries, Role,
+    Shape, Target,
+};
+use crate::world::{Acts, Op, Outcome};
 
 /// What was recorded of a trial.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +38,12 @@ pub struct Evidence<'a> {
     pub lease: Duration,
 }
 
+/// Whether an operation ends a transaction that it does not belong to: it bears the name of whose transaction it means, and the one that is
+/// open when it lands need not be the one that was open when it was sent.
+fn ends_whatever_is_open(op: &Op) -> bool {
+    op.acts().any(Acts::ENDS) && op.acts().any(Acts::NAMES)
+}
+
 /// Evidence, grouped by message. Ids that no client ever sent belong to no group: see [`Case::strangers`].
 pub struct Case<'a> {
     pub evidence: Evidence<'a>,
@@ -46,6 +56,8 @@ pub struct Case<'a> {
     /// The roles, as bits, of the stores that are judged: those that keep effects, and those that hold any.
     judged: u8,
     overwrites: bool,
+    /// When the end of a transaction of a client has landed late, in nanoseconds since the trial began, with the service that keeps it.
+    strays: BTreeSet<(Role, ClientId, u64)>,
     thresholds: overlap::ThresholdWatch,
     counted: Counted,
 }
@@ -60,11 +72,18 @@ impl<'a> Case<'a> {
         let judged = evidence.ledger.iter().fold(keep, |bits, entry| bits | entry.role.bit());
         let mut told = vec![Told::default(); messages];
         let mut told_others = BTreeMap::new();
-        let mut overwrites = false;
+        let (mut overwrites, mut strays) = (false, BTreeSet::new());
         let (mut thresholds, mut counted) = (overlap::ThresholdWatch::default(), Counted::default());
         for event in evidence.events {
             thresholds.see(event);
             counted.see(event);
+            if let What::Landed { op, outcome } = event.what
+                && ends_whatever_is_open(&op)
+                && !matches!(outcome, Some(Outcome::Failed(_)))
+                && let Some(request) = evidence.requests.get(event.message.0 as usize)
+            {
+                strays.insert((op.role, request.client, event.at_ns));
+            }
             let Some(mut of) = told.get_mut(event.message.0 as usize) else { continue };
             if event.delivery.has_other_body() {
                 of = told_others.entry(event.message).or_default();
@@ -73,7 +92,18 @@ impl<'a> Case<'a> {
             overwrites |= of.hear(event, given);
         }
         let thresholds = thresholds.ended();
-        Case { evidence, events: OnceLock::new(), entries, told, told_others, judged, overwrites, thresholds, counted }
+        Case {
+            evidence,
+            events: OnceLock::new(),
+            entries,
+            told,
+            told_others,
+            judged,
+            overwrites,
+            strays,
+            thresholds,
+            counted,
+        }
     }
 
     /// Every message id of the trial.
@@ -173,6 +203,36 @@ impl<'a> Case<'a> {
         &self.thresholds
     }
 
+    /// When the server of a role was killed that keeps nothing on its disk, in nanoseconds since the trial began.
+    pub(super) fn forgettings(&self, role: Role) -> impl Iterator<Item = u64> {
+        let has_lost = move |it: &&Disturbed| {
+            it.disturbed == Disturbance::Kill && it.target == Target::Cache && role == Role::CACHE
+        };
+        self.evidence.disturbed.iter().filter(has_lost).map(|it| it.from_ns)
+    }
+
+    /// Whether the end of a transaction that a message's client had sent to the service in this role landed late, and while somebody was at
+    /// work on the message: the one that was open by then may have been this message's.
+    pub(super) fn has_stray_end(&self, role: Role, message: MessageId) -> bool {
+        let Some(&Request { client, .. }) = self.request(message) else { return false };
+        if self.strays.is_empty() {
+            return false;
+        }
+        let mut open: BTreeMap<Delivery, u64> = BTreeMap::new();
+        self.events_of(message).any(|event| match event.what {
+            What::Arrived => {
+                open.insert(event.delivery, event.at_ns);
+                false
+            }
+            What::Answered { .. } | What::Crashed | What::Cancelled => {
+                open.remove(&event.delivery).is_some_and(|from| {
+                    self.strays.range((role, client, from)..=(role, client, event.at_ns)).next().is_some()
+                })
+            }
+            _ => false,
+        })
+    }
+
     /// What was counted on the way.
     pub(super) fn counted(&self) -> &Counted {
         &self.counted
@@ -230,7 +290,11 @@ mod tests {
     use crate::check::Told;
     use crate::check::testing::{FIRST, RETRY, Story};
     use crate::history::What;
-    use crate::terms::MessageId;
+    use crate::service::kafka::KafkaOp;
+    use crate::terms::{
+        Answer, ClientId, Failure, MessageId, Producer, ProducerId, Role, TransactionProtocol, Transactions,
+    };
+    use crate::world::Outcome;
 
     #[test]
     fn events_and_entries_are_those_of_their_message_in_their_order() {
@@ -255,5 +319,28 @@ mod tests {
         assert_eq!(strangers, [2, u32::MAX]);
         assert!(case.request(MessageId(2)).is_none() && !case.is_applied(MessageId(2)));
         assert_eq!(case.told(MessageId(2)), Told::default());
+    }
+
+    #[test]
+    fn the_end_of_another_transaction_strays_into_what_is_at_work_when_it_lands() {
+        let producer = Producer { id: ProducerId(1), epoch: 0 };
+        let session = Transactions { client: ClientId(0), producer, protocol: TransactionProtocol::One };
+        let strays = |landed_us: u64, outcome| {
+            let mut events = vec![
+                (10, 1, What::Arrived),
+                (20, 1, What::Answered { reply: Ok(Answer(0)), heard: true }),
+                (landed_us, 0, What::Landed { op: KafkaOp::commit_transaction(session).into(), outcome }),
+            ];
+            events.sort_by_key(|(us, ..)| *us);
+            let mut story = Story::of(2);
+            for (us, message, what) in events {
+                story.at(us, message, FIRST, what);
+            }
+            let case = Case::new(story.evidence());
+            assert!(!case.has_stray_end(Role::STORE, MessageId(1)));
+            case.has_stray_end(Role::BROKER, MessageId(1))
+        };
+        assert_eq!([5, 15, 30].map(|us| strays(us, None)), [false, true, false]);
+        assert!(!strays(15, Some(Outcome::Failed(Failure::SessionOver))), "it was refused");
     }
 }

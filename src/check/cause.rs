@@ -1,6 +1,6 @@
 //! Causes: what the history shows to have led to a violation.
 
-use super::{Case, late};
+use super::{Case, forgotten, late};
 use crate::history::{Event, What};
 use crate::terms::{Cause, Entry, FaultKind, Leg, MessageId, Retries, Role};
 use crate::world::{Acts, Op, Outcome};
@@ -64,6 +64,10 @@ impl Span {
         }
         self.took_with_effect |= takes_with_effect(op);
         if acts.any(Acts::LEASES) && is_ok {
+            self.granted_ns = Some(event.lives_from_ns());
+            return;
+        }
+        if acts.any(Acts::SIGNS) && !acts.any(Acts::LEAVES) && is_ok {
             self.granted_ns = Some(event.at_ns);
             return;
         }
@@ -120,6 +124,9 @@ fn takes_with_effect(op: &Op) -> bool {
 
 /// Why an effect that had been applied by the first entry was applied again by the second.
 pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Entry) -> Cause {
+    if case.has_stray_end(second.role, second.message) {
+        return Cause::LateLanding;
+    }
     let one = Span::of(case, first);
     if first.by == second.by && one.applications > 1 {
         return if one.unheard { Cause::RetryAfterLostReply } else { Cause::AppliedTwice };
@@ -132,7 +139,10 @@ pub(super) fn of_second_application(case: &Case<'_>, first: &Entry, second: &Ent
         return if one.landed_late { Cause::LateLanding } else { Cause::Redelivery };
     }
     let two = Span::of(case, second);
-    if two.took_with_effect || was_forgotten(case, second, &one, &two) {
+    let from = one.granted_ns.or(one.arrived_ns).unwrap_or(0);
+    if forgotten::between(case, second.message, from..=two.granted_ns.or(two.stored_ns).unwrap_or(u64::MAX)) {
+        Cause::ServerForgot
+    } else if two.took_with_effect || was_forgotten(case, second, &one, &two) {
         // The id was remembered together with the first effect: whatever came between, it was forgotten before the second.
         Cause::WindowExpired
     } else if one.landed_late || two.landed_late {
@@ -184,6 +194,9 @@ pub(super) fn of_unfinished(case: &Case<'_>, message: MessageId) -> Cause {
     if let Some(cause) = of_standing_back(case, message) {
         return cause;
     }
+    if case.stores().any(|role| case.has_stray_end(role, message)) {
+        return Cause::LateLanding;
+    }
     let mut events = case.events_of(message);
     if events.any(|event| matches!(event.what, What::Cancelled | What::Crashed)) {
         return Cause::CrashBetweenStores;
@@ -198,7 +211,12 @@ pub(super) fn of_standing_back(case: &Case<'_>, message: MessageId) -> Option<Ca
     if case.is_applied(message) {
         return None;
     }
+    let has_marked = || {
+        case.events_of(message).any(|event| matches!(event.what, What::Called { op, .. } if op.acts().any(Acts::MARKS)))
+    };
     case.events_of(message).find_map(|event| match event.what {
+        // Whoever only looks has found what another message has left, if none of its own left anything.
+        What::Called { op, .. } if op.acts().any(Acts::READS) && has_marked() => None,
         What::Called { op, outcome: Some(Outcome::Ok(response)), .. } if response.changes_nothing() => {
             let of = [(Acts::ORDERS, Cause::OutOfOrder), (Acts::CONDITIONS, Cause::Precondition)];
             of.into_iter().find(|(acts, _)| op.acts().any(*acts)).map(|(_, cause)| cause)

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Case, Finding, cause};
+use super::{Case, Finding, cause, forgotten};
 use crate::terms::{AccountId, Answer, ByRole, Cause, Entry, MessageId, Role, Trouble, Violation};
 
 /// Whether a message is not in the ledger of a store that keeps effects although its client was told success, or although a fault-free retry after
@@ -26,7 +26,8 @@ pub(super) fn of(case: &Case<'_>, survivors: &Survivors, role: Role, message: Me
         Some(Err(Trouble::Failed(failure))) => format!("a fault-free retry failed: {failure}"),
         Some(Ok(Answer(_)) | Err(Trouble::Unknown | Trouble::InProgress | Trouble::Refused)) | None => return None,
     };
-    finding(cause::of_unfinished(case, message), detail)
+    let is_forgotten = success && forgotten::is_effect_gone(case, role, message);
+    finding(if is_forgotten { Cause::ServerForgot } else { cause::of_unfinished(case, message) }, detail)
 }
 
 /// The entries of each store, by number, that the final balances are made of; none if nothing is ever overwritten, and then all are.

@@ -40,6 +40,7 @@ mod denied;
 mod deviating;
 mod duplicate;
 mod fired;
+mod forgotten;
 mod late;
 mod lost;
 mod mixed;

@@ -4,8 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::{Case, Finding};
 use crate::history::{Event, What};
-use crate::terms::{AccountId, Cause, Delivery, MessageId, Violation};
-use crate::world::{Acts, Outcome};
+use crate::terms::{AccountId, Cause, ClientId, Delivery, FaultKind, MessageId, Role, Violation};
+use crate::world::{Acts, Op, Outcome};
 
 /// Somebody who believes to be inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,7 @@ struct Stay {
     who: Insider,
     entered_ns: u64,
     leased_ns: u64,
+    first_ns: u64,
 }
 
 impl Stay {
@@ -29,14 +30,42 @@ impl Stay {
     }
 }
 
+/// A critical section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum CriticalSection {
+    Account(AccountId),
+    /// The records of a client, which one consumer works on at a time.
+    Records(ClientId),
+}
+
+impl std::fmt::Display for CriticalSection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CriticalSection::Account(account) => write!(f, "the section of account {}", account.0),
+            CriticalSection::Records(client) => write!(f, "the records of client {}", client.0),
+        }
+    }
+}
+
+impl CriticalSection {
+    /// The section that an operation enters.
+    fn of(op: Op) -> Option<Self> {
+        op.account().map(CriticalSection::Account).or_else(|| op.client().map(CriticalSection::Records))
+    }
+}
+
 /// A step over the threshold of a critical section.
 struct ThresholdStep {
     at_ns: u64,
     who: Insider,
     /// The section entered; none for whoever leaves the one that it is in.
-    enters: Option<AccountId>,
+    enters: Option<CriticalSection>,
     /// When the lease of whoever enters was asked for.
     leased_ns: u64,
+    /// When it asked for anything first under the name that it has given itself, or else the same.
+    first_ns: u64,
+    /// The service that keeps the lock.
+    role: Role,
 }
 
 /// One finding per message whose handler entered a critical section while another handler was inside.
@@ -45,20 +74,20 @@ struct ThresholdStep {
 /// its release, or until its delivery ends. Both ends are the inner ones, so that an overlap found is one.
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let lease_ns = u64::try_from(case.evidence.lease.as_nanos()).unwrap_or(u64::MAX);
-    let mut inside: FxHashMap<AccountId, Vec<Stay>> = FxHashMap::default();
-    let mut sections: FxHashMap<(MessageId, Delivery), AccountId> = FxHashMap::default();
+    let mut inside: FxHashMap<CriticalSection, Vec<Stay>> = FxHashMap::default();
+    let mut sections: FxHashMap<(MessageId, Delivery), CriticalSection> = FxHashMap::default();
     let mut findings: Vec<Finding> = Vec::new();
-    let ThresholdWatch { steps, unlocked, .. } = case.thresholds();
-    for &ThresholdStep { at_ns, who, enters, leased_ns } in steps {
+    let ThresholdWatch { steps, unlocked, forgotten, .. } = case.thresholds();
+    for &ThresholdStep { at_ns, who, enters, leased_ns, first_ns, role } in steps {
         let key = (who.message, who.delivery);
         if let Some(left) = sections.remove(&key)
             && let Some(insiders) = inside.get_mut(&left)
         {
             insiders.retain(|stay| stay.who != who);
         }
-        let Some(account) = enters else { continue };
-        let insiders = inside.entry(account).or_default();
-        let entering = Stay { who, entered_ns: at_ns, leased_ns };
+        let Some(section) = enters else { continue };
+        let insiders = inside.entry(section).or_default();
+        let entering = Stay { who, entered_ns: at_ns, leased_ns, first_ns };
         if let Some(other) = insiders.first() {
             // Either's unlock can be the late one: that of whoever is inside lets others in, and that of whoever waits takes it
             // out of the queue, which lets it in when it has joined again.
@@ -72,6 +101,12 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
                 Cause::DeadWaiter
             } else if at_ns.saturating_sub(other.leased_ns) >= lease_ns {
                 Cause::ZombiePastLease
+            } else if case
+                .forgettings(role)
+                .chain(forgotten.iter().filter(|(its, _)| *its == role).map(|(_, at)| *at))
+                .any(|forgot_ns| (first_ns.min(other.first_ns)..=at_ns).contains(&forgot_ns))
+            {
+                Cause::ServerForgot
             } else {
                 Cause::Unexplained
             };
@@ -81,13 +116,13 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
                 cause,
                 at: None,
                 detail: format!(
-                    "delivery {} entered the section of account {} while delivery {} of m{} was inside",
-                    who.delivery, account.0, other.who.delivery, other.who.message.0
+                    "delivery {} entered {section} while delivery {} of m{} was inside",
+                    who.delivery, other.who.delivery, other.who.message.0
                 ),
             });
         }
         insiders.push(entering);
-        sections.insert(key, account);
+        sections.insert(key, section);
     }
     findings.sort_by_key(|finding| finding.message);
     findings.dedup_by_key(|finding| finding.message);
@@ -99,7 +134,11 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 pub(super) struct ThresholdWatch {
     /// The deliveries that are at work under a lease, and when they asked for it. There are as many as handlers, about.
     leased: FxHashMap<(MessageId, Delivery), u64>,
+    /// When a delivery asked for anything first under the name that it has given itself.
+    signed: FxHashMap<(MessageId, Delivery), u64>,
     steps: Vec<ThresholdStep>,
+    /// When a service was made to forget what it kept.
+    forgotten: Vec<(Role, u64)>,
     /// When unlocks landed that had timed out, by the delivery that had sent them.
     unlocked: FxHashMap<(MessageId, Delivery), Vec<u64>>,
 }
@@ -110,19 +149,29 @@ impl ThresholdWatch {
         let who = Insider { message: event.message, delivery: event.delivery };
         let key = (event.message, event.delivery);
         let leaves = match event.what {
-            What::Called { op, outcome, .. } => {
+            What::Called { op, outcome, fault, .. } => {
                 let acts = op.acts();
-                if acts.any(Acts::LEASES) {
-                    self.leased.insert(key, event.at_ns);
+                if acts.any(Acts::FORGETS) && outcome.is_some() && fault != Some(FaultKind::RequestLost) {
+                    self.forgotten.push((op.role, event.at_ns));
+                }
+                let signs = acts.any(Acts::SIGNS) && !acts.any(Acts::LEAVES);
+                if signs {
+                    self.signed.entry(key).or_insert(event.at_ns);
+                }
+                if acts.any(Acts::LEASES) || signs && acts.any(Acts::ENTERS) {
+                    self.leased.insert(key, event.lives_from_ns());
                 }
                 if acts.any(Acts::ENTERS)
                     && matches!(outcome, Some(Outcome::Ok(response)) if !response.changes_nothing())
                 {
+                    let leased_ns = self.leased.get(&key).copied().unwrap_or(event.at_ns);
                     self.steps.push(ThresholdStep {
                         at_ns: event.ended_ns(),
                         who,
-                        enters: op.account(),
-                        leased_ns: self.leased.get(&key).copied().unwrap_or(event.at_ns),
+                        enters: CriticalSection::of(op),
+                        leased_ns,
+                        first_ns: self.signed.get(&key).copied().unwrap_or(leased_ns),
+                        role: op.role,
                     });
                 }
                 acts.any(Acts::LEAVES) && self.leased.contains_key(&key)
@@ -145,7 +194,14 @@ impl ThresholdWatch {
             | What::GaveUp => false,
         };
         if leaves {
-            self.steps.push(ThresholdStep { at_ns: event.at_ns, who, enters: None, leased_ns: 0 });
+            self.steps.push(ThresholdStep {
+                at_ns: event.at_ns,
+                who,
+                enters: None,
+                leased_ns: 0,
+                first_ns: 0,
+                role: Role::STORE,
+            });
         }
     }
 
@@ -162,9 +218,11 @@ mod tests {
     use crate::check::testing::{FIRST, LEASE_US, Story, apply, lock, token};
     use crate::history::What;
     use crate::service::etcd::{LockOp, LockResponse};
+    use crate::service::kafka::{KafkaOp, KafkaResponse};
+    use crate::service::redis::{RedisOp, RedisResponse};
     use crate::service::store::StoreResponse;
-    use crate::terms::{Answer, Cause, Violation};
-    use crate::world::Response;
+    use crate::terms::{AccountId, Answer, Cause, ClientId, LeaseId, MemberId, Membership, Target, Violation};
+    use crate::world::{Outcome, Response};
 
     /// Message `n` takes the lock under lease `n`: it is asked for at this time, and known to be held 11 µs later.
     fn enter(story: &mut Story, us: u64, n: u32) {
@@ -177,6 +235,32 @@ mod tests {
             LockOp::acquire(key).into(),
             Response::Etcd(LockResponse::Held(token(i64::from(n) + 1))),
         );
+    }
+
+    /// Message `n` of a client has waited so long to become a member of the group, and is given the records.
+    fn join(story: &mut Story, us: u64, waited_us: u32, (n, client): (u32, u32)) {
+        let (client, member) = (ClientId(client), MemberId(n + 1));
+        let joined = Outcome::Ok(Response::Kafka(KafkaResponse::Joined(member)));
+        let op = KafkaOp::join_group(client).into();
+        let joins = What::Called { op, outcome: Some(joined), fault: None, delayed: false, took_us: waited_us };
+        story.at(us, n, FIRST, joins);
+        let sync = KafkaOp::sync_group(Membership { client, member }).into();
+        story.done(us + u64::from(waited_us), n, FIRST, sync, Response::Kafka(KafkaResponse::Noted));
+    }
+
+    #[test]
+    fn a_session_lives_from_the_answer_that_was_waited_for() {
+        let waited = u32::try_from(2 * LEASE_US).unwrap();
+        let mut story = Story::of(2);
+        join(&mut story, 0, waited, (0, 0));
+        join(&mut story, 2 * LEASE_US + 5, 1, (1, 0));
+        // Neither was dead when it entered, and nobody's session has run out.
+        assert_eq!(story.found(Violation::Overlap), [(1, Cause::Unexplained)]);
+        // Those who work on the records of different clients do not meet.
+        let mut story = Story::of(2);
+        join(&mut story, 0, 1, (0, 0));
+        join(&mut story, 5, 1, (1, 1));
+        assert_eq!(story.found(Violation::Overlap), []);
     }
 
     fn leave(story: &mut Story, us: u64, n: u32) {
@@ -210,6 +294,21 @@ mod tests {
         enter(&mut story, LEASE_US, 1);
         leave(&mut story, 2 * LEASE_US, 0);
         assert_eq!(story.found(Violation::Overlap), [(1, Cause::ZombiePastLease)]);
+    }
+
+    #[test]
+    fn an_overlap_with_whom_a_killed_redis_has_forgotten_is_the_servers() {
+        let found = |killed_us: u64| {
+            let mut story = Story::of(2);
+            for (us, n) in [(0, 0), (22, 1)] {
+                let held = Response::Redis(RedisResponse::Locked(LeaseId(i64::from(n) + 1)));
+                story.done(us, n, FIRST, RedisOp::SetLock(AccountId(0)).into(), held);
+            }
+            story.kill(Target::Cache, killed_us);
+            story.found(Violation::Overlap)
+        };
+        assert_eq!(found(10), [(1, Cause::ServerForgot)]);
+        assert_eq!(found(50), [(1, Cause::Unexplained)]);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::{Case, Evidence, findings};
 use crate::history::{Event, What};
 use crate::service::store::{StoreOp, StoreResponse};
 use crate::terms::{
-    AccountId, Answer, Balances, ByRole, Cause, ClientId, Delivery, Effect, Entry, FaultKind, LeaseId, LockKey,
-    MessageId, Reply, Request, Retries, Role, Shape, Token, Violation,
+    AccountId, Answer, Balances, ByRole, Cause, ClientId, Delivery, Disturbance, Disturbed, Effect, Entry, FaultKind,
+    LeaseId, LockKey, MessageId, Reply, Request, Retries, Role, Shape, Target, Token, Violation,
 };
 use crate::world::{Op, Outcome, Response};
 
@@ -26,6 +26,7 @@ pub(crate) struct Story {
     events: Vec<Event>,
     ledger: Vec<Entry>,
     balances: Option<ByRole<Balances>>,
+    disturbed: Vec<Disturbed>,
     /// The roles of the stores that keep effects.
     pub(crate) effects: &'static [Role],
     pub(crate) retries: Retries,
@@ -40,6 +41,7 @@ impl Story {
             events: Vec::new(),
             ledger: Vec::new(),
             balances: None,
+            disturbed: Vec::new(),
             effects: &[Role::STORE],
             retries: Retries::UntilAcknowledged,
             shape: Shape::Account,
@@ -134,6 +136,13 @@ impl Story {
         self.at(us, message, by, What::Answered { reply, heard: true }).at(us, message, by, What::Received { reply })
     }
 
+    /// A server is killed at this microsecond.
+    pub(crate) fn kill(&mut self, target: Target, us: u64) {
+        let (from_ns, until_ns) = (us * 1_000, us * 1_000 + 1);
+        let server = "a server".to_owned();
+        self.disturbed.push(Disturbed { disturbed: Disturbance::Kill, target, server, from_ns, until_ns });
+    }
+
     /// The trial's evidence.
     pub(crate) fn evidence(&self) -> Evidence<'_> {
         Evidence {
@@ -142,7 +151,7 @@ impl Story {
             ledger: &self.ledger,
             balances: self.balances.as_ref(),
             effects: self.effects,
-            disturbed: &[],
+            disturbed: &self.disturbed,
             retries: self.retries,
             shape: self.shape,
             lease: Duration::from_micros(LEASE_US),

@@ -13,7 +13,7 @@ use super::mounted::Mounted;
 use super::output;
 use super::progress::Counter;
 use super::requests::Requests;
-use super::servers::Real;
+use super::servers::{NeededServers, Real};
 use super::uses::Uses;
 use crate::exit;
 use crate::explore::{Bound, ExploreError, Flaws, Kinds, MAX_LANES, MAX_RETRIES, Reason};
@@ -38,7 +38,8 @@ pub(super) struct Conform {
     faults: u8,
     #[command(flatten)]
     requests: Requests,
-    /// Let a reaper forget the ids that the strategies keep, where they keep any: its lanes come behind those of the deliveries
+    /// Let what the strategies keep be forgotten, where they keep anything: ids by a reaper, or the keys of a Redis that crashes. Its lanes come
+    /// behind those of the deliveries
     #[arg(long)]
     reaper: bool,
     /// Replay at most this many schedules of each strategy, drawn at random from its classes
@@ -103,8 +104,8 @@ impl Conform {
             strategies.iter().try_for_each(|strategy| self.requests.require_batches(strategy.as_ref()))?;
         }
         let began = Instant::now();
-        let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
-        let mounted = Mounted::start(&self.real, usize::MAX, needs_lock, self.natural_expiry)?;
+        let needs = NeededServers::of(strategies.iter().map(AsRef::as_ref));
+        let mounted = Mounted::start(&self.real, usize::MAX, needs, self.natural_expiry)?;
         let bound = self.requests.put_into(Bound {
             kinds: Kinds::all(),
             store: mounted.testbed().profile(),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::evidence_row::{EvidenceRow, Hit, RunCell};
 use super::mounted::Mounted;
 use super::output;
-use super::servers::Real;
+use super::servers::{NeededServers, Real};
 use super::uses::Uses;
 use crate::exit;
 use crate::explore::{Bound, Caused, ExploreError, Flaws, Kinds, Limits, Reason, bound_of};
@@ -85,8 +85,8 @@ impl GatherEvidence {
         }
         strategies.iter().try_for_each(|strategy| uses.require(strategy.as_ref()))?;
         let began = Instant::now();
-        let needs_lock = strategies.iter().any(|strategy| strategy.needs_lock_service());
-        let mounted = Mounted::start(&self.real, usize::MAX, needs_lock, false)?;
+        let needs = NeededServers::of(strategies.iter().map(AsRef::as_ref));
+        let mounted = Mounted::start(&self.real, usize::MAX, needs, false)?;
         let mut rows = Vec::new();
         for strategy in &strategies {
             output::tell(strategy.name());

@@ -42,7 +42,8 @@ pub(super) struct Explore {
     faults: u8,
     #[command(flatten)]
     pub(super) requests: Requests,
-    /// Let a reaper forget the ids that the strategy keeps, at any time: it is a lane of its own for each request, behind the others
+    /// Let what the strategy keeps be forgotten at any time: its ids by a reaper, or the keys of a Redis that crashes. Each is a lane of its
+    /// own for each request, behind the others
     #[arg(long)]
     pub(super) reaper: bool,
     /// Whether a request that timed out may still reach the backend later
@@ -414,7 +415,7 @@ pub(super) fn require_reaper(strategy: &dyn Strategy, reaper: bool) -> Result<()
         return Ok(());
     }
     let name = strategy.name();
-    Err(UsageError(format!("--reaper: {name} keeps no ids that hold as long as they are kept: leave the flag out")))
+    Err(UsageError(format!("--reaper: {name} keeps nothing that can be forgotten: leave the flag out")))
 }
 
 /// Whether an exploration has ended because the strategy issues SQL of its own.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::mounted::Mounted;
 use super::progress::{Counter, Spinner};
-use super::servers::{Real, ServerOptions};
+use super::servers::{NeededServers, Real, ServerOptions};
 use super::{UsageError, legend, output};
 use crate::check::{Case, Finding, findings};
 use crate::exit;
@@ -261,9 +261,9 @@ fn replay_each(real: &Real, times: u32, outcomes: &mut [LiftOutcome]) -> anyhow:
     if together.is_empty() {
         return Ok(false);
     }
-    let needs_lock = together.values().flatten().any(|place| outcomes[*place].strategy.needs_lock_service());
+    let needs = NeededServers::of(together.values().flatten().map(|place| outcomes[*place].strategy.as_ref()));
     let total = together.values().map(Vec::len).sum::<usize>() * times as usize;
-    let mounted = Mounted::start(real, total, needs_lock, false)?;
+    let mounted = Mounted::start(real, total, needs, false)?;
     let counter = Counter::new("lift");
     let mut done = 0;
     for places in together.values() {

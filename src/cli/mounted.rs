@@ -3,7 +3,7 @@
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::servers::Real;
+use super::servers::{NeededServers, Real};
 use super::signals::{must_undo, stop_on_signals};
 use super::{limits, output};
 use crate::replay::Testbed;
@@ -17,9 +17,9 @@ pub(super) struct Mounted {
 
 impl Mounted {
     /// Starts what is wanted for so many replays, and says on stderr what was started.
-    pub fn start(real: &Real, replays: usize, needs_lock: bool, natural_expiry: bool) -> anyhow::Result<Self> {
-        limits::require_for_replays(real.workers(needs_lock).min(replays))?;
-        let wanted = real.wanted(needs_lock)?;
+    pub fn start(real: &Real, replays: usize, needs: NeededServers, natural_expiry: bool) -> anyhow::Result<Self> {
+        limits::require_for_replays(real.workers(needs.lock).min(replays))?;
+        let wanted = real.wanted(needs)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let (testbed, stop) = runtime.block_on(async {
             must_undo(true);

@@ -14,7 +14,7 @@ use super::hop::HopOption;
 use super::mounted::Mounted;
 use super::progress::Counter;
 use super::requests::Requests;
-use super::servers::Real;
+use super::servers::{NeededServers, Real};
 use super::uses::Uses;
 use super::{explore_output, legend, output};
 use crate::exit;
@@ -46,7 +46,8 @@ pub(super) struct Replay {
     retries: u8,
     #[command(flatten)]
     requests: Requests,
-    /// Let a reaper forget the ids that the strategy keeps: its lanes come behind those of the deliveries, one for each request
+    /// Let what the strategy keeps be forgotten, its ids by a reaper, or the keys of a Redis that crashes: its lanes come behind those of the
+    /// deliveries, one for each request
     #[arg(long)]
     reaper: bool,
     #[command(flatten)]
@@ -109,7 +110,7 @@ impl Replay {
         let strategy = self.hop.put_before(registry).get(&self.strategy)?;
         let strategy = strategy.as_ref();
         let schedule: Schedule = self.schedule.parse()?;
-        let needs_lock = strategy.needs_lock_service();
+        let needs = NeededServers::of([strategy]);
         let store = self.real.model();
         super::explore::require_reaper(strategy, self.reaper)?;
         self.requests.require_lanes(u8::MAX)?;
@@ -125,7 +126,7 @@ impl Replay {
             Err(error) => return Err(error.into()),
         };
         Uses::parse(&self.real.uses)?.require(strategy)?;
-        let mounted = Mounted::start(&self.real, self.times as usize, needs_lock, self.natural_expiry)?;
+        let mounted = Mounted::start(&self.real, self.times as usize, needs, self.natural_expiry)?;
         // An old server does what the model has forgiven it.
         let flaws = mounted.testbed().known_flaws();
         let expected = match expected {
@@ -139,7 +140,7 @@ impl Replay {
             flaws,
             schedules: &schedules,
             times: self.times as usize,
-            workers: self.real.workers(needs_lock),
+            workers: self.real.workers(needs.lock),
             has_model: expected.is_some(),
         };
         let folder = std::env::current_dir()?;

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
-use super::servers::{self, ServerOptions};
+use super::servers::{self, NeededServers, ServerOptions};
 use super::uses::Uses;
 use super::{UsageError, default_results, legend, limits, output, place, signals};
 use crate::exit;
@@ -149,7 +149,7 @@ impl Run {
         meta.trials_planned = (strategies.len() - meta.skipped.len()) * trials_of_each(&experiment);
         let mut wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         wanted.more_stores = uses.wanted(&meta);
-        wanted.redis = uses.wanted_redis(&meta);
+        wanted.redis = uses.wanted_redis(&meta, masters(&strategies, registry));
         wanted.kafka = uses.wanted_kafka(&meta);
         servers::check(&experiment, &wanted)?;
         meta.etcd_binary = wanted.source.etcd_binary.as_ref().map(|path| path.display().to_string());
@@ -225,6 +225,12 @@ fn most_handlers(experiment: &Experiment, registry: &Registry) -> u16 {
     points.map(|here| here.load.handlers.get()).max().unwrap_or(0)
 }
 
+/// How many masters of Redis these strategies want.
+fn masters(strategies: &[String], registry: &Registry) -> u8 {
+    let named: Vec<_> = strategies.iter().filter_map(|name| registry.get(name).ok()).collect();
+    NeededServers::of(named.iter().map(AsRef::as_ref)).masters
+}
+
 /// Runs the trials that the folder does not have, and those that must be made again.
 async fn run_to_the_end(
     folder: &mut RunFolder,
@@ -243,7 +249,7 @@ async fn run_to_the_end(
     };
     let mut wanted = servers.wanted(&folder.meta.provision, store, lock, &folder.experiment)?;
     wanted.more_stores = uses.wanted(&folder.meta);
-    wanted.redis = uses.wanted_redis(&folder.meta);
+    wanted.redis = uses.wanted_redis(&folder.meta, masters(&strategies, registry));
     wanted.kafka = uses.wanted_kafka(&folder.meta);
     wanted.handlers = most_handlers(&folder.experiment, registry);
     wanted.needs_lock = strategies.iter().any(|name| needing_lock(&name));

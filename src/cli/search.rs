@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::explore::Explore;
 use super::mounted::Mounted;
 use super::progress::Counter;
+use super::servers::NeededServers;
 use super::{explore_json, explore_output, output};
 use crate::exit;
 use crate::explore::{Bound, Schedule};
@@ -14,7 +15,7 @@ use crate::strategy::Strategy;
 impl Explore {
     /// Searches on real backends.
     pub(super) fn search_really(&self, strategy: &dyn Strategy, bound: Bound) -> anyhow::Result<ExitCode> {
-        let mounted = Mounted::start(&self.real, 1, strategy.needs_lock_service(), false)?;
+        let mounted = Mounted::start(&self.real, 1, NeededServers::of([strategy]), false)?;
         let bound = Bound { store: mounted.testbed().profile(), ..bound };
         let seed = self.seed.unwrap_or_else(rand::random);
         let how = if self.walk.is_some() { How::AtRandom { seed } } else { How::Every };

@@ -11,7 +11,8 @@ use crate::fault::Level;
 use crate::quote::shell_path;
 use crate::service::provision::{Images, Keeps, Provision, Source};
 use crate::service::{LockKind, Wanted, WantedKafka, WantedRedis};
-use crate::terms::{Disturbance, Layer, Profile, StoreKind, Target};
+use crate::strategy::{Strategy, servers_of};
+use crate::terms::{Disturbance, Layer, Profile, Role, StoreKind, Target};
 
 use super::UsageError;
 use super::urls::{LOCK_VARIABLE, STORE_VARIABLE, Urls};
@@ -133,6 +134,25 @@ impl ServerOptions {
     }
 }
 
+/// Which servers the replays of some strategies need.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NeededServers {
+    pub lock: bool,
+    /// How many masters of Redis.
+    pub masters: u8,
+}
+
+impl NeededServers {
+    /// What they need together.
+    pub fn of<'s>(strategies: impl IntoIterator<Item = &'s dyn Strategy>) -> Self {
+        let none = NeededServers { lock: false, masters: 1 };
+        strategies.into_iter().fold(none, |all, strategy| NeededServers {
+            lock: all.lock || strategy.needs_lock_service(),
+            masters: all.masters.max(servers_of(strategy.needs(), Role::CACHE)),
+        })
+    }
+}
+
 /// The real backends that schedules are replayed on.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Real {
@@ -189,7 +209,7 @@ impl Real {
     ///
     /// # Errors
     /// If the URL of the store cannot be had.
-    pub fn wanted(&self, needs_lock: bool) -> Result<Wanted, UsageError> {
+    pub fn wanted(&self, of: NeededServers) -> Result<Wanted, UsageError> {
         let provision = self.servers.provision.as_deref().unwrap_or_default();
         let provision = Provision::NAMES.iter().find(|(_, name)| *name == provision);
         let urls = &self.servers.urls;
@@ -208,9 +228,9 @@ impl Real {
             lock_urls: if self.lock == "etcd" { urls.lock_urls() } else { Vec::new() },
             // A second store in replays is of the same kind as the first, at the same server.
             more_stores: Vec::new(),
-            redis: Uses::parse(&self.uses)?.redis(),
+            redis: Uses::parse(&self.uses)?.redis(of.masters),
             kafka: Uses::parse(&self.uses)?.kafka(),
-            needs_lock,
+            needs_lock: of.lock,
             handlers: 0,
             disturbances: Vec::new(),
         })
@@ -265,7 +285,7 @@ impl Real {
             ("ONCELAB_KAFKA_IMAGE", &self.servers.kafka_image),
         ];
         command.envs(images);
-        if let Some(url) = self.wanted(true)?.store_url {
+        if let Some(url) = self.wanted(NeededServers { lock: true, masters: 1 })?.store_url {
             command.env(STORE_VARIABLE, url);
         }
         if let Some(urls) = self.servers.urls.lock_urls_in_words() {
@@ -336,7 +356,7 @@ fn check_level(level: &Level, wanted: &Wanted, members: u8) -> Result<(), UsageE
             }
             Target::Cache => {
                 let is_at = matches!(wanted.redis, WantedRedis::At(_));
-                (wanted.redis == WantedRedis::Started || is_at, "--use cache=redis", is_at)
+                (matches!(wanted.redis, WantedRedis::Started { .. }) || is_at, "--use cache=redis", is_at)
             }
         };
         let (what, target) = (fault.fault.kind(), fault.target);

@@ -6,7 +6,7 @@ use super::UsageError;
 use crate::results::Meta;
 use crate::service::kafka::NO_KAFKA;
 use crate::service::{Endpoint, WantedKafka, WantedRedis, WantedStore};
-use crate::strategy::{Need, Registry, Strategy};
+use crate::strategy::{Need, Registry, Strategy, servers_of};
 use crate::suggest::{did_you_mean, nearest};
 use crate::terms::{Role, StoreKind};
 use crate::world::ServiceKind;
@@ -57,14 +57,16 @@ impl Player {
 
     /// That a URL is one of its servers. The URL itself may hold a password, and is not said again.
     fn require_url(self, url: &str) -> Result<(), &'static str> {
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+        let scheme = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
+        let is_redis =
+            |url: &String| scheme(url).is_some_and(|it| ["redis", "redis+unix", "unix"].contains(&it.as_str()));
         match self {
             Player::Store(kind) => require_url(kind, url),
-            Player::Redis if matches!(scheme, Some("redis" | "redis+unix" | "unix")) => Ok(()),
+            Player::Redis if addresses(url).iter().all(is_redis) => Ok(()),
             Player::Redis | Player::EmbeddedRedis => {
                 Err("this is not the URL of a Redis; write redis://user:password@host:6379")
             }
-            Player::Kafka if scheme == Some("kafka") => Ok(()),
+            Player::Kafka if scheme(url).as_deref() == Some("kafka") => Ok(()),
             Player::Kafka => Err("this is not the URL of a Kafka; write kafka://user:password@host:9092"),
         }
     }
@@ -79,6 +81,18 @@ struct Use {
     url: Option<String>,
     /// Whether the command names it, and not the environment of all commands.
     is_asked_for: bool,
+}
+
+/// The URLs in a list with commas between them. What begins with no scheme belongs to the one before it: a password may have a comma.
+fn addresses(list: &str) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for part in list.split(',') {
+        match urls.last_mut().filter(|_| !part.contains("://")) {
+            Some(last) => last.extend([",", part]),
+            None => urls.push(part.to_owned()),
+        }
+    }
+    urls
 }
 
 /// The roles that `--use` can name. The peer is always the lab's own.
@@ -278,19 +292,19 @@ impl Uses {
     }
 
     /// The Redis that a run wants.
-    pub fn wanted_redis(&self, meta: &Meta) -> WantedRedis {
+    pub fn wanted_redis(&self, meta: &Meta, servers: u8) -> WantedRedis {
         match meta.uses.get(Role::CACHE.name()) {
             None => WantedRedis::Unused,
-            Some(service) if service == Player::Redis.name() => self.redis(),
+            Some(service) if service == Player::Redis.name() => self.redis(servers),
             Some(_) => WantedRedis::Embedded,
         }
     }
 
-    /// The Redis that was asked for.
-    pub fn redis(&self) -> WantedRedis {
+    /// The Redis that was asked for; so many servers if they are to be started.
+    pub fn redis(&self, servers: u8) -> WantedRedis {
         match self.0.iter().find(|used| used.role == Role::CACHE) {
-            Some(Use { kind: Player::Redis, url: Some(url), .. }) => WantedRedis::At(url.clone()),
-            Some(Use { kind: Player::Redis, url: None, .. }) => WantedRedis::Started,
+            Some(Use { kind: Player::Redis, url: Some(urls), .. }) => WantedRedis::At(addresses(urls)),
+            Some(Use { kind: Player::Redis, url: None, .. }) => WantedRedis::Started { servers },
             Some(_) | None => WantedRedis::Embedded,
         }
     }
@@ -314,9 +328,20 @@ impl Uses {
 
     /// What a strategy lacks, with what to do about it: a service that the lab does not start unless it is named.
     pub fn lacks(&self, strategy: &dyn Strategy) -> Option<String> {
-        let needs_kafka = strategy.needs().iter().any(|need| need.service == ServiceKind::Kafka);
-        (needs_kafka && self.kafka() == WantedKafka::Unused)
-            .then(|| format!("'{}' needs a Kafka: {NO_KAFKA}", strategy.name()))
+        let (needs, name) = (strategy.needs(), strategy.name());
+        let needs_kafka = needs.iter().any(|need| need.service == ServiceKind::Kafka);
+        if needs_kafka && self.kafka() == WantedKafka::Unused {
+            return Some(format!("'{name}' needs a Kafka: {NO_KAFKA}"));
+        }
+        let masters = servers_of(needs, Role::CACHE);
+        match self.redis(masters) {
+            WantedRedis::At(urls) if urls.len() < usize::from(masters) => Some(format!(
+                "'{name}' needs {masters} Redis servers that know nothing of each other, and there is a URL of {}: name them all, with \
+                 commas between them, or leave out the URL",
+                urls.len()
+            )),
+            _ => None,
+        }
     }
 
     /// That a strategy lacks nothing.

@@ -378,7 +378,7 @@ impl Environment for Cursor<'_> {
         if !self.memo.tokens && op.has_ranked() {
             self.memo.tokens_needed = true;
         }
-        let id = if op.acts().any(Acts::LEASES) { by.id } else { 0 };
+        let id = if op.acts().any(Acts::LEASES.and(Acts::SIGNS)) { by.id } else { 0 };
         let step = self.memo.step(self.at.services, ServiceCall { role: op.role, on, what: CallKind::Op(op.of, id) });
         self.memo.last_ahead = step.ahead;
         let outcome = step.outcome?;

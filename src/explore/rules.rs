@@ -273,7 +273,8 @@ impl<S: Environment> Rules<'_, S> {
             }
             self.lanes[usize::from(lane)].set(INSIDE, true);
         }
-        if acts.any(Acts::LEASES.and(Acts::TAKES)) && !response.changes_nothing() {
+        let is_given = acts.any(Acts::LEASES.and(Acts::TAKES)) || acts.any(Acts::SIGNS) && response.has_ids();
+        if is_given && !response.changes_nothing() {
             self.lanes[usize::from(lane)].set(LEASED, true);
         }
         if !response.has_ids() {

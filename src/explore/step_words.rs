@@ -123,6 +123,7 @@ fn failure_in_words(failure: Failure) -> &'static str {
         Failure::StaleToken => "stale token",
         Failure::OtherLease => "other lease",
         Failure::LeaseExpired => "lease expired",
+        Failure::SessionOver => "session over",
         Failure::Unavailable => "unavailable",
         Failure::NoAccount => "no such account",
     }

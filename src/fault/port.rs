@@ -292,7 +292,7 @@ impl FaultyPort {
             Err(error) => return (self.raise(role, error), None),
         };
         // A connection that could not be made has no wire.
-        let Some(wire) = session.wire() else {
+        let Some(wire) = session.wire(op.of) else {
             self.links[role] = Link { session: Some(session), in_transaction };
             return (self.execute(op).await, None);
         };
@@ -331,7 +331,7 @@ impl FaultyPort {
             Err(error) => return self.raise(role, error),
         };
         let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
-        let wire = session.wire();
+        let wire = session.wire(op.of);
         let before = wire.as_ref().map_or(0, |wire| wire.requests());
         let ended = timeout(limit, session.execute(op.of, self.member_of(op).1)).await;
         if let Some(wire) = wire {

@@ -1,7 +1,7 @@
 //! Events: what happened in a trial, in a form that costs nothing to write down.
 
 use crate::terms::{Delivery, FaultKind, MessageId, Reply};
-use crate::world::{Op, Outcome};
+use crate::world::{Acts, Op, Outcome};
 
 /// One thing that happened to one delivery of one request.
 ///
@@ -107,6 +107,15 @@ impl Event {
     pub fn ended_ns(&self) -> u64 {
         match self.what {
             What::Called { took_us, .. } => self.at_ns + u64::from(took_us) * 1_000,
+            _ => self.at_ns,
+        }
+    }
+
+    /// From when on what an operation gives for a time may live: from its request on, or from its answer on if it had to wait for others.
+    #[must_use]
+    pub fn lives_from_ns(&self) -> u64 {
+        match self.what {
+            What::Called { op, .. } if op.acts().any(Acts::QUEUES) => self.ended_ns(),
             _ => self.at_ns,
         }
     }

@@ -167,6 +167,7 @@ fn setting(
     let strategy = registry.get(&trial.cell.strategy)?;
     let level = experiment.faults.iter().find(|level| level.name == trial.cell.level);
     let prefix = format!("{run}/{}", trial.id());
+    let roles: Vec<_> = strategy.needs().iter().map(|need| need.role).collect();
     let failed = |source| RunError::Trial { trial: trial.id(), source };
     Ok(Setting {
         backends: backends_of(strategy.as_ref(), backends, &prefix).map_err(failed)?,
@@ -178,7 +179,7 @@ fn setting(
         hop: experiment.hop(),
         backend: experiment.backend.clone(),
         store_kind: backends.store_kind(),
-        lease: backends.lease(),
+        lease: backends.lease_of(&roles),
         servers: Arc::downgrade(&backends.servers()),
         outside: Arc::new(Outside::here(experiment.load.handlers)),
     })

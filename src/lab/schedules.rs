@@ -2,6 +2,7 @@
 
 use super::explore_both;
 use crate::explore::{Bound, Caused, Exploration, Kinds, Limits, Why, by_cause};
+use crate::parallel::in_parallel;
 use crate::results::{Breaking, CellSummary, Explored, Files, RunFolder, Schedules, Shortened, Summary};
 use crate::strategy::{Registry, Strategy};
 use crate::terms::{Cause, FaultKind, Profile, Violation};
@@ -32,13 +33,13 @@ pub(super) fn made(folder: &RunFolder, summary: &Summary, registry: &Registry) -
     // One that did not come to an end with servers would not here.
     let has_failed = |name: &str| folder.meta.failed.keys().any(|trial| trial.split('.').next() == Some(name));
     names.retain(|name| !has_failed(name));
-    let explored = names.iter().filter_map(|name| explored(folder, registry, name, profile));
+    let explored = in_parallel(&names, |name| explored(folder, registry, name, profile));
     let shortened = match folder.require_histories() {
         Ok(()) => shortened(folder, summary, registry, (&names, profile)),
         // What was found while there were histories is kept.
         Err(_) => saved(folder).map_or_else(Vec::new, |saved| saved.shortened),
     };
-    Schedules { explored: explored.collect(), shortened }
+    Schedules { explored: explored.into_iter().flatten().collect(), shortened }
 }
 
 /// The model of the run's kind of store; none if there is nothing in the store to break.
@@ -105,8 +106,8 @@ fn shortened(
     registry: &Registry,
     (names, profile): (&[&str], Profile),
 ) -> Vec<Shortened> {
-    let in_order = registry.names().filter(|name| names.contains(name));
-    in_order.flat_map(|name| of_strategy(folder, summary, registry, (name, profile))).collect()
+    let in_order: Vec<&str> = registry.names().filter(|name| names.contains(name)).collect();
+    in_parallel(&in_order, |name| of_strategy(folder, summary, registry, (name, profile))).concat()
 }
 
 fn of_strategy(

@@ -40,7 +40,7 @@ impl Strategy for CountThenAct {
     }
 
     fn needs(&self) -> &'static [Need] {
-        &[Need::STORE, Need { role: Role::SECOND, service: ServiceKind::Counter }]
+        &[Need::STORE, Need { role: Role::SECOND, service: ServiceKind::Counter, servers: 1 }]
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {

@@ -251,7 +251,7 @@ impl Environment for Gate {
         if op.acts().any(Acts::QUEUES) {
             let Some(ahead) = self.ahead(op) else { return Ok(Outcome::Unknown) };
             // What was asked for and is gone does not queue: the server says so at once.
-            if !ahead.is_empty() && op.asked().is_some_and(|name| self.is_alive(name)) {
+            if !ahead.is_empty() && op.asked().is_none_or(|name| self.is_alive(name)) {
                 let name_of = |real: i64| self.asked.iter().find(|asked| asked.real == real).map(|asked| asked.name);
                 self.ahead = ahead.into_iter().map(|real| Timer(name_of(real).unwrap_or(real))).collect();
                 return Err(Waits::ForTimers);
@@ -326,8 +326,10 @@ impl Environment for Gate {
     }
 
     fn fire(&mut self, role: Role, Timer(name): Timer) {
-        // What nobody heard of can have nothing attached to it either.
-        let Some(AskedThing { real, .. }) = self.asked(name).filter(|asked| asked.role == role) else {
+        let asked = self.asked(name).filter(|asked| asked.role == role).map(|asked| asked.real);
+        // Something that was made although nobody has heard of it bears the server's own name.
+        let unheard = (name >= i64::from(MESSAGES)).then_some(name);
+        let Some(real) = asked.or(unheard) else {
             let message = i64::from(self.base()) + name;
             let ended = self.driver(role).end_taking(message, message);
             self.note(ended);

@@ -25,6 +25,8 @@ impl Acts {
     pub const MARKS: Acts = Acts(1 << 7);
     /// It is given a name of its own, e.g. a lease, under which its delivery holds locks, or the id of a producer.
     pub const LEASES: Acts = Acts(1 << 8);
+    /// It bears a name that its delivery has drawn for itself, under which it holds locks.
+    pub const SIGNS: Acts = Acts(1 << 22);
     /// It enters a critical section.
     pub const ENTERS: Acts = Acts(1 << 9);
     /// It leaves a critical section.
@@ -57,7 +59,7 @@ impl Acts {
     pub const ANSWERS: Acts = Acts(1 << 20);
 
     /// Each of the acts above.
-    const ALL: [Acts; 22] = [
+    const ALL: [Acts; 23] = [
         Acts::READS,
         Acts::APPLIES,
         Acts::OVERWRITES,
@@ -67,6 +69,7 @@ impl Acts {
         Acts::LOOKS,
         Acts::MARKS,
         Acts::LEASES,
+        Acts::SIGNS,
         Acts::ENTERS,
         Acts::LEAVES,
         Acts::UNKNOWN,

@@ -8,8 +8,8 @@ use super::kafka::held::{HeldKafka, WantedKafka};
 use super::more_stores::{FirstServer, MoreStores, WantedStore};
 use super::peer::backend::PeerBackend;
 use super::provision::{self, EtcdShape, Relay, Source, Started};
-use super::redis::driver::RedisBackend;
 use super::redis::held::{HeldRedis, WantedRedis};
+use super::redis::masters::RedisMasters;
 use super::{
     Backend, BackendError, EmbeddedLockServer, EmbeddedOptions, Endpoint, EtcdBackend, EtcdOptions, MariadbStore,
     NullStore, PostgresStore, Servers, SqliteStore, Store,
@@ -137,7 +137,7 @@ impl Backends {
         let starts_more = wanted.more_stores.iter().any(|more| more.kind.is_server() && more.url.is_none());
         let starts_servers = (wanted.store.is_server() && wanted.store_url.is_none())
             || starts_more
-            || wanted.redis == WantedRedis::Started
+            || matches!(wanted.redis, WantedRedis::Started { .. })
             || wanted.kafka == WantedKafka::Started
             || (wanted.with_etcd() && wanted.lock_urls.is_empty());
         provision::remove_leftovers(starts_servers.then_some(&wanted.source)).await;
@@ -178,7 +178,7 @@ impl Backends {
         let more_stores =
             MoreStores::start(&wanted.more_stores, first.as_ref(), &wanted.source, (wanted.handlers, lock.lease)).await;
         servers.cache = match wanted.redis {
-            WantedRedis::Started => Some(provision::redis(&wanted.source).await?),
+            WantedRedis::Started { servers } => Some(provision::redis(&wanted.source, servers).await?),
             WantedRedis::Unused | WantedRedis::Embedded | WantedRedis::At(_) => None,
         };
         let redis = HeldRedis::reach_it(&wanted.redis, servers.cache.as_ref(), settings).await?;
@@ -258,7 +258,7 @@ impl Backends {
     ///
     /// # Errors
     /// [`BackendError`] if the embedded server cannot be started.
-    pub(crate) fn redis(&self) -> Result<RedisBackend, BackendError> {
+    pub(crate) fn redis(&self) -> Result<RedisMasters, BackendError> {
         self.redis.backend()
     }
 
@@ -347,6 +347,17 @@ impl Backends {
     #[must_use]
     pub fn lease(&self) -> Duration {
         self.lease
+    }
+
+    /// How long what somebody holds for a time lives on the wall clock, who asks the services in these roles: a lease, or else a key of
+    /// Redis, or the session of a member of a group of Kafka's.
+    #[must_use]
+    pub fn lease_of(&self, roles: &[Role]) -> Duration {
+        match [Role::LOCK, Role::CACHE, Role::BROKER].into_iter().find(|role| roles.contains(role)) {
+            Some(Role::CACHE) => self.redis.life(),
+            Some(Role::BROKER) => self.kafka.session().unwrap_or(self.lease),
+            Some(_) | None => self.lease,
+        }
     }
 
     /// Versions and settings that matter, for `meta.json`.

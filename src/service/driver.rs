@@ -55,8 +55,8 @@ pub trait Connection: Send {
     /// The handler stands still, or goes on: whatever the driver does beside its operations stops or goes on with it.
     fn stand_still(&mut self, _still: bool) {}
 
-    /// The proxy that the connection goes through, if it does.
-    fn wire(&self) -> Option<Arc<Wire>> {
+    /// The proxy that the connection goes through with this operation, if it does.
+    fn wire(&self, _: AnyOp) -> Option<Arc<Wire>> {
         None
     }
 }
@@ -65,6 +65,17 @@ pub trait Connection: Send {
 pub trait Backend: Send + Sync {
     /// Opens a connection.
     fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>>;
+
+    /// The servers that it is made of, if there are several that know nothing of each other, each as a backend of its own; a connection
+    /// is then one to each.
+    fn members(&self) -> Vec<Arc<dyn Backend>> {
+        Vec::new()
+    }
+
+    /// Which of its members an operation is meant for.
+    fn member_of(&self, _: AnyOp) -> usize {
+        0
+    }
 
     /// Where a connection leads and what is spoken on it; none if there is nothing between the lab and the backend.
     fn way(&self) -> Option<Way> {

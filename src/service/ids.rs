@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroI64, NonZeroU8};
 
-use crate::terms::{AccountId, ClientId, Effect, LeaseId, LockKey, MessageId, Producer, ProducerId, Token};
+use crate::terms::{AccountId, ClientId, Effect, LeaseId, LockKey, MemberId, MessageId, Producer, ProducerId, Token};
 
 /// What sort of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,13 @@ impl HasIds for ProducerId {
     #[inline]
     fn map_ids(self, ids: &mut impl Ids) -> Self {
         ProducerId(small(ids.id(IdKind::Asked, self.0.into())))
+    }
+}
+
+impl HasIds for MemberId {
+    #[inline]
+    fn map_ids(self, ids: &mut impl Ids) -> Self {
+        MemberId(small(ids.id(IdKind::Asked, self.0.into())))
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) mod replayed;
 mod servers;
 #[cfg(feature = "lab")]
 mod settings;
+#[cfg(feature = "lab")]
+mod spread;
 mod sql;
 pub mod store;
 pub mod touched;
@@ -71,6 +73,7 @@ pub use {
     etcd::embedded::{EmbeddedLockServer, EmbeddedOptions},
     kafka::held::WantedKafka,
     more_stores::WantedStore,
+    reachable::LedgerOf,
     redis::held::WantedRedis,
     servers::Servers,
     settings::{BackendSettings, ClockSpeed, Timeouts},

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Backend, BackendError, Connection, Pending, Way};
+use super::{Backend, BackendError, Connection, Pending, Way, spread};
 use crate::service::{AnyOp, Outcome};
 use crate::terms::Delivery;
 use crate::wire::Wire;
@@ -19,6 +19,11 @@ struct WiredSession {
 impl Backend for Wired {
     fn connect(&self) -> Pending<'_, Result<Box<dyn Connection>, BackendError>> {
         Box::pin(async {
+            let members = self.0.members();
+            if !members.is_empty() {
+                let wired = members.into_iter().map(|member| Arc::new(Wired(member)) as Arc<dyn Backend>);
+                return spread::connect(Arc::clone(&self.0), wired.collect()).await;
+            }
             let Some(Way { to, protocol }) = self.0.way() else { return self.0.connect().await };
             let wire = Wire::start(&to, protocol).await.map_err(|error| BackendError {
                 backend: "wire",
@@ -48,7 +53,7 @@ impl Connection for WiredSession {
         self.session.stand_still(still);
     }
 
-    fn wire(&self) -> Option<Arc<Wire>> {
+    fn wire(&self, _: AnyOp) -> Option<Arc<Wire>> {
         Some(Arc::clone(&self.wire))
     }
 }

@@ -45,7 +45,16 @@ mod idempotency_key;
 mod idempotency_key_peer;
 mod idempotency_key_two_stores;
 mod kafka_at_least_once;
+mod kafka_group;
 mod kafka_idempotent;
+mod kafka_inbox;
+mod kafka_offset_after_effect;
+mod kafka_offset_before_effect;
+mod kafka_offset_in_store;
+mod kafka_transactions;
+mod kafka_transactions_outside;
+mod kafka_transactions_outside_v1;
+mod kafka_transactions_v1;
 mod name;
 mod need;
 mod outbox_inbox;
@@ -56,10 +65,13 @@ mod redis_fenced;
 mod redis_lock;
 mod redis_lock_no_compare;
 mod redis_lock_two_step_release;
+mod redis_mark;
 mod redis_script;
 mod redis_window;
+mod redlock;
 mod registry;
 mod resident;
+mod restart;
 mod row_lock;
 mod sequence_number;
 mod session_advisory_lock;
@@ -72,10 +84,11 @@ pub use claim::{BETWEEN_EFFECT_AND_MARK, Break, Claim, GIVING_UP, REDELIVERY};
 pub use hazards::{Hazards, claim_of};
 pub use hop::WithHop;
 pub use name::{LONGEST_NAME, name_fault};
-pub(crate) use need::by_role;
 pub use need::{Need, SECOND_STORE};
+pub(crate) use need::{by_role, servers_of};
 pub use registry::{Registry, UnknownStrategy};
 pub use resident::{REAPED, Reaped, Resident, Turn, residents_of};
+use restart::Restart;
 
 /// What a strategy's `impl` is marked with, so that its `handle` can be an `async fn`.
 pub use async_trait::async_trait;
@@ -154,8 +167,8 @@ pub trait Strategy: Send + Sync {
         &[]
     }
 
-    /// What forgets the ids that it keeps where that is asked for (`--reaper`), with what it still promises then; nothing where it
-    /// keeps no ids.
+    /// What forgets what it keeps where that is asked for (`--reaper`), with what it still promises then: the ids, or the keys of a
+    /// Redis that crashes. Nothing where it keeps nothing that could be forgotten.
     fn reaper(&self) -> Option<Reaped> {
         None
     }
@@ -243,6 +256,9 @@ pub trait Strategy: Send + Sync {
         replies
     }
 }
+
+/// The answer to a request whose entry is in a store: it has changed no account.
+const RECORDED: Answer = Answer(0);
 
 /// The answer that must be there because an earlier delivery committed it together with its claim.
 ///

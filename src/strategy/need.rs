@@ -1,5 +1,6 @@
 //! The services that a strategy needs, and in which roles.
 
+use crate::service::redis::Master;
 use crate::service::store::StoreService;
 use crate::terms::{ByRole, Role};
 use crate::world::{At, ServiceKind};
@@ -52,24 +53,34 @@ pub const SECOND_STORE: At<StoreService> = At::new(Role::SECOND);
 pub struct Need {
     pub role: Role,
     pub service: ServiceKind,
+    /// How many servers play the role that know nothing of each other.
+    pub servers: u8,
 }
 
 impl Need {
     /// A store that keeps the effects: what almost every strategy needs.
-    pub const STORE: Need = Need { role: Role::STORE, service: ServiceKind::Store };
+    pub const STORE: Need = Need { role: Role::STORE, service: ServiceKind::Store, servers: 1 };
     /// A second store. A strategy that keeps effects there says so in
     /// [`effects_in`](crate::strategy::Strategy::effects_in).
-    pub const SECOND_STORE: Need = Need { role: Role::SECOND, service: ServiceKind::Store };
+    pub const SECOND_STORE: Need = Need { role: Role::SECOND, service: ServiceKind::Store, servers: 1 };
     /// A peer over HTTP, which keeps a ledger of its own.
-    pub const PEER: Need = Need { role: Role::PEER, service: ServiceKind::Peer };
+    pub const PEER: Need = Need { role: Role::PEER, service: ServiceKind::Peer, servers: 1 };
     /// A Redis.
-    pub const CACHE: Need = Need { role: Role::CACHE, service: ServiceKind::Redis };
+    pub const CACHE: Need = Need { role: Role::CACHE, service: ServiceKind::Redis, servers: 1 };
+    /// Three masters of Redis.
+    pub const MASTERS: Need = Need { servers: Master::COUNT, ..Need::CACHE };
     /// A Kafka.
-    pub const BROKER: Need = Need { role: Role::BROKER, service: ServiceKind::Kafka };
+    pub const BROKER: Need = Need { role: Role::BROKER, service: ServiceKind::Kafka, servers: 1 };
     /// The hop between client and handler. Strategies do not ask for it: [`WithHop`](crate::strategy::WithHop) does.
-    pub const HOP: Need = Need { role: Role::HOP, service: ServiceKind::Hop };
+    pub const HOP: Need = Need { role: Role::HOP, service: ServiceKind::Hop, servers: 1 };
     /// A lock service.
-    pub const LOCK: Need = Need { role: Role::LOCK, service: ServiceKind::Etcd };
+    pub const LOCK: Need = Need { role: Role::LOCK, service: ServiceKind::Etcd, servers: 1 };
+}
+
+/// How many servers these needs want to play a role, at the most; 0 if none does.
+#[must_use]
+pub fn servers_of<'n>(needs: impl IntoIterator<Item = &'n Need>, role: Role) -> u8 {
+    needs.into_iter().filter(|need| need.role == role).map(|need| need.servers).max().unwrap_or(0)
 }
 
 /// What a strategy needs in each role.

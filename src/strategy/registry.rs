@@ -74,12 +74,23 @@ impl Default for Registry {
         registry.register(super::redis_lock::RedisLock);
         registry.register(super::redis_lock_no_compare::RedisLockNoCompare);
         registry.register(super::redis_lock_two_step_release::RedisLockTwoStepRelease);
+        registry.register(super::redlock::Redlock);
         registry.register(super::redis_fenced::RedisFenced);
         registry.register(super::redis_window::RedisWindow);
         registry.register(super::redis_claim::RedisClaim);
+        registry.register(super::redis_mark::RedisMark);
         registry.register(super::redis_script::RedisScript);
         registry.register(super::kafka_at_least_once::KafkaAtLeastOnce);
         registry.register(super::kafka_idempotent::KafkaIdempotent);
+        registry.register(super::kafka_offset_before_effect::KafkaOffsetBeforeEffect);
+        registry.register(super::kafka_offset_after_effect::KafkaOffsetAfterEffect);
+        registry.register(super::kafka_group::KafkaGroup);
+        registry.register(super::kafka_offset_in_store::KafkaOffsetInStore);
+        registry.register(super::kafka_inbox::KafkaInbox);
+        registry.register(super::kafka_transactions_outside::KafkaTransactionsOutside);
+        registry.register(super::kafka_transactions_outside_v1::KafkaTransactionsOutsideV1);
+        registry.register(super::kafka_transactions_v1::KafkaTransactionsV1);
+        registry.register(super::kafka_transactions::KafkaTransactions);
         registry
     }
 }

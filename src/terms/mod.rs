@@ -27,7 +27,7 @@ pub use http_form::HttpForm;
 pub use leg::Leg;
 pub use lock::{LeaseId, LockKey, Token};
 pub use outcome::{Failure, OutcomeOf, Trouble};
-pub use producer::{Producer, ProducerId};
+pub use producer::{Epoch, MemberId, Membership, Offset, Producer, ProducerId, TransactionProtocol, Transactions};
 pub use request::{AccountId, Answer, BodyDigest, ClientId, Delivery, Effect, MessageId, Reply, Request};
 pub use role::{ByRole, Role};
 pub use session::{Session, Sessions};

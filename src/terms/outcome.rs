@@ -40,6 +40,8 @@ pub enum Failure {
     OtherLease,
     /// The lock service no longer knows the lease: the session is expired.
     LeaseExpired,
+    /// The broker no longer takes what comes in this session of a producer: another one has begun, or its numbers have a gap.
+    SessionOver,
     /// The backend cannot be reached; nothing was sent.
     Unavailable,
     /// There is no such account.
@@ -48,7 +50,7 @@ pub enum Failure {
 
 impl Failure {
     /// Every failure with the name that it has in files.
-    pub const NAMES: [(Failure, &'static str); 9] = [
+    pub const NAMES: [(Failure, &'static str); 10] = [
         (Failure::SerializationFailure, "serialization_failure"),
         (Failure::Deadlock, "deadlock"),
         (Failure::Busy, "busy"),
@@ -56,6 +58,7 @@ impl Failure {
         (Failure::StaleToken, "stale_token"),
         (Failure::OtherLease, "other_lease"),
         (Failure::LeaseExpired, "lease_expired"),
+        (Failure::SessionOver, "session_over"),
         (Failure::Unavailable, "unavailable"),
         (Failure::NoAccount, "no_account"),
     ];

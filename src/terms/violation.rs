@@ -180,6 +180,8 @@ pub enum Cause {
     CrashBetweenStores,
     /// The message id had been forgotten.
     WindowExpired,
+    /// The server had lost what it kept, and with it the lock that somebody held.
+    ServerForgot,
     /// A request that had timed out landed later.
     LateLanding,
     /// A message was lost, and nobody sent it again.
@@ -214,7 +216,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of the declaration.
-    pub const ALL: [Cause; 24] = [
+    pub const ALL: [Cause; 25] = [
         Cause::CheckThenActRace,
         Cause::RetryAfterLostReply,
         Cause::Redelivery,
@@ -224,6 +226,7 @@ impl Cause {
         Cause::LostUpdate,
         Cause::CrashBetweenStores,
         Cause::WindowExpired,
+        Cause::ServerForgot,
         Cause::LateLanding,
         Cause::NeverRetried,
         Cause::RepeatedOnTheWay,
@@ -254,6 +257,7 @@ impl Cause {
             Cause::LostUpdate => "overwritten by an overlapping update",
             Cause::CrashBetweenStores => "crash between two steps",
             Cause::WindowExpired => "window expired",
+            Cause::ServerForgot => "the server had forgotten",
             Cause::LateLanding => "late landing",
             Cause::NeverRetried => "never retried",
             Cause::RepeatedOnTheWay => "repeated on the way",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::service::{Acts, AnyOp, Footprint, HasIds, IdKind, Ids, OpKind, Sql, first_id};
-use crate::terms::{AccountId, Isolation, Leg, Reply, Request, Role};
+use crate::terms::{AccountId, ClientId, Isolation, Leg, Reply, Request, Role};
 
 /// One call that a strategy makes, and the role of the service that it asks.
 ///
@@ -74,6 +74,12 @@ impl Op {
     #[must_use]
     pub fn account(self) -> Option<AccountId> {
         first_id(self.of, IdKind::Account).and_then(|id| u32::try_from(id).ok()).map(AccountId)
+    }
+
+    /// The client whose records it is about.
+    #[must_use]
+    pub fn client(self) -> Option<ClientId> {
+        first_id(self.of, IdKind::Client).and_then(|id| u32::try_from(id).ok()).map(ClientId)
     }
 
     /// The id of what it is done under, e.g. a lease.

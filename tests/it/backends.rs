@@ -83,8 +83,8 @@ pub fn on_mariadb<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
 /// Runs a test on a Redis, if there is one.
 pub fn on_redis<T: Future<Output = ()>>(test: impl FnOnce(String) -> T) {
     block_on(async {
-        if let Some(started) = or_skip(provision::redis(&processes()).await) {
-            test(started.urls().remove(0)).await;
+        if let Some(started) = or_skip(provision::redis(&processes(), 3).await) {
+            test(started.urls().join(",")).await;
         }
     });
 }

@@ -110,6 +110,7 @@ impl Trial {
         let backends = Backends::new(StoreKind::Sqlite, store, server, &settings);
         let (retries, effects) = (strategy.claim(StoreKind::Sqlite).retries, strategy.effects_in());
         let shape = strategy.shape();
+        let roles: Vec<_> = strategy.needs().iter().map(|need| need.role).collect();
         let setting = Setting {
             backends: backends_of(strategy.as_ref(), &backends, "test").unwrap(),
             stores: stores_of(strategy.as_ref(), &backends, "test").unwrap(),
@@ -120,7 +121,7 @@ impl Trial {
             backend: settings,
             hop: self.hop.clone(),
             store_kind: StoreKind::Sqlite,
-            lease: backends.lease(),
+            lease: backends.lease_of(&roles),
             servers: Arc::downgrade(&backends.servers()),
             outside: Arc::new(Outside::here(self.load.handlers)),
         };

@@ -159,7 +159,9 @@ fn under_load_a_put_is_repeated_and_a_transaction_is_not() {
 #[test]
 fn a_run_is_judged_by_the_ledger_in_etcd_and_judged_the_same_again() {
     let folder = tempfile::tempdir().unwrap();
-    let small = ["--set", "load.requests=400", "--set", "load.warmup=0", "--set", "repeats=1", "--json"];
+    // Of 1,200 requests ten meet the rarest of its faults; of 400 none did, once in 25 runs, and a pass was inconclusive.
+    let small =
+        ["--set", "load.requests=1200", "--set", "load.warmup=0", "--set", "repeats=1", "--seed", "5", "--json"];
     let ran =
         oncelab(folder.path(), &[&["run", "lock-or-transaction", "--faults", "lossy"], small.as_slice()].concat());
     let summary: serde_json::Value =

@@ -114,12 +114,12 @@ fn too_few_connections_are_found_before_anything_is_made() {
         assert_eq!(output.status.code(), Some(4), "{said}");
         assert!(said.contains("max_connections is 300") && said.contains("the run needs 401"), "{said}");
         assert!(said.contains("raise max_connections, end other connections, or lower load.handlers"), "{said}");
-        execute(&url, "ALTER DATABASE oncelab CONNECTION LIMIT 41").await;
+        execute(&url, "ALTER DATABASE oncelab CONNECTION LIMIT 29").await;
         let output = run_at(&url, &[]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(4), "{said}");
         assert!(said.contains("the connection limit of \"oncelab\" (ALTER DATABASE"), "{said}");
-        assert!(said.contains("is 41, which leaves 40 more connections, and the run needs 41"), "{said}");
+        assert!(said.contains("is 29, which leaves 28 more connections, and the run needs 29"), "{said}");
         assert_eq!(left(&url).await, 0);
         execute(&url, "ALTER DATABASE oncelab CONNECTION LIMIT 80").await;
         let output = run_at(&url, &[]);

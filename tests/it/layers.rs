@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The folders and files of `src/`, from the bottom up. Those of one layer do not use each other.
 const LAYERS: &[&[&str]] = &[
-    &["exit", "quote", "stats", "suggest"],
+    &["exit", "parallel", "quote", "stats", "suggest"],
     &["terms"],
     &["wire"],
     &["service"],

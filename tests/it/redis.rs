@@ -5,17 +5,19 @@ use std::process::{Command, Output};
 use oncelab::service::provision;
 use serde_json::Value;
 
-use crate::backends::{block_on, containers, on_redis, or_skip};
+use crate::backends::{block_on, containers, on_postgres, on_redis, or_skip};
 use crate::common::{oncelab, text};
 
-const ALL: [&str; 7] = [
+const ALL: [&str; 9] = [
     "redis-lock",
     "redis-lock-no-compare",
     "redis-lock-two-step-release",
     "redis-fenced",
     "redis-window",
     "redis-claim",
+    "redis-mark",
     "redis-script",
+    "redlock",
 ];
 
 fn json(output: &Output) -> Value {
@@ -44,14 +46,25 @@ fn breaks(options: &[&str]) {
         ("redis-lock-two-step-release", "a a a a* b a c", "3", "overlap"),
         // A pause beyond the time to live.
         ("redis-lock", "a a* b", "2", "overlap"),
+        // The same, at every master.
+        ("redlock", "a a a* b b", "2", "overlap"),
         ("redis-window", "a ax a", "1", "lost"),
         ("redis-claim", "a a? a a", "1", "duplicate"),
+        ("redis-mark", "a a a! a a a", "1", "duplicate"),
         ("redis-script", "a b* b", "2", "duplicate"),
     ] {
         let arguments = ["replay", strategy, schedule, "--lanes", lanes, "--times", "100", "--json"];
         let document = json(&oncelab(folder.path(), &[&arguments[..], options].concat()));
         assert_eq!((&document["reproduced"], &document["divergences"]), (&100.into(), &0.into()), "{document}");
         assert_eq!(document["violations"][violation], 100, "{document}");
+    }
+    // A master comes back without its keys, and another finds a majority; not so if all had said yes.
+    let forgetful = ["--lanes", "2", "--retries", "0", "--reaper", "--json"];
+    for (schedule, lanes_inside) in [("a a a! c b b b", 100), ("a a a c b b b", 0)] {
+        let arguments = [&["replay", "redlock", schedule, "--times", "100"], &forgetful[..], options].concat();
+        let document = json(&oncelab(folder.path(), &arguments));
+        assert_eq!(document["divergences"], 0, "{document}");
+        assert_eq!(document["violations"]["overlap"].as_u64().unwrap_or(0), lanes_inside, "{document}");
     }
     // The same late release with a comparison does nothing.
     let late = ["replay", "redis-lock", "a a* a a~ b a+ c", "--lanes", "3", "--times", "20", "--json"];
@@ -78,7 +91,7 @@ fn redis_does_what_the_model_says() {
 fn redis_in_a_container_does_what_the_model_says_and_keeps_its_password() {
     let is_there = block_on(async {
         // A container is dropped on the runtime that it was started on.
-        let Some(started) = or_skip(provision::redis(&containers()).await) else { return false };
+        let Some(started) = or_skip(provision::redis(&containers(), 1).await) else { return false };
         let url = started.urls().remove(0);
         let password = url.split([':', '@']).nth(2).unwrap();
         assert!(password.len() >= 32, "{url}");
@@ -168,6 +181,11 @@ fn a_redis_that_is_killed_comes_back_without_its_keys() {
         // What it had acknowledged is gone, with the ledger that it kept.
         assert!(cell("redis-script")["violations"]["lost"].as_u64().unwrap() > 0, "{summary:#}");
         assert_eq!(cell("dedup-table-statement")["verdict"], "valid", "{summary:#}");
+        let overlaps = &cell("redis-lock")["causes"]["overlap"];
+        assert!(
+            overlaps["the server had forgotten"].as_u64().unwrap() > 0 && overlaps["unexplained"].is_null(),
+            "{overlaps}"
+        );
         let checked = oncelab(folder.path(), &["check", summary["dir"].as_str().unwrap()]);
         assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
     });
@@ -184,6 +202,7 @@ fn a_redis_that_cannot_be_used_is_an_error_with_a_remedy_and_without_its_passwor
     };
     assert!(refused("cache=redsi").contains("did you mean 'redis'"));
     assert!(refused("cache=embedded@redis://h").contains("leave out the @"));
+    assert!(refused("cache=redis@redis://h,http://me:hunter2@h").contains("write redis://user:password@host:6379"));
     assert!(refused("cache=redis@http://me:hunter2@h").contains("write redis://user:password@host:6379"));
     // Nobody listens there any more.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -197,4 +216,71 @@ fn a_redis_that_cannot_be_used_is_an_error_with_a_remedy_and_without_its_passwor
         let said = refused(&format!("cache=redis@{wrong}"));
         assert!(said.contains("give the password in the URL"), "{said}");
     });
+}
+
+#[test]
+fn a_majority_of_one_server_is_refused_before_anything_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in
+        [&["replay", "redlock", "a"][..], &["conform", "redlock"], &["run", "redis-locks", "--strategies", "redlock"]]
+    {
+        let refused = oncelab(folder.path(), &[verb, &["--use", "cache=redis@redis://h,redis://g"]].concat());
+        let said = text(&refused.stderr);
+        assert!(said.contains("needs 3 Redis servers") && said.contains("a URL of 2"), "{verb:?}: {said}");
+    }
+}
+
+/// Every request to a master fails in its own way, on a wire of its own.
+const WIRED: &str = r#"
+name = "wired-masters"
+question = "Does each master have a wire of its own?"
+strategies = ["redlock"]
+load = { requests = 600, warmup = 0, clients = 16, handlers = 16, accounts = 64, timeout_ms = 400, attempts = 20 }
+backend = { lease_ttl_s = 60, restart_ms = 5, loss_noticed_ms = 2 }
+
+[[faults]]
+name = "wire"
+where = "wire"
+cache = { request_lost = 0.03, reply_lost = 0.03, late_landing = 0.03 }
+
+# With every master asked in vain there is no majority.
+[[faults]]
+name = "deaf"
+where = "wire"
+cache = { request_lost = 1.0 }
+"#;
+
+#[test]
+fn each_master_has_a_wire_of_its_own() {
+    on_postgres(|url| async move {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("wired.toml"), WIRED).unwrap();
+        let here = ["--store", "postgres", "--store-url", &url, "--use", "cache=redis", "--provision", "process"];
+        let run = ["run", "wired.toml", "--seed", "7", "--json", "--set", "backend.durable=false"];
+        let summary = json(&oncelab(folder.path(), &[&run[..], &here, &["--faults", "wire"]].concat()));
+        let cell = &summary["cells"][0];
+        // Six requests to masters for each delivery, and one in eleven of them is lost: no master has fewer than its share.
+        for fault in ["request_lost", "reply_lost", "late_landing"] {
+            assert!(cell["fired"][fault].as_u64().unwrap() >= 80, "{fault}: {cell:#}");
+        }
+        assert_eq!(cell["violations"]["overlap"], 0, "{cell:#}");
+        let few = ["--faults", "deaf", "--set", "load.requests=20", "--set", "load.attempts=3"];
+        let deaf = json(&oncelab(folder.path(), &[&run[..], &here, &few].concat()));
+        // Three attempts of twenty requests ask each of three masters, and then each again to let go.
+        assert_eq!(deaf["cells"][0]["fired"]["request_lost"], 20 * 3 * 6, "{deaf:#}");
+    });
+}
+
+/// A key of Redis need not live as long as a lease of etcd.
+#[test]
+fn whoever_is_paused_for_longer_than_its_key_lives_is_a_zombie() {
+    let folder = tempfile::tempdir().unwrap();
+    let pauses =
+        ["run", "redis-locks", "--strategies", "redis-lock,redlock", "--faults", "pauses", "--seed", "7", "--json"];
+    let summary = json(&oncelab(folder.path(), &[&pauses[..], &["--set", "repeats=1"]].concat()));
+    for cell in summary["cells"].as_array().unwrap() {
+        let overlaps = cell["violations"]["overlap"].as_u64().unwrap();
+        assert!(overlaps > 0, "{cell:#}");
+        assert_eq!(cell["causes"]["overlap"]["zombie past its lease"].as_u64(), Some(overlaps), "{cell:#}");
+    }
 }

@@ -73,6 +73,10 @@ fn a_reaper_is_refused_where_there_are_no_ids_that_hold() {
     for arguments in [&["explore", "post", "--reaper"][..], &["replay", "post", "a", "--reaper"]] {
         let refused = oncelab(folder.path(), arguments);
         assert_eq!(refused.status.code(), Some(2));
-        assert!(text(&refused.stderr).contains("--reaper: post keeps no ids"), "{}", text(&refused.stderr));
+        assert!(
+            text(&refused.stderr).contains("--reaper: post keeps nothing that can be forgotten"),
+            "{}",
+            text(&refused.stderr)
+        );
     }
 }

@@ -26,7 +26,8 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 
 async fn wired(backend: &Arc<dyn Backend>) -> (Box<dyn Connection>, Arc<Wire>) {
     let session = Wired(Arc::clone(backend)).connect().await.unwrap();
-    let wire = session.wire().unwrap();
+    // It has one, whatever is asked.
+    let wire = session.wire(StoreOp::apply(&request(0)).into()).unwrap();
     (session, wire)
 }
 

@@ -35,7 +35,7 @@ pub(super) fn agree_on(strategy: &dyn Strategy, bound: Bound) -> u64 {
 #[test]
 fn the_engines_agree_on_every_strategy_and_every_small_bound() {
     // Each schedule is executed by the reference engine, so that a bound with many of them is left out: of the strategies with the most
-    // operations some with a fault.
+    // operations some with a fault, or with a retry of one of two lanes.
     let bounds_of_all = [(1, 0, 0), (1, 1, 1), (1, 1, 2), (2, 0, 0), (2, 1, 0), (2, 0, 1), (2, 1, 1)];
     let registry = Registry::default();
     let (mut bounds, mut schedules, mut left_out) = (0, 0, Vec::new());
@@ -52,7 +52,7 @@ fn the_engines_agree_on_every_strategy_and_every_small_bound() {
             }
         }
     }
-    assert!(left_out.iter().all(|(.., faults)| *faults > 0), "{left_out:?}");
+    assert!(left_out.iter().all(|(_, lanes, retries, faults)| *faults > 0 || lanes * retries > 1), "{left_out:?}");
     assert!(left_out.len() < bounds / 10 && schedules > 300_000, "{bounds} bounds, {schedules} schedules");
     println!("{bounds} bounds, {schedules} schedules; left out: {left_out:?}");
 }

@@ -47,7 +47,11 @@ fn the_engines_agree_where_ids_are_forgotten() {
 
 #[test]
 fn without_a_reaper_no_id_is_forgotten_and_with_one_the_request_is_done_twice() {
-    for strategy in reaped() {
+    // A lock is no memory of ids: of one the server forgets who holds it.
+    let keep_ids = |strategy: &std::sync::Arc<dyn Strategy>| {
+        strategy.claim(StoreKind::Sqlite).rules_out.contains(&Violation::Duplicate)
+    };
+    for strategy in reaped().into_iter().filter(keep_ids) {
         for store in [StoreKind::Postgres, StoreKind::Sqlite] {
             if !strategy.runs_on(store) {
                 continue;

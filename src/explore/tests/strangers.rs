@@ -345,7 +345,7 @@ const ELSEWHERE: At<StoreService> = At::new(Role::SECOND);
 strategy!(
     ClaimsElsewhere,
     "claims-elsewhere",
-    [Need::STORE, Need { role: Role::SECOND, service: ServiceKind::Store }],
+    [Need::STORE, Need { role: Role::SECOND, service: ServiceKind::Store, servers: 1 }],
     |world, request| {
         world.at(&ELSEWHERE).begin(Isolation::ReadCommitted).await?;
         if !world.at(&ELSEWHERE).claim(request.id).await? {

@@ -6,14 +6,16 @@ use crate::explore::independence::Touch;
 use crate::explore::state_graph::StateGraph;
 use crate::explore::{Bound, Flaws, Limits, Schedule, Step, census, count_classes, each_class, reference};
 use crate::strategy::{Registry, Strategy};
+use crate::terms::Violation;
 use crate::world::Outcome;
 
 fn classes(strategy: &dyn Strategy, bound: Bound) -> u128 {
     count_classes(strategy, bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable").expect("small")
 }
 
-/// What a schedule comes to: what each lane made and learned, and what is in the ledger. The same for every schedule of a class.
-type Outline = (Vec<Vec<(String, Option<Outcome>)>>, Vec<(u32, i64)>);
+/// What a schedule comes to: what each lane made and learned, what is in the ledger, and whether two were inside at once. The same for every
+/// schedule of a class.
+type Outline = (Vec<Vec<(String, Option<Outcome>)>>, Vec<(u32, i64)>, bool);
 
 /// Every schedule with its outline, by the reference engine.
 fn schedules(strategy: &dyn Strategy, bound: Bound) -> HashMap<Vec<Step>, Outline> {
@@ -32,7 +34,8 @@ fn schedules(strategy: &dyn Strategy, bound: Bound) -> HashMap<Vec<Step>, Outlin
             lanes[usize::from(made.step.lane)].push((what, outcome));
         }
         let ledger = done.ledger.iter().map(|entry| (entry.message.0, entry.balance)).collect();
-        assert!(all.insert(steps.to_vec(), (lanes, ledger)).is_none(), "twice: {}", Schedule(steps.to_vec()));
+        let overlaps = done.findings().iter().any(|finding| finding.violation == Violation::Overlap);
+        assert!(all.insert(steps.to_vec(), (lanes, ledger, overlaps)).is_none(), "twice: {}", Schedule(steps.to_vec()));
         Ok(())
     };
     let visited = reference::every_schedule(&executor, visit, true);
@@ -99,6 +102,21 @@ fn check_then_act_has_six_classes_in_two_lanes() {
     // is first and whose mark is: 2 × 2.
     let strategy = Registry::default().get("check-then-act").expect("it is there");
     assert_eq!(classes(strategy.as_ref(), bound(2, 0, 0)), 2 + 2 * 2);
+}
+
+/// One asks the second master and is inside, the other asks the first one and leaves: who is first decides whether they meet.
+#[test]
+fn whoever_enters_and_whoever_leaves_do_not_change_places_whichever_master_they_ask() {
+    let strategy = Registry::default().get("redlock").expect("it is there");
+    let bound = bound(2, 0, 1).for_strategy(strategy.as_ref());
+    let mut engine = StateGraph::new(strategy.as_ref(), bound, Flaws::default(), true).expect("explorable");
+    let schedule: Schedule = "a a a a* a b b a".parse().expect("it is a schedule");
+    let touches = touches(&mut engine, &schedule.0);
+    assert!(touches[6].conflicts_with(touches[7]));
+    // The first vote of one, and the second of the other, are nobody's business.
+    let apart: Schedule = "a a b".parse().expect("it is a schedule");
+    let touches = self::touches(&mut engine, &apart.0);
+    assert!(!touches[1].conflicts_with(touches[2]));
 }
 
 #[test]

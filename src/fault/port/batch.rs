@@ -180,7 +180,7 @@ impl FaultyPort {
                 return (unknown(), None);
             }
         };
-        let Some(wire) = session.wire() else {
+        let Some(wire) = session.wire(ops[0].of) else {
             self.links[role] = Link { session: Some(session), in_transaction };
             return (self.execute_all(ops).await, None);
         };

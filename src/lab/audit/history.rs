@@ -9,7 +9,7 @@ use super::{Audit, Place, Planned, Remedy};
 use crate::check::Evidence;
 use crate::load::{TrialRecord, requests};
 use crate::results::{Files, Header, RunFolder, SCHEMA, SavedTrial, TrialRow, columns};
-use crate::terms::{Request, Violation};
+use crate::terms::{Request, Role, Violation};
 
 /// The columns that follow from when requests started and ended.
 const TIMED: [&str; 8] = [
@@ -116,7 +116,12 @@ fn hold_header(folder: &RunFolder, file: &str, header: &Header, planned: &Planne
         ("requests", header.requests.to_string(), planned.load.requests.to_string()),
         ("schema", header.schema.to_string(), folder.meta.schema.to_string()),
     ];
-    pairs.extend(lease_us(folder).map(|right| ("lease_us", header.lease_us.to_string(), right.to_string())));
+    // A run that was made before keys of Redis had a life of their own has that of a lease for them.
+    let leases = [key_us(folder, planned), lease_us(folder)];
+    if !leases.contains(&Some(header.lease_us)) {
+        let right = leases.into_iter().flatten().next();
+        pairs.extend(right.map(|right| ("lease_us", header.lease_us.to_string(), right.to_string())));
+    }
     for (key, found, right) in pairs.into_iter().filter(|(_, found, right)| found != right) {
         let place = Place::of(file).trial(&planned.trial).column(key);
         let what = both(&shown(&found), &shown(&right), "the trial's plan has");
@@ -127,6 +132,16 @@ fn hold_header(folder: &RunFolder, file: &str, header: &Header, planned: &Planne
 /// The services in roles, as a line.
 fn in_words(uses: &BTreeMap<String, String>) -> String {
     uses.iter().map(|(role, service)| format!("{role}={service}")).collect::<Vec<_>>().join(" ")
+}
+
+/// How long keys of Redis lived, of a strategy that holds those for a time and no leases.
+fn key_us(folder: &RunFolder, planned: &Planned) -> Option<u64> {
+    let player = planned.uses.get(Role::CACHE.name()).filter(|_| planned.lock.is_none())?;
+    let settings = &folder.experiment.backend;
+    let life = Duration::from_secs(settings.lease_ttl_s.get().into());
+    // A server of its own has the time of everybody.
+    let life = if player == "embedded" { life.div_f64(settings.embedded_clock_speed.get()) } else { life };
+    u64::try_from(life.as_micros()).ok()
 }
 
 /// How long leases lived: what etcd granted, or what the embedded server was told.

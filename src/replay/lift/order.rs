@@ -234,7 +234,7 @@ impl<'s> OrderSearch<'s> {
             if made.replied.is_some() || matches!(made.did, Did::Crashed { .. }) {
                 next.ended[at] = Some((attempt, matches!(made.replied, Some(Ok(_)))));
             }
-            if item.kind.is_some_and(|kind| kind.acts().any(Acts::LEASES)) {
+            if item.kind.is_some_and(|kind| kind.acts().any(Acts::LEASES.and(Acts::SIGNS))) {
                 next.leased_ns[at] = Some(item.began_ns);
             }
         }

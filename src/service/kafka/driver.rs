@@ -1,34 +1,36 @@
 //! Kafka behind the port: a bare connection for each session, and a ledger that is a topic.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest};
+use kafka_protocol::messages::GroupId;
+use kafka_protocol::protocol::StrBytes;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::link::{BrokerLink, Unanswered};
-use super::op::{KafkaCall, KafkaOp, KafkaResponse, answer};
-use super::records;
-use super::topic::{self, INIT_PRODUCER_ID, Overseer, PARTITIONS, PRODUCE, as_name, partition, words};
+use super::members::NamedMembers;
+use super::op::KafkaOp;
+use super::requests::Asking;
+use super::response::KafkaResponse;
+use super::topic::{self, Overseer, PARTITIONS, words};
 use super::url::{Broker, IS_KAFKA};
 use crate::service::{AnyOp, Backend, BackendError, Connection, Outcome, Pending, Scope, Store, Way, own};
-use crate::terms::{Balances, Delivery, Effect, Entry, Failure, MessageId, Producer, ProducerId};
+use crate::terms::{Balances, ClientId, Delivery, Entry, Failure};
 use crate::wire::{Address, Protocol};
 
 /// What it is called in errors.
 pub(super) const NAME: &str = "kafka";
 
+/// How long a member of a group is one without a word from it, if nobody says otherwise: longer than a replay takes.
+const SESSION: Duration = Duration::from_secs(60);
+
 /// How long nothing may come any more before nothing is under way.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// How long to wait before a broker that is not ready yet is asked again.
-const PAUSE: Duration = Duration::from_millis(1);
-
 /// The outcome of an operation that was certainly not done.
 const NOT_DONE: Outcome = Outcome::Failed(Failure::Unavailable);
-
-/// Every replica has it: what producers ask for that lose nothing.
-const ACKS_ALL: i16 = -1;
 
 pub(super) fn broken(what: impl Into<String>, remedy: &str) -> BackendError {
     BackendError { backend: NAME, what: what.into(), remedy: Some(remedy.to_owned()) }
@@ -39,8 +41,16 @@ pub(super) fn broken(what: impl Into<String>, remedy: &str) -> BackendError {
 pub(crate) struct KafkaBackend {
     broker: Broker,
     topic: String,
+    /// When everything was emptied last, in milliseconds since 1970. It stands in the names of groups and transactional ids: a broker keeps
+    /// for days what it knows of them.
+    emptied: Arc<AtomicU64>,
+    /// Whether the topic is there. Offsets belong to a topic too, also where no record is kept in it.
+    is_made: Arc<OnceCell<()>>,
     /// How long an operation may wait for its answer.
     timeout: Duration,
+    /// How long a member of a group is one without a word from it.
+    session: Duration,
+    members: NamedMembers,
 }
 
 impl KafkaBackend {
@@ -49,17 +59,36 @@ impl KafkaBackend {
     /// # Errors
     /// [`BackendError`] if the URL is not one of a Kafka.
     pub fn new(url: &str, prefix: &str, timeout: Duration) -> Result<Self, BackendError> {
-        Ok(KafkaBackend { broker: Broker::parse(url)?, topic: topic::name(prefix), timeout })
+        let (broker, topic) = (Broker::parse(url)?, topic::name(prefix));
+        let (emptied, is_made, members) = Default::default();
+        Ok(KafkaBackend { broker, topic, emptied, is_made, timeout, session: SESSION, members })
+    }
+
+    /// The same, where a member of a group is one for so long without a word from it.
+    pub(super) fn with_session(self, session: Duration) -> Self {
+        KafkaBackend { session, ..self }
+    }
+
+    /// How long a member of a group is one without a word from it.
+    pub(super) fn session(&self) -> Duration {
+        self.session
+    }
+
+    /// The members of groups that the lab has heard of.
+    pub(super) fn members(&self) -> &NamedMembers {
+        &self.members
     }
 
     /// The same under another prefix.
     pub fn under(&self, prefix: &str) -> Self {
-        KafkaBackend { topic: topic::name(prefix), ..self.clone() }
+        let topic = topic::name(prefix);
+        let (emptied, is_made, members) = Default::default();
+        KafkaBackend { topic, emptied, is_made, members, ..self.clone() }
     }
 
-    /// The same, where an operation may wait so long.
+    /// The same, where an operation may wait so long, and no session runs out by itself.
     pub(super) fn waiting(&self, timeout: Duration) -> Self {
-        KafkaBackend { timeout, ..self.clone() }
+        KafkaBackend { timeout, session: SESSION, ..self.clone() }
     }
 
     /// A connection for what the lab itself wants to know.
@@ -81,6 +110,43 @@ impl KafkaBackend {
     /// The name of the output topic.
     pub(super) fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// What the names of groups and of transactional ids begin with; a client's number follows.
+    pub(super) fn names_begin_with(&self) -> String {
+        format!("{}.{}.", self.topic, self.emptied.load(Ordering::Relaxed))
+    }
+
+    /// The group that works on a client's records.
+    pub(super) fn group(&self, client: ClientId) -> GroupId {
+        GroupId(StrBytes::from_string(format!("{}{}", self.names_begin_with(), client.0)))
+    }
+
+    /// Groups and transactional ids have other names from now on: nobody has used them.
+    pub(super) fn begin_names_anew(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.members.clear();
+        let _ = self.emptied.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
+    }
+
+    /// Makes the topic anew.
+    ///
+    /// # Errors
+    /// [`BackendError`] if that is not possible.
+    async fn make(&self, overseer: &mut Overseer) -> Result<(), BackendError> {
+        self.begin_names_anew();
+        overseer.make(&self.topic).await
+    }
+
+    /// Makes the topic anew, before anybody asks.
+    ///
+    /// # Errors
+    /// As [`make`](KafkaBackend::make).
+    pub(super) async fn begin(&self, overseer: &mut Overseer) -> Result<(), BackendError> {
+        self.make(overseer).await?;
+        let _ = self.is_made.set(());
+        Ok(())
     }
 
     /// Removes every topic under a prefix.
@@ -125,6 +191,11 @@ impl KafkaBackend {
         Ok(entries)
     }
 
+    /// How long an operation may wait for its answer.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     fn session_to(&self, address: &Address) -> KafkaSession {
         KafkaSession { backend: self.clone(), through: address.clone(), open: None }
     }
@@ -156,26 +227,39 @@ pub(super) fn says_ask_again(code: i16) -> bool {
 ///
 /// # Errors
 /// [`BackendError`] if the broker cannot be used.
-fn judged(code: i16, done: KafkaResponse) -> Result<Outcome, BackendError> {
-    Ok(match code {
+pub(super) fn judged(code: i16, done: KafkaResponse) -> Result<Outcome, BackendError> {
+    let said = |response: KafkaResponse| Ok(Outcome::Ok(response.into()));
+    match code {
         // 46: a copy of a record that the broker remembers, though not where it is.
-        0 | 46 => Outcome::Ok(done.into()),
+        0 | 46 => said(done),
         // OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID
-        45 | 59 => Outcome::Ok(KafkaResponse::OutOfOrder.into()),
-        // INVALID_PRODUCER_EPOCH
-        47 => Outcome::Ok(KafkaResponse::Fenced.into()),
+        45 | 59 => said(KafkaResponse::OutOfOrder),
+        // INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED
+        47 | 49 | 90 => said(KafkaResponse::Fenced),
+        // INVALID_TXN_STATE, TRANSACTION_ABORTABLE
+        48 | 120 => said(KafkaResponse::InvalidState),
+        // ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID
+        22 | 25 => said(KafkaResponse::NoMember),
+        // REBALANCE_IN_PROGRESS
+        27 => said(KafkaResponse::Rebalancing),
+        // INVALID_SESSION_TIMEOUT
+        26 => Err(broken(
+            "it lets no member of a group have so short a session, or so long a one",
+            "let leases live as long as its group.min.session.timeout.ms says: --set backend.lease_ttl_s=6",
+        )),
+        // UNSTABLE_OFFSET_COMMIT
+        88 => said(KafkaResponse::Unstable),
         // UNKNOWN_SERVER_ERROR, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND: it may be there all the same.
-        -1 | 7 | 20 => Outcome::Unknown,
+        -1 | 7 | 20 => Ok(Outcome::Unknown),
         // There is no leader, or not enough replicas, or no room: it was not appended.
-        3 | 5 | 6 | 14 | 15 | 19 | 51 | 56 => NOT_DONE,
-        29 | 31 | 53 => {
-            return Err(broken(
-                words(code),
-                "give a user who may make, read, write and remove topics whose names begin with oncelab",
-            ));
-        }
-        code => return Err(broken(words(code), IS_KAFKA)),
-    })
+        3 | 5 | 6 | 14 | 15 | 16 | 19 | 51 | 56 => Ok(NOT_DONE),
+        29 | 30 | 31 | 53 => Err(broken(
+            words(code),
+            "give a user who may make, read, write and remove topics whose names begin with oncelab, and use such groups and \
+             transactional ids",
+        )),
+        code => Err(broken(words(code), IS_KAFKA)),
+    }
 }
 
 impl Backend for KafkaBackend {
@@ -201,17 +285,17 @@ impl Backend for KafkaBackend {
 
 impl Store for KafkaBackend {
     fn reset(&self, _: u32) -> Pending<'_, Result<(), BackendError>> {
-        Box::pin(async move { self.overseer().await?.make(&self.topic).await })
+        Box::pin(async move { self.begin(&mut self.overseer().await?).await })
     }
 
-    /// A broker goes on with a request that it has read, whoever has left.
+    /// A broker goes on with a request that it has read, whoever has left. A transaction that nobody ends would be aborted after a minute.
     fn quiesce(&self) -> Pending<'_, Result<(), BackendError>> {
         Box::pin(async move {
             let (mut overseer, mut seen) = (self.overseer().await?, None);
             loop {
                 let ends = self.ends(&mut overseer).await?;
                 if seen.as_ref() == Some(&ends) {
-                    return Ok(());
+                    return overseer.abort_all(&self.names_begin_with()).await;
                 }
                 seen = Some(ends);
                 tokio::time::sleep(QUIET).await;
@@ -252,7 +336,10 @@ impl Connection for KafkaSession {
 
 impl KafkaSession {
     async fn call(&mut self, op: KafkaOp, by: Delivery) -> Result<Outcome, BackendError> {
-        let KafkaBackend { broker, timeout, .. } = &self.backend;
+        let KafkaBackend { broker, timeout, is_made, .. } = &self.backend;
+        // Whoever keeps no records there has had nothing emptied.
+        let make = || async { self.backend.make(&mut self.backend.overseer().await?).await };
+        is_made.get_or_try_init(make).await?;
         let opened = match self.open.take() {
             Some(link) => Ok(link),
             None => BrokerLink::open(broker, &self.through, *timeout).await,
@@ -263,7 +350,8 @@ impl KafkaSession {
             Err(Unanswered::NotSent | Unanswered::Cut) => return Ok(NOT_DONE),
         };
         let deadline = Instant::now() + *timeout;
-        match tokio::time::timeout_at(deadline, self.make(&mut link, op, by, deadline)).await {
+        let asking = Asking { backend: &self.backend, by, deadline };
+        match tokio::time::timeout_at(deadline, asking.make(&mut link, op)).await {
             Ok(Ok(outcome)) => {
                 self.open = Some(link);
                 outcome
@@ -272,75 +360,5 @@ impl KafkaSession {
             // What was sent may land; so may what nobody has answered in time.
             Ok(Err(Unanswered::NotSent | Unanswered::Cut)) | Err(_) => Ok(Outcome::Unknown),
         }
-    }
-
-    /// Makes the one request that the operation stands for.
-    async fn make(
-        &self,
-        link: &mut BrokerLink,
-        op: KafkaOp,
-        by: Delivery,
-        deadline: Instant,
-    ) -> Result<Result<Outcome, BackendError>, Unanswered> {
-        match op.call() {
-            KafkaCall::InitProducerId => init_producer_id(link, deadline).await,
-            KafkaCall::Produce(message, effect) => self.produce(link, message, effect, by, None).await,
-            KafkaCall::ProduceNumbered(message, effect, producer, number) => {
-                self.produce(link, message, effect, by, Some((producer, number))).await
-            }
-        }
-    }
-
-    async fn produce(
-        &self,
-        link: &mut BrokerLink,
-        message: MessageId,
-        effect: Effect,
-        by: Delivery,
-        numbered: Option<(Producer, u8)>,
-    ) -> Result<Result<Outcome, BackendError>, Unanswered> {
-        let batch = records::batch(message, effect, by, numbered).map_err(Unanswered::Broken)?;
-        let partition = PartitionProduceData::default().with_index(partition(effect.account)).with_records(Some(batch));
-        let topic =
-            TopicProduceData::default().with_name(as_name(&self.backend.topic)).with_partition_data(vec![partition]);
-        let within = i32::try_from(self.backend.timeout.as_millis()).unwrap_or(i32::MAX);
-        // No transaction: not the empty string, which is what it would be otherwise.
-        let request = ProduceRequest::default()
-            .with_transactional_id(None)
-            .with_acks(ACKS_ALL)
-            .with_timeout_ms(within)
-            .with_topic_data(vec![topic]);
-        let said = link.ask(&request, PRODUCE).await?;
-        let said = said.responses.iter().flat_map(|topic| &topic.partition_responses).next();
-        let code =
-            said.ok_or_else(|| Unanswered::Broken(broken("it says nothing of a partition", IS_KAFKA)))?.error_code;
-        Ok(judged(code, KafkaResponse::Appended(answer(effect))))
-    }
-}
-
-/// Begins a producer session. A broker that fetches ids first says so, and has done nothing: it is asked again.
-async fn init_producer_id(
-    link: &mut BrokerLink,
-    deadline: Instant,
-) -> Result<Result<Outcome, BackendError>, Unanswered> {
-    let request = InitProducerIdRequest::default().with_transactional_id(None);
-    loop {
-        let said = link.ask(&request, INIT_PRODUCER_ID).await?;
-        if says_ask_again(said.error_code) && Instant::now() + PAUSE < deadline {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        }
-        if said.error_code != 0 {
-            let nobody = Producer { id: ProducerId(0), epoch: 0 };
-            return Ok(judged(said.error_code, KafkaResponse::Initialized(nobody)));
-        }
-        let Ok(id) = u32::try_from(said.producer_id.0) else {
-            return Ok(Err(broken(
-                format!("it has come to producer id {}, and the lab knows ids up to {}", said.producer_id.0, u32::MAX),
-                "use a Kafka that is not that old",
-            )));
-        };
-        let producer = Producer { id: ProducerId(id), epoch: said.producer_epoch };
-        return Ok(Ok(Outcome::Ok(KafkaResponse::Initialized(producer).into())));
     }
 }

@@ -52,7 +52,8 @@ impl HeldKafka {
             }
         };
         let timeout: Duration = settings.limits().operation;
-        let backend = KafkaBackend::new(&url, "oncelab", timeout)?;
+        // Nothing of it runs in this process: its sessions keep to the clock.
+        let backend = KafkaBackend::new(&url, "oncelab", timeout)?.with_session(settings.lease(1.0));
         let version = backend.probe().await?;
         Ok(HeldKafka { server, backend: Some(backend), version })
     }
@@ -67,10 +68,17 @@ impl HeldKafka {
         self.backend.clone().ok_or_else(none)
     }
 
+    /// How long a member of a group is one without a word from it.
+    pub fn session(&self) -> Option<Duration> {
+        self.backend.as_ref().map(KafkaBackend::session)
+    }
+
     /// Versions and settings that matter, for `meta.json`; nothing if there is none.
     pub fn describe(&self) -> Vec<(String, String)> {
         let mut settings = Vec::new();
         settings.extend(self.backend.iter().map(|_| ("broker_server".to_owned(), format!("kafka, {}", self.version))));
+        let session = self.session().map(|session| ("broker_session_ms".to_owned(), session.as_millis().to_string()));
+        settings.extend(session);
         settings.extend(self.server.iter().map(|started| ("broker_provision".to_owned(), started.how.clone())));
         settings
     }

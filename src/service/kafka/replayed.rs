@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::driver::{KafkaBackend, NAME};
+use super::op::KafkaOp;
 use super::topic::Overseer;
 use crate::service::proxied::ProxiedLinks;
 use crate::service::replayed::{Ran, ReplayDriver};
-use crate::service::{AnyOp, BackendError, Scope};
+use crate::service::{AnyOp, BackendError, Scope, own};
 use crate::terms::{Delivery, Entry, Session};
 
 /// How long an operation may take.
@@ -22,11 +23,35 @@ pub(crate) struct ReplayedKafka {
     beginnings: Option<Vec<i64>>,
     /// What the lab itself asks through, once there is something to ask.
     overseer: Option<Overseer>,
+    /// Whether there may be a transaction that is open.
+    has_transactions: bool,
 }
 
 impl ReplayedKafka {
     pub fn new(runtime: Rc<Runtime>, backend: KafkaBackend) -> Self {
-        ReplayedKafka { links: ProxiedLinks::new(runtime, backend, NAME, TIMEOUT), beginnings: None, overseer: None }
+        let links = ProxiedLinks::new(runtime, backend, NAME, TIMEOUT);
+        ReplayedKafka { links, beginnings: None, overseer: None, has_transactions: false }
+    }
+
+    /// Asks the broker for the lab itself, if it was ever asked.
+    fn oversee<T: Default>(
+        &mut self,
+        what: impl AsyncFnOnce(&mut Overseer, &KafkaBackend) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let Some(mut overseer) = self.overseer.take() else { return Ok(T::default()) };
+        let came = self.links.runtime.block_on(what(&mut overseer, &self.links.backend))?;
+        self.overseer = Some(overseer);
+        Ok(came)
+    }
+
+    /// After an operation: a broker says that a transaction has ended before it has told the partitions.
+    fn wait_for_end(&mut self, after: AnyOp) -> Result<(), BackendError> {
+        let op: KafkaOp = own(after);
+        self.has_transactions |= op.is_transactional();
+        if !op.may_end_transaction() {
+            return Ok(());
+        }
+        self.oversee(async |overseer, backend| overseer.wait_for_ends(&backend.names_begin_with()).await)
     }
 }
 
@@ -37,7 +62,9 @@ impl ReplayDriver for ReplayedKafka {
     }
 
     fn execute(&mut self, on: Session, op: AnyOp, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError> {
-        self.links.execute(on, op, by, loses_reply)
+        let ran = self.links.execute(on, op, by, loses_reply)?;
+        self.wait_for_end(op)?;
+        Ok(ran)
     }
 
     fn lose_request(&mut self, on: Session, op: AnyOp, by: Delivery) -> Result<(), BackendError> {
@@ -49,7 +76,9 @@ impl ReplayDriver for ReplayedKafka {
     }
 
     fn land(&mut self, flight: Session, op: AnyOp, _: Delivery) -> Result<Ran, BackendError> {
-        self.links.land(flight, op)
+        let ran = self.links.land(flight, op)?;
+        self.wait_for_end(op)?;
+        Ok(ran)
     }
 
     fn cut(&mut self, on: Session) -> Result<(), BackendError> {
@@ -61,6 +90,7 @@ impl ReplayDriver for ReplayedKafka {
     /// and make it anew costs as much as twenty replays.
     fn reset(&mut self, _: u32, _: u32) -> Result<(), BackendError> {
         let backend = &self.links.backend;
+        let has_transactions = std::mem::take(&mut self.has_transactions);
         let (mut overseer, is_first) = (self.overseer.take(), self.beginnings.is_none());
         let emptied = self.links.runtime.block_on(async {
             let asks = match &mut overseer {
@@ -68,8 +98,12 @@ impl ReplayDriver for ReplayedKafka {
                 none => none.insert(backend.overseer().await?),
             };
             if is_first {
-                asks.make(backend.topic()).await?;
+                backend.begin(asks).await?;
             }
+            if has_transactions {
+                asks.abort_all(&backend.names_begin_with()).await?;
+            }
+            backend.begin_names_anew();
             backend.ends(asks).await
         });
         self.beginnings = Some(emptied?);
@@ -82,8 +116,39 @@ impl ReplayDriver for ReplayedKafka {
         let (Some(beginnings), Some(mut overseer)) = (&self.beginnings, self.overseer.take()) else {
             return Ok(Vec::new());
         };
-        let read = self.links.runtime.block_on(self.links.backend.entries(&mut overseer, of, beginnings))?;
+        let backend = &self.links.backend;
+        let has_transactions = std::mem::take(&mut self.has_transactions);
+        let read = self.links.runtime.block_on(async {
+            // One that is open hides whatever comes behind it.
+            if has_transactions {
+                overseer.abort_all(&backend.names_begin_with()).await?;
+            }
+            backend.entries(&mut overseer, of, beginnings).await
+        })?;
         self.overseer = Some(overseer);
         Ok(read)
+    }
+
+    /// The members for whose end a joining has to wait.
+    fn ahead(&mut self, op: AnyOp) -> Result<Vec<i64>, BackendError> {
+        let Some(group) = own::<KafkaOp>(op).joins().map(|client| self.links.backend.group(client)) else {
+            return Ok(Vec::new());
+        };
+        self.oversee(async |overseer, backend| {
+            let members = overseer.members_of(&group).await?;
+            Ok(members.iter().map(|member| backend.members().number_of(&group, member)).collect())
+        })
+    }
+
+    /// Whether a member is one still.
+    fn is_alive(&mut self, number: i64) -> Result<bool, BackendError> {
+        let Some(member) = self.links.backend.members().get(number) else { return Ok(false) };
+        self.oversee(async |overseer, _| Ok(overseer.members_of(&member.group).await?.contains(&member.name)))
+    }
+
+    /// The session of a member runs out: the lab lets it leave, which does to the group what the end of its session does.
+    fn expire(&mut self, number: i64, _: &[i64]) -> Result<(), BackendError> {
+        let Some(member) = self.links.backend.members().get(number) else { return Ok(()) };
+        self.oversee(async |overseer, _| overseer.remove_member(&member).await)
     }
 }

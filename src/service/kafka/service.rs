@@ -1,7 +1,8 @@
 //! Kafka as a service: its operations, its answers, and the words for it.
 
 use super::client::KafkaClient;
-use super::op::{self, KafkaOp, KafkaResponse};
+use super::op::{self, KafkaOp};
+use super::response::KafkaResponse;
 use crate::service::Kind;
 use crate::service::contract::{CarriesAll, Service};
 use crate::terms::Role;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersionsResponse;
 use kafka_protocol::messages::create_acls_request::AclCreation;
@@ -11,27 +10,37 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, BrokerId, CreateAclsRequest, CreateTopicsRequest, DeleteTopicsRequest, FetchRequest,
-    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, TopicName,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, BrokerId, CreateAclsRequest,
+    CreateTopicsRequest, DeleteTopicsRequest, DescribeGroupsRequest, DescribeTransactionsRequest, EndTxnRequest,
+    FetchRequest, FindCoordinatorRequest, GroupId, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListOffsetsRequest, ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    ProduceRequest, SyncGroupRequest, TopicName, TransactionalId, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::Instant;
 
 use super::driver::{broken, says_ask_again};
 use super::link::{BrokerLink, LET_IN, Unanswered};
-use super::records;
+use super::members::NamedMember;
 use super::url::{Broker, IS_KAFKA};
+use super::{records, requests};
 use crate::service::BackendError;
 use crate::terms::{AccountId, Entry};
 
 /// The partitions of a topic. The record of an effect goes to that of its account.
 pub(super) const PARTITIONS: i32 = 16;
 
+/// The longest name that a topic may have.
+const LONGEST_NAME: usize = 249;
+
 /// How long a broker may take for anything that the lab itself wants of it.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long to wait before a broker is asked again.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long to wait before a broker is asked again whether a transaction has ended: its end takes about a millisecond.
+const WAIT_FOR_END: Duration = Duration::from_micros(300);
 
 /// As much is read at a time, in bytes.
 const READ_AT_A_TIME: i32 = 8 << 20;
@@ -44,8 +53,7 @@ const READ_COMMITTED: i8 = 1;
 const UNKNOWN_TOPIC: i16 = 3;
 const TOPIC_EXISTS: i16 = 36;
 
-/// The versions of what is asked: what brokers from 3.1 on know. The newer versions of Produce and Fetch name topics by other ids.
-pub(super) const PRODUCE: i16 = 9;
+/// The versions of what is asked: what brokers from 4.0 on know. The newer versions of Produce and Fetch name topics by other ids.
 pub(super) const INIT_PRODUCER_ID: i16 = 4;
 const FETCH: i16 = 12;
 const LIST_OFFSETS: i16 = 7;
@@ -54,10 +62,30 @@ const CREATE_TOPICS: i16 = 7;
 const DELETE_TOPICS: i16 = 6;
 const API_VERSIONS: i16 = 3;
 const CREATE_ACLS: i16 = 3;
+const FIND_COORDINATOR: i16 = 4;
+const LIST_TRANSACTIONS: i16 = 0;
+const DESCRIBE_GROUPS: i16 = 5;
 
 /// Everything that is asked: its key, and in which version.
-const ASKED: [(i16, i16); 7] = [
-    (kafka_protocol::messages::ProduceRequest::KEY, PRODUCE),
+const ASKED: [(i16, i16); 24] = [
+    (ProduceRequest::KEY, requests::PRODUCE),
+    (ProduceRequest::KEY, requests::PRODUCE_AND_ADD),
+    (AddPartitionsToTxnRequest::KEY, requests::ADD_PARTITIONS),
+    (AddOffsetsToTxnRequest::KEY, requests::ADD_OFFSETS),
+    (TxnOffsetCommitRequest::KEY, requests::TXN_OFFSET_COMMIT),
+    (TxnOffsetCommitRequest::KEY, requests::TXN_OFFSET_COMMIT_AND_ADD),
+    (EndTxnRequest::KEY, requests::END_TXN),
+    (EndTxnRequest::KEY, requests::END_TXN_AND_RAISE),
+    (OffsetFetchRequest::KEY, requests::OFFSET_FETCH),
+    (OffsetCommitRequest::KEY, requests::OFFSET_COMMIT),
+    (JoinGroupRequest::KEY, requests::JOIN_GROUP),
+    (SyncGroupRequest::KEY, requests::SYNC_GROUP),
+    (LeaveGroupRequest::KEY, requests::LEAVE_GROUP),
+    (DescribeGroupsRequest::KEY, DESCRIBE_GROUPS),
+    (DescribeTransactionsRequest::KEY, requests::DESCRIBE_TRANSACTIONS),
+    (ListTransactionsRequest::KEY, LIST_TRANSACTIONS),
+    (FindCoordinatorRequest::KEY, FIND_COORDINATOR),
+    (ApiVersionsRequest::KEY, API_VERSIONS),
     (FetchRequest::KEY, FETCH),
     (ListOffsetsRequest::KEY, LIST_OFFSETS),
     (MetadataRequest::KEY, METADATA),
@@ -75,6 +103,17 @@ pub(super) fn partition(account: AccountId) -> i32 {
 pub(super) fn name(prefix: &str) -> String {
     let other = |letter: char| if letter.is_ascii_alphanumeric() || "_-".contains(letter) { letter } else { '.' };
     prefix.chars().map(other).collect()
+}
+
+/// That a name is not longer than Kafka lets it be. Most of it is the path of the run's folder.
+fn require_short(topic: &str) -> Result<(), BackendError> {
+    match topic.len() {
+        0..=LONGEST_NAME => Ok(()),
+        length => Err(broken(
+            format!("the name of its topic has {length} letters, and Kafka takes {LONGEST_NAME}"),
+            "give --out a shorter path",
+        )),
+    }
 }
 
 pub(super) fn as_name(name: &str) -> TopicName {
@@ -145,7 +184,7 @@ impl Overseer {
             known.is_some_and(|known| (known.min_version..=known.max_version).contains(&version))
         };
         if !ASKED.into_iter().all(knows) {
-            return Err(broken("it does not know all that the lab asks of it", "use a Kafka of version 3.1 or later"));
+            return Err(broken("it does not know all that the lab asks of it", "use a Kafka of version 4.0 or later"));
         }
         let brokers =
             self.ask(&MetadataRequest::default().with_topics(Some(Vec::new())), METADATA).await?.brokers.len();
@@ -156,6 +195,7 @@ impl Overseer {
             ));
         }
         self.wait_for_producer_ids().await?;
+        self.wait_for_coordinators().await?;
         Ok(described(&versions))
     }
 
@@ -197,11 +237,100 @@ impl Overseer {
         }
     }
 
+    /// A fresh broker makes the topics first in which it notes groups and transactions.
+    async fn wait_for_coordinators(&mut self) -> Result<(), BackendError> {
+        let deadline = Instant::now() + TIMEOUT;
+        // Of a group, and of a transactional id.
+        for kind in [0, 1] {
+            let key = StrBytes::from_static_str("oncelab");
+            let request = FindCoordinatorRequest::default().with_key_type(kind).with_coordinator_keys(vec![key]);
+            loop {
+                let said = self.ask(&request, FIND_COORDINATOR).await?;
+                match said.coordinators.first().map_or(said.error_code, |it| it.error_code) {
+                    0 => break,
+                    code if says_ask_again(code) && Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                    code => return Err(refused("it coordinates no groups or transactions", code)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The transactional ids that begin so and whose transactions are in one of these states.
+    async fn transactions(
+        &mut self,
+        begins: &str,
+        states: &[&'static str],
+    ) -> Result<Vec<TransactionalId>, BackendError> {
+        let states = states.iter().map(|state| StrBytes::from_static_str(state)).collect();
+        let said = self.ask(&ListTransactionsRequest::default().with_state_filters(states), LIST_TRANSACTIONS).await?;
+        if said.error_code != 0 {
+            return Err(refused("it does not list transactions", said.error_code));
+        }
+        let ids = said.transaction_states.into_iter().map(|it| it.transactional_id);
+        Ok(ids.filter(|id| id.starts_with(begins)).collect())
+    }
+
+    /// Waits until no transaction is being ended whose id begins so: until its records are there, or are not.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the broker does not say, or takes too long.
+    pub async fn wait_for_ends(&mut self, begins: &str) -> Result<(), BackendError> {
+        let deadline = Instant::now() + TIMEOUT;
+        while !self.transactions(begins, &["PrepareCommit", "PrepareAbort", "PrepareEpochFence"]).await?.is_empty() {
+            if Instant::now() > deadline {
+                return Err(broken("a transaction does not come to its end", "see the broker's log"));
+            }
+            tokio::time::sleep(WAIT_FOR_END).await;
+        }
+        Ok(())
+    }
+
+    /// Aborts every transaction that is open and whose id begins so.
+    ///
+    /// # Errors
+    /// [`BackendError`] if that is not possible.
+    pub async fn abort_all(&mut self, begins: &str) -> Result<(), BackendError> {
+        for id in self.transactions(begins, &["Ongoing"]).await? {
+            let request =
+                InitProducerIdRequest::default().with_transactional_id(Some(id)).with_transaction_timeout_ms(1_000);
+            // It says that it aborts what is open, which is all that is wanted.
+            self.ask(&request, INIT_PRODUCER_ID).await?;
+        }
+        self.wait_for_ends(begins).await
+    }
+
+    /// The names of a group's members.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the broker does not say.
+    pub async fn members_of(&mut self, group: &GroupId) -> Result<Vec<StrBytes>, BackendError> {
+        let request = DescribeGroupsRequest::default().with_groups(vec![group.clone()]);
+        let said = self.ask(&request, DESCRIBE_GROUPS).await?;
+        match said.groups.into_iter().next() {
+            // GROUP_ID_NOT_FOUND: nobody has joined it.
+            Some(group) if [0, 69].contains(&group.error_code) => {
+                Ok(group.members.into_iter().map(|member| member.member_id).collect())
+            }
+            Some(group) => Err(refused("it does not describe a group", group.error_code)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Lets a member leave its group, as the broker does when its session has run out. One that has gone already is no error.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the broker does not answer.
+    pub async fn remove_member(&mut self, member: &NamedMember) -> Result<(), BackendError> {
+        self.ask(&requests::leaves(member), requests::LEAVE_GROUP).await.map(drop)
+    }
+
     /// Makes a topic anew, and waits until it can be written to.
     ///
     /// # Errors
     /// [`BackendError`] if that is not possible.
     pub async fn make(&mut self, topic: &str) -> Result<(), BackendError> {
+        require_short(topic)?;
         self.remove(&[topic.to_owned()]).await?;
         let wanted = CreatableTopic::default()
             .with_name(as_name(topic))
@@ -294,9 +423,9 @@ impl Overseer {
             if wanted.is_empty() {
                 break;
             }
-            for (partition, records) in self.fetch(topic, &wanted).await? {
+            for (partition, sent) in self.fetch(topic, &wanted).await? {
                 let Some((_, next, entries)) = read.iter_mut().find(|(n, ..)| *n == partition) else { continue };
-                let (more, behind) = records::read(records, *next)?;
+                let (more, behind) = records::read(sent, *next)?;
                 entries.extend(more);
                 *next = behind;
             }
@@ -306,7 +435,7 @@ impl Overseer {
     }
 
     /// What is in these partitions from these offsets on, without waiting for more.
-    async fn fetch(&mut self, topic: &str, from: &[(i32, i64)]) -> Result<Vec<(i32, Bytes)>, BackendError> {
+    async fn fetch(&mut self, topic: &str, from: &[(i32, i64)]) -> Result<Vec<(i32, records::Sent)>, BackendError> {
         let partition = |(n, offset): &(i32, i64)| {
             FetchPartition::default()
                 .with_partition(*n)
@@ -327,7 +456,9 @@ impl Overseer {
             if of.error_code != 0 {
                 return Err(refused("a partition cannot be read", of.error_code));
             }
-            fetched.push((of.partition_index, of.records.unwrap_or_default()));
+            let aborted = of.aborted_transactions.unwrap_or_default();
+            let aborted = aborted.into_iter().map(|it| (it.producer_id.0, it.first_offset)).collect();
+            fetched.push((of.partition_index, records::Sent { bytes: of.records.unwrap_or_default(), aborted }));
         }
         Ok(fetched)
     }
@@ -354,6 +485,9 @@ mod tests {
     #[test]
     fn a_topic_bears_its_prefix_in_letters_that_topics_may_have() {
         assert_eq!(name("oncelab/results/quick 1/2"), "oncelab.results.quick.1.2");
+        assert!(require_short(&"t".repeat(249)).is_ok());
+        let said = require_short(&name(&"long/".repeat(50))).unwrap_err().to_string();
+        assert!(said.contains("250 letters") && said.contains("--out"), "{said}");
         assert_eq!((partition(AccountId(3)), partition(AccountId(19))), (3, 3));
     }
 }

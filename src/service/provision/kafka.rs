@@ -44,6 +44,7 @@ pub(super) fn settings(places: &BrokerPlaces<'_>, secrets: &BrokerSecrets) -> Ve
         ("share.coordinator.state.topic.min.isr", "1"),
         ("share.coordinator.state.topic.num.partitions", "1"),
         ("group.initial.rebalance.delay.ms", "0"),
+        ("group.min.session.timeout.ms", "100"),
         ("log.index.size.max.bytes", "65536"),
         ("log.cleaner.enable", "false"),
         ("auto.create.topics.enable", "false"),

@@ -192,15 +192,24 @@ pub async fn mariadb(source: &Source) -> Result<Started, BackendError> {
     }
 }
 
-/// Starts a Redis, and waits until it answers.
+/// Starts so many Redis servers that know nothing of each other, and waits until they answer.
 ///
 /// # Errors
-/// [`BackendError`] if it cannot be had in this way, or does not start.
-pub async fn redis(source: &Source) -> Result<Started, BackendError> {
-    match chosen(source, &source.images.redis, "redis").await? {
-        Chosen::Container(why) => Ok(container::redis(source).await?.because(&why)),
-        Chosen::Process(why) => Ok(process::redis(source.keeps).await?.because(&why)),
-    }
+/// [`BackendError`] if they cannot be had in this way, or one does not start.
+pub async fn redis(source: &Source, servers: u8) -> Result<Started, BackendError> {
+    let chosen = chosen(source, &source.images.redis, "redis").await?;
+    let start = async |number: u8| {
+        let name = if number == 1 { "redis".to_owned() } else { format!("redis-{number}") };
+        match &chosen {
+            Chosen::Container(why) => Ok(container::redis(source, name).await?.because(why)),
+            Chosen::Process(why) => Ok(process::redis(source.keeps, name).await?.because(why)),
+        }
+    };
+    let all = futures_util::future::try_join_all((1..=servers.max(1)).map(start)).await?;
+    let mut all = all.into_iter();
+    let mut first = all.next().expect("one is started at the least");
+    first.servers.extend(all.flat_map(|started| started.servers));
+    Ok(first)
 }
 
 /// Starts a Kafka of one broker, and waits until it gives ids to producers.

@@ -30,7 +30,7 @@ pub(super) async fn mariadb(_: &Source) -> Result<Started, BackendError> {
 }
 
 /// Starts no Redis.
-pub(super) async fn redis(_: &Source) -> Result<Started, BackendError> {
+pub(super) async fn redis(_: &Source, _: String) -> Result<Started, BackendError> {
     Err(no_containers("redis"))
 }
 

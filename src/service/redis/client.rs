@@ -2,6 +2,7 @@
 
 use super::RedisService;
 use super::op::{IdState, RedisOp, RedisResponse};
+use super::vote::{Master, Vote};
 use crate::service::contract::{Asked, Carries};
 use crate::terms::{AccountId, Answer, LeaseId, MessageId, Request, Role, Token};
 
@@ -65,7 +66,24 @@ impl<'w, C: Carries<'w, RedisService>> RedisClient<'w, C> {
         apply_once(request: &Request) -> Answer, RedisOp::apply_once(request)
     }
     operation! {
+        /// `SET lock NX PX` at one of three masters, under the name of the delivery: whether it says yes. With the yes that makes a
+        /// majority the delivery holds the lock, if the client's clock says that the keys still live.
+        set_vote(request: &Request, at: Master, before: u8) -> bool, RedisOp::SetVote(vote(request, at, before))
+    }
+    operation! {
+        /// Deletes the lock's key at one of three masters if it has the name of the delivery, in one script.
+        delete_vote(request: &Request, at: Master) -> (), RedisOp::DeleteVote(vote(request, at, 0))
+    }
+    operation! {
+        /// A master comes back from a crash without its keys.
+        forget_keys(at: Master) -> (), RedisOp::ForgetKeys(at)
+    }
+    operation! {
         /// The effect, as often as it is asked for.
         apply_always(request: &Request) -> Answer, RedisOp::apply_always(request)
     }
+}
+
+const fn vote(request: &Request, at: Master, before: u8) -> Vote {
+    Vote { account: request.effect.account, message: request.id, at, before }
 }

@@ -1,17 +1,18 @@
 //! Redis behind the port: connections of the `redis` crate, which neither reconnect nor repeat, and a ledger that is a list.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Value, cmd};
 use tokio::sync::Mutex;
 
 use super::keyspace::RedisValue;
-use super::model::there;
+use super::model::{there, voted};
 use super::names::{self, KeyNames, read_entry, text_of, value_of};
 use super::op::{RedisOp, RedisResponse};
 use super::scripts;
+use super::vote::{Master, Vote};
 use crate::service::{AnyOp, Backend, BackendError, Connection, Outcome, Pending, Scope, Store, Way, own};
 use crate::terms::{AccountId, Answer, Balances, Delivery, Entry, Failure, LeaseId, Role, Token};
 use crate::wire::{Address, Protocol};
@@ -36,8 +37,12 @@ const NOT_SENT: Outcome = Outcome::Failed(Failure::Unavailable);
 pub(crate) struct RedisBackend {
     info: ConnectionInfo,
     keys: KeyNames,
-    /// For how long keys live that live for a time.
+    /// For how long keys live that live for a time, as the server counts it.
     ttl: Duration,
+    /// How long that is by the clock of this process.
+    lives: Duration,
+    /// When the delivery at work has asked the first of several masters for a lock.
+    asked: Arc<std::sync::Mutex<Option<Instant>>>,
     /// How long an operation may wait for its answer.
     timeout: Duration,
     /// The connection that the lab's own questions go over, if it is kept from one to the next.
@@ -58,7 +63,8 @@ impl RedisBackend {
     pub fn new(url: &str, prefix: String, ttl: Duration, timeout: Duration) -> Result<Self, BackendError> {
         // What the library says of a URL may name the password in it.
         let info = url.into_connection_info().map_err(|_| broken("the URL is none of a Redis".to_owned(), IS_REDIS))?;
-        Ok(RedisBackend { info, keys: KeyNames(prefix), ttl, timeout, asking: None })
+        let asked = Arc::default();
+        Ok(RedisBackend { info, keys: KeyNames(prefix), ttl, lives: ttl, asked, timeout, asking: None })
     }
 
     /// The same under another prefix.
@@ -68,7 +74,31 @@ impl RedisBackend {
 
     /// The same, where keys live so long that live for a time, and an operation may wait so long.
     pub(super) fn living(&self, ttl: Duration, timeout: Duration) -> Self {
-        RedisBackend { ttl, timeout, ..self.clone() }
+        RedisBackend { ttl, lives: ttl, timeout, ..self.clone() }
+    }
+
+    /// The same, where so many seconds of a key's life pass in one.
+    pub(super) fn at_speed(self, clock_speed: f64) -> Self {
+        RedisBackend { lives: self.ttl.div_f64(clock_speed), ..self }
+    }
+
+    /// The same as these others of one connection: they know when the first of them was asked for a lock.
+    pub(super) fn asked_together(&self, with: &Arc<std::sync::Mutex<Option<Instant>>>) -> Self {
+        RedisBackend { asked: Arc::clone(with), ..self.clone() }
+    }
+
+    /// Notes when the first of several masters is asked for a lock.
+    fn note_beginning(&self, vote: Vote) {
+        if vote.at == Master::FIRST {
+            *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
+    /// Whether a lock that was asked of several masters still holds by the client's clock: its keys live from when the first was asked.
+    /// The clocks of masters may be 1 % faster, and 2 ms more are left to them, as Redis' documentation of distributed locks has it.
+    fn is_in_time(&self) -> bool {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.is_none_or(|asked| asked.elapsed() + self.lives / 100 + Duration::from_millis(2) < self.lives)
     }
 
     /// The same, where the lab's own questions go over one connection, on the runtime that asks first.
@@ -247,6 +277,15 @@ impl RedisBackend {
                 .arg(effect.amount)
                 .arg(names::entry(message, effect, by))
                 .clone(),
+            RedisOp::SetVote(vote) => {
+                let name = names::name_of(vote.message, by);
+                set.arg(keys.vote(vote.at, vote.account)).arg(name).arg("NX").arg("PX").arg(ttl).clone()
+            }
+            RedisOp::DeleteVote(vote) => script(scripts::DELETE_IF, 1)
+                .arg(keys.vote(vote.at, vote.account))
+                .arg(names::name_of(vote.message, by))
+                .clone(),
+            RedisOp::ForgetKeys(_) => script(scripts::FORGET, 0).arg(keys.every()).clone(),
         }
     }
 }
@@ -279,7 +318,12 @@ fn response(op: RedisOp, answer: Value, value: i64) -> Result<RedisResponse, Bac
             RedisResponse::Counted(LeaseId(value), Token(number))
         }
         RedisOp::SetOnce(_) => RedisResponse::Set,
-        RedisOp::DeleteOwnLock(..) | RedisOp::DeleteLock(_) | RedisOp::SetAnswer(..) => RedisResponse::Done,
+        RedisOp::DeleteOwnLock(..)
+        | RedisOp::DeleteLock(_)
+        | RedisOp::SetAnswer(..)
+        | RedisOp::DeleteVote(_)
+        | RedisOp::ForgetKeys(_) => RedisResponse::Done,
+        RedisOp::SetVote(vote) => voted(vote, !is_nothing, value),
         RedisOp::CompareLock(_, LeaseId(value)) => {
             let held: Option<Vec<u8>> = read(answer)?;
             RedisResponse::Compared(held.is_some_and(|held| value_of(&held) == Some(RedisValue::Number(value))))
@@ -395,12 +439,24 @@ impl RedisSession {
             },
         };
         // Each acquisition has a value that no other has: positive, so that it is the name of one.
-        let value = i64::from(rand::random::<u32>()) << 31 | i64::from(rand::random::<u32>() >> 1) | 1;
+        let value = match op {
+            RedisOp::SetVote(vote) => names::name_of(vote.message, by),
+            _ => i64::from(rand::random::<u32>()) << 31 | i64::from(rand::random::<u32>() >> 1) | 1,
+        };
+        if let RedisOp::SetVote(vote) = op {
+            self.backend.note_beginning(vote);
+        }
         let command = self.backend.command(op, by, value);
         match tokio::time::timeout(self.backend.timeout, command.query_async::<Value>(&mut connection)).await {
             Ok(Ok(answer)) => {
                 self.open = Some(connection);
-                response(op, answer, value).map(|response| Outcome::Ok(response.into()))
+                let response = match response(op, answer, value)? {
+                    RedisResponse::Locked(_) if matches!(op, RedisOp::SetVote(_)) && !self.backend.is_in_time() => {
+                        RedisResponse::Refused
+                    }
+                    response => response,
+                };
+                Ok(Outcome::Ok(response.into()))
             }
             Ok(Err(error)) => judged(&error),
             Err(_elapsed) => Ok(Outcome::Unknown),

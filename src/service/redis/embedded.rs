@@ -237,6 +237,11 @@ impl Shelf {
                 let Some(value) = value_of(value) else { return error("the lab writes no such value") };
                 self.set_and_count(lock, counter, value).map_or(RespAnswer::Nothing, RespAnswer::Number)
             }
+            (text, [], [pattern]) if text == scripts::FORGET.as_bytes() => {
+                let prefix = pattern.strip_suffix(b"*").unwrap_or(pattern);
+                self.kept.retain(|key, _| !key.starts_with(prefix));
+                RespAnswer::Number(0)
+            }
             (text, [id, balance, ledger], [amount, entry, ttl]) if text == scripts::APPLY_IF_NEW.as_bytes() => {
                 self.ttl_ms = of(ttl).unsigned_abs();
                 match self.apply_if_new(id, balance, of(amount)) {

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::driver::RedisBackend;
 use super::embedded::{EmbeddedRedis, VERSION};
+use super::masters::RedisMasters;
+
+use super::vote::Master;
 use crate::service::provision::Started;
 use crate::service::{BackendError, BackendSettings};
 
@@ -17,22 +20,23 @@ pub enum WantedRedis {
     /// The server in this process.
     #[default]
     Embedded,
-    /// A server that is started for the run.
-    Started,
-    /// The server at this URL. May hold a password: it goes nowhere but to the driver.
-    At(String),
+    /// So many servers that are started for the run.
+    Started { servers: u8 },
+    /// The servers at these URLs. They may hold passwords: they go nowhere but to the driver.
+    At(Vec<String>),
 }
 
 /// The Redis of a run.
 pub(crate) struct HeldRedis {
     /// How it was started, if it was started for the run.
     started: Option<String>,
-    url: Option<String>,
+    /// Of one server, or of several that know nothing of each other.
+    urls: Vec<String>,
     version: Option<String>,
     clock_speed: f64,
     lease: Duration,
     timeout: Duration,
-    embedded: OnceLock<Result<(EmbeddedRedis, RedisBackend), BackendError>>,
+    embedded: OnceLock<Result<(Vec<EmbeddedRedis>, RedisMasters), BackendError>>,
     /// Whether somebody has asked for it.
     is_used: AtomicBool,
 }
@@ -42,7 +46,7 @@ impl HeldRedis {
     pub fn embedded(settings: &BackendSettings) -> Self {
         HeldRedis {
             started: None,
-            url: None,
+            urls: Vec::new(),
             version: None,
             clock_speed: settings.embedded_clock_speed.get(),
             lease: Duration::from_secs(u64::from(settings.lease_ttl_s.get())),
@@ -62,15 +66,16 @@ impl HeldRedis {
         settings: &BackendSettings,
     ) -> Result<Self, BackendError> {
         let held = HeldRedis::embedded(settings);
-        let url = match wanted {
-            WantedRedis::At(url) => Some(url.clone()),
-            _ => started.and_then(|server| server.urls().into_iter().next()),
+        let urls = match wanted {
+            WantedRedis::At(urls) => urls.clone(),
+            _ => started.map(Started::urls).unwrap_or_default(),
         };
-        let version = match &url {
-            Some(url) => Some(RedisBackend::new(url, "oncelab".to_owned(), held.lease, held.timeout)?.probe().await?),
-            None => None,
-        };
-        let held = HeldRedis { started: started.map(|started| started.how.clone()), url, version, ..held };
+        let mut version = None;
+        for url in &urls {
+            let its = RedisBackend::new(url, "oncelab".to_owned(), held.lease, held.timeout)?.probe().await?;
+            version.get_or_insert(its);
+        }
+        let held = HeldRedis { started: started.map(|started| started.how.clone()), urls, version, ..held };
         // On this runtime, which all share, and not on one of those of replays.
         if *wanted != WantedRedis::Unused {
             held.reach()?;
@@ -82,22 +87,35 @@ impl HeldRedis {
     ///
     /// # Errors
     /// [`BackendError`] if the embedded server cannot be started.
-    pub fn backend(&self) -> Result<RedisBackend, BackendError> {
+    pub fn backend(&self) -> Result<RedisMasters, BackendError> {
         self.is_used.store(true, Ordering::Relaxed);
         self.reach()
     }
 
-    fn reach(&self) -> Result<RedisBackend, BackendError> {
+    fn reach(&self) -> Result<RedisMasters, BackendError> {
         let backend = |url: &str| RedisBackend::new(url, "oncelab".to_owned(), self.lease, self.timeout);
-        if let Some(url) = &self.url {
-            return backend(url);
+        if let [first, others @ ..] = self.urls.as_slice() {
+            let others = others.iter().map(|url| backend(url)).collect::<Result<_, _>>()?;
+            return Ok(RedisMasters::new(backend(first)?, others));
         }
         let embedded = self.embedded.get_or_init(|| {
-            let server = EmbeddedRedis::start(self.clock_speed)?;
-            let backend = backend(&server.url())?;
-            Ok((server, backend))
+            let start = || {
+                let server = EmbeddedRedis::start(self.clock_speed)?;
+                let backend = backend(&server.url())?.at_speed(self.clock_speed);
+                Ok((server, backend))
+            };
+            let (server, first) = start()?;
+            let others = (1..Master::COUNT).map(|_| start()).collect::<Result<Vec<_>, _>>()?;
+            let (mut servers, others): (Vec<_>, Vec<_>) = others.into_iter().unzip();
+            servers.push(server);
+            Ok((servers, RedisMasters::new(first, others)))
         });
         embedded.as_ref().map(|(_, backend)| backend.clone()).map_err(Clone::clone)
+    }
+
+    /// How long a key lives on the wall clock that lives for a time.
+    pub fn life(&self) -> Duration {
+        if self.urls.is_empty() { self.lease.div_f64(self.clock_speed) } else { self.lease }
     }
 
     /// Versions and settings that matter, for `meta.json`; nothing if nobody has asked for it.
@@ -118,11 +136,11 @@ impl HeldRedis {
     /// # Errors
     /// [`BackendError`] if that is not possible.
     pub async fn remove_traces(&self, prefix: &str) -> Result<(), BackendError> {
-        match &self.url {
-            Some(url) if self.started.is_none() => {
-                RedisBackend::new(url, prefix.to_owned(), self.lease, self.timeout)?.remove_keys().await
+        if self.started.is_none() {
+            for url in &self.urls {
+                RedisBackend::new(url, prefix.to_owned(), self.lease, self.timeout)?.remove_keys().await?;
             }
-            Some(_) | None => Ok(()),
         }
+        Ok(())
     }
 }

@@ -8,6 +8,8 @@ mod embedded;
 #[cfg(feature = "lab")]
 pub(super) mod held;
 mod keyspace;
+#[cfg(feature = "lab")]
+pub(super) mod masters;
 mod model;
 #[cfg(feature = "lab")]
 mod names;
@@ -20,12 +22,14 @@ mod replayed;
 #[cfg(feature = "lab")]
 mod scripts;
 mod service;
+mod vote;
 
 pub use client::RedisClient;
 pub use model::RedisKeys;
 pub use op::{IdState, RedisOp, RedisOutcome, RedisResponse};
 pub use past::RedisPast;
 pub use service::RedisService;
+pub use vote::{Master, Vote};
 
 /// A deliberate mistake of the model, so that a test can show that it is caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,8 +3,9 @@
 use super::keyspace::{AppliedOnce, RedisCommands, RedisValue};
 use super::op::{RedisOp, RedisResponse};
 use super::past::RedisPast;
+use super::vote::{Master, Vote};
 use super::{RedisModelFlaw, RedisService};
-use crate::service::contract::asker_of;
+use crate::service::contract::{asked_id, asker_of};
 use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Modelled, Timer};
 use crate::service::{IdKind, Ids};
 use crate::terms::{AccountId, Answer, Balances, Effect, Entry, LeaseId, MessageId, OutcomeOf, Session, Token};
@@ -17,6 +18,29 @@ pub(super) enum ModelKey {
     Counter(AccountId),
     Id(MessageId),
     Balance(AccountId),
+    /// As [`Lock`](ModelKey::Lock), at one of three masters.
+    Vote(Master, AccountId),
+}
+
+impl ModelKey {
+    /// The master that it is kept at.
+    fn at(self) -> Master {
+        match self {
+            ModelKey::Vote(at, _) => at,
+            ModelKey::Lock(_) | ModelKey::Counter(_) | ModelKey::Id(_) | ModelKey::Balance(_) => Master::FIRST,
+        }
+    }
+
+    /// Whether its value says who holds it.
+    fn is_held(self) -> bool {
+        matches!(self, ModelKey::Lock(_) | ModelKey::Vote(..))
+    }
+}
+
+/// The name that a delivery has drawn for itself: that of the first thing that it asks for.
+fn name_of(by: &Asker) -> i64 {
+    let (lane, attempt, _) = asker_of(by.id);
+    asked_id(lane, attempt, 0)
 }
 
 /// The keys of a Redis. Few, so that a list in their order does.
@@ -55,9 +79,10 @@ fn timer_of(message: MessageId) -> Timer {
 /// The timer of a key, if it has one.
 fn timer(&(key, value): &(ModelKey, RedisValue)) -> Option<Timer> {
     match (key, value) {
-        (ModelKey::Lock(_), RedisValue::Number(holder)) => Some(Timer(holder)),
+        (ModelKey::Lock(_) | ModelKey::Vote(..), RedisValue::Number(holder)) => Some(Timer(holder)),
         (ModelKey::Id(message), _) => Some(timer_of(message)),
-        (ModelKey::Lock(_), RedisValue::Claimed) | (ModelKey::Counter(_) | ModelKey::Balance(_), _) => None,
+        (ModelKey::Lock(_) | ModelKey::Vote(..), RedisValue::Claimed)
+        | (ModelKey::Counter(_) | ModelKey::Balance(_), _) => None,
     }
 }
 
@@ -121,7 +146,35 @@ impl RedisKeys {
                 let balance = self.add(&ModelKey::Balance(effect.account), effect.amount.into());
                 applied(message, effect, balance, by, ledger)
             }
+            RedisOp::SetVote(vote) => {
+                let key = ModelKey::Vote(vote.at, vote.account);
+                if self.has_flaw(RedisModelFlaw::SetsWhatIsThere) {
+                    self.delete(&key);
+                }
+                voted(vote, self.set_if_new(&key, RedisValue::Number(name_of(by))), name_of(by))
+            }
+            RedisOp::DeleteVote(vote) => {
+                let key = ModelKey::Vote(vote.at, vote.account);
+                match self.has_flaw(RedisModelFlaw::ComparesNothing) {
+                    true => self.delete(&key),
+                    false => self.delete_if(&key, RedisValue::Number(name_of(by))),
+                };
+                RedisResponse::Done
+            }
+            RedisOp::ForgetKeys(at) => {
+                self.keys.retain(|(key, _)| key.at() != at);
+                RedisResponse::Done
+            }
         }
+    }
+}
+
+/// What a master says of a vote, and what that makes of it under this name.
+pub(super) fn voted(vote: Vote, is_set: bool, name: i64) -> RedisResponse {
+    match (is_set, vote.decides()) {
+        (false, _) => RedisResponse::Refused,
+        (true, false) => RedisResponse::Set,
+        (true, true) => RedisResponse::Locked(LeaseId(name)),
     }
 }
 
@@ -162,12 +215,12 @@ impl Model for RedisKeys {
     }
 
     fn has_names(&self) -> bool {
-        self.keys.iter().any(|(key, _)| matches!(key, ModelKey::Lock(_)))
+        self.keys.iter().any(|(key, _)| key.is_held())
     }
 
     fn rename(&mut self, _: &dyn Fn(Session) -> Session, ids: &mut impl Ids) {
         for (key, value) in &mut self.keys {
-            if let (ModelKey::Lock(_), RedisValue::Number(holder)) = (key, value) {
+            if let (true, RedisValue::Number(holder)) = (key.is_held(), value) {
                 *holder = ids.id(IdKind::Asked, *holder);
             }
         }
@@ -179,12 +232,17 @@ impl Model for RedisKeys {
         self
     }
 
-    /// That of the newest lock of the attempt, or else of the id that it is at work on.
+    /// That of the newest lock of the attempt, or else of the id that it is at work on. Less than a majority is no lock.
     fn timer(&self, of: Holder) -> Option<Timer> {
         let is_its = |&Timer(holder): &Timer| {
             holder > 0 && matches!(asker_of(holder), (lane, attempt, _) if (lane, attempt) == (of.lane, of.attempt))
         };
-        let own = self.keys.iter().filter_map(timer).filter(is_its).max();
+        let votes = |of: Timer| {
+            let is_vote = |key: &&(ModelKey, RedisValue)| matches!(key.0, ModelKey::Vote(..)) && timer(key) == Some(of);
+            self.keys.iter().filter(is_vote).count()
+        };
+        let is_lock = |&of: &Timer| votes(of) == 0 || votes(of) >= usize::from(Master::MAJORITY);
+        let own = self.keys.iter().filter_map(timer).filter(is_its).filter(is_lock).max();
         own.or_else(|| self.get(&ModelKey::Id(of.message)).map(|_| timer_of(of.message)))
     }
 

@@ -1,6 +1,7 @@
 //! What keys are called, and what an entry of the ledger says.
 
 use super::keyspace::RedisValue;
+use super::vote::Master;
 use crate::service::written;
 use crate::terms::{AccountId, Delivery, Effect, Entry, MessageId, Role};
 
@@ -34,6 +35,11 @@ impl KeyNames {
         format!("{}/balance", self.0)
     }
 
+    /// The lock at one of several masters.
+    pub fn vote(&self, at: Master, account: AccountId) -> String {
+        format!("{}/vote/{at}/{}", self.0, account.0)
+    }
+
     /// Every key behind the prefix, as SCAN takes it.
     pub fn every(&self) -> String {
         format!("{}/*", self.0)
@@ -54,6 +60,11 @@ pub(super) fn value_of(text: &[u8]) -> Option<RedisValue> {
         b"claimed" => Some(RedisValue::Claimed),
         number => std::str::from_utf8(number).ok()?.parse().ok().map(RedisValue::Number),
     }
+}
+
+/// The name of a delivery: positive, and no other has it.
+pub(super) fn name_of(message: MessageId, by: Delivery) -> i64 {
+    1 + (i64::from(message.0) << 16 | i64::from(by.attempt) << 8 | i64::from(by.copy))
 }
 
 /// An entry of the ledger but for its balance, which the server appends.

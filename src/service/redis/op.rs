@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::vote::{Master, Vote, master};
 use crate::service::contract::{Given, Operation, Returned, another, asker_of, lane_name};
 use crate::service::written::{message, message_and_effect};
 use crate::service::{Acts, Footprint, HasIds, Ids, Item, Kind, Whose};
@@ -34,6 +35,12 @@ pub enum RedisOp {
     ApplyOnce(MessageId, Effect),
     /// A script: adds the amount to the account and appends to the ledger.
     ApplyAlways(MessageId, Effect),
+    /// `SET lock <the name of the delivery> NX PX <ttl>` at one of three masters.
+    SetVote(Vote),
+    /// A script: DEL the lock's key at one of three masters, if it has the delivery's name.
+    DeleteVote(Vote),
+    /// A master comes back from a crash without its keys, since it keeps nothing on the disk.
+    ForgetKeys(Master),
 }
 
 const SET_LOCK: Kind = Kind { number: 45, name: "set-lock", acts: Acts::LEASES.and(Acts::ENTERS) };
@@ -47,6 +54,11 @@ const SET_ANSWER: Kind = Kind { number: 55, name: "set-answer", acts: Acts::MARK
 const GET_STATE: Kind = Kind { number: 58, name: "get-state", acts: Acts::READS.and(Acts::LOOKS) };
 const APPLY_ONCE: Kind = Kind { number: 59, name: "apply-once", acts: Acts::APPLIES.and(Acts::TAKES) };
 const APPLY_ALWAYS: Kind = Kind { number: 63, name: "apply-always", acts: Acts::APPLIES };
+const SET_VOTE: Kind = Kind { number: 76, name: "set-vote", acts: Acts::SIGNS };
+/// Whoever has a majority holds the lock.
+const SET_DECIDING_VOTE: Kind = Kind { number: 77, name: "set-deciding-vote", acts: Acts::SIGNS.and(Acts::ENTERS) };
+const DELETE_VOTE: Kind = Kind { number: 78, name: "delete-vote", acts: Acts::SIGNS.and(Acts::LEAVES) };
+const FORGET_KEYS: Kind = Kind { number: 79, name: "forget-keys", acts: Acts::FORGETS };
 
 /// The kinds of operations.
 pub(super) const KINDS: &[Kind] = &[
@@ -60,6 +72,10 @@ pub(super) const KINDS: &[Kind] = &[
     GET_STATE,
     APPLY_ONCE,
     APPLY_ALWAYS,
+    SET_VOTE,
+    SET_DECIDING_VOTE,
+    DELETE_VOTE,
+    FORGET_KEYS,
 ];
 
 /// The locks and their counters, by account.
@@ -85,6 +101,27 @@ impl RedisOp {
     }
 }
 
+impl RedisOp {
+    /// The master that it is for.
+    #[must_use]
+    pub const fn at(self) -> Master {
+        match self {
+            RedisOp::SetVote(vote) | RedisOp::DeleteVote(vote) => vote.at,
+            RedisOp::ForgetKeys(at) => at,
+            RedisOp::SetLock(_)
+            | RedisOp::SetLockAndCount(_)
+            | RedisOp::DeleteOwnLock(..)
+            | RedisOp::CompareLock(..)
+            | RedisOp::DeleteLock(_)
+            | RedisOp::SetOnce(_)
+            | RedisOp::SetAnswer(..)
+            | RedisOp::GetState(_)
+            | RedisOp::ApplyOnce(..)
+            | RedisOp::ApplyAlways(..) => Master::FIRST,
+        }
+    }
+}
+
 impl Operation for RedisOp {
     #[inline]
     fn kind(self) -> &'static Kind {
@@ -99,6 +136,10 @@ impl Operation for RedisOp {
             RedisOp::GetState(_) => &GET_STATE,
             RedisOp::ApplyOnce(..) => &APPLY_ONCE,
             RedisOp::ApplyAlways(..) => &APPLY_ALWAYS,
+            RedisOp::SetVote(vote) if vote.decides() => &SET_DECIDING_VOTE,
+            RedisOp::SetVote(_) => &SET_VOTE,
+            RedisOp::DeleteVote(_) => &DELETE_VOTE,
+            RedisOp::ForgetKeys(_) => &FORGET_KEYS,
         }
     }
 
@@ -116,6 +157,18 @@ impl Operation for RedisOp {
             RedisOp::GetState(message) => (vec![id(message)], vec![]),
             RedisOp::ApplyOnce(message, effect) => (vec![], vec![id(message), balance(effect.account)]),
             RedisOp::ApplyAlways(_, effect) => (vec![], vec![balance(effect.account)]),
+            RedisOp::SetVote(vote) | RedisOp::DeleteVote(vote) => {
+                // Whoever enters or leaves does so before the eyes of all, whichever master it asks.
+                let section =
+                    [lock(vote.account)].into_iter().filter(|_| self.acts().any(Acts::ENTERS.and(Acts::LEAVES)));
+                let key = Item { place: vote.at.place(), which: Whose::Account(vote.account) };
+                (vec![], section.chain([key]).collect())
+            }
+            RedisOp::ForgetKeys(at) => {
+                let one = |place| Item { place, which: Whose::Any };
+                let first = [LOCK, ID].map(one).into_iter().filter(|_| at == Master::FIRST);
+                (vec![], first.chain([one(at.place())]).collect())
+            }
         };
         Footprint { reads, writes }
     }
@@ -133,6 +186,10 @@ impl Operation for RedisOp {
             RedisOp::GetState(message) => format!("GET K{}", number(message)),
             RedisOp::ApplyOnce(message, _) => format!("if no K{0}: X{0}, SET K{0} R{0} PX", number(message)),
             RedisOp::ApplyAlways(message, _) => format!("X{}", number(message)),
+            RedisOp::SetVote(vote) => format!("SET lock NX PX at {}", vote.at),
+            RedisOp::DeleteVote(vote) => format!("DEL lock at {} if it is mine", vote.at),
+            RedisOp::ForgetKeys(Master::FIRST) => "comes back without its keys".to_owned(),
+            RedisOp::ForgetKeys(at) => format!("{at} comes back without its keys"),
         }
     }
 
@@ -141,6 +198,16 @@ impl Operation for RedisOp {
         let key = || {
             let (account, under) = rest.split_once('/')?;
             Some((AccountId(account.parse().ok()?), LeaseId(i64::from_str_radix(under, 16).ok()?)))
+        };
+        let vote = || {
+            let [account, message, at, before] = rest.split(' ').collect::<Vec<_>>().try_into().ok()?;
+            let before = before.parse().ok().filter(|before| *before < Master::COUNT)?;
+            Some(Vote {
+                account: AccountId(account.parse().ok()?),
+                message: self::message(message)?,
+                at: master(at)?,
+                before,
+            })
         };
         match kind {
             "set-lock" => account().map(RedisOp::SetLock),
@@ -156,6 +223,10 @@ impl Operation for RedisOp {
             "get-state" => message(rest).map(RedisOp::GetState),
             "apply-once" => message_and_effect(rest).map(|(message, effect)| RedisOp::ApplyOnce(message, effect)),
             "apply-always" => message_and_effect(rest).map(|(message, effect)| RedisOp::ApplyAlways(message, effect)),
+            "set-vote" => vote().filter(|vote| !vote.decides()).map(RedisOp::SetVote),
+            "set-deciding-vote" => vote().filter(|vote| vote.decides()).map(RedisOp::SetVote),
+            "delete-vote" => vote().map(RedisOp::DeleteVote),
+            "forget-keys" => master(rest).map(RedisOp::ForgetKeys),
             _ => None,
         }
     }
@@ -175,6 +246,9 @@ impl HasIds for RedisOp {
             RedisOp::GetState(message) => RedisOp::GetState(message.map_ids(ids)),
             RedisOp::ApplyOnce(message, effect) => RedisOp::ApplyOnce(message.map_ids(ids), effect.map_ids(ids)),
             RedisOp::ApplyAlways(message, effect) => RedisOp::ApplyAlways(message.map_ids(ids), effect.map_ids(ids)),
+            RedisOp::SetVote(vote) => RedisOp::SetVote(vote.map_ids(ids)),
+            RedisOp::DeleteVote(vote) => RedisOp::DeleteVote(vote.map_ids(ids)),
+            RedisOp::ForgetKeys(at) => RedisOp::ForgetKeys(at),
         }
     }
 }
@@ -194,6 +268,10 @@ impl fmt::Display for RedisOp {
             RedisOp::ApplyOnce(message, effect) | RedisOp::ApplyAlways(message, effect) => {
                 write!(f, "{name} m{} {effect}", message.0)
             }
+            RedisOp::SetVote(vote) | RedisOp::DeleteVote(vote) => {
+                write!(f, "{name} {} m{} {} {}", vote.account.0, vote.message.0, vote.at, vote.before)
+            }
+            RedisOp::ForgetKeys(at) => write!(f, "{name} {at}"),
         }
     }
 }
@@ -360,7 +438,7 @@ given! {
         RedisResponse::Refused => Ok(None);
     bool:
         RedisResponse::Compared(same) => Ok(same),
-        RedisResponse::Set => Ok(true),
+        RedisResponse::Set | RedisResponse::Locked(_) => Ok(true),
         RedisResponse::Refused => Ok(false);
     IdState:
         RedisResponse::Nothing => Ok(IdState::Nothing),

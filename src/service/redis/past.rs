@@ -2,14 +2,15 @@
 //! change places.
 
 use super::op::{BALANCE, ID, LOCK, RedisOp, RedisResponse};
+use super::vote::Master;
 use crate::service::contract::Operation;
 use crate::service::modelled::Past;
 use crate::service::touched::Touched;
 use crate::service::{Acts, Item, Whose};
 use crate::terms::{OutcomeOf, Profile};
 
-/// Every lock.
-const LOCKS: u64 = 0xff;
+/// Every lock, also at one of three masters.
+const LOCKS: u64 = 0xff | 0x7 << 40;
 /// Every id.
 const IDS: u64 = 0x3f_ffff << 16;
 
@@ -18,6 +19,9 @@ fn bit(item: &Item) -> u64 {
         Whose::Account(account) if item.place == LOCK => 1 << (account.0 % 8),
         Whose::Account(account) if item.place == BALANCE => 1 << (8 + account.0 % 8),
         Whose::Message(message) if item.place == ID => 1 << (16 + message.0.min(21)),
+        Whose::Account(_) | Whose::Any if let Some(at) = Master::of_place(item.place) => 1 << (40 + at.0),
+        Whose::Any if item.place == LOCK => LOCKS,
+        Whose::Any if item.place == ID => IDS,
         Whose::Account(_) | Whose::Message(_) | Whose::Client(_) | Whose::Asked(_) | Whose::Any => u64::MAX,
     }
 }

@@ -1,6 +1,5 @@
 //! How Redis is reached, under load and in replays.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::RedisService;
@@ -16,7 +15,7 @@ const LONG: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 impl Reachable for RedisService {
     fn driver(site: ReplaySite<'_>) -> Result<Box<dyn ReplayDriver>, BackendError> {
         let backend = site.backends.redis()?.living(LONG, TIMEOUT).under(&site.prefix).asking_on_one_connection();
-        Ok(Box::new(ReplayedRedis::new(Rc::clone(&site.runtime), backend)))
+        Ok(Box::new(ReplayedRedis::new(&site.runtime, &backend)))
     }
 
     fn backend(backends: &Backends, _: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
@@ -26,7 +25,7 @@ impl Reachable for RedisService {
     /// It keeps a ledger for those who have effects in it.
     fn store(backends: &Backends, _: Role, of: LedgerOf<'_>) -> Result<Option<Arc<dyn Store>>, BackendError> {
         match of.has_effects {
-            true => Ok(Some(Arc::new(backends.redis()?.under(of.prefix)))),
+            true => Ok(Some(Arc::new(backends.redis()?.first().under(of.prefix)))),
             false => Ok(None),
         }
     }

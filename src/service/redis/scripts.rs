@@ -9,6 +9,10 @@ pub(super) const DELETE_IF: &str =
 pub(super) const SET_AND_COUNT: &str = "if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then \
      return redis.call('INCR', KEYS[2]) end return false";
 
+/// ARGV: the keys that are meant, as a pattern. Deletes them.
+pub(super) const FORGET: &str =
+    "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end return 0";
+
 /// KEYS: the id, the balance, the ledger. ARGV: the amount, the entry but for its balance, the time to live in milliseconds. Applies the
 /// effect if the id is not there: 1 and the balance, or 0 and what is there.
 pub(super) const APPLY_IF_NEW: &str = "local there = redis.call('GET', KEYS[1]) if there then return {0, there} end \

@@ -243,8 +243,13 @@ impl<'r> Reading<'r> {
             && names(&sentence.says).into_iter().all(has_rows)
     }
 
-    /// `[not] [n *] call [sign (number | "word" | call)]`.
+    /// Several of the below, with `and` between them.
     fn condition(&self, text: &str) -> Option<bool> {
+        text.split(" and ").map(|part| self.comparison(part)).try_fold(true, |all, part| Some(all && part?))
+    }
+
+    /// `[not] [n *] call [sign (number | "word" | call)]`.
+    fn comparison(&self, text: &str) -> Option<bool> {
         let (text, is_not) = text.strip_prefix("not ").map_or((text, false), |rest| (rest, true));
         let (factor, text) = text.split_once(" * ").map_or((1.0, text), |(n, rest)| (n.parse().unwrap(), rest));
         let (call, rest) = Call::read(text);

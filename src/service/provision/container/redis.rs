@@ -12,8 +12,8 @@ const DATA: &str = "/data";
 /// Where it finds its settings there. What stands among the arguments of a process everybody on this machine can read.
 const SETTINGS: &str = "/etc/oncelab/redis.conf";
 
-/// Starts Redis. It keeps nothing on the disk.
-pub(in crate::service::provision) async fn redis(source: &Source) -> Result<Started, BackendError> {
+/// Starts a Redis of this name. It keeps nothing on the disk.
+pub(in crate::service::provision) async fn redis(source: &Source, name: String) -> Result<Started, BackendError> {
     engine("redis").await?;
     let image = &source.images.redis;
     let own = password::draw();
@@ -25,7 +25,7 @@ pub(in crate::service::provision) async fn redis(source: &Source) -> Result<Star
     let (container, address) = start("redis", request, 6379, source.restarts).await?;
     let server = ServerContainer {
         backend: "redis",
-        name: "redis".to_owned(),
+        name,
         url: format!("redis://:{own}@{address}"),
         container,
         seat: None,

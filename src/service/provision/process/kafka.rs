@@ -43,6 +43,16 @@ fn jars(home: &Path) -> Result<OsString, BackendError> {
     Err(BackendError { backend: "kafka", what, remedy: Some(super::install("kafka").to_owned()) })
 }
 
+/// Which Kafka the jars in a folder are, as the name of one of them says. Where the folder is, says nothing of a run.
+fn version(folder: &Path) -> Option<String> {
+    let names =
+        std::fs::read_dir(folder.join("libs")).ok()?.filter_map(|file| file.ok()?.file_name().into_string().ok());
+    let mut versions =
+        names.filter_map(|name| Some(name.strip_prefix("kafka-server-")?.strip_suffix(".jar")?.to_owned()));
+    let version = versions.find(|version| version.starts_with(|first: char| first.is_ascii_digit()))?;
+    Some(format!("Kafka {version}"))
+}
+
 /// Starts Kafka.
 pub(in crate::service::provision) async fn kafka(source: &Source) -> Result<Started, BackendError> {
     let folder = source.kafka_home.clone().or_else(named).ok_or_else(|| BackendError {
@@ -105,7 +115,7 @@ pub(in crate::service::provision) async fn kafka(source: &Source) -> Result<Star
     // It takes a moment until every part of the broker knows.
     process.wait_until_it_answers(&process.url).await?;
     Ok(Started {
-        how: format!("process {} with {}", java.display(), folder.display()),
+        how: format!("process {} with {}", java.display(), version(&folder).unwrap_or_else(|| "Kafka".to_owned())),
         servers: vec![Box::new(process)],
     })
 }

@@ -12,8 +12,8 @@ use crate::service::{BackendError, password};
 /// What it is made of.
 pub(super) const BINARY: &str = "redis-server";
 
-/// Starts Redis. It keeps nothing on the disk.
-pub(in crate::service::provision) async fn redis(keeps: Keeps) -> Result<Started, BackendError> {
+/// Starts a Redis of this name. It keeps nothing on the disk.
+pub(in crate::service::provision) async fn redis(keeps: Keeps, name: String) -> Result<Started, BackendError> {
     let server = find(BINARY, "redis")?;
     let user = unprivileged("redis")?;
     let home = Home::new("redis", user, keeps)?;
@@ -31,7 +31,7 @@ pub(in crate::service::provision) async fn redis(keeps: Keeps) -> Result<Started
     let running = home.start("redis", command)?;
     let process = ServerProcess {
         backend: "redis",
-        name: "redis".to_owned(),
+        name,
         url: format!("redis+unix://{socket}?pass={own}"),
         stop: Signal::TERM,
         running: Mutex::new(running),
