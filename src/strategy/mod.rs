@@ -62,6 +62,7 @@ mod post;
 mod put;
 mod redis_claim;
 mod redis_fenced;
+mod redis_fenced_two_step;
 mod redis_lock;
 mod redis_lock_no_compare;
 mod redis_lock_two_step_release;

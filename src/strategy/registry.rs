@@ -76,6 +76,7 @@ impl Default for Registry {
         registry.register(super::redis_lock_two_step_release::RedisLockTwoStepRelease);
         registry.register(super::redlock::Redlock);
         registry.register(super::redis_fenced::RedisFenced);
+        registry.register(super::redis_fenced_two_step::RedisFencedTwoStep);
         registry.register(super::redis_window::RedisWindow);
         registry.register(super::redis_claim::RedisClaim);
         registry.register(super::redis_mark::RedisMark);

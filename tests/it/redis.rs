@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::backends::{block_on, containers, on_postgres, on_redis, or_skip};
 use crate::common::{oncelab, text};
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "redis-lock",
     "redis-lock-no-compare",
     "redis-lock-two-step-release",
     "redis-fenced",
+    "redis-fenced-two-step",
     "redis-window",
     "redis-claim",
     "redis-mark",
@@ -65,6 +66,15 @@ fn breaks(options: &[&str]) {
         let document = json(&oncelab(folder.path(), &arguments));
         assert_eq!(document["divergences"], 0, "{document}");
         assert_eq!(document["violations"]["overlap"].as_u64().unwrap_or(0), lanes_inside, "{document}");
+    }
+    // A number that is drawn after the lock is the zombie's; not so in one script.
+    for (strategy, schedule, twice) in
+        [("redis-fenced-two-step", "a a* b b b a a", 100), ("redis-fenced", "a a* b b a", 0)]
+    {
+        let arguments = [&["replay", strategy, schedule, "--retries", "0", "--times", "100", "--json"][..], options];
+        let document = json(&oncelab(folder.path(), &arguments.concat()));
+        assert_eq!(document["divergences"], 0, "{document}");
+        assert_eq!(document["violations"]["duplicate"].as_u64().unwrap_or(0), twice, "{document}");
     }
     // The same late release with a comparison does nothing.
     let late = ["replay", "redis-lock", "a a* a a~ b a+ c", "--lanes", "3", "--times", "20", "--json"];

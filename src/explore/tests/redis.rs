@@ -65,7 +65,9 @@ fn a_key_that_runs_out_between_comparison_and_deletion_is_the_next_holders() {
 
 #[test]
 fn whoever_is_paused_beyond_the_time_to_live_is_not_alone_and_a_number_keeps_it_from_writing() {
-    for name in ["redis-lock", "redis-lock-no-compare", "redis-lock-two-step-release", "redis-fenced"] {
+    for name in
+        ["redis-lock", "redis-lock-no-compare", "redis-lock-two-step-release", "redis-fenced", "redis-fenced-two-step"]
+    {
         assert!(overlaps(name, "a a* b"), "{name}");
     }
     let told = tell(
@@ -76,6 +78,22 @@ fn whoever_is_paused_beyond_the_time_to_live_is_not_alone_and_a_number_keeps_it_
     let told = told.expect("it can be made");
     assert_eq!(told.lines[2].learned, "held by b1, number 2");
     assert_eq!(told.lines[4].learned, "refused: stale token");
+}
+
+#[test]
+fn a_number_that_is_drawn_after_the_lock_is_the_zombies() {
+    let told = |name: &str, schedule: &str| {
+        let schedule: Schedule = schedule.parse().expect("it is a schedule");
+        tell(strategy(name).as_ref(), Bound::new(2, 0, 0), &schedule).expect("it can be made")
+    };
+    // b holds the lock and has written when a draws its number.
+    let late = told("redis-fenced-two-step", "a a* b b b a a");
+    assert_eq!((late.lines[3].learned.as_str(), late.lines[5].learned.as_str()), ("number 1", "number 2"));
+    assert_eq!(late.cause(Violation::Duplicate), Some(Cause::ZombiePastLease));
+    // Where it draws it before b has written, it is b that the store refuses.
+    let early = told("redis-fenced-two-step", "a a* b b a a b");
+    assert_eq!(early.lines[6].learned, "refused: stale token");
+    assert_eq!(told("redis-fenced", "a a* b b a").cause(Violation::Duplicate), None);
 }
 
 #[test]

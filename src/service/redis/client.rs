@@ -1,7 +1,8 @@
 //! The words that a strategy has for Redis.
 
 use super::RedisService;
-use super::op::{IdState, RedisOp, RedisResponse};
+use super::op::RedisOp;
+use super::response::{IdState, RedisResponse};
 use super::vote::{Master, Vote};
 use crate::service::contract::{Asked, Carries};
 use crate::terms::{AccountId, Answer, LeaseId, MessageId, Request, Role, Token};
@@ -36,6 +37,10 @@ impl<'w, C: Carries<'w, RedisService>> RedisClient<'w, C> {
     operation! {
         /// The same, with a number that grows from one holder to the next: the counter is raised in the same script.
         set_lock_and_count(account: AccountId) -> Option<(LeaseId, Token)>, RedisOp::SetLockAndCount(account)
+    }
+    operation! {
+        /// `INCR`: the number that the lock's counter has now, whoever has the lock by now.
+        count_lock(account: AccountId) -> Token, RedisOp::CountLock(account)
     }
     operation! {
         /// Deletes the lock's key if it has this value, in one script.

@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 use super::keyspace::RedisValue;
 use super::model::{there, voted};
 use super::names::{self, KeyNames, read_entry, text_of, value_of};
-use super::op::{RedisOp, RedisResponse};
+use super::op::RedisOp;
+use super::response::RedisResponse;
 use super::scripts;
 use super::vote::{Master, Vote};
 use crate::service::{AnyOp, Backend, BackendError, Connection, Outcome, Pending, Scope, Store, Way, own};
@@ -252,6 +253,7 @@ impl RedisBackend {
                 .arg(value)
                 .arg(ttl)
                 .clone(),
+            RedisOp::CountLock(account) => cmd("INCR").arg(keys.counter(account)).clone(),
             RedisOp::DeleteOwnLock(account, LeaseId(value)) => {
                 script(scripts::DELETE_IF, 1).arg(keys.lock(account)).arg(value).clone()
             }
@@ -312,11 +314,8 @@ fn response(op: RedisOp, answer: Value, value: i64) -> Result<RedisResponse, Bac
     Ok(match op {
         RedisOp::SetLock(_) | RedisOp::SetLockAndCount(_) | RedisOp::SetOnce(_) if is_nothing => RedisResponse::Refused,
         RedisOp::SetLock(_) => RedisResponse::Locked(LeaseId(value)),
-        RedisOp::SetLockAndCount(_) => {
-            let number = std::num::NonZeroI64::new(read(answer)?);
-            let number = number.ok_or_else(|| broken("a counter is 0".to_owned(), "let nothing else write there"))?;
-            RedisResponse::Counted(LeaseId(value), Token(number))
-        }
+        RedisOp::SetLockAndCount(_) => RedisResponse::Counted(LeaseId(value), counted(answer)?),
+        RedisOp::CountLock(_) => RedisResponse::Number(counted(answer)?),
         RedisOp::SetOnce(_) => RedisResponse::Set,
         RedisOp::DeleteOwnLock(..)
         | RedisOp::DeleteLock(_)
@@ -335,6 +334,12 @@ fn response(op: RedisOp, answer: Value, value: i64) -> Result<RedisResponse, Bac
         },
         RedisOp::ApplyAlways(..) => RedisResponse::Applied(Answer(read(answer)?)),
     })
+}
+
+/// The number that a counter has.
+fn counted(answer: Value) -> Result<Token, BackendError> {
+    let number = std::num::NonZeroI64::new(read(answer)?);
+    number.map(Token).ok_or_else(|| broken("a counter is 0".to_owned(), "let nothing else write there"))
 }
 
 /// What stands under an id.

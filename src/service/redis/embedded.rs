@@ -200,6 +200,7 @@ impl Shelf {
                 self.set(key, value, ttl.is_some());
                 RespAnswer::Done("OK")
             }
+            (b"INCR", [key]) => RespAnswer::Number(self.add(key, 1)),
             (b"DEL", keys) => RespAnswer::Number(keys.iter().filter(|key| self.delete(key)).count() as i64),
             (b"EXISTS", keys) => {
                 RespAnswer::Number(keys.iter().filter(|key| self.kept.contains_key(*key)).count() as i64)

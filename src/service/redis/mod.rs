@@ -19,6 +19,7 @@ mod past;
 mod reached;
 #[cfg(feature = "lab")]
 mod replayed;
+mod response;
 #[cfg(feature = "lab")]
 mod scripts;
 mod service;
@@ -26,8 +27,9 @@ mod vote;
 
 pub use client::RedisClient;
 pub use model::RedisKeys;
-pub use op::{IdState, RedisOp, RedisOutcome, RedisResponse};
+pub use op::RedisOp;
 pub use past::RedisPast;
+pub use response::{IdState, RedisOutcome, RedisResponse};
 pub use service::RedisService;
 pub use vote::{Master, Vote};
 

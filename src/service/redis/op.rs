@@ -3,12 +3,10 @@
 use std::fmt;
 
 use super::vote::{Master, Vote, master};
-use crate::service::contract::{Given, Operation, Returned, another, asker_of, lane_name};
+use crate::service::contract::Operation;
 use crate::service::written::{message, message_and_effect};
 use crate::service::{Acts, Footprint, HasIds, Ids, Item, Kind, Whose};
-use crate::terms::{
-    AccountId, Answer, Effect, Failure, LeaseId, LockKey, MessageId, OutcomeOf, Request, Token, Trouble,
-};
+use crate::terms::{AccountId, Answer, Effect, LeaseId, LockKey, MessageId, Request};
 
 /// An operation of Redis: one command, or one script. A lock's key belongs to an account, and its value says which acquisition holds
 /// it. The name of an acquisition is a [`LeaseId`]: it is held for a time, and nobody else has it.
@@ -18,6 +16,8 @@ pub enum RedisOp {
     SetLock(AccountId),
     /// The same in a script that also raises the account's counter (INCR), if the key was set.
     SetLockAndCount(AccountId),
+    /// `INCR` of the account's counter, whoever has the lock by now.
+    CountLock(AccountId),
     /// A script: DEL the lock's key, if it has this value.
     DeleteOwnLock(AccountId, LeaseId),
     /// `GET lock`, which whoever asks compares with this value. Whoever asks has done what it entered for.
@@ -45,6 +45,7 @@ pub enum RedisOp {
 
 const SET_LOCK: Kind = Kind { number: 45, name: "set-lock", acts: Acts::LEASES.and(Acts::ENTERS) };
 const SET_LOCK_AND_COUNT: Kind = Kind { number: 46, name: "set-lock-and-count", acts: Acts::LEASES.and(Acts::ENTERS) };
+const COUNT_LOCK: Kind = Kind { number: 84, name: "count-lock", acts: Acts::NONE };
 const DELETE_OWN_LOCK: Kind = Kind { number: 47, name: "delete-own-lock", acts: Acts::LEAVES.and(Acts::NAMES) };
 const COMPARE_LOCK: Kind =
     Kind { number: 48, name: "compare-lock", acts: Acts::READS.and(Acts::NAMES).and(Acts::LEAVES) };
@@ -64,6 +65,7 @@ const FORGET_KEYS: Kind = Kind { number: 79, name: "forget-keys", acts: Acts::FO
 pub(super) const KINDS: &[Kind] = &[
     SET_LOCK,
     SET_LOCK_AND_COUNT,
+    COUNT_LOCK,
     DELETE_OWN_LOCK,
     COMPARE_LOCK,
     DELETE_LOCK,
@@ -85,7 +87,7 @@ pub(super) const ID: &str = "id";
 /// The balances, and with them the ledger.
 pub(super) const BALANCE: &str = "balance";
 
-const _: () = assert!(size_of::<RedisOp>() == 16 && size_of::<RedisResponse>() == 24);
+const _: () = assert!(size_of::<RedisOp>() == 16);
 
 impl RedisOp {
     /// Applies an effect once.
@@ -110,6 +112,7 @@ impl RedisOp {
             RedisOp::ForgetKeys(at) => at,
             RedisOp::SetLock(_)
             | RedisOp::SetLockAndCount(_)
+            | RedisOp::CountLock(_)
             | RedisOp::DeleteOwnLock(..)
             | RedisOp::CompareLock(..)
             | RedisOp::DeleteLock(_)
@@ -128,6 +131,7 @@ impl Operation for RedisOp {
         match self {
             RedisOp::SetLock(_) => &SET_LOCK,
             RedisOp::SetLockAndCount(_) => &SET_LOCK_AND_COUNT,
+            RedisOp::CountLock(_) => &COUNT_LOCK,
             RedisOp::DeleteOwnLock(..) => &DELETE_OWN_LOCK,
             RedisOp::CompareLock(..) => &COMPARE_LOCK,
             RedisOp::DeleteLock(_) => &DELETE_LOCK,
@@ -150,6 +154,7 @@ impl Operation for RedisOp {
         let (reads, writes) = match self {
             RedisOp::SetLock(account)
             | RedisOp::SetLockAndCount(account)
+            | RedisOp::CountLock(account)
             | RedisOp::DeleteOwnLock(account, _)
             | RedisOp::DeleteLock(account) => (vec![], vec![lock(account)]),
             RedisOp::CompareLock(account, _) => (vec![lock(account)], vec![]),
@@ -178,6 +183,7 @@ impl Operation for RedisOp {
         match self {
             RedisOp::SetLock(_) => "SET lock NX PX".to_owned(),
             RedisOp::SetLockAndCount(_) => "SET lock NX PX, INCR".to_owned(),
+            RedisOp::CountLock(_) => "INCR".to_owned(),
             RedisOp::DeleteOwnLock(..) => "DEL lock if it is mine".to_owned(),
             RedisOp::CompareLock(..) => "GET lock".to_owned(),
             RedisOp::DeleteLock(_) => "DEL lock".to_owned(),
@@ -212,6 +218,7 @@ impl Operation for RedisOp {
         match kind {
             "set-lock" => account().map(RedisOp::SetLock),
             "set-lock-and-count" => account().map(RedisOp::SetLockAndCount),
+            "count-lock" => account().map(RedisOp::CountLock),
             "delete-own-lock" => key().map(|(account, value)| RedisOp::DeleteOwnLock(account, value)),
             "compare-lock" => key().map(|(account, value)| RedisOp::CompareLock(account, value)),
             "delete-lock" => account().map(RedisOp::DeleteLock),
@@ -238,6 +245,7 @@ impl HasIds for RedisOp {
         match self {
             RedisOp::SetLock(account) => RedisOp::SetLock(account.map_ids(ids)),
             RedisOp::SetLockAndCount(account) => RedisOp::SetLockAndCount(account.map_ids(ids)),
+            RedisOp::CountLock(account) => RedisOp::CountLock(account.map_ids(ids)),
             RedisOp::DeleteOwnLock(account, value) => RedisOp::DeleteOwnLock(account.map_ids(ids), value.map_ids(ids)),
             RedisOp::CompareLock(account, value) => RedisOp::CompareLock(account.map_ids(ids), value.map_ids(ids)),
             RedisOp::DeleteLock(account) => RedisOp::DeleteLock(account.map_ids(ids)),
@@ -257,9 +265,10 @@ impl fmt::Display for RedisOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.kind().name;
         match *self {
-            RedisOp::SetLock(account) | RedisOp::SetLockAndCount(account) | RedisOp::DeleteLock(account) => {
-                write!(f, "{name} {}", account.0)
-            }
+            RedisOp::SetLock(account)
+            | RedisOp::SetLockAndCount(account)
+            | RedisOp::CountLock(account)
+            | RedisOp::DeleteLock(account) => write!(f, "{name} {}", account.0),
             RedisOp::DeleteOwnLock(account, lease) | RedisOp::CompareLock(account, lease) => {
                 write!(f, "{name} {}", LockKey { account, lease })
             }
@@ -274,177 +283,4 @@ impl fmt::Display for RedisOp {
             RedisOp::ForgetKeys(at) => write!(f, "{name} {at}"),
         }
     }
-}
-
-/// What an operation of Redis comes to.
-pub type RedisOutcome = OutcomeOf<RedisResponse>;
-
-/// What came back from an operation of Redis that was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RedisResponse {
-    /// It was done; there is nothing to tell.
-    Done,
-    /// The lock is held, under this value.
-    Locked(LeaseId),
-    /// The lock is held, under this value, and this is its number.
-    Counted(LeaseId, Token),
-    /// Somebody else has the key.
-    Refused,
-    /// Whether the value is the one that was asked about.
-    Compared(bool),
-    /// The key was set.
-    Set,
-    /// The key is not there.
-    Nothing,
-    /// Somebody has set the id, and has no answer yet.
-    Claimed,
-    /// The answer to the id.
-    Found(Answer),
-    /// The effect was applied, with this answer.
-    Applied(Answer),
-}
-
-/// What stands under an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdState {
-    Nothing,
-    Claimed,
-    Answered(Answer),
-}
-
-impl Returned for RedisResponse {
-    type Op = RedisOp;
-
-    fn parse(text: &str, _: &str) -> Option<Self> {
-        let lease = |text: &str| i64::from_str_radix(text, 16).ok().map(LeaseId);
-        let answer = |text: &str| text.parse().ok().map(Answer);
-        Some(match text.split_once(' ') {
-            None => match text {
-                "done" => RedisResponse::Done,
-                "refused" => RedisResponse::Refused,
-                "same" => RedisResponse::Compared(true),
-                "other" => RedisResponse::Compared(false),
-                "set" => RedisResponse::Set,
-                "nothing" => RedisResponse::Nothing,
-                "claimed" => RedisResponse::Claimed,
-                _ => return None,
-            },
-            Some(("locked", rest)) => match rest.split_once(' ') {
-                None => RedisResponse::Locked(lease(rest)?),
-                Some((value, number)) => RedisResponse::Counted(lease(value)?, Token(number.parse().ok()?)),
-            },
-            Some(("found", rest)) => RedisResponse::Found(answer(rest)?),
-            Some(("applied", rest)) => RedisResponse::Applied(answer(rest)?),
-            Some(_) => return None,
-        })
-    }
-
-    fn in_words(self, _: RedisOp) -> String {
-        let name = |lease: LeaseId| {
-            let (lane, attempt, _) = asker_of(lease.0);
-            format!("{}{}", lane_name(lane), attempt + 1)
-        };
-        match self {
-            RedisResponse::Done => "done".to_owned(),
-            RedisResponse::Locked(value) => format!("held by {}", name(value)),
-            RedisResponse::Counted(value, number) => format!("held by {}, number {}", name(value), number.0),
-            RedisResponse::Refused => "somebody has it".to_owned(),
-            RedisResponse::Compared(true) => "it is mine".to_owned(),
-            RedisResponse::Compared(false) => "it is not mine".to_owned(),
-            RedisResponse::Set => "set".to_owned(),
-            RedisResponse::Nothing => "nothing there".to_owned(),
-            RedisResponse::Claimed => "claimed".to_owned(),
-            RedisResponse::Found(answer) => format!("there: {}", answer.0),
-            RedisResponse::Applied(answer) => format!("balance {}", answer.0),
-        }
-    }
-
-    fn changes_nothing(self) -> bool {
-        match self {
-            RedisResponse::Refused | RedisResponse::Found(_) => true,
-            RedisResponse::Done
-            | RedisResponse::Locked(_)
-            | RedisResponse::Counted(..)
-            | RedisResponse::Compared(_)
-            | RedisResponse::Set
-            | RedisResponse::Nothing
-            | RedisResponse::Claimed
-            | RedisResponse::Applied(_) => false,
-        }
-    }
-
-    fn is_like(self, other: Self) -> bool {
-        match (self, other) {
-            (RedisResponse::Compared(one), RedisResponse::Compared(other)) => one == other,
-            _ => std::mem::discriminant(&self) == std::mem::discriminant(&other),
-        }
-    }
-}
-
-impl HasIds for RedisResponse {
-    #[inline]
-    fn has_ids(&self) -> bool {
-        matches!(self, RedisResponse::Locked(_) | RedisResponse::Counted(..))
-    }
-
-    #[inline]
-    fn map_ids(self, ids: &mut impl Ids) -> Self {
-        match self {
-            RedisResponse::Locked(value) => RedisResponse::Locked(value.map_ids(ids)),
-            RedisResponse::Counted(value, number) => RedisResponse::Counted(value.map_ids(ids), number.map_ids(ids)),
-            other => other,
-        }
-    }
-}
-
-impl fmt::Display for RedisResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RedisResponse::Done => f.write_str("done"),
-            RedisResponse::Locked(value) => write!(f, "locked {:x}", value.0),
-            RedisResponse::Counted(value, number) => write!(f, "locked {:x} {}", value.0, number.0),
-            RedisResponse::Refused => f.write_str("refused"),
-            RedisResponse::Compared(true) => f.write_str("same"),
-            RedisResponse::Compared(false) => f.write_str("other"),
-            RedisResponse::Set => f.write_str("set"),
-            RedisResponse::Nothing => f.write_str("nothing"),
-            RedisResponse::Claimed => f.write_str("claimed"),
-            RedisResponse::Found(answer) => write!(f, "found {}", answer.0),
-            RedisResponse::Applied(answer) => write!(f, "applied {}", answer.0),
-        }
-    }
-}
-
-macro_rules! given {
-    ($($type:ty: $($response:pat => $value:expr),+;)*) => {$(
-        impl Given<RedisResponse> for $type {
-            #[inline]
-            fn of(response: &RedisResponse) -> Result<Self, Trouble> {
-                match *response {
-                    $($response => $value,)+
-                    other => another(other),
-                }
-            }
-        }
-    )*};
-}
-given! {
-    (): RedisResponse::Done => Ok(());
-    Option<LeaseId>:
-        RedisResponse::Locked(value) => Ok(Some(value)),
-        RedisResponse::Refused => Ok(None);
-    Option<(LeaseId, Token)>:
-        RedisResponse::Counted(value, number) => Ok(Some((value, number))),
-        RedisResponse::Refused => Ok(None);
-    bool:
-        RedisResponse::Compared(same) => Ok(same),
-        RedisResponse::Set | RedisResponse::Locked(_) => Ok(true),
-        RedisResponse::Refused => Ok(false);
-    IdState:
-        RedisResponse::Nothing => Ok(IdState::Nothing),
-        RedisResponse::Claimed => Ok(IdState::Claimed),
-        RedisResponse::Found(answer) => Ok(IdState::Answered(answer));
-    Answer:
-        RedisResponse::Applied(answer) | RedisResponse::Found(answer) => Ok(answer),
-        RedisResponse::Claimed => Err(Trouble::Failed(Failure::Busy));
 }

@@ -1,7 +1,8 @@
 //! What a step touches of a Redis. It depends only on what the step's own lane has done before, so that it stays the same when others
 //! change places.
 
-use super::op::{BALANCE, ID, LOCK, RedisOp, RedisResponse};
+use super::op::{BALANCE, ID, LOCK, RedisOp};
+use super::response::RedisResponse;
 use super::vote::Master;
 use crate::service::contract::Operation;
 use crate::service::modelled::Past;

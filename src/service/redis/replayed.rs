@@ -9,7 +9,8 @@ use tokio::runtime::Runtime;
 
 use super::driver::{NAME, RedisBackend, read};
 use super::masters::RedisMasters;
-use super::op::{RedisOp, RedisResponse};
+use super::op::RedisOp;
+use super::response::RedisResponse;
 use super::scripts;
 use super::vote::Master;
 use crate::service::proxied::ProxiedLinks;

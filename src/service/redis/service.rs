@@ -1,7 +1,8 @@
 //! Redis as a service: its operations, its answers, and the words for it.
 
 use super::client::RedisClient;
-use super::op::{self, RedisOp, RedisResponse};
+use super::op::{self, RedisOp};
+use super::response::RedisResponse;
 use crate::service::Kind;
 use crate::service::contract::{CarriesAll, Service};
 use crate::terms::Role;
