@@ -7,7 +7,7 @@ use crate::world::World;
 
 pub(super) struct Redlock;
 
-const CLAIM: Claim = Claim {
+pub(super) const CLAIM: Claim = Claim {
     promise: "efficiency only: work is seldom done twice at once",
     retries: Retries::UntilAcknowledged,
     rules_out: &[
@@ -67,18 +67,23 @@ impl Strategy for Redlock {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let mut votes = 0;
-        for master in Master::all() {
-            // One that does not answer is one that has not said yes.
-            votes += u8::from(matches!(world.cache().set_vote(request, master, votes).await, Ok(true)));
-        }
-        let answer = match votes >= Master::MAJORITY {
-            true => world.store().apply(request).await,
-            false => Err(Trouble::InProgress),
-        };
-        for master in Master::all() {
-            let _ = world.cache().delete_vote(request, master).await;
-        }
-        answer
+        act_with_a_majority(world, request).await
     }
+}
+
+/// Does what is asked for if a majority of the masters says yes, and lets go at each of them.
+pub(super) async fn act_with_a_majority(world: &mut World<'_>, request: &Request) -> Reply {
+    let mut votes = 0;
+    for master in Master::all() {
+        // One that does not answer is one that has not said yes.
+        votes += u8::from(matches!(world.cache().set_vote(request, master, votes).await, Ok(true)));
+    }
+    let answer = match votes >= Master::MAJORITY {
+        true => world.store().apply(request).await,
+        false => Err(Trouble::InProgress),
+    };
+    for master in Master::all() {
+        let _ = world.cache().delete_vote(request, master).await;
+    }
+    answer
 }

@@ -75,6 +75,7 @@ impl Default for Registry {
         registry.register(super::redis_lock_no_compare::RedisLockNoCompare);
         registry.register(super::redis_lock_two_step_release::RedisLockTwoStepRelease);
         registry.register(super::redlock::Redlock);
+        registry.register(super::redlock_fast_clock::RedlockFastClock);
         registry.register(super::redis_fenced::RedisFenced);
         registry.register(super::redis_fenced_two_step::RedisFencedTwoStep);
         registry.register(super::redis_window::RedisWindow);

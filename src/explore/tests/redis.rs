@@ -110,16 +110,19 @@ fn a_majority_is_lost_with_the_time_or_with_a_server_and_not_with_one_of_three()
     // Without a majority nothing runs out, and nobody is kept out: b has the two others.
     assert!(!overlaps("redlock", "a a! a! a b b b"));
     assert!(!overlaps("redlock", "a a a b b b"));
-    let forgetful = |schedule: &str| {
-        let schedule: Schedule = schedule.parse().expect("it is a schedule");
-        let bound = Bound { reaps: true, ..Bound::new(2, 0, 0) };
-        tell(strategy("redlock").as_ref(), bound, &schedule).expect("it can be made").cause(Violation::Overlap)
-    };
-    // a has two votes of three, and one of the two forgets.
-    assert_eq!(forgetful("a a a! c b b b"), Some(Cause::ServerForgot));
-    assert_eq!(forgetful("a a a c b b b"), None);
-    // What was forgotten was a's first vote: b is inside when a enters.
-    assert_eq!(forgetful("a~ a c b b a+ a"), Some(Cause::ServerForgot));
+    // One that loses its keys, and one whose clock jumps ahead.
+    for name in ["redlock", "redlock-fast-clock"] {
+        let forgetful = |schedule: &str| {
+            let schedule: Schedule = schedule.parse().expect("it is a schedule");
+            let bound = Bound { reaps: true, ..Bound::new(2, 0, 0) };
+            tell(strategy(name).as_ref(), bound, &schedule).expect("it can be made").cause(Violation::Overlap)
+        };
+        // a has two votes of three, and one of the two forgets.
+        assert_eq!(forgetful("a a a! c b b b"), Some(Cause::ServerForgot));
+        assert_eq!(forgetful("a a a c b b b"), None);
+        // What was forgotten was a's first vote: b is inside when a enters.
+        assert_eq!(forgetful("a~ a c b b a+ a"), Some(Cause::ServerForgot));
+    }
     // Two releases that land late delete what is another's by then, if they compare nothing.
     let late = "a a a a a~ a~ a* a b b b a+ a+ c c";
     for (flaw, schedule) in [(RedisModelFlaw::SetsWhatIsThere, "a a b b"), (RedisModelFlaw::ComparesNothing, late)] {

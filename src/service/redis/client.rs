@@ -84,6 +84,10 @@ impl<'w, C: Carries<'w, RedisService>> RedisClient<'w, C> {
         forget_keys(at: Master) -> (), RedisOp::ForgetKeys(at)
     }
     operation! {
+        /// The clock of a master jumps ahead: what lives for a time there has run out.
+        jump_ahead(at: Master) -> (), RedisOp::JumpAhead(at)
+    }
+    operation! {
         /// The effect, as often as it is asked for.
         apply_always(request: &Request) -> Answer, RedisOp::apply_always(request)
     }

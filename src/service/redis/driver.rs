@@ -288,6 +288,7 @@ impl RedisBackend {
                 .arg(names::name_of(vote.message, by))
                 .clone(),
             RedisOp::ForgetKeys(_) => script(scripts::FORGET, 0).arg(keys.every()).clone(),
+            RedisOp::JumpAhead(_) => script(scripts::RUN_OUT, 0).arg(keys.every()).clone(),
         }
     }
 }
@@ -321,7 +322,8 @@ fn response(op: RedisOp, answer: Value, value: i64) -> Result<RedisResponse, Bac
         | RedisOp::DeleteLock(_)
         | RedisOp::SetAnswer(..)
         | RedisOp::DeleteVote(_)
-        | RedisOp::ForgetKeys(_) => RedisResponse::Done,
+        | RedisOp::ForgetKeys(_)
+        | RedisOp::JumpAhead(_) => RedisResponse::Done,
         RedisOp::SetVote(vote) => voted(vote, !is_nothing, value),
         RedisOp::CompareLock(_, LeaseId(value)) => {
             let held: Option<Vec<u8>> = read(answer)?;

@@ -72,6 +72,13 @@ enum ShelfItem {
     List(Vec<Vec<u8>>),
 }
 
+impl ShelfItem {
+    /// Whether it is there for a time only.
+    fn runs_out(&self) -> bool {
+        matches!(self, ShelfItem::Text { runs_out_ms: Some(_), .. })
+    }
+}
+
 /// The keys.
 #[derive(Debug)]
 struct Shelf {
@@ -241,6 +248,11 @@ impl Shelf {
             (text, [], [pattern]) if text == scripts::FORGET.as_bytes() => {
                 let prefix = pattern.strip_suffix(b"*").unwrap_or(pattern);
                 self.kept.retain(|key, _| !key.starts_with(prefix));
+                RespAnswer::Number(0)
+            }
+            (text, [], [pattern]) if text == scripts::RUN_OUT.as_bytes() => {
+                let prefix = pattern.strip_suffix(b"*").unwrap_or(pattern);
+                self.kept.retain(|key, item| !key.starts_with(prefix) || !item.runs_out());
                 RespAnswer::Number(0)
             }
             (text, [id, balance, ledger], [amount, entry, ttl]) if text == scripts::APPLY_IF_NEW.as_bytes() => {

@@ -171,6 +171,10 @@ impl RedisKeys {
                 self.keys.retain(|(key, _)| key.at() != at);
                 RedisResponse::Done
             }
+            RedisOp::JumpAhead(at) => {
+                self.keys.retain(|key| key.0.at() != at || timer(key).is_none());
+                RedisResponse::Done
+            }
         }
     }
 }

@@ -41,6 +41,8 @@ pub enum RedisOp {
     DeleteVote(Vote),
     /// A master comes back from a crash without its keys, since it keeps nothing on the disk.
     ForgetKeys(Master),
+    /// The clock of a master jumps ahead: what lives for a time there has run out.
+    JumpAhead(Master),
 }
 
 const SET_LOCK: Kind = Kind { number: 45, name: "set-lock", acts: Acts::LEASES.and(Acts::ENTERS) };
@@ -60,6 +62,7 @@ const SET_VOTE: Kind = Kind { number: 76, name: "set-vote", acts: Acts::SIGNS };
 const SET_DECIDING_VOTE: Kind = Kind { number: 77, name: "set-deciding-vote", acts: Acts::SIGNS.and(Acts::ENTERS) };
 const DELETE_VOTE: Kind = Kind { number: 78, name: "delete-vote", acts: Acts::SIGNS.and(Acts::LEAVES) };
 const FORGET_KEYS: Kind = Kind { number: 79, name: "forget-keys", acts: Acts::FORGETS };
+const JUMP_AHEAD: Kind = Kind { number: 85, name: "jump-ahead", acts: Acts::FORGETS };
 
 /// The kinds of operations.
 pub(super) const KINDS: &[Kind] = &[
@@ -78,6 +81,7 @@ pub(super) const KINDS: &[Kind] = &[
     SET_DECIDING_VOTE,
     DELETE_VOTE,
     FORGET_KEYS,
+    JUMP_AHEAD,
 ];
 
 /// The locks and their counters, by account.
@@ -109,7 +113,7 @@ impl RedisOp {
     pub const fn at(self) -> Master {
         match self {
             RedisOp::SetVote(vote) | RedisOp::DeleteVote(vote) => vote.at,
-            RedisOp::ForgetKeys(at) => at,
+            RedisOp::ForgetKeys(at) | RedisOp::JumpAhead(at) => at,
             RedisOp::SetLock(_)
             | RedisOp::SetLockAndCount(_)
             | RedisOp::CountLock(_)
@@ -144,6 +148,7 @@ impl Operation for RedisOp {
             RedisOp::SetVote(_) => &SET_VOTE,
             RedisOp::DeleteVote(_) => &DELETE_VOTE,
             RedisOp::ForgetKeys(_) => &FORGET_KEYS,
+            RedisOp::JumpAhead(_) => &JUMP_AHEAD,
         }
     }
 
@@ -169,7 +174,7 @@ impl Operation for RedisOp {
                 let key = Item { place: vote.at.place(), which: Whose::Account(vote.account) };
                 (vec![], section.chain([key]).collect())
             }
-            RedisOp::ForgetKeys(at) => {
+            RedisOp::ForgetKeys(at) | RedisOp::JumpAhead(at) => {
                 let one = |place| Item { place, which: Whose::Any };
                 let first = [LOCK, ID].map(one).into_iter().filter(|_| at == Master::FIRST);
                 (vec![], first.chain([one(at.place())]).collect())
@@ -196,6 +201,7 @@ impl Operation for RedisOp {
             RedisOp::DeleteVote(vote) => format!("DEL lock at {} if it is mine", vote.at),
             RedisOp::ForgetKeys(Master::FIRST) => "comes back without its keys".to_owned(),
             RedisOp::ForgetKeys(at) => format!("{at} comes back without its keys"),
+            RedisOp::JumpAhead(at) => format!("the clock of {at} jumps ahead"),
         }
     }
 
@@ -234,6 +240,7 @@ impl Operation for RedisOp {
             "set-deciding-vote" => vote().filter(|vote| vote.decides()).map(RedisOp::SetVote),
             "delete-vote" => vote().map(RedisOp::DeleteVote),
             "forget-keys" => master(rest).map(RedisOp::ForgetKeys),
+            "jump-ahead" => master(rest).map(RedisOp::JumpAhead),
             _ => None,
         }
     }
@@ -256,7 +263,7 @@ impl HasIds for RedisOp {
             RedisOp::ApplyAlways(message, effect) => RedisOp::ApplyAlways(message.map_ids(ids), effect.map_ids(ids)),
             RedisOp::SetVote(vote) => RedisOp::SetVote(vote.map_ids(ids)),
             RedisOp::DeleteVote(vote) => RedisOp::DeleteVote(vote.map_ids(ids)),
-            RedisOp::ForgetKeys(at) => RedisOp::ForgetKeys(at),
+            RedisOp::ForgetKeys(_) | RedisOp::JumpAhead(_) => self,
         }
     }
 }
@@ -280,7 +287,7 @@ impl fmt::Display for RedisOp {
             RedisOp::SetVote(vote) | RedisOp::DeleteVote(vote) => {
                 write!(f, "{name} {} m{} {} {}", vote.account.0, vote.message.0, vote.at, vote.before)
             }
-            RedisOp::ForgetKeys(at) => write!(f, "{name} {at}"),
+            RedisOp::ForgetKeys(at) | RedisOp::JumpAhead(at) => write!(f, "{name} {at}"),
         }
     }
 }

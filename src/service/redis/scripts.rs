@@ -13,6 +13,10 @@ pub(super) const SET_AND_COUNT: &str = "if redis.call('SET', KEYS[1], ARGV[1], '
 pub(super) const FORGET: &str =
     "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end return 0";
 
+/// ARGV: the keys that are meant, as a pattern. Those run out that live for a time.
+pub(super) const RUN_OUT: &str = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do \
+     if redis.call('PTTL', key) > 0 then redis.call('PEXPIRE', key, 0) end end return 0";
+
 /// KEYS: the id, the balance, the ledger. ARGV: the amount, the entry but for its balance, the time to live in milliseconds. Applies the
 /// effect if the id is not there: 1 and the balance, or 0 and what is there.
 pub(super) const APPLY_IF_NEW: &str = "local there = redis.call('GET', KEYS[1]) if there then return {0, there} end \
