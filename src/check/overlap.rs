@@ -177,6 +177,9 @@ impl ThresholdWatch {
                 acts.any(Acts::LEAVES) && self.leased.contains_key(&key)
             }
             What::Landed { op, .. } => {
+                if op.acts().any(Acts::FORGETS) {
+                    self.forgotten.push((op.role, event.at_ns));
+                }
                 if op.acts().any(Acts::LEAVES) {
                     self.unlocked.entry(key).or_default().push(event.at_ns);
                 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::UsageError;
 use crate::results::Meta;
 use crate::service::kafka::NO_KAFKA;
+use crate::service::redis::Master;
 use crate::service::{Endpoint, WantedKafka, WantedRedis, WantedStore};
 use crate::strategy::{Need, Registry, Strategy, servers_of};
 use crate::suggest::{did_you_mean, nearest};
@@ -335,6 +336,9 @@ impl Uses {
         }
         let masters = servers_of(needs, Role::CACHE);
         match self.redis(masters) {
+            WantedRedis::At(_) if masters > Master::COUNT => Some(format!(
+                "'{name}' needs a Redis with a replica, which the lab makes of two that it has started: leave out the URL"
+            )),
             WantedRedis::At(urls) if urls.len() < usize::from(masters) => Some(format!(
                 "'{name}' needs {masters} Redis servers that know nothing of each other, and there is a URL of {}: name them all, with \
                  commas between them, or leave out the URL",

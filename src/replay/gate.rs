@@ -437,6 +437,10 @@ impl Grounds for Gate {
         self.loses_reply = false;
         (self.expired, self.waits) = (0, 0);
         self.remarks.clear();
+        for role in Role::ALL {
+            let begun = self.drivers[role].as_mut().map_or(Ok(()), |driver| driver.begin());
+            self.note(begun);
+        }
         if self.trouble.is_none() && (self.always_resets || self.number % REPLAYS == 1) {
             let replays = if self.always_resets { 1 } else { REPLAYS };
             let (first, accounts) = (self.first_account(), replays * u32::from(ACCOUNTS));

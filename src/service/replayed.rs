@@ -30,6 +30,11 @@ pub(crate) trait ReplayDriver {
     /// Closes every connection, those of requests in flight too.
     fn close(&mut self) -> Result<(), BackendError>;
 
+    /// A replay begins.
+    fn begin(&mut self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// Carries an operation out; with `loses_reply`, its answer is lost and the connection with it.
     fn execute(&mut self, on: Session, op: AnyOp, by: Delivery, loses_reply: bool) -> Result<Ran, BackendError>;
 

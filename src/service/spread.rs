@@ -6,6 +6,9 @@ use super::{AnyOp, Backend, BackendError, Connection, Outcome, Pending};
 use crate::terms::Delivery;
 use crate::wire::Wire;
 
+/// The place of what can be asked in schedules only.
+pub(super) const NO_MEMBER: usize = usize::MAX;
+
 /// A connection to each member of a backend.
 struct SpreadSession {
     backend: Arc<dyn Backend>,
@@ -34,6 +37,11 @@ impl SpreadSession {
         let place = self.backend.member_of(op);
         match self.members.get_mut(place) {
             Some(member) => Ok(member.as_mut()),
+            None if place == NO_MEMBER => Err(BackendError {
+                backend: "spread",
+                what: format!("`{op}` can be asked in schedules only"),
+                remedy: Some("leave the reaper out of the fault level".to_owned()),
+            }),
             None => Err(BackendError {
                 backend: "spread",
                 what: format!("`{op}` is for server {}, and there is none", place + 1),

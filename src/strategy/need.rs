@@ -69,6 +69,8 @@ impl Need {
     pub const CACHE: Need = Need { role: Role::CACHE, service: ServiceKind::Redis, servers: 1 };
     /// Three masters of Redis.
     pub const MASTERS: Need = Need { servers: Master::COUNT, ..Need::CACHE };
+    /// A master of Redis and its replica. Which is behind those masters that know nothing of each other.
+    pub const REPLICATED: Need = Need { servers: Master::REPLICA.0 + 1, ..Need::CACHE };
     /// A Kafka.
     pub const BROKER: Need = Need { role: Role::BROKER, service: ServiceKind::Kafka, servers: 1 };
     /// The hop between client and handler. Strategies do not ask for it: [`WithHop`](crate::strategy::WithHop) does.

@@ -7,7 +7,7 @@ use crate::world::World;
 
 pub(super) struct RedisLock;
 
-const CLAIM: Claim = Claim {
+pub(super) const CLAIM: Claim = Claim {
     promise: "efficiency only: work is seldom done twice at once",
     retries: Retries::UntilAcknowledged,
     rules_out: &[
@@ -72,11 +72,16 @@ impl Strategy for RedisLock {
     }
 
     async fn handle(&self, world: &mut World<'_>, request: &Request) -> Reply {
-        let account = request.effect.account;
-        let value = world.cache().set_lock(account).await?.ok_or(Trouble::InProgress)?;
-        let answer = world.store().apply(request).await;
-        // Whether it succeeds is nobody's concern: the key runs out by itself.
-        let _ = world.cache().delete_own_lock(account, value).await;
-        answer
+        act_under_a_key(world, request).await
     }
+}
+
+/// Does what is asked for under a key that nobody else has.
+pub(super) async fn act_under_a_key(world: &mut World<'_>, request: &Request) -> Reply {
+    let account = request.effect.account;
+    let value = world.cache().set_lock(account).await?.ok_or(Trouble::InProgress)?;
+    let answer = world.store().apply(request).await;
+    // Whether it succeeds is nobody's concern: the key runs out by itself.
+    let _ = world.cache().delete_own_lock(account, value).await;
+    answer
 }

@@ -74,6 +74,8 @@ impl Default for Registry {
         registry.register(super::redis_lock::RedisLock);
         registry.register(super::redis_lock_no_compare::RedisLockNoCompare);
         registry.register(super::redis_lock_two_step_release::RedisLockTwoStepRelease);
+        registry.register(super::redis_lock_replica::RedisLockReplica);
+        registry.register(super::redis_lock_wait::RedisLockWait);
         registry.register(super::redlock::Redlock);
         registry.register(super::redlock_fast_clock::RedlockFastClock);
         registry.register(super::redis_fenced::RedisFenced);

@@ -100,6 +100,38 @@ fn redis_does_what_the_model_says() {
     });
 }
 
+/// A master and its replica, which may be promoted.
+fn fails_over(options: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let forgetful = ["--lanes", "2", "--retries", "0", "--reaper", "--json"];
+    for (strategy, schedule, lanes_inside) in [
+        ("redis-lock-replica", "c a c b", 20),
+        ("redis-lock-replica", "a c c b", 0),
+        ("redis-lock-wait", "c a a c b b", 0),
+        ("redis-lock-wait", "a a c c b", 0),
+        // What is late reaches the new master.
+        ("redis-lock-replica", "c a~ c b a+", 0),
+    ] {
+        let arguments = [&["replay", strategy, schedule, "--times", "20"], &forgetful[..], options].concat();
+        let document = json(&oncelab(folder.path(), &arguments));
+        assert_eq!(document["divergences"], 0, "{document}");
+        assert_eq!(document["violations"]["overlap"].as_u64().unwrap_or(0), lanes_inside, "{document}");
+    }
+    let few = ["conform", "redis-lock-replica", "redis-lock-wait", "--sample", "60"];
+    let document = json(&oncelab(folder.path(), &[&few[..], &forgetful, options].concat()));
+    for row in document["strategies"].as_array().unwrap() {
+        assert_eq!((&row["divergences"], &row["replayed"]), (&0.into(), &60.into()), "{row}");
+    }
+}
+
+#[test]
+fn a_replica_is_promoted_with_what_had_reached_it() {
+    fails_over(&[]);
+    on_redis(|_| async {
+        fails_over(&["--use", "cache=redis", "--provision", "process"]);
+    });
+}
+
 #[test]
 fn redis_in_a_container_does_what_the_model_says_and_keeps_its_password() {
     let is_there = block_on(async {
@@ -125,6 +157,10 @@ fn redis_in_a_container_does_what_the_model_says_and_keeps_its_password() {
     let output = oncelab(folder.path(), &[&conformed[..], &here].concat());
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(json(&output)["strategies"].as_array().unwrap().iter().all(|row| row["replayed"] == 30));
+    // A replica reaches its master in another container.
+    let replicated = ["conform", "redis-lock-replica", "--reaper", "--json", "--sample", "10"];
+    let output = oncelab(folder.path(), &[&replicated[..], &here].concat());
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
     // The remedy names a flag that there is.
     let embedded = ["--use", "cache=redis", "--provision", "embedded"];
     let refused = oncelab(folder.path(), &[&["replay", "redis-lock", "a"][..], &embedded].concat());

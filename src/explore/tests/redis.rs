@@ -30,7 +30,9 @@ fn overlaps(name: &str, schedule: &str) -> bool {
 #[test]
 fn the_engines_agree_on_redis() {
     let (mut bounds, mut schedules, registry) = (0, 0, Registry::default());
-    for strategy in registry.iter().map(AsRef::as_ref).filter(|strategy| uses_redis(*strategy)) {
+    // These do what redlock and redis-lock do, while nothing is forgotten.
+    let is_own = |strategy: &dyn Strategy| !["redlock-fast-clock", "redis-lock-replica"].contains(&strategy.name());
+    for strategy in registry.iter().map(AsRef::as_ref).filter(|strategy| uses_redis(*strategy) && is_own(*strategy)) {
         for store in models_for(strategy) {
             for (lanes, retries, faults) in [(1, 1, 2), (2, 0, 0), (2, 1, 0), (2, 0, 1), (2, 1, 1), (3, 0, 1)] {
                 let bound = Bound { store, ..bound(lanes, retries, faults) };
@@ -130,6 +132,50 @@ fn a_majority_is_lost_with_the_time_or_with_a_server_and_not_with_one_of_three()
         assert!(shown("redlock", schedule, flaws).contains(&Violation::Overlap), "{flaw:?}");
         assert!(!overlaps("redlock", schedule), "{schedule}");
     }
+}
+
+#[test]
+fn a_replica_that_is_promoted_knows_what_had_reached_it_and_whoever_waits_for_it_is_alone() {
+    let told = |name: &str, schedule: &str| {
+        let schedule: Schedule = schedule.parse().expect("it is a schedule");
+        let bound = Bound { reaps: true, ..Bound::new(2, 0, 1) };
+        tell(strategy(name).as_ref(), bound, &schedule).expect("it can be made")
+    };
+    let overlap = |name: &str, schedule: &str| told(name, schedule).cause(Violation::Overlap);
+    assert_eq!(overlap("redis-lock-replica", "c a c b"), Some(Cause::ServerForgot));
+    // The key had reached it.
+    assert_eq!(overlap("redis-lock-replica", "a c c b"), None);
+    // The promotion is late, and it is the cause all the same.
+    assert_eq!(overlap("redis-lock-replica", "c c~ a c+ b"), Some(Cause::ServerForgot));
+    // A key that was deleted is there again.
+    let again = told("redis-lock-replica", "a c a a c b");
+    assert_eq!(again.lines[5].learned, "somebody has it");
+    let waits = told("redis-lock-wait", "c a a c b b");
+    assert_eq!((waits.lines[2].learned.as_str(), waits.cause(Violation::Overlap)), ("no replica has it", None));
+    assert_eq!(told("redis-lock-wait", "a a c c b").lines[1].learned, "a replica has it");
+    // No failover lets two in who both wait, whatever is lost.
+    let kinds = [crate::terms::FaultKind::RequestLost, crate::terms::FaultKind::ReplyLost];
+    for kind in kinds.map(crate::explore::Kinds::of) {
+        let bound = Bound { kinds: kind, reaps: true, ..Bound::new(2, 1, 1) };
+        let found = |name: &str| {
+            census(strategy(name).as_ref(), bound, Flaws::default(), Limits::default(), &mut ()).expect("explorable")
+        };
+        let (waits, goes_on) = (found("redis-lock-wait"), found("redis-lock-replica"));
+        assert!(waits.complete && !waits.violations.contains_key(&Violation::Overlap), "{:?}", waits.violations);
+        assert!(goes_on.violations.contains_key(&Violation::Overlap), "{:?}", goes_on.violations);
+    }
+}
+
+#[test]
+fn the_engines_agree_where_a_server_forgets() {
+    let mut schedules = 0;
+    for name in ["redis-lock", "redis-lock-replica", "redis-lock-wait"] {
+        for (lanes, retries, faults) in [(1, 1, 1), (2, 0, 0), (2, 0, 1)] {
+            let bound = Bound { reaps: true, ..bound(lanes, retries, faults) };
+            schedules += agree_on(strategy(name).as_ref(), bound);
+        }
+    }
+    assert!(schedules > 10_000, "{schedules}");
 }
 
 #[test]

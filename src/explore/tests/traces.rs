@@ -120,6 +120,17 @@ fn whoever_enters_and_whoever_leaves_do_not_change_places_whichever_master_they_
 }
 
 #[test]
+fn of_each_class_one_is_gone_through_where_a_server_forgets() {
+    for name in ["redis-lock", "redis-lock-replica", "redis-lock-wait"] {
+        let strategy = Registry::default().get(name).expect("it is there");
+        for faults in [0, 1] {
+            let bound = Bound { reaps: true, ..bound(2, 0, faults) };
+            bound.parts(strategy.as_ref()).into_iter().for_each(|part| one_of_each_class(strategy.as_ref(), part));
+        }
+    }
+}
+
+#[test]
 fn of_each_class_one_schedule_is_gone_through() {
     let registry = Registry::default();
     let mut compared = 0;

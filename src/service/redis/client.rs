@@ -84,6 +84,22 @@ impl<'w, C: Carries<'w, RedisService>> RedisClient<'w, C> {
         forget_keys(at: Master) -> (), RedisOp::ForgetKeys(at)
     }
     operation! {
+        /// `SET lock NX PX`, as [`set_lock`](RedisClient::set_lock), for whoever holds the lock only when a replica has the key.
+        ask_lock(account: AccountId) -> Option<LeaseId>, RedisOp::AskLock(account)
+    }
+    operation! {
+        /// `WAIT 1`: whether a replica has the key of the lock that was asked for. With it the delivery holds the lock.
+        wait_for_replica(account: AccountId) -> bool, RedisOp::WaitForReplica(account)
+    }
+    operation! {
+        /// The link from the first master to its replica breaks: what is written from now on does not reach the replica.
+        cut_link() -> (), RedisOp::CutLink
+    }
+    operation! {
+        /// The replica becomes the master that everybody asks, with what had reached it.
+        promote() -> (), RedisOp::Promote
+    }
+    operation! {
         /// The clock of a master jumps ahead: what lives for a time there has run out.
         jump_ahead(at: Master) -> (), RedisOp::JumpAhead(at)
     }

@@ -11,6 +11,7 @@ use super::keyspace::RedisValue;
 use super::model::{there, voted};
 use super::names::{self, KeyNames, read_entry, text_of, value_of};
 use super::op::RedisOp;
+use super::replica;
 use super::response::RedisResponse;
 use super::scripts;
 use super::vote::{Master, Vote};
@@ -105,6 +106,10 @@ impl RedisBackend {
     /// The same, where the lab's own questions go over one connection, on the runtime that asks first.
     pub(super) fn asking_on_one_connection(self) -> Self {
         RedisBackend { asking: Some(Arc::default()), ..self }
+    }
+
+    pub(super) fn info(&self) -> &ConnectionInfo {
+        &self.info
     }
 
     pub(super) fn keys(&self) -> &KeyNames {
@@ -246,7 +251,9 @@ impl RedisBackend {
         };
         let mut set = cmd("SET");
         match op {
-            RedisOp::SetLock(account) => set.arg(keys.lock(account)).arg(value).arg("NX").arg("PX").arg(ttl).clone(),
+            RedisOp::SetLock(account) | RedisOp::AskLock(account) => {
+                set.arg(keys.lock(account)).arg(value).arg("NX").arg("PX").arg(ttl).clone()
+            }
             RedisOp::SetLockAndCount(account) => script(scripts::SET_AND_COUNT, 2)
                 .arg(keys.lock(account))
                 .arg(keys.counter(account))
@@ -288,6 +295,9 @@ impl RedisBackend {
                 .arg(names::name_of(vote.message, by))
                 .clone(),
             RedisOp::ForgetKeys(_) => script(scripts::FORGET, 0).arg(keys.every()).clone(),
+            RedisOp::WaitForReplica(_) => cmd("WAIT").arg(1).arg(replica::PATIENCE_MS).clone(),
+            RedisOp::CutLink => replica::follows_nobody(),
+            RedisOp::Promote => replica::leads(),
             RedisOp::JumpAhead(_) => script(scripts::RUN_OUT, 0).arg(keys.every()).clone(),
         }
     }
@@ -313,8 +323,12 @@ pub(crate) async fn ping(url: &str) -> Result<(), BackendError> {
 fn response(op: RedisOp, answer: Value, value: i64) -> Result<RedisResponse, BackendError> {
     let is_nothing = answer == Value::Nil;
     Ok(match op {
-        RedisOp::SetLock(_) | RedisOp::SetLockAndCount(_) | RedisOp::SetOnce(_) if is_nothing => RedisResponse::Refused,
-        RedisOp::SetLock(_) => RedisResponse::Locked(LeaseId(value)),
+        RedisOp::SetLock(_) | RedisOp::AskLock(_) | RedisOp::SetLockAndCount(_) | RedisOp::SetOnce(_) if is_nothing => {
+            RedisResponse::Refused
+        }
+        RedisOp::SetLock(_) | RedisOp::AskLock(_) => RedisResponse::Locked(LeaseId(value)),
+        RedisOp::WaitForReplica(_) if read::<i64>(answer.clone())? > 0 => RedisResponse::Set,
+        RedisOp::WaitForReplica(_) => RedisResponse::Refused,
         RedisOp::SetLockAndCount(_) => RedisResponse::Counted(LeaseId(value), counted(answer)?),
         RedisOp::CountLock(_) => RedisResponse::Number(counted(answer)?),
         RedisOp::SetOnce(_) => RedisResponse::Set,
@@ -323,6 +337,8 @@ fn response(op: RedisOp, answer: Value, value: i64) -> Result<RedisResponse, Bac
         | RedisOp::SetAnswer(..)
         | RedisOp::DeleteVote(_)
         | RedisOp::ForgetKeys(_)
+        | RedisOp::CutLink
+        | RedisOp::Promote
         | RedisOp::JumpAhead(_) => RedisResponse::Done,
         RedisOp::SetVote(vote) => voted(vote, !is_nothing, value),
         RedisOp::CompareLock(_, LeaseId(value)) => {

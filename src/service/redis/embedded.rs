@@ -38,6 +38,20 @@ impl EmbeddedRedis {
     /// # Errors
     /// If there is no runtime, or no port can be had.
     pub fn start(clock_speed: f64) -> Result<Self, BackendError> {
+        Self::start_as(clock_speed, None).map(|(server, _)| server)
+    }
+
+    /// Starts two servers, of which the second is the replica of the first.
+    ///
+    /// # Errors
+    /// As [`start`](EmbeddedRedis::start).
+    pub fn start_with_replica(clock_speed: f64) -> Result<(Self, Self), BackendError> {
+        let (master, shelf) = Self::start_as(clock_speed, None)?;
+        let (replica, _) = Self::start_as(clock_speed, Some(FollowedShelf { shelf, port: master.address.port() }))?;
+        Ok((master, replica))
+    }
+
+    fn start_as(clock_speed: f64, master: Option<FollowedShelf>) -> Result<(Self, Arc<Mutex<Shelf>>), BackendError> {
         let broken = |what: String, remedy: &str| BackendError {
             backend: super::driver::NAME,
             what,
@@ -54,9 +68,11 @@ impl EmbeddedRedis {
         let address = listener.local_addr().map_err(no_port)?;
         // Other users of this machine reach the loopback interface as well.
         let password = password::draw();
-        let shelf = Arc::new(Mutex::new(Shelf::new(clock_speed)));
-        let accepting = runtime.spawn(accept(listener, shelf, password.clone()));
-        Ok(EmbeddedRedis { address, password, _accepting: AbortOnDropHandle::new(accepting) })
+        let mut shelf = Shelf { master, ..Shelf::new(clock_speed, address) };
+        shelf.follow();
+        let shelf = Arc::new(Mutex::new(shelf));
+        let accepting = runtime.spawn(accept(listener, Arc::clone(&shelf), password.clone()));
+        Ok((EmbeddedRedis { address, password, _accepting: AbortOnDropHandle::new(accepting) }, shelf))
     }
 
     /// Where clients connect to.
@@ -65,8 +81,15 @@ impl EmbeddedRedis {
     }
 }
 
-/// What stands under a key.
+/// The keys of the master that a server is the replica of, now and then.
 #[derive(Debug)]
+struct FollowedShelf {
+    shelf: Arc<Mutex<Shelf>>,
+    port: u16,
+}
+
+/// What stands under a key.
+#[derive(Debug, Clone)]
 enum ShelfItem {
     Text { text: Vec<u8>, runs_out_ms: Option<u64> },
     List(Vec<Vec<u8>>),
@@ -87,11 +110,43 @@ struct Shelf {
     clock_speed: f64,
     /// The time to live of what a command sets that sets something for a time.
     ttl_ms: u64,
+    /// Where the server listens.
+    address: SocketAddr,
+    /// Who can be its master.
+    master: Option<FollowedShelf>,
+    /// Whether it follows its master: then it has what the master has, and keeps nothing itself.
+    follows: bool,
+    /// How many follow it.
+    replicas: u32,
 }
 
 impl Shelf {
-    fn new(clock_speed: f64) -> Self {
-        Shelf { kept: HashMap::new(), began: Instant::now(), clock_speed, ttl_ms: 0 }
+    fn new(clock_speed: f64, address: SocketAddr) -> Self {
+        Shelf {
+            kept: HashMap::new(),
+            began: Instant::now(),
+            clock_speed,
+            ttl_ms: 0,
+            address,
+            master: None,
+            follows: false,
+            replicas: 0,
+        }
+    }
+
+    /// Has what its master has from now on, if there is one that it could follow.
+    fn follow(&mut self) {
+        let Some(FollowedShelf { shelf, .. }) = self.master.as_ref().filter(|_| !self.follows) else { return };
+        locked(shelf).replicas += 1;
+        self.follows = true;
+    }
+
+    /// Keeps what its master had until now.
+    fn leave(&mut self) {
+        let Some(FollowedShelf { shelf, .. }) = self.master.as_ref().filter(|_| self.follows) else { return };
+        let mut master = locked(shelf);
+        master.replicas -= 1;
+        (self.kept, self.began, self.follows) = (master.kept.clone(), master.began, false);
     }
 
     fn now_ms(&self) -> u64 {
@@ -192,8 +247,24 @@ impl Shelf {
         let flag = |word: &str| rest.iter().skip(2).position(|text| text.eq_ignore_ascii_case(word.as_bytes()));
         match (name.to_ascii_uppercase().as_slice(), rest) {
             (b"PING", []) => RespAnswer::Done("PONG"),
-            (b"CLIENT" | b"SELECT", _) => RespAnswer::Done("OK"),
-            (b"INFO", _) => RespAnswer::Text(format!("redis_version:{VERSION}\r\nrole:master\r\n").into_bytes()),
+            (b"CLIENT", [what]) if what.eq_ignore_ascii_case(b"INFO") => {
+                RespAnswer::Text(format!("id=1 laddr={} db=0", self.address).into_bytes())
+            }
+            (b"CLIENT" | b"SELECT" | b"CONFIG", _) => RespAnswer::Done("OK"),
+            (b"INFO", _) => {
+                let said = format!("redis_version:{VERSION}\r\nrole:master\r\nconnected_slaves:{}\r\n", self.replicas);
+                RespAnswer::Text(said.into_bytes())
+            }
+            (b"REPLICAOF", [_, port]) => {
+                let own = self.master.as_ref().map(|master| i64::from(master.port));
+                if number(port).is_some_and(|port| Some(port) == own) {
+                    self.follow()
+                } else {
+                    self.leave()
+                }
+                RespAnswer::Done("OK")
+            }
+            (b"WAIT", [_, _]) => RespAnswer::Number(self.replicas.into()),
             (b"GET", [key]) => self.text(key).map_or(RespAnswer::Nothing, |text| RespAnswer::Text(text.to_vec())),
             (b"SET", [key, text, ..]) => {
                 let Some(value) = value_of(text) else { return error("the lab writes no such value") };

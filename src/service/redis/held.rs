@@ -1,13 +1,13 @@
 //! The Redis of a run: in this process, started for the run, or somebody else's.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::driver::RedisBackend;
 use super::embedded::{EmbeddedRedis, VERSION};
 use super::masters::RedisMasters;
-
+use super::replica;
 use super::vote::Master;
 use crate::service::provision::Started;
 use crate::service::{BackendError, BackendSettings};
@@ -36,6 +36,8 @@ pub(crate) struct HeldRedis {
     clock_speed: f64,
     lease: Duration,
     timeout: Duration,
+    /// Whoever lets the replica be promoted is alone with it.
+    turns: Arc<tokio::sync::Mutex<()>>,
     embedded: OnceLock<Result<(Vec<EmbeddedRedis>, RedisMasters), BackendError>>,
     /// Whether somebody has asked for it.
     is_used: AtomicBool,
@@ -51,6 +53,7 @@ impl HeldRedis {
             clock_speed: settings.embedded_clock_speed.get(),
             lease: Duration::from_secs(u64::from(settings.lease_ttl_s.get())),
             timeout: settings.limits().operation,
+            turns: Arc::default(),
             embedded: OnceLock::new(),
             is_used: AtomicBool::new(false),
         }
@@ -78,7 +81,10 @@ impl HeldRedis {
         let held = HeldRedis { started: started.map(|started| started.how.clone()), urls, version, ..held };
         // On this runtime, which all share, and not on one of those of replays.
         if *wanted != WantedRedis::Unused {
-            held.reach()?;
+            let masters = held.reach()?;
+            if let (Some(replica), Some(_)) = (masters.replica(), started) {
+                replica::attach(masters.first(), replica).await?;
+            }
         }
         Ok(held)
     }
@@ -92,23 +98,30 @@ impl HeldRedis {
         self.reach()
     }
 
+    fn masters(&self, first: RedisBackend, others: Vec<RedisBackend>) -> RedisMasters {
+        RedisMasters::new(first, others).taking_turns(Arc::clone(&self.turns))
+    }
+
     fn reach(&self) -> Result<RedisMasters, BackendError> {
         let backend = |url: &str| RedisBackend::new(url, "oncelab".to_owned(), self.lease, self.timeout);
         if let [first, others @ ..] = self.urls.as_slice() {
             let others = others.iter().map(|url| backend(url)).collect::<Result<_, _>>()?;
-            return Ok(RedisMasters::new(backend(first)?, others));
+            return Ok(self.masters(backend(first)?, others));
         }
         let embedded = self.embedded.get_or_init(|| {
+            let reached = |server: &EmbeddedRedis| Ok(backend(&server.url())?.at_speed(self.clock_speed));
             let start = || {
                 let server = EmbeddedRedis::start(self.clock_speed)?;
-                let backend = backend(&server.url())?.at_speed(self.clock_speed);
+                let backend = reached(&server)?;
                 Ok((server, backend))
             };
-            let (server, first) = start()?;
+            let (server, replica) = EmbeddedRedis::start_with_replica(self.clock_speed)?;
+            let (first, last) = (reached(&server)?, reached(&replica)?);
             let others = (1..Master::COUNT).map(|_| start()).collect::<Result<Vec<_>, _>>()?;
-            let (mut servers, others): (Vec<_>, Vec<_>) = others.into_iter().unzip();
-            servers.push(server);
-            Ok((servers, RedisMasters::new(first, others)))
+            let (mut servers, mut others): (Vec<_>, Vec<_>) = others.into_iter().unzip();
+            servers.extend([server, replica]);
+            others.push(last);
+            Ok((servers, self.masters(first, others)))
         });
         embedded.as_ref().map(|(_, backend)| backend.clone()).map_err(Clone::clone)
     }

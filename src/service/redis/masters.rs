@@ -5,19 +5,37 @@ use std::time::Duration;
 
 use super::RedisOp;
 use super::driver::RedisBackend;
+use super::vote::Master;
 use crate::service::{AnyOp, Backend, BackendError, Connection, Pending, own, spread};
 
 /// The masters of a run. Whatever needs one server only asks the first, which keeps the ledger.
 #[derive(Debug, Clone)]
 pub(crate) struct RedisMasters {
     first: RedisBackend,
+    /// The last of four is the replica of the first.
     others: Vec<RedisBackend>,
+    turns: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl RedisMasters {
     /// These masters.
     pub fn new(first: RedisBackend, others: Vec<RedisBackend>) -> Self {
-        RedisMasters { first, others }
+        RedisMasters { first, others, turns: Arc::default() }
+    }
+
+    /// The same, where whoever lets the replica be promoted is alone with it.
+    pub fn taking_turns(self, turns: Arc<tokio::sync::Mutex<()>>) -> Self {
+        RedisMasters { turns, ..self }
+    }
+
+    /// What whoever lets the replica be promoted holds meanwhile.
+    pub fn turns(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.turns)
+    }
+
+    /// The replica of the first, if there is one.
+    pub fn replica(&self) -> Option<&RedisBackend> {
+        self.all().nth(usize::from(Master::REPLICA.0))
     }
 
     /// The first of them.
@@ -31,7 +49,8 @@ impl RedisMasters {
     }
 
     fn each(&self, with: impl Fn(&RedisBackend) -> RedisBackend) -> Self {
-        RedisMasters { first: with(&self.first), others: self.others.iter().map(with).collect() }
+        let others = self.others.iter().map(&with).collect();
+        RedisMasters { first: with(&self.first), others, turns: self.turns() }
     }
 
     /// The same under another prefix.
@@ -63,7 +82,8 @@ impl Backend for RedisMasters {
 
     fn member_of(&self, op: AnyOp) -> usize {
         let op: RedisOp = own(op);
-        usize::from(op.at().0)
+        // Under load nobody would tell the clients of a new master.
+        if op.at() == Master::REPLICA { spread::NO_MEMBER } else { usize::from(op.at().0) }
     }
 
     fn describe(&self) -> Vec<(String, String)> {

@@ -19,6 +19,8 @@ mod past;
 mod reached;
 #[cfg(feature = "lab")]
 mod replayed;
+#[cfg(feature = "lab")]
+mod replica;
 mod response;
 #[cfg(feature = "lab")]
 mod scripts;

@@ -44,10 +44,23 @@ fn name_of(by: &Asker) -> i64 {
     asked_id(lane, attempt, 0)
 }
 
+/// What the replica of the first master has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+enum ReplicaCopy {
+    /// What the master has: whatever is written reaches it at once.
+    #[default]
+    Same,
+    /// What the master had when the link broke.
+    Older(Vec<(ModelKey, RedisValue)>),
+    /// It is the master by now, and has no replica.
+    Promoted,
+}
+
 /// The keys of a Redis. Few, so that a list in their order does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RedisKeys {
     keys: Vec<(ModelKey, RedisValue)>,
+    replica: ReplicaCopy,
     flaw: Option<RedisModelFlaw>,
 }
 
@@ -89,7 +102,16 @@ fn timer(&(key, value): &(ModelKey, RedisValue)) -> Option<Timer> {
 
 impl RedisKeys {
     fn with(flaw: Option<RedisModelFlaw>) -> Self {
-        RedisKeys { keys: Vec::new(), flaw }
+        RedisKeys { flaw, ..RedisKeys::default() }
+    }
+
+    /// The keys, and those of a replica that the link to has broken.
+    fn copies(&mut self) -> impl Iterator<Item = &mut Vec<(ModelKey, RedisValue)>> {
+        let older = match &mut self.replica {
+            ReplicaCopy::Older(keys) => Some(keys),
+            ReplicaCopy::Same | ReplicaCopy::Promoted => None,
+        };
+        std::iter::once(&mut self.keys).chain(older)
     }
 
     fn has_flaw(&self, flaw: RedisModelFlaw) -> bool {
@@ -98,16 +120,18 @@ impl RedisKeys {
 
     fn answer(&mut self, op: RedisOp, by: &Asker, ledger: &mut Vec<Entry>) -> RedisResponse {
         let own = RedisValue::Number(by.id);
-        if let RedisOp::SetLock(account) | RedisOp::SetLockAndCount(account) = op
+        if let RedisOp::SetLock(account) | RedisOp::AskLock(account) | RedisOp::SetLockAndCount(account) = op
             && self.has_flaw(RedisModelFlaw::SetsWhatIsThere)
         {
             self.delete(&ModelKey::Lock(account));
         }
         match op {
-            RedisOp::SetLock(account) => match self.set_if_new(&ModelKey::Lock(account), own) {
-                true => RedisResponse::Locked(LeaseId(by.id)),
-                false => RedisResponse::Refused,
-            },
+            RedisOp::SetLock(account) | RedisOp::AskLock(account) => {
+                match self.set_if_new(&ModelKey::Lock(account), own) {
+                    true => RedisResponse::Locked(LeaseId(by.id)),
+                    false => RedisResponse::Refused,
+                }
+            }
             RedisOp::SetLockAndCount(account) => {
                 let number = self.set_and_count(&ModelKey::Lock(account), &ModelKey::Counter(account), own);
                 let token = number.and_then(std::num::NonZeroI64::new).map(Token);
@@ -123,6 +147,22 @@ impl RedisKeys {
                     true => self.delete(&ModelKey::Lock(account)),
                     false => self.delete_if(&ModelKey::Lock(account), RedisValue::Number(value.0)),
                 };
+                RedisResponse::Done
+            }
+            RedisOp::WaitForReplica(_) => match self.replica {
+                ReplicaCopy::Same => RedisResponse::Set,
+                ReplicaCopy::Older(_) | ReplicaCopy::Promoted => RedisResponse::Refused,
+            },
+            RedisOp::CutLink => {
+                if self.replica == ReplicaCopy::Same {
+                    self.replica = ReplicaCopy::Older(self.keys.clone());
+                }
+                RedisResponse::Done
+            }
+            RedisOp::Promote => {
+                if let ReplicaCopy::Older(keys) = std::mem::replace(&mut self.replica, ReplicaCopy::Promoted) {
+                    self.keys = keys;
+                }
                 RedisResponse::Done
             }
             RedisOp::CompareLock(account, value) => {
@@ -222,14 +262,19 @@ impl Model for RedisKeys {
 
     fn begin_again(&mut self) {
         self.keys.clear();
+        self.replica = ReplicaCopy::Same;
     }
 
     fn has_names(&self) -> bool {
-        self.keys.iter().any(|(key, _)| key.is_held())
+        let older = match &self.replica {
+            ReplicaCopy::Older(keys) => keys.as_slice(),
+            ReplicaCopy::Same | ReplicaCopy::Promoted => &[],
+        };
+        self.keys.iter().chain(older).any(|(key, _)| key.is_held())
     }
 
     fn rename(&mut self, _: &dyn Fn(Session) -> Session, ids: &mut impl Ids) {
-        for (key, value) in &mut self.keys {
+        for (key, value) in self.copies().flatten() {
             if let (true, RedisValue::Number(holder)) = (key.is_held(), value) {
                 *holder = ids.id(IdKind::Asked, *holder);
             }
@@ -238,7 +283,7 @@ impl Model for RedisKeys {
 
     /// Nobody looks at a number.
     fn without_ranks(mut self) -> Self {
-        self.keys.retain(|(key, _)| !matches!(key, ModelKey::Counter(_)));
+        self.copies().for_each(|keys| keys.retain(|(key, _)| !matches!(key, ModelKey::Counter(_))));
         self
     }
 
@@ -257,11 +302,13 @@ impl Model for RedisKeys {
     }
 
     fn fire(&mut self, fired: Timer) {
-        self.keys.retain(|key| timer(key) != Some(fired));
+        self.copies().for_each(|keys| keys.retain(|key| timer(key) != Some(fired)));
     }
 
+    /// The master has a replica again, too.
     fn settle(&mut self) {
         self.keys.retain(|key| timer(key).is_none());
+        self.replica = ReplicaCopy::Same;
     }
 
     fn balances(&self) -> Balances {

@@ -40,6 +40,11 @@ impl KeyNames {
         format!("{}/vote/{at}/{}", self.0, account.0)
     }
 
+    /// What is written to see whether a replica gets it.
+    pub fn written(&self) -> String {
+        format!("{}/written", self.0)
+    }
+
     /// Every key behind the prefix, as SCAN takes it.
     pub fn every(&self) -> String {
         format!("{}/*", self.0)

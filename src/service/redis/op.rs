@@ -41,6 +41,14 @@ pub enum RedisOp {
     DeleteVote(Vote),
     /// A master comes back from a crash without its keys, since it keeps nothing on the disk.
     ForgetKeys(Master),
+    /// As [`SetLock`](RedisOp::SetLock), for whoever holds the lock only when a replica has the key.
+    AskLock(AccountId),
+    /// `WAIT 1`: whether a replica has what this connection has written. Whoever has asked for the lock holds it then.
+    WaitForReplica(AccountId),
+    /// The link from the first master to its replica breaks: what is written from now on does not reach the replica.
+    CutLink,
+    /// The replica becomes the master that everybody asks, with what had reached it.
+    Promote,
     /// The clock of a master jumps ahead: what lives for a time there has run out.
     JumpAhead(Master),
 }
@@ -63,6 +71,10 @@ const SET_DECIDING_VOTE: Kind = Kind { number: 77, name: "set-deciding-vote", ac
 const DELETE_VOTE: Kind = Kind { number: 78, name: "delete-vote", acts: Acts::SIGNS.and(Acts::LEAVES) };
 const FORGET_KEYS: Kind = Kind { number: 79, name: "forget-keys", acts: Acts::FORGETS };
 const JUMP_AHEAD: Kind = Kind { number: 85, name: "jump-ahead", acts: Acts::FORGETS };
+const ASK_LOCK: Kind = Kind { number: 86, name: "ask-lock", acts: Acts::LEASES };
+const WAIT_FOR_REPLICA: Kind = Kind { number: 87, name: "wait-for-replica", acts: Acts::ENTERS };
+const CUT_LINK: Kind = Kind { number: 88, name: "cut-link", acts: Acts::NONE };
+const PROMOTE: Kind = Kind { number: 89, name: "promote", acts: Acts::FORGETS };
 
 /// The kinds of operations.
 pub(super) const KINDS: &[Kind] = &[
@@ -82,6 +94,10 @@ pub(super) const KINDS: &[Kind] = &[
     DELETE_VOTE,
     FORGET_KEYS,
     JUMP_AHEAD,
+    ASK_LOCK,
+    WAIT_FOR_REPLICA,
+    CUT_LINK,
+    PROMOTE,
 ];
 
 /// The locks and their counters, by account.
@@ -90,6 +106,9 @@ pub(super) const LOCK: &str = "lock";
 pub(super) const ID: &str = "id";
 /// The balances, and with them the ledger.
 pub(super) const BALANCE: &str = "balance";
+
+/// The replica, with everything that it has.
+const REPLICA: &str = "replica";
 
 const _: () = assert!(size_of::<RedisOp>() == 16);
 
@@ -114,9 +133,12 @@ impl RedisOp {
         match self {
             RedisOp::SetVote(vote) | RedisOp::DeleteVote(vote) => vote.at,
             RedisOp::ForgetKeys(at) | RedisOp::JumpAhead(at) => at,
+            RedisOp::CutLink | RedisOp::Promote => Master::REPLICA,
             RedisOp::SetLock(_)
             | RedisOp::SetLockAndCount(_)
             | RedisOp::CountLock(_)
+            | RedisOp::AskLock(_)
+            | RedisOp::WaitForReplica(_)
             | RedisOp::DeleteOwnLock(..)
             | RedisOp::CompareLock(..)
             | RedisOp::DeleteLock(_)
@@ -149,6 +171,10 @@ impl Operation for RedisOp {
             RedisOp::DeleteVote(_) => &DELETE_VOTE,
             RedisOp::ForgetKeys(_) => &FORGET_KEYS,
             RedisOp::JumpAhead(_) => &JUMP_AHEAD,
+            RedisOp::AskLock(_) => &ASK_LOCK,
+            RedisOp::WaitForReplica(_) => &WAIT_FOR_REPLICA,
+            RedisOp::CutLink => &CUT_LINK,
+            RedisOp::Promote => &PROMOTE,
         }
     }
 
@@ -160,6 +186,8 @@ impl Operation for RedisOp {
             RedisOp::SetLock(account)
             | RedisOp::SetLockAndCount(account)
             | RedisOp::CountLock(account)
+            | RedisOp::AskLock(account)
+            | RedisOp::WaitForReplica(account)
             | RedisOp::DeleteOwnLock(account, _)
             | RedisOp::DeleteLock(account) => (vec![], vec![lock(account)]),
             RedisOp::CompareLock(account, _) => (vec![lock(account)], vec![]),
@@ -179,6 +207,7 @@ impl Operation for RedisOp {
                 let first = [LOCK, ID].map(one).into_iter().filter(|_| at == Master::FIRST);
                 (vec![], first.chain([one(at.place())]).collect())
             }
+            RedisOp::CutLink | RedisOp::Promote => (vec![], vec![Item { place: REPLICA, which: Whose::Any }]),
         };
         Footprint { reads, writes }
     }
@@ -186,7 +215,7 @@ impl Operation for RedisOp {
     fn in_words(self, several: bool) -> String {
         let number = |message: MessageId| if several { (message.0 + 1).to_string() } else { String::new() };
         match self {
-            RedisOp::SetLock(_) => "SET lock NX PX".to_owned(),
+            RedisOp::SetLock(_) | RedisOp::AskLock(_) => "SET lock NX PX".to_owned(),
             RedisOp::SetLockAndCount(_) => "SET lock NX PX, INCR".to_owned(),
             RedisOp::CountLock(_) => "INCR".to_owned(),
             RedisOp::DeleteOwnLock(..) => "DEL lock if it is mine".to_owned(),
@@ -202,6 +231,9 @@ impl Operation for RedisOp {
             RedisOp::ForgetKeys(Master::FIRST) => "comes back without its keys".to_owned(),
             RedisOp::ForgetKeys(at) => format!("{at} comes back without its keys"),
             RedisOp::JumpAhead(at) => format!("the clock of {at} jumps ahead"),
+            RedisOp::WaitForReplica(_) => "WAIT 1".to_owned(),
+            RedisOp::CutLink => "the link to the replica breaks".to_owned(),
+            RedisOp::Promote => "the replica is promoted".to_owned(),
         }
     }
 
@@ -240,6 +272,10 @@ impl Operation for RedisOp {
             "set-deciding-vote" => vote().filter(|vote| vote.decides()).map(RedisOp::SetVote),
             "delete-vote" => vote().map(RedisOp::DeleteVote),
             "forget-keys" => master(rest).map(RedisOp::ForgetKeys),
+            "ask-lock" => account().map(RedisOp::AskLock),
+            "wait-for-replica" => account().map(RedisOp::WaitForReplica),
+            "cut-link" => Some(RedisOp::CutLink),
+            "promote" => Some(RedisOp::Promote),
             "jump-ahead" => master(rest).map(RedisOp::JumpAhead),
             _ => None,
         }
@@ -263,7 +299,9 @@ impl HasIds for RedisOp {
             RedisOp::ApplyAlways(message, effect) => RedisOp::ApplyAlways(message.map_ids(ids), effect.map_ids(ids)),
             RedisOp::SetVote(vote) => RedisOp::SetVote(vote.map_ids(ids)),
             RedisOp::DeleteVote(vote) => RedisOp::DeleteVote(vote.map_ids(ids)),
-            RedisOp::ForgetKeys(_) | RedisOp::JumpAhead(_) => self,
+            RedisOp::AskLock(account) => RedisOp::AskLock(account.map_ids(ids)),
+            RedisOp::WaitForReplica(account) => RedisOp::WaitForReplica(account.map_ids(ids)),
+            RedisOp::ForgetKeys(_) | RedisOp::JumpAhead(_) | RedisOp::CutLink | RedisOp::Promote => self,
         }
     }
 }
@@ -275,6 +313,8 @@ impl fmt::Display for RedisOp {
             RedisOp::SetLock(account)
             | RedisOp::SetLockAndCount(account)
             | RedisOp::CountLock(account)
+            | RedisOp::AskLock(account)
+            | RedisOp::WaitForReplica(account)
             | RedisOp::DeleteLock(account) => write!(f, "{name} {}", account.0),
             RedisOp::DeleteOwnLock(account, lease) | RedisOp::CompareLock(account, lease) => {
                 write!(f, "{name} {}", LockKey { account, lease })
@@ -288,6 +328,7 @@ impl fmt::Display for RedisOp {
                 write!(f, "{name} {} m{} {} {}", vote.account.0, vote.message.0, vote.at, vote.before)
             }
             RedisOp::ForgetKeys(at) | RedisOp::JumpAhead(at) => write!(f, "{name} {at}"),
+            RedisOp::CutLink | RedisOp::Promote => f.write_str(name),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Past for RedisPast {
     type Response = RedisResponse;
 
     fn follow(mut self, op: RedisOp, outcome: OutcomeOf<RedisResponse>) -> Self {
-        if op.acts().any(Acts::ENTERS) {
+        if op.acts().any(Acts::ENTERS.and(Acts::LEASES)) {
             self.locked |= !matches!(outcome, OutcomeOf::Failed(_));
         }
         self.marked |= op.acts().any(Acts::TAKES);

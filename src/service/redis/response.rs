@@ -75,12 +75,14 @@ impl Returned for RedisResponse {
         })
     }
 
-    fn in_words(self, _: RedisOp) -> String {
+    fn in_words(self, of: RedisOp) -> String {
         let name = |lease: LeaseId| {
             let (lane, attempt, _) = asker_of(lease.0);
             format!("{}{}", lane_name(lane), attempt + 1)
         };
         match self {
+            RedisResponse::Set if matches!(of, RedisOp::WaitForReplica(_)) => "a replica has it".to_owned(),
+            RedisResponse::Refused if matches!(of, RedisOp::WaitForReplica(_)) => "no replica has it".to_owned(),
             RedisResponse::Done => "done".to_owned(),
             RedisResponse::Locked(value) => format!("held by {}", name(value)),
             RedisResponse::Counted(value, number) => format!("held by {}, number {}", name(value), number.0),

@@ -14,6 +14,8 @@ impl Master {
     pub const COUNT: u8 = 3;
     /// How many are a majority.
     pub const MAJORITY: u8 = 2;
+    /// The replica of the first, where there is one. It has no vote.
+    pub const REPLICA: Master = Master(Self::COUNT);
     /// The one that is asked where there is only one.
     pub const FIRST: Master = Master(0);
 
