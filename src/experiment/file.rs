@@ -11,7 +11,7 @@ use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 29] = [
+const BUILTIN: [(&str, &str); 30] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
@@ -36,6 +36,7 @@ const BUILTIN: [(&str, &str); 29] = [
     ("store-killed", include_str!("../../experiments/store-killed.toml")),
     ("redis-killed", include_str!("../../experiments/redis-killed.toml")),
     ("brokers", include_str!("../../experiments/brokers.toml")),
+    ("groups", include_str!("../../experiments/groups.toml")),
     ("lock-cut-off", include_str!("../../experiments/lock-cut-off.toml")),
     ("loss-rates", include_str!("../../experiments/loss-rates.toml")),
     ("pause-by-loss", include_str!("../../experiments/pause-by-loss.toml")),

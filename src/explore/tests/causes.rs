@@ -63,7 +63,7 @@ fn every_violation_is_found_with_every_cause_by_a_shortest_schedule() {
         }
     }
     // Three bounds of each strategy, but for those with more schedules.
-    assert_eq!((bounds, pairs), (155, 459), "what was compared has changed");
+    assert_eq!((bounds, pairs), (162, 511), "what was compared has changed");
 }
 
 #[test]
