@@ -38,7 +38,7 @@ pub(super) struct Conform {
     faults: u8,
     #[command(flatten)]
     requests: Requests,
-    /// Let what the strategies keep be forgotten, where they keep anything: ids by a reaper, or the keys of a Redis that crashes. Its lanes come
+    /// Let what the strategies keep be forgotten, where they keep anything: ids by a reaper, or the keys of a Redis that crashes or fails over. Its lanes come
     /// behind those of the deliveries
     #[arg(long)]
     reaper: bool,

@@ -42,7 +42,7 @@ pub(super) struct Explore {
     faults: u8,
     #[command(flatten)]
     pub(super) requests: Requests,
-    /// Let what the strategy keeps be forgotten at any time: its ids by a reaper, or the keys of a Redis that crashes. Each is a lane of its
+    /// Let what the strategy keeps be forgotten at any time: its ids by a reaper, or the keys of a Redis that crashes or fails over. Each is a lane of its
     /// own for each request, behind the others
     #[arg(long)]
     pub(super) reaper: bool,

@@ -46,7 +46,7 @@ pub(super) struct Replay {
     retries: u8,
     #[command(flatten)]
     requests: Requests,
-    /// Let what the strategy keeps be forgotten, its ids by a reaper, or the keys of a Redis that crashes: its lanes come behind those of the
+    /// Let what the strategy keeps be forgotten, its ids by a reaper, or the keys of a Redis that crashes or fails over: its lanes come behind those of the
     /// deliveries, one for each request
     #[arg(long)]
     reaper: bool,

@@ -176,7 +176,7 @@ pub trait Strategy: Send + Sync {
     }
 
     /// What forgets what it keeps where that is asked for (`--reaper`), with what it still promises then: the ids, or the keys of a
-    /// Redis that crashes. Nothing where it keeps nothing that could be forgotten.
+    /// Redis that crashes or fails over. Nothing where it keeps nothing that could be forgotten.
     fn reaper(&self) -> Option<Reaped> {
         None
     }
