@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::output;
+use super::proof::{self, Certificate};
 use super::stale;
 use crate::exit;
 use crate::lab::{Audit, Disagreement, audit};
@@ -17,7 +19,7 @@ use crate::strategy::Registry;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The folder of a run
+    /// The folder of a run; or the certificate of a proof (`oncelab explore --lanes any --certificate`), or a folder of certificates
     dir: PathBuf,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
@@ -51,6 +53,9 @@ struct Checked {
 impl Check {
     /// Judges every trial again, and holds the files against each other.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
+        if let Some(certificates) = proof::at(&self.dir) {
+            return self.check_proofs(&certificates, registry);
+        }
         let folder = RunFolder::open(&self.dir, registry)?;
         let mut audit = audit(&folder, registry)?;
         stale::hold(&folder, registry, &mut audit)?;
@@ -80,6 +85,50 @@ impl Check {
             ([], None) => exit::MET,
         }))
     }
+}
+
+/// What `check --json` prints of a certificate.
+#[derive(Serialize)]
+struct CheckedProof {
+    file: String,
+    strategy: String,
+    rules_out: Vec<String>,
+    views: usize,
+    took_ms: f64,
+    /// What is wrong with it; none if it proves what it says.
+    wrong: Option<String>,
+}
+
+impl Check {
+    /// Checks certificates. Nothing is searched for.
+    fn check_proofs(&self, files: &[PathBuf], registry: &Registry) -> anyhow::Result<ExitCode> {
+        let mut checked = Vec::new();
+        for file in files {
+            let began = Instant::now();
+            let certificate = Certificate::read(file)?;
+            let wrong = certificate.check(registry)?.err().map(|wrong| wrong.to_string());
+            let took_ms = began.elapsed().as_secs_f64() * 1e3;
+            let (file, views) = (file.display().to_string(), certificate.views.len());
+            let Certificate { strategy, rules_out, .. } = certificate;
+            checked.push(CheckedProof { file, strategy, rules_out, views, took_ms, wrong });
+        }
+        output::print(&if self.json {
+            serde_json::to_string_pretty(&checked)? + "\n"
+        } else {
+            checked.iter().map(proof_as_text).collect()
+        })?;
+        let is_wrong = checked.iter().any(|checked| checked.wrong.is_some());
+        Ok(ExitCode::from(if is_wrong { exit::BROKEN } else { exit::MET }))
+    }
+}
+
+fn proof_as_text(checked: &CheckedProof) -> String {
+    let CheckedProof { file, strategy, rules_out, views, took_ms, wrong } = checked;
+    let text = match wrong {
+        None => format!("{file}: {strategy} never shows {} ({views} views, {took_ms:.0} ms)", rules_out.join(", ")),
+        Some(wrong) => format!("{file}: proves nothing of {strategy}: {wrong}"),
+    };
+    output::wrap(&text) + "\n"
 }
 
 fn as_text(checked: &Checked) -> String {

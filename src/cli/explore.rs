@@ -11,7 +11,7 @@ use super::hop::HopOption;
 use super::progress::Spinner;
 use super::requests::Requests;
 use super::servers::Real;
-use super::{UsageError, explore_bound, explore_json, explore_output, legend, output};
+use super::{UsageError, any_number, explore_bound, explore_json, explore_output, legend, output};
 use crate::exit;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
@@ -27,13 +27,17 @@ use crate::terms::{FaultKind, Profile, StoreKind};
 pub(super) struct Explore {
     /// The strategy: a name from `oncelab list strategies`
     #[arg(required_unless_present = "all", conflicts_with = "all")]
-    strategy: Option<String>,
+    pub(super) strategy: Option<String>,
     /// Explore every strategy, and compare what breaks with its claim
     #[arg(long, conflicts_with_all = ["schedule", "diagram", "walk"])]
     all: bool,
-    /// How many lanes; a lane is one copy of the request on its way, with its retries
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
+    /// How many lanes; a lane is one copy of the request on its way, with its retries. With `any` the answer is for any number of lanes,
+    /// retries and faults: proved, broken, or neither
+    #[arg(long, value_name = "LANES", default_value = "2", value_parser = any_number::lanes)]
     pub(super) lanes: u8,
+    /// With --lanes any: write the proof into this file, or with --all each into this folder; `oncelab check` checks it again
+    #[arg(long, value_name = "FILE")]
+    pub(super) certificate: Option<PathBuf>,
     /// How often the client of a lane may try again
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_RETRIES)))]
     pub(super) retries: u8,
@@ -48,10 +52,10 @@ pub(super) struct Explore {
     pub(super) reaper: bool,
     /// Whether a request that timed out may still reach the backend later
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-    late: bool,
+    pub(super) late: bool,
     /// Use only these faults: request_lost, reply_lost, late_landing, crash, pause, duplicated [default: all of them]
     #[arg(long, value_name = "FAULT", value_delimiter = ',')]
-    fault_kinds: Vec<String>,
+    pub(super) fault_kinds: Vec<String>,
     /// The database that the model follows
     #[arg(long, value_enum, default_value = "postgres")]
     store_model: StoreModel,
@@ -59,10 +63,10 @@ pub(super) struct Explore {
     pub(super) hop: HopOption,
     /// Tell the story of this schedule, e.g. "a b! a? b"
     #[arg(long, value_name = "TOKENS", conflicts_with = "walk")]
-    schedule: Option<String>,
+    pub(super) schedule: Option<String>,
     /// Draw the shortest schedule, or that of --schedule, as a space-time diagram: SVG, or text if the name ends in .txt
     #[arg(long, value_name = "FILE")]
-    diagram: Option<PathBuf>,
+    pub(super) diagram: Option<PathBuf>,
     /// Print the story of --schedule in another form, and nothing else
     #[arg(long, value_enum, value_name = "FORM", requires = "schedule", conflicts_with = "json")]
     export: Option<Export>,
@@ -77,7 +81,7 @@ pub(super) struct Explore {
     pub(super) seed: Option<u64>,
     /// Search on real backends instead of the model. A strategy with SQL of its own is always searched so
     #[arg(long, conflicts_with_all = ["all", "schedule", "export"])]
-    on_real: bool,
+    pub(super) on_real: bool,
     /// In a search on real backends: the most runs of steps
     #[arg(long, value_name = "NUMBER", default_value_t = 20_000)]
     pub(super) runs: u64,
@@ -165,6 +169,14 @@ impl Explore {
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let bound = self.bound()?;
         let registry = &self.hop.put_before(registry);
+        if self.lanes == any_number::ANY {
+            self.require_any(&bound)?;
+            self.refuse_store()?;
+            return self.for_any_number(registry, bound);
+        }
+        if self.certificate.is_some() {
+            return Err(UsageError("--certificate is of a proof: add --lanes any".to_owned()).into());
+        }
         if self.all {
             self.refuse_store()?;
             return self.explore_all(registry, bound);
@@ -214,7 +226,8 @@ impl Explore {
     }
 
     fn bound(&self) -> anyhow::Result<Bound> {
-        self.requests.require_lanes(self.lanes)?;
+        let lanes = if self.lanes == any_number::ANY { MAX_LANES } else { self.lanes };
+        self.requests.require_lanes(lanes)?;
         let mut kinds = if self.late { Kinds::all() } else { Kinds::usual() };
         if !self.fault_kinds.is_empty() {
             kinds = Kinds::NONE;
@@ -230,11 +243,11 @@ impl Explore {
         }
         let store = self.store_model.profile();
         let reaps = self.reaper;
-        let bound = Bound { kinds, store, reaps, ..Bound::new(self.lanes, self.retries, self.faults) };
+        let bound = Bound { kinds, store, reaps, ..Bound::new(lanes, self.retries, self.faults) };
         Ok(self.requests.put_into(bound))
     }
 
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         Limits { memory_bytes: self.memory.saturating_mul(1 << 20), ..Limits::default() }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod any_number;
 mod check;
 mod compare;
 mod completions;
@@ -20,6 +21,7 @@ mod mounted;
 mod output;
 mod place;
 mod progress;
+mod proof;
 mod repeats;
 mod replay;
 mod report;

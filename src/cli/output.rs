@@ -11,7 +11,7 @@ use crate::report::{
 use crate::results::{CellSummary, Shortened};
 
 /// The width of tables, on a terminal and elsewhere.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 
 /// What stands in a text in the place of a colour, and the colour.
 const COLOURS: [(char, &str); 3] = [(RED, "\u{1b}[31m"), (GREEN, "\u{1b}[32m"), (PLAIN, "\u{1b}[0m")];

@@ -147,6 +147,13 @@ impl Bound {
         bound.with_copies_for(strategy).with_actors_of(strategy).with_residents_of(strategy).with_waits_of(strategy)
     }
 
+    /// The bound of a search that has none: its clients send their requests as often as they like.
+    #[must_use]
+    pub(super) fn for_any_number(self, strategy: &dyn Strategy) -> Self {
+        let bound = Bound { batch: false, ..self };
+        bound.with_actors_of(strategy).with_residents_of(strategy).with_waits_of(strategy)
+    }
+
     /// Whether there is a batch in it: the first lane carries it in its first attempt, and the second lane's request is in it.
     #[inline]
     pub(super) const fn has_batch(&self) -> bool {

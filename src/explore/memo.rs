@@ -4,13 +4,15 @@
 //! combinations; so each state is kept once, and each combination of them is one number, whatever the number of services. A step
 //! looks up what it leads to: from a combination, or else from the state of the service that it asks.
 
+mod views;
+
 use std::hash::Hash;
 
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::service::contract::{asked_id, asker_of};
-use crate::service::modelled::{Asker, Holder, Model, Timer, Waits};
+use crate::service::modelled::{Asker, Heir, Holder, Model, OutOfSight, Party, Timer, Waits};
 use crate::service::{AnyModel, HasIds, IdKind};
 use crate::strategy::Need;
 use crate::terms::{ByRole, Delivery, Entry, Request, Role, Session, Sessions};
@@ -22,6 +24,8 @@ use super::environment::{Environment, Flight};
 use super::model_environment::models;
 use super::observations::{Seen, SeenEffect, Sight};
 use super::schedule::Fate;
+use views::Sighted;
+pub(super) use views::{Names, rank_among};
 
 /// What comes of what is no operation.
 const NOTHING_HEARD: Outcome = Outcome::Unknown;
@@ -92,6 +96,10 @@ pub(super) struct Memo {
     state_steps: FxHashMap<u64, MemoStep>,
     sight_steps: FxHashMap<u64, u32>,
     permuted: FxHashMap<(u8, u32, u32), u32>,
+    sighted: FxHashMap<Sighted, Result<u32, OutOfSight>>,
+    named: FxHashMap<(u32, u8), bool>,
+    ranked: FxHashMap<u32, Vec<i64>>,
+    adopted: FxHashMap<(u32, u32, Party, Heir), Result<Vec<u32>, OutOfSight>>,
     /// The effects that the last operation committed, by number.
     pub last_committed: u32,
     /// What has been seen after effects were committed, and after a strategy has replied.
@@ -131,6 +139,10 @@ impl Memo {
             state_steps: FxHashMap::default(),
             sight_steps: FxHashMap::default(),
             permuted: FxHashMap::default(),
+            sighted: FxHashMap::default(),
+            named: FxHashMap::default(),
+            ranked: FxHashMap::default(),
+            adopted: FxHashMap::default(),
             last_committed: 0,
             after_effects: FxHashMap::default(),
             after_replies: FxHashMap::default(),
@@ -361,6 +373,11 @@ pub(super) struct Cursor<'t> {
 }
 
 impl Cursor<'_> {
+    /// Whether there is a service in a role.
+    pub fn has_service(&self, role: Role) -> bool {
+        self.memo.services[self.at.services as usize][role] != NO_SERVICE
+    }
+
     fn make(&mut self, role: Role, on: Session, what: CallKind) -> Outcome {
         let step = self.memo.step(self.at.services, ServiceCall { role, on, what });
         self.at.services = step.next;

@@ -26,6 +26,7 @@
 //! ```
 
 mod actors;
+mod any_number;
 mod attempt;
 mod bound;
 mod by_cause;
@@ -56,6 +57,7 @@ mod traces;
 mod violations;
 
 pub(crate) use crate::service::contract::lane_name;
+pub use any_number::{AnyNumber, ForAny, Lines, Unproved, any_number, check_proof};
 pub(crate) use attempt::guarded;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
 pub use by_cause::{ByCause, Caused, by_cause};

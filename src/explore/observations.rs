@@ -3,7 +3,9 @@
 //! Two schedules with the same of it are judged alike. It judges nothing itself: that is done by the checks, on one schedule
 //! for each different [`Seen`].
 
-use crate::terms::{AccountId, Answer, ByRole, MessageId, Reply, Request, Role, Token};
+use std::num::NonZeroI64;
+
+use crate::terms::{AccountId, Answer, ByRole, MessageId, Reply, Request, Role, Token, Trouble};
 
 /// What a verdict can depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -116,6 +118,89 @@ impl Seen {
     /// Whether it has stopped trying.
     pub fn has_given_up(&self, request: u8) -> bool {
         self.by_request[usize::from(request)].gave_up
+    }
+
+    /// Whether the client of a request was refused for good.
+    pub fn is_refused(&self, request: u8) -> bool {
+        self.by_request[usize::from(request)].refused
+    }
+
+    /// Whether an effect of a request is another than was asked for, or there is one that nobody asked for.
+    pub fn has_other_effect(&self, request: u8) -> bool {
+        self.has_strangers || self.by_request[usize::from(request)].other_effect
+    }
+
+    /// Whether an effect of a request left a balance that is not the one before it and the amount.
+    pub fn is_unchained(&self, request: u8) -> bool {
+        self.by_request[usize::from(request)].unchained
+    }
+
+    /// The balances that the effects of a request have left.
+    pub fn given(&self, request: u8) -> &[i64] {
+        &self.by_request[usize::from(request)].given
+    }
+
+    /// Whether handlers have answered a request differently.
+    pub fn is_deviating(&self, request: u8) -> bool {
+        self.by_request[usize::from(request)].deviating
+    }
+
+    /// Whether two were inside the same lock.
+    pub fn is_overlapping(&self, request: u8) -> bool {
+        self.by_request[usize::from(request)].overlap
+    }
+
+    /// Whether an effect was accepted under a lower token than another.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Whether a request was answered as none of its effects has.
+    pub fn has_odd_answer(&self, request: u8) -> bool {
+        !self.by_request[usize::from(request)].odd.is_empty()
+    }
+
+    /// What was in the way of the last retry of a request.
+    pub fn last_trouble(&self, request: u8) -> Option<Trouble> {
+        self.by_request[usize::from(request)].retried.and_then(Result::err)
+    }
+
+    /// Whether an effect of a request came once more after one of another.
+    pub fn comes_back(&self) -> bool {
+        let at = |n: usize| self.effects[n];
+        (0..self.effects.len()).any(|last| {
+            let of_same = |n: &usize| at(*n).0 == at(last).0;
+            let other = (0..last).filter(of_same).filter(|n| at(*n).1 != at(last).1).max();
+            other.is_some_and(|other| (0..other).filter(of_same).any(|first| at(first).1 == at(last).1))
+        })
+    }
+
+    /// The same as far as it does not say who was inside the same lock.
+    pub fn without_overlap(mut self) -> Self {
+        self.by_request.iter_mut().for_each(|of| of.overlap = false);
+        self
+    }
+
+    /// The same as far as it does not say that a client has stopped trying.
+    #[cfg(test)]
+    pub fn without_ends(mut self) -> Self {
+        for of in &mut self.by_request {
+            (of.gave_up, of.late, of.retried) = (false, false, None);
+        }
+        self
+    }
+
+    /// The ranked ids in it.
+    pub fn ranks(&self) -> impl Iterator<Item = i64> {
+        self.highest.iter().filter_map(|(_, token)| token.map(|token| token.0.get()))
+    }
+
+    /// The same with other ranked ids in the same order.
+    pub fn with_ranks(mut self, ranks: impl Fn(i64) -> i64) -> Self {
+        for (_, token) in self.highest.iter_mut() {
+            *token = token.and_then(|token| NonZeroI64::new(ranks(token.0.get()))).map(Token);
+        }
+        self
     }
 
     /// The same and something more. The order of effects matters only between requests.

@@ -248,7 +248,7 @@ impl<'s> StateGraph<'s> {
         self.rules(state, |rules| rules.step(step, pending.as_ref())).0.is_ok()
     }
 
-    fn pending_op(&self, state: &State, lane: u8) -> Option<crate::world::Op> {
+    pub(super) fn pending_op(&self, state: &State, lane: u8) -> Option<crate::world::Op> {
         let lane = state.lanes[usize::from(lane)];
         if lane.is_ended() { None } else { self.tree.op(lane.node) }
     }
@@ -356,7 +356,7 @@ impl<'s> StateGraph<'s> {
     }
 
     #[inline]
-    fn follow(&mut self, mut to: State, lane: u8, effect: StepEffect) -> Result<State, ExploreError> {
+    pub(super) fn follow(&mut self, mut to: State, lane: u8, effect: StepEffect) -> Result<State, ExploreError> {
         match effect {
             StepEffect::Made { learns } => {
                 if self.bound.actors > 0 {
@@ -407,7 +407,7 @@ impl<'s> StateGraph<'s> {
 
     /// Puts a lane at the root of its request. A strategy may have its reply there already.
     #[inline]
-    fn begin_attempt(&mut self, state: &mut State, lane: u8) {
+    pub(super) fn begin_attempt(&mut self, state: &mut State, lane: u8) {
         let request = self.bound.request_of(lane);
         let mut root = match self.bound.is_resident(lane) {
             false => u16::from(request),

@@ -37,6 +37,12 @@ impl Violations {
         Violations(self.0 & !other.0)
     }
 
+    /// Those that are in both.
+    #[must_use]
+    pub fn among(self, other: Violations) -> Self {
+        Violations(self.0 & other.0)
+    }
+
     /// One by one, in the order of reports.
     pub fn iter(self) -> impl Iterator<Item = Violation> {
         Violation::ALL.into_iter().filter(move |violation| self.contains(*violation))

@@ -3,7 +3,7 @@
 use super::any_op::{AnyOp, Outcome, Response, ServiceKind};
 use super::ids::Ids;
 use super::list::for_each_service;
-use super::modelled::{Asker, Called, Holder, Model, ModelSettings, Modelled, Past, Timer};
+use super::modelled::{Asker, Called, Heir, Holder, Model, ModelSettings, Modelled, OutOfSight, Party, Past, Timer};
 use super::touched::Touched;
 use crate::terms::{Balances, Entry, Profile, Session};
 
@@ -92,6 +92,28 @@ macro_rules! any_model {
 
             fn take_turn(&mut self, on: Session) -> Called<Response> {
                 match self { $($(#[$at])* AnyModel::$name(model) => Ok(model.take_turn(on)?.map(Response::$name))),* }
+            }
+
+            fn forget(&mut self, party: Party, heir: Heir) -> Result<(), OutOfSight> {
+                match self { $($(#[$at])* AnyModel::$name(model) => model.forget(party, heir)),* }
+            }
+
+            fn adopt(&self, from: &Self, party: Party, heir: Heir) -> Result<Vec<Self>, OutOfSight> {
+                match (self, from) {
+                    $($(#[$at])* (AnyModel::$name(model), AnyModel::$name(from)) => {
+                        Ok(model.adopt(from, party, heir)?.into_iter().map(AnyModel::$name).collect())
+                    })*
+                    #[allow(unreachable_patterns)]
+                    _ => panic!("views of two services are no views of the same state"),
+                }
+            }
+
+            fn map_ranks(&mut self, ranks: &mut dyn FnMut(i64) -> i64) {
+                match self { $($(#[$at])* AnyModel::$name(model) => model.map_ranks(ranks)),* }
+            }
+
+            fn count_on_from(&mut self, rank: i64) {
+                match self { $($(#[$at])* AnyModel::$name(model) => model.count_on_from(rank)),* }
             }
 
             fn balances(&self) -> Balances { match self { $($(#[$at])* AnyModel::$name(model) => model.balances()),* } }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use super::contract::Service;
+use super::contract::{Service, asked_id, asker_of};
 use super::ids::Ids;
 use super::touched::Touched;
 use crate::service::etcd::model::LockModelFlaw;
@@ -34,6 +34,53 @@ pub struct Holder {
     /// The message that it is at work on.
     pub message: MessageId,
 }
+
+/// A lane as the services know it, for those who look at some lanes only: by its connections, and by the ids of what it asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Party {
+    pub lane: u8,
+    /// Its own, and those of its requests in flight.
+    pub sessions: Sessions,
+}
+
+impl Party {
+    /// Whether it asked for what bears this id.
+    #[must_use]
+    pub fn asked_for(self, id: i64) -> bool {
+        id > 0 && asker_of(id).0 == self.lane
+    }
+
+    /// Whether it is any of these connections.
+    #[must_use]
+    pub fn is_on(self, session: Session) -> bool {
+        self.sessions.contains(session)
+    }
+}
+
+/// In whose name stays what a party leaves behind that is out of sight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Heir {
+    pub lane: u8,
+}
+
+impl Heir {
+    /// Its only connection.
+    #[must_use]
+    pub fn session(self) -> Session {
+        Session(self.lane)
+    }
+
+    /// The id of the only thing that it has asked for.
+    #[must_use]
+    pub fn id(self) -> i64 {
+        asked_id(self.lane, 0, 0)
+    }
+}
+
+/// Why the state of a service says too little, seen without some of the lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{0}")]
+pub struct OutOfSight(pub &'static str);
 
 /// A timer that runs, e.g. a lease's, by the id of what it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +114,9 @@ pub struct ModelSettings {
     pub redis_flaw: Option<RedisModelFlaw>,
     pub kafka_flaw: Option<KafkaModelFlaw>,
 }
+
+/// Of a model that is only ever seen as a whole.
+const NOT_SEEN_IN_PART: &str = "the model of a service that it asks is only ever seen as a whole";
 
 /// The semantics of a service.
 pub trait Model: Clone + Eq + Hash + Debug {
@@ -133,6 +183,31 @@ pub trait Model: Clone + Eq + Hash + Debug {
     fn take_turn(&mut self, _on: Session) -> Called<Self::Response> {
         Err(Waits::ForTimers)
     }
+
+    /// Seen without a party. What only one can have stays taken, by the heir; what is of no use to others is dropped, and so is a place in
+    /// a queue: more can happen then than really can.
+    ///
+    /// # Errors
+    /// [`OutOfSight`] if what the others can do depends on more than that.
+    fn forget(&mut self, _party: Party, _heir: Heir) -> Result<(), OutOfSight> {
+        if self.has_names() { Err(OutOfSight(NOT_SEEN_IN_PART)) } else { Ok(()) }
+    }
+
+    /// The other way: every state that looks like this one without a party, and where the party has what it has in another view. Where
+    /// that cannot be, whatever comes of it looks like something else.
+    ///
+    /// # Errors
+    /// As [`forget`](Model::forget).
+    fn adopt(&self, _from: &Self, _party: Party, _heir: Heir) -> Result<Vec<Self>, OutOfSight> {
+        if self.has_names() { Err(OutOfSight(NOT_SEEN_IN_PART)) } else { Ok(vec![self.clone()]) }
+    }
+
+    /// Gives every number that stands in an order of its own and was told to somebody, e.g. a fencing token, another one. The order stays.
+    fn map_ranks(&mut self, _ranks: &mut dyn FnMut(i64) -> i64) {}
+
+    /// Such numbers are counted on from this one, which is above all that were told. What is only ever compared within the service is numbered
+    /// anew, in its order.
+    fn count_on_from(&mut self, _rank: i64) {}
 
     /// The committed balances of the accounts that there are, where there are any.
     fn balances(&self) -> Balances {

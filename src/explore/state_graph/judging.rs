@@ -48,7 +48,7 @@ impl StateGraph<'_> {
     ///
     /// # Errors
     /// As [`new`](StateGraph::new).
-    fn settle(&mut self, state: &State) -> Result<u32, ExploreError> {
+    pub(in crate::explore) fn settle(&mut self, state: &State) -> Result<u32, ExploreError> {
         let mut end = *state;
         let has_given_up = |request: u8| self.memo.seen(end.at.seen).has_given_up(request);
         let is_retried = self.executor.retries != Retries::Never && (0..self.bound.requests).any(has_given_up);

@@ -7,7 +7,7 @@ use super::response::RedisResponse;
 use super::vote::{Master, Vote};
 use super::{RedisModelFlaw, RedisService};
 use crate::service::contract::{asked_id, asker_of};
-use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Modelled, Timer};
+use crate::service::modelled::{Asker, Called, Heir, Holder, Model, ModelSettings, Modelled, OutOfSight, Party, Timer};
 use crate::service::{IdKind, Ids};
 use crate::terms::{AccountId, Answer, Balances, Effect, Entry, LeaseId, MessageId, OutcomeOf, Session, Token};
 
@@ -277,6 +277,35 @@ impl Model for RedisKeys {
         for (key, value) in self.copies().flatten() {
             if let (true, RedisValue::Number(holder)) = (key.is_held(), value) {
                 *holder = ids.id(IdKind::Asked, *holder);
+            }
+        }
+    }
+
+    fn forget(&mut self, party: Party, heir: Heir) -> Result<(), OutOfSight> {
+        for (key, value) in &mut self.keys {
+            if let (true, RedisValue::Number(holder)) = (key.is_held(), value)
+                && party.asked_for(*holder)
+            {
+                *holder = heir.id();
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt(&self, from: &Self, party: Party, _: Heir) -> Result<Vec<Self>, OutOfSight> {
+        let mut with = self.clone();
+        for (key, value) in &from.keys {
+            if matches!(value, RedisValue::Number(holder) if key.is_held() && party.asked_for(*holder)) {
+                with.set(key, *value, true);
+            }
+        }
+        Ok(vec![with])
+    }
+
+    fn count_on_from(&mut self, rank: i64) {
+        for (key, value) in &mut self.keys {
+            if matches!(key, ModelKey::Counter(_)) {
+                *value = RedisValue::Number(rank);
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{KeyRange, LockService, Put, Query, Txn, TxnCompare, TxnOp, TxnOpResu
 use crate::service::contract::asker_of;
 use crate::service::etcd::records;
 use crate::service::etcd::{LockOp, LockOutcome, LockResponse};
-use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Timer, Waits};
+use crate::service::modelled::{Asker, Called, Heir, Holder, Model, ModelSettings, OutOfSight, Party, Timer, Waits};
 use crate::service::{IdKind, Ids};
 use crate::terms::{AccountId, Effect, Entry, Failure, LeaseId, MessageId, Session, Token};
 
@@ -121,6 +121,19 @@ impl Model for LockService {
         let name = lock_name(account);
         let waits = self.is_alive(lease) && !self.leases_ahead(&name, lease).is_empty();
         waits && matches!(self.lock(&name, Some(lease), Ticket(via.0.into())), Ok(Locking::Waiting))
+    }
+
+    fn forget(&mut self, party: Party, heir: Heir) -> Result<(), OutOfSight> {
+        self.without(party, heir)
+    }
+
+    fn adopt(&self, from: &Self, party: Party, heir: Heir) -> Result<Vec<Self>, OutOfSight> {
+        self.with(from, party, heir).map(|with| vec![with])
+    }
+
+    fn count_on_from(&mut self, rank: i64) {
+        self.forget_revisions();
+        self.raise_revision(rank);
     }
 
     fn take_turn(&mut self, via: Session) -> Called<LockResponse> {

@@ -48,6 +48,11 @@ impl LockService {
     /// The same state with revisions that say nothing but the order of the keys: for those who never look at a token.
     #[must_use]
     pub fn with_revisions_forgotten(mut self) -> Self {
+        self.forget_revisions();
+        self
+    }
+
+    pub(super) fn forget_revisions(&mut self) {
         let mut revisions: Vec<i64> = self.keyspace.records.values().map(|record| record.create_revision).collect();
         revisions.sort_unstable();
         let place = |revision| revisions.partition_point(|other| *other < revision) as i64 + 2;
@@ -57,7 +62,6 @@ impl LockService {
             record.version = 1;
         }
         self.keyspace.revision = revisions.len() as i64 + 1;
-        self
     }
 }
 

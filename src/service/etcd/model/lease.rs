@@ -74,6 +74,21 @@ impl Leases {
         }
     }
 
+    /// Whether anything is attached to a lease.
+    pub(super) fn has_keys(&self, id: LeaseId) -> bool {
+        self.alive.get(&id).is_some_and(|lease| !lease.keys.is_empty())
+    }
+
+    /// Forgets a lease to which nothing is attached.
+    pub(super) fn drop_lease(&mut self, id: LeaseId) {
+        self.alive.remove(&id);
+    }
+
+    /// Takes a lease over as others have it.
+    pub(super) fn take_over(&mut self, id: LeaseId, from: &Leases) {
+        self.alive.extend(from.alive.get(&id).map(|lease| (id, lease.clone())));
+    }
+
     /// Gives every lease another id, and its keys the names that go with it.
     pub(super) fn rename(&mut self, to: &mut impl FnMut(LeaseId) -> LeaseId) {
         let rename = |(id, mut lease): (LeaseId, Lease)| {

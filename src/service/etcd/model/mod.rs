@@ -19,6 +19,7 @@ mod lock;
 mod query;
 mod refusal;
 mod txn;
+mod views;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,8 @@ pub enum LockModelFlaw {
     /// A waiter whose lease ended while it queued is told that it holds the lock: what etcd itself did before it looked
     /// whether the key is still there (etcd#11456; Debian's 3.4.23 still does).
     GrantsDeadWaiters,
+    /// A lock is free whose holder is out of sight.
+    ForgetsHolders,
     /// Every comparison of a transaction holds.
     ComparesNothing,
 }

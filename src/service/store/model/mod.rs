@@ -18,6 +18,7 @@ mod serializable;
 mod statements;
 mod transaction;
 mod values;
+mod views;
 mod waiting;
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ use transaction::Transaction;
 use values::{ValueRow, Values};
 use waiting::WaitingStatement;
 
-use crate::service::modelled::{Asker, Called, Holder, Model, ModelSettings, Timer};
+use crate::service::modelled::{Asker, Called, Heir, Holder, Model, ModelSettings, OutOfSight, Party, Timer};
 use crate::service::store::program::{EXPIRED, StoreTable, TAKEN};
 use crate::service::store::{Does, StoreOp, StoreResponse};
 use crate::service::{IdKind, Ids};
@@ -47,6 +48,8 @@ pub enum StoreModelFlaw {
     NoRowLocks,
     /// What a transaction has written is seen by others before it is committed.
     ReadsUncommitted,
+    /// What a connection holds that is out of sight is free.
+    ForgetsWhatIsHeld,
     /// A statement that takes a snapshot and has to wait takes the snapshot after the wait.
     SnapshotsAfterWaits,
 }
@@ -227,7 +230,13 @@ impl Model for Tables {
 
     fn has_names(&self) -> bool {
         let is_owned = |(_, row): (u32, &ValueRow)| row.committed.is_some() || row.changed.is_some();
-        !self.open.is_empty() || !self.advisory.is_empty() || self.values.of(StoreTable::Owner).any(is_owned)
+        let is_held = || self.balances.iter().any(Row::is_held) || self.values.places().any(|(_, row)| row.is_held());
+        let is_unfinished = || self.claims.iter().any(|(_, insertion)| insertion.is_unfinished());
+        !self.open.is_empty()
+            || !self.advisory.is_empty()
+            || self.values.of(StoreTable::Owner).any(is_owned)
+            || is_held()
+            || is_unfinished()
     }
 
     fn rename(&mut self, sessions: &dyn Fn(Session) -> Session, ids: &mut impl Ids) {
@@ -277,6 +286,18 @@ impl Model for Tables {
         for table in TIMED {
             self.values.of_mut(table).for_each(|(_, row)| expire(row, Sessions::NONE));
         }
+    }
+
+    fn forget(&mut self, party: Party, heir: Heir) -> Result<(), OutOfSight> {
+        self.without(party, heir)
+    }
+
+    fn adopt(&self, from: &Self, party: Party, heir: Heir) -> Result<Vec<Self>, OutOfSight> {
+        self.with(from, party, heir)
+    }
+
+    fn map_ranks(&mut self, ranks: &mut dyn FnMut(i64) -> i64) {
+        self.rank(ranks);
     }
 
     fn balances(&self) -> Balances {

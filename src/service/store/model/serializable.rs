@@ -44,6 +44,11 @@ impl Serializable {
         self.watched.clear();
     }
 
+    /// Whether there is nobody whom it watches.
+    pub fn is_idle(&self) -> bool {
+        self.watched.is_empty()
+    }
+
     pub fn begin(&mut self, session: Session) {
         self.watched.push(Watched {
             name: session,

@@ -37,6 +37,16 @@ impl Values {
         self.0.iter_mut().filter(move |(place, _)| place.0 == table).map(|(place, row)| (place.1, row))
     }
 
+    /// Every row, with its place.
+    pub fn places(&self) -> impl Iterator<Item = ((StoreTable, u32), &ValueRow)> {
+        self.0.iter().map(|(place, row)| (*place, row))
+    }
+
+    /// Every row.
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut ValueRow> {
+        self.0.iter_mut().map(|(_, row)| row)
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
     }

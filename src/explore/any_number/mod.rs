@@ -1,0 +1,201 @@
+//! For any number: whether a strategy breaks with however many deliveries, retries and faults.
+//!
+//! Lanes are alike, and the services know little of each: so a few lanes at a time say all. A *view* is the state of the services
+//! with some of the lanes; what the others hold stays held, by another. The search begins with the view before anything happened, and
+//! adds what each step leads to: from a view, and from every state with one lane more of which each part is a known view. When nothing
+//! is new and no view is bad, no state with any number of lanes is.
+//!
+//! Source: P. Abdulla, F. Haziza, L. Holík, "All for the price of few (parameterized verification through view abstraction)",
+//! VMCAI 2013. The services' models say what is seen without a lane ([`Model::forget`](crate::service::modelled::Model::forget)).
+
+mod bad;
+mod certificate;
+mod joining;
+mod search;
+mod sight;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use super::bound::Bound;
+use super::limits::{Limits, Watch};
+use super::shortest::{Minimal, shortest};
+use super::violations::Violations;
+use super::{ExploreError, Flaws};
+use crate::strategy::Strategy;
+use crate::terms::{Retries, Violation};
+pub use certificate::{Lines, Unproved};
+
+use search::{Found, Views};
+use sight::{Halt, Sight};
+
+/// What is known of a strategy for any number of lanes, retries and faults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnyNumber {
+    pub answer: ForAny,
+    /// How many lanes are in sight at once.
+    pub size: usize,
+    /// How many views there are.
+    pub views: usize,
+    pub took: Duration,
+}
+
+/// The answer for any number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForAny {
+    /// None of these violations, ever.
+    Proved { rules_out: Violations, lines: Lines },
+    /// The shortest schedules that break it, in the smallest bound in which there are some.
+    Broken(Vec<Minimal>),
+    /// Neither: why, and the bounds within which no schedule was found.
+    NotProved { why: String, searched: Vec<Bound> },
+}
+
+/// The violations that decide: those that a strategy does not tolerate, as far as they can be told from what is seen.
+fn wanted(strategy: &dyn Strategy, bound: &Bound) -> Violations {
+    let claim = bound.claim_of(strategy);
+    let told = |violation: &Violation| match violation {
+        Violation::Abandoned | Violation::Late => claim.retries == Retries::Never,
+        Violation::Mixed => false,
+        _ => true,
+    };
+    Violation::ALL.into_iter().filter(|violation| claim.counts(*violation) && told(violation)).collect()
+}
+
+/// Whether a strategy breaks, with any number of lanes, retries and faults of the bound's kinds: its requests and its store count, and
+/// its lanes, retries and faults do not.
+///
+/// # Errors
+/// [`ExploreError`] if it cannot be explored at all.
+pub fn any_number(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+    limits: Limits,
+    watch: &mut dyn Watch,
+) -> Result<AnyNumber, ExploreError> {
+    let began = Instant::now();
+    let bound = bound.for_any_number(strategy);
+    let (mut searched, mut why, mut known) = (Vec::new(), String::new(), (0, 0));
+    for size in 1..=LARGEST {
+        let (said, views) = match views_of(strategy, bound, flaws, size, watch) {
+            Ok((Said::Closed(lines), views)) => {
+                let answer = ForAny::Proved { rules_out: wanted(strategy, &bound), lines };
+                return Ok(AnyNumber { answer, size, views, took: began.elapsed() });
+            }
+            Ok((Said::Otherwise(found), views)) => (found.why(views), views),
+            Err(Halt::Explore(error)) => (error.to_string(), 0),
+            Err(halt) => (halt.to_string(), 0),
+        };
+        (why, known) = (said, (size, views));
+        if size == 1 {
+            let (bounds, minimal) = schedules(strategy, bound, flaws, limits, watch)?;
+            if !minimal.is_empty() {
+                return Ok(AnyNumber { answer: ForAny::Broken(minimal), size, views, took: began.elapsed() });
+            }
+            searched = bounds;
+        }
+    }
+    let (size, views) = known;
+    Ok(AnyNumber { answer: ForAny::NotProved { why, searched }, size, views, took: began.elapsed() })
+}
+
+/// Checks the lines of a proof of a strategy again, as [`any_number`] gives them for the same bound. Nothing is searched for.
+///
+/// Gives the violations that it rules out.
+///
+/// # Errors
+/// [`Unproved`]: what is wrong with them.
+pub fn check_proof(strategy: &dyn Strategy, bound: Bound, flaws: Flaws, lines: &Lines) -> Result<Violations, Unproved> {
+    let bound = bound.for_any_number(strategy);
+    let mut checked = Err(Unproved::OtherStrategy);
+    for tokens in [false, true] {
+        let sight = Sight::new(strategy, bound, flaws, tokens, wanted(strategy, &bound));
+        let mut sight = sight.map_err(|error| Unproved::Halted(error.to_string()))?;
+        checked = certificate::check(&mut sight, lines);
+        if !sight.graph.memo.tokens_needed {
+            break;
+        }
+    }
+    checked.map(|()| wanted(strategy, &bound))
+}
+
+/// As many lanes are in sight at once, at the most.
+const LARGEST: usize = 2;
+
+/// What a search for views comes to: the proof, or no proof.
+enum Said {
+    Closed(Lines),
+    Otherwise(Found),
+}
+
+impl Found {
+    fn why(&self, views: usize) -> String {
+        match self {
+            Found::Closed => "it is proved".to_owned(),
+            Found::Bad(bad) => {
+                let names = bad.iter().map(Violation::name).collect::<Vec<_>>().join(", ");
+                format!("view {views} shows {names}, and no schedule that was found does")
+            }
+            Found::TooMany => format!("there are more than {views} views: something is counted without end"),
+            Found::Stopped => "it was stopped".to_owned(),
+        }
+    }
+}
+
+fn views_of(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+    size: usize,
+    watch: &mut dyn Watch,
+) -> Result<(Said, usize), Halt> {
+    if bound.actors > 0 {
+        return Err(Halt::Unmodelled("what works beside a delivery is not seen apart from it".to_owned()));
+    }
+    if bound.residents > 2 {
+        return Err(sight::TOO_MANY.into());
+    }
+    for tokens in [false, true] {
+        let mut sight = Sight::new(strategy, bound, flaws, tokens, wanted(strategy, &bound))?;
+        let searched = Views::search(&mut sight, size, watch);
+        if !tokens && sight.graph.memo.tokens_needed {
+            continue;
+        }
+        let (views, found) = searched?;
+        let said = match found {
+            Found::Closed => Said::Closed(certificate::lines(&mut sight, &views)),
+            found => Said::Otherwise(found),
+        };
+        return Ok((said, views.known.len()));
+    }
+    unreachable!("tokens matter already")
+}
+
+/// The bounds within which a schedule is looked for, the smallest first.
+fn bounds(bound: Bound) -> Vec<Bound> {
+    let faults = |most: u8| if bound.faults == 0 { 0 } else { most };
+    [(2, 1, 2), (3, 0, 2), (4, 0, 1)]
+        .map(|(lanes, retries, most)| Bound { lanes, retries, faults: faults(most), ..bound })
+        .into()
+}
+
+fn schedules(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+    limits: Limits,
+    watch: &mut dyn Watch,
+) -> Result<(Vec<Bound>, Vec<Minimal>), ExploreError> {
+    let mut searched = Vec::new();
+    for bound in bounds(bound) {
+        let found = shortest(strategy, bound, flaws, wanted(strategy, &bound), limits, watch)?;
+        searched.push(bound);
+        if !found.minimal.is_empty() {
+            return Ok((searched, found.minimal));
+        }
+    }
+    Ok((searched, Vec::new()))
+}

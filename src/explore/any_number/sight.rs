@@ -1,0 +1,462 @@
+//! What is seen of any number of lanes: the services, and a few of the lanes at a time.
+
+use rustc_hash::FxHashMap;
+
+use crate::explore::bound::{Bound, MAX_LANES};
+use crate::explore::environment::{Environment, Flight};
+use crate::explore::memo::{MemoPlace, Names, rank_among};
+use crate::explore::rules::Lane;
+use crate::explore::schedule::{Fate, Step};
+use crate::explore::state_graph::{State, StateGraph};
+use crate::explore::{ExploreError, Flaws, Violations};
+use crate::service::contract::asker_of;
+use crate::service::modelled::{Heir, OutOfSight, Party, Timer};
+use crate::service::{HasIds, IdKind};
+use crate::strategy::Strategy;
+use crate::terms::{Role, Session, Sessions, Violation};
+
+use super::bad::Wanted;
+use super::joining::{JoinKey, Joined};
+
+/// In whose name stays what lanes have left behind that are gone. Nobody keeps it.
+pub(super) const GONE: Heir = Heir { lane: 14 };
+pub(super) const TOO_MANY: OutOfSight = OutOfSight("it takes more lanes than an exploration has");
+/// Where the sessions of requests in flight begin.
+pub(super) const FLIGHTS: u8 = 16;
+
+/// Why there is nothing to be said about a view.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Halt {
+    #[error(transparent)]
+    Explore(#[from] ExploreError),
+    #[error(transparent)]
+    OutOfSight(#[from] OutOfSight),
+    #[error("{0}")]
+    Unmodelled(String),
+}
+
+/// The services and a few lanes: a view, or lanes enough for a step of any of them.
+///
+/// The lanes stand in the first places that carry their request. Where a place is empty, its lane has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct View(pub State);
+
+/// A step of one lane: one that is in sight, a new one, or, with none, the end of a timer whose lane is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Move {
+    pub lane: Option<u8>,
+    pub is_new: bool,
+    /// None if it gives way: its wait ends all the same.
+    pub fate: Option<Fate>,
+}
+
+/// A strategy under views.
+pub(super) struct Sight<'s> {
+    pub graph: StateGraph<'s>,
+    pub wanted: Wanted,
+    /// In whose name stays what lanes hold that are out of sight. It has the place of a lane that never makes a step.
+    pub another: Heir,
+    keys: FxHashMap<u16, u64>,
+    pub(super) joined: FxHashMap<JoinKey, Vec<Joined>>,
+    projected: FxHashMap<(View, u8), Result<View, OutOfSight>>,
+}
+
+impl<'s> Sight<'s> {
+    /// Nothing is known yet. There is no fault but of these kinds, and of each as many as can be.
+    pub fn new(
+        strategy: &'s dyn Strategy,
+        bound: Bound,
+        flaws: Flaws,
+        tokens: bool,
+        wanted: Violations,
+    ) -> Result<Self, ExploreError> {
+        let bound = Bound { lanes: MAX_LANES, copies: 0, retries: 0, faults: 1, ..bound };
+        let graph = StateGraph::new(strategy, bound, flaws, tokens)?;
+        let wanted = Wanted {
+            violations: wanted,
+            shape: strategy.shape(),
+            stores: graph.executor.effects,
+            requests: bound.all_requests(),
+        };
+        let another = Heir { lane: MAX_LANES - bound.residents - 1 };
+        Ok(Sight {
+            graph,
+            wanted,
+            another,
+            keys: FxHashMap::default(),
+            joined: FxHashMap::default(),
+            projected: FxHashMap::default(),
+        })
+    }
+
+    /// Before anything happened.
+    pub fn start(&self) -> View {
+        let mut lanes = [Lane::ASLEEP; MAX_LANES as usize];
+        // It stands for the others, who are at work, and is never asked to make a step.
+        lanes[usize::from(self.another.lane)] = Lane { node: self.graph.tree.carried_root(), ..Lane::default() };
+        View(State { lanes, at: MemoPlace::default(), faults: 0 })
+    }
+
+    pub(super) fn flights(&self, view: &View) -> Vec<Flight> {
+        self.graph.memo.flights(view.0.at.flights).to_vec()
+    }
+
+    /// The places of the lanes that are in sight.
+    pub fn places(&self, view: &View) -> Vec<u8> {
+        let flights = self.graph.memo.flights(view.0.at.flights);
+        let is_there =
+            |lane: &u8| !view.0.lanes[usize::from(*lane)].is_ended() || flights.iter().any(|it| it.lane == *lane);
+        self.all_places().filter(is_there).collect()
+    }
+
+    fn all_places(&self) -> impl Iterator<Item = u8> + use<> {
+        let another = self.another.lane;
+        (0..MAX_LANES).filter(move |lane| *lane != another)
+    }
+
+    /// What tells a lane from others: the request that it carries or works for, and which of those it is that work for the system.
+    pub(super) fn class(&self, lane: u8) -> (Option<u8>, u8) {
+        let bound = &self.graph.bound;
+        let resident = bound.is_resident(lane).then(|| bound.resident_of(lane));
+        let behind = if resident.is_some() { bound.lanes - bound.residents } else { 0 };
+        (resident, if bound.requests <= 1 { 0 } else { (lane - behind) % bound.requests })
+    }
+
+    /// The first place that is free for a lane of a class.
+    pub(super) fn free_place(&self, taken: &[u8], class: (Option<u8>, u8)) -> Option<u8> {
+        self.all_places().find(|lane| self.class(*lane) == class && !taken.contains(lane))
+    }
+
+    /// Every step that can be made: of each lane in sight, of a new one of each class if there may be one, and the end of a timer that nobody
+    /// keeps.
+    pub fn moves(&mut self, view: &View, may_begin: bool) -> Result<Vec<(Move, View)>, Halt> {
+        let mut moves = Vec::new();
+        let places = self.places(view);
+        for lane in &places {
+            moves.extend(self.moves_of(view, *lane)?);
+        }
+        let mut new: Vec<u8> = Vec::new();
+        for lane in self.all_places().filter(|lane| may_begin && !places.contains(lane)) {
+            if new.iter().all(|other| self.class(*other) != self.class(lane)) {
+                new.push(lane);
+            }
+        }
+        for lane in new {
+            let mut from = view.0;
+            from.lanes[usize::from(lane)] = Lane::default();
+            self.graph.begin_attempt(&mut from, lane);
+            if from.lanes[usize::from(lane)].is_ended() {
+                let made = Move { lane: Some(lane), is_new: true, fate: Some(Fate::Arrives) };
+                moves.push((made, self.departed(from)?));
+            } else {
+                self.steps_of(&from, lane, true, &mut moves)?;
+            }
+        }
+        if self.graph.bound.kinds.contains(Fate::Expires) && self.graph.memo.names(view.0.at.services, GONE.lane) {
+            for role in Role::ALL {
+                let ((), to) = self.graph.rules(&view.0, |rules| {
+                    if rules.environment.has_service(role) {
+                        rules.environment.fire(role, Timer(GONE.id()));
+                    }
+                });
+                if to != view.0 {
+                    moves.push((Move { lane: None, is_new: false, fate: Some(Fate::Expires) }, View(to)));
+                }
+            }
+        }
+        match self.graph.memo.waits_unmodelled {
+            Some(op) => Err(Halt::Unmodelled(format!("`{}` can wait with a snapshot of its own", op.name()))),
+            None => Ok(moves),
+        }
+    }
+
+    /// Every step of a lane that is in sight.
+    pub fn moves_of(&mut self, view: &View, lane: u8) -> Result<Vec<(Move, View)>, Halt> {
+        let mut moves = Vec::new();
+        self.steps_of(&view.0, lane, false, &mut moves)?;
+        Ok(moves)
+    }
+
+    fn steps_of(&mut self, from: &State, lane: u8, is_new: bool, moves: &mut Vec<(Move, View)>) -> Result<(), Halt> {
+        let is_in_flight = self.graph.memo.flights(from.at.flights).iter().any(|flight| flight.lane == lane);
+        for fate in self.graph.bound.fates() {
+            let pending = self.graph.pending_op(from, lane);
+            let (fate, to) = match self.graph.step(from, Step { lane, fate })? {
+                Some(to) => (Some(fate), to),
+                // Who waits may be the victim of a deadlock with others, or give up.
+                None if fate == Fate::Arrives && pending.is_some() || fate == Fate::Lands && is_in_flight => {
+                    let pending = pending.filter(|_| fate == Fate::Arrives);
+                    let (effect, to) = self.graph.rules(from, |rules| rules.give_way(lane, pending));
+                    let Some(effect) = effect else { continue };
+                    (None, self.graph.follow(to, lane, effect)?)
+                }
+                None => continue,
+            };
+            let to = self.departed(State { faults: 0, ..to })?;
+            moves.push((Move { lane: Some(lane), is_new, fate }, to));
+        }
+        Ok(())
+    }
+
+    /// A lane before its first step.
+    fn new_lane(&self, lane: u8) -> Lane {
+        let (resident, request) = self.class(lane);
+        let node = resident.map_or(request.into(), |resident| self.graph.tree.resident_root(resident, request));
+        Lane { node, ..Lane::default() }
+    }
+
+    /// Lanes that are through are gone, and what they have left behind is nobody's. One that has not made a step is like any that may come.
+    fn departed(&mut self, state: State) -> Result<View, Halt> {
+        let mut view = View(state);
+        for lane in self.all_places() {
+            let place = usize::from(lane);
+            let its = view.0.lanes[place];
+            let is_in_flight = self.graph.memo.flights(view.0.at.flights).iter().any(|it| it.lane == lane);
+            let is_new = its == self.new_lane(lane);
+            if is_in_flight || !(its.is_ended() || is_new) {
+                continue;
+            }
+            view.0.lanes[place] = Lane::ASLEEP;
+            if self.graph.memo.names(view.0.at.services, lane) {
+                let party = Party { lane, sessions: Sessions::only(Session(lane)) };
+                view.0.at.services = self.graph.memo.forget(view.0.at.services, party, GONE)?;
+            }
+        }
+        Ok(view)
+    }
+
+    /// What is seen by these lanes, as bits, alone, with all others out of sight.
+    pub fn project(&mut self, view: &View, keep: u8) -> Result<View, OutOfSight> {
+        if let Some(known) = self.projected.get(&(*view, keep)) {
+            return *known;
+        }
+        let projected = self.restrict(view, keep).map(|view| self.canonical(view));
+        self.projected.insert((*view, keep), projected);
+        projected
+    }
+
+    /// The same with lanes where they are, and ranked ids as they are.
+    pub fn restrict(&mut self, view: &View, keep: u8) -> Result<View, OutOfSight> {
+        let mut kept = *view;
+        for lane in self.places(view) {
+            if keep & 1 << lane != 0 {
+                continue;
+            }
+            let party = self.party(view, lane);
+            kept.0.at.services = self.graph.memo.forget(kept.0.at.services, party, self.another)?;
+            kept.0.lanes[usize::from(lane)] = Lane::ASLEEP;
+            let flights = self.flights(&kept).into_iter().filter(|flight| flight.lane != lane).collect();
+            kept.0.at.flights = self.graph.memo.flights_number(flights);
+        }
+        Ok(kept)
+    }
+
+    /// The ranked ids in it, each once, the lowest first.
+    pub fn ranks(&mut self, view: &View) -> Vec<i64> {
+        let mut ranks = Vec::new();
+        if !self.graph.memo.tokens {
+            return ranks;
+        }
+        self.graph.memo.ranks(view.0.at.services, &mut ranks);
+        let lanes = self.places(view);
+        let given = lanes.iter().flat_map(|lane| view.0.lanes[usize::from(*lane)].given).filter(|given| *given != 0);
+        ranks.extend(given.map(i64::from));
+        for flight in self.graph.memo.flights(view.0.at.flights) {
+            let _ = flight.op.map_ids(&mut |kind, id| {
+                if kind == IdKind::Ranked {
+                    ranks.push(id);
+                }
+                id
+            });
+        }
+        ranks.extend(self.graph.memo.seen(view.0.at.seen).ranks());
+        ranks.sort_unstable();
+        ranks.dedup();
+        ranks
+    }
+
+    /// The same with ranked ids under other numbers.
+    pub fn with_ranks(&mut self, view: &View, ranks: &[i64], to: &[i64], next: i64) -> View {
+        if !self.graph.memo.tokens {
+            return *view;
+        }
+        let rank = |id: i64| to.get(ranks.partition_point(|rank| *rank < id)).copied().unwrap_or(id);
+        let mut ranked = *view;
+        ranked.0.at.services = self.graph.memo.rank(view.0.at.services, ranks, to, next);
+        for lane in self.places(view) {
+            for given in ranked.0.lanes[usize::from(lane)].given.iter_mut().filter(|given| **given != 0) {
+                *given = u8::try_from(rank((*given).into())).unwrap_or(u8::MAX);
+            }
+        }
+        let of_op = |kind, id| if kind == IdKind::Ranked { rank(id) } else { id };
+        let flights = self.flights(view).into_iter();
+        let flights = flights.map(|flight| Flight { op: flight.op.map_ids(&mut { of_op }), ..flight }).collect();
+        ranked.0.at.flights = self.graph.memo.flights_number(flights);
+        let seen = self.graph.memo.seen(view.0.at.seen).clone().with_ranks(rank);
+        ranked.0.at.seen = self.graph.memo.seen_number(seen);
+        ranked
+    }
+
+    /// The same with lanes in the first places in one order, and ranked ids without gaps.
+    fn canonical(&mut self, mut view: View) -> View {
+        if !self.wanted.violations.contains(Violation::Overlap) {
+            let seen = self.graph.memo.seen(view.0.at.seen).clone().without_overlap();
+            view.0.at.seen = self.graph.memo.seen_number(seen);
+        }
+        let ranks = self.ranks(&view);
+        let dense: Vec<i64> = ranks.iter().map(|rank| rank_among(&ranks, *rank)).collect();
+        let next = dense.last().map_or(1, |last| last + 1);
+        let view = self.with_ranks(&view, &ranks, &dense, next);
+        let mut order = self.places(&view);
+        order.sort_by_cached_key(|lane| (self.class(*lane), self.key(&view, *lane)));
+        let mut best = self.reordered(&view, &order);
+        let alike = |sight: &mut Self, a: u8, b: u8| {
+            sight.class(a) == sight.class(b) && sight.key(&view, a) == sight.key(&view, b)
+        };
+        // Lanes that stand at the same place can still differ in what they have left with the services.
+        for at in 1..order.len() {
+            if alike(self, order[at - 1], order[at]) {
+                let mut swapped = order.clone();
+                swapped.swap(at - 1, at);
+                let other = self.reordered(&view, &swapped);
+                let words = |sight: &Self, view: &View| sight.graph.memo.services_in_words(view.0.at.services);
+                if other != best && words(self, &other) < words(self, &best) {
+                    best = other;
+                    order = swapped;
+                }
+            }
+        }
+        best
+    }
+
+    /// Where a lane stands, as a number that is the same in every process.
+    fn key(&mut self, view: &View, lane: u8) -> (u64, Vec<u64>) {
+        let its = view.0.lanes[usize::from(lane)];
+        let node = if its.is_ended() { 0 } else { self.node_key(its.node) };
+        let bits = Lane { node: 0, ..its }.bits();
+        let of_flights = self.graph.memo.flights(view.0.at.flights).iter().filter(|flight| flight.lane == lane);
+        let flights = of_flights.map(|flight| {
+            let op = flight.op.map_ids(&mut |kind, id| if kind == IdKind::Asked { asker_of(id).2.into() } else { id });
+            hash(format!("{op:?}").bytes())
+        });
+        (hash(node.to_le_bytes().into_iter().chain(bits.to_le_bytes())), flights.collect())
+    }
+
+    fn node_key(&mut self, node: u16) -> u64 {
+        if let Some(key) = self.keys.get(&node) {
+            return *key;
+        }
+        let key = match self.graph.tree.before(node) {
+            Some((before, outcome)) => {
+                let before = self.node_key(before);
+                hash(before.to_le_bytes().into_iter().chain(format!("{outcome:?}").bytes()))
+            }
+            None => hash(node.to_le_bytes()),
+        };
+        self.keys.insert(node, key);
+        key
+    }
+
+    fn reordered(&mut self, view: &View, order: &[u8]) -> View {
+        let (mut taken, mut names) = (Vec::new(), Names::default());
+        for lane in order {
+            let place = self.free_place(&taken, self.class(*lane)).expect("as many as there were");
+            taken.push(place);
+            names.lanes.push((*lane, place));
+        }
+        let mut flights = self.flights(view);
+        let new_place = |lane: u8| names.lanes.iter().find(|(old, _)| *old == lane).map(|(_, new)| *new);
+        flights.sort_by_key(|flight| new_place(flight.lane));
+        names.sessions = names.lanes.iter().map(|(old, new)| (Session(*old), Session(*new))).collect();
+        names.sessions.extend(flights.iter().map(|flight| flight.session).zip((FLIGHTS..).map(Session)));
+        self.named(view, &names, flights)
+    }
+
+    /// The same with other names of lanes and connections, and with these requests in flight, which have their old names.
+    pub fn named(&mut self, view: &View, names: &Names, flights: Vec<Flight>) -> View {
+        let mut named = *view;
+        for (old, _) in &names.lanes {
+            named.0.lanes[usize::from(*old)] = Lane::ASLEEP;
+        }
+        for (old, new) in &names.lanes {
+            named.0.lanes[usize::from(*new)] = view.0.lanes[usize::from(*old)];
+        }
+        named.0.at.services = self.graph.memo.name(view.0.at.services, names);
+        let flights = flights.into_iter().map(|flight| names.flight(flight)).collect();
+        named.0.at.flights = self.graph.memo.flights_number(flights);
+        named
+    }
+
+    /// The violations that a view shows: what lasts, and what is missing in the end where nobody is at work any more.
+    pub fn bad(&mut self, view: &View) -> Result<Violations, Halt> {
+        let seen = self.graph.memo.seen(view.0.at.seen).clone();
+        let lasting = self.wanted.lasting(&seen);
+        if lasting != Violations::default()
+            || !self.places(view).is_empty()
+            || self.graph.memo.names(view.0.at.services, self.another.lane)
+        {
+            return Ok(lasting);
+        }
+        let mut end = *view;
+        end.0.lanes[usize::from(self.another.lane)] = Lane::ASLEEP;
+        for lane in self.graph.bound.turns() {
+            end.0.lanes[usize::from(lane)].attempt = 1;
+        }
+        for request in 0..self.graph.bound.requests.max(1) {
+            if !seen.is_answered(request) && !seen.is_refused(request) {
+                end.0.at.seen =
+                    self.graph.memo.see(end.0.at.seen, crate::explore::observations::Sight::GaveUp { request });
+            }
+        }
+        let settled = self.graph.settle(&end.0)?;
+        let seen = self.graph.memo.seen(settled).clone();
+        Ok(self.wanted.lasting(&seen).and(self.wanted.in_the_end(&seen)))
+    }
+
+    /// A digest of what the strategy does, as far as it has come to: at each place in its tree the operation, or the reply.
+    pub fn strategy_digest(&mut self) -> u64 {
+        let nodes = u16::try_from(self.graph.tree.len()).unwrap_or(u16::MAX);
+        let place = |sight: &mut Self, node: u16| {
+            let key = sight.node_key(node);
+            let next = format!("{:?}", sight.graph.tree.next(node));
+            hash(key.to_le_bytes().into_iter().chain(next.bytes()))
+        };
+        let mut places: Vec<u64> = (0..nodes).map(|node| place(self, node)).collect();
+        places.sort_unstable();
+        hash(places.into_iter().flat_map(u64::to_le_bytes))
+    }
+
+    /// A view in words that are the same in every process.
+    pub fn in_words(&mut self, view: &View) -> String {
+        let mut words = String::new();
+        for lane in self.places(view) {
+            let its = view.0.lanes[usize::from(lane)];
+            let (name, flags) = (crate::service::contract::lane_name(lane), Lane { node: 0, ..its });
+            words += &format!("{name}: {} {flags:?}\n", self.way_to(its));
+        }
+        let (flights, seen) = (self.graph.memo.flights(view.0.at.flights), self.graph.memo.seen(view.0.at.seen));
+        words += &format!("in flight: {flights:?}\nseen: {seen:?}\n");
+        words + &self.graph.memo.services_in_words(view.0.at.services)
+    }
+
+    /// What a lane has done.
+    pub fn way_to(&self, lane: Lane) -> String {
+        if lane.is_ended() {
+            return "through".to_owned();
+        }
+        let (mut steps, mut node) = (Vec::new(), lane.node);
+        while let Some((before, outcome)) = self.graph.tree.before(node) {
+            let op = self.graph.tree.op(before).map_or(String::new(), |op| op.to_string());
+            steps.push(format!("{op} = {outcome:?}"));
+            node = before;
+        }
+        steps.reverse();
+        steps.join(", ")
+    }
+}
+
+/// FNV-1a, 64 bits: a number that is the same in every process. Source: Fowler, Noll, Vo.
+pub(super) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
