@@ -42,6 +42,8 @@ pub(super) struct Certificate {
     /// How many lanes are in sight at once.
     lanes_in_sight: usize,
     strategy_digest: String,
+    /// The places of the strategy at which its tokens matter; none if they matter nowhere.
+    tokens_matter_at: Option<Vec<String>>,
     pub views: Vec<String>,
 }
 
@@ -75,6 +77,7 @@ impl Certificate {
             assumed: ASSUMED.iter().map(|&assumed| assumed.to_owned()).collect(),
             lanes_in_sight: lines.size,
             strategy_digest: lines.strategy,
+            tokens_matter_at: lines.tokens,
             views: lines.views,
         }
     }
@@ -128,8 +131,12 @@ impl Certificate {
             return Err(UsageError("requests and lanes_in_sight are 1 or 2 in a certificate".to_owned()).into());
         }
         let bound = Bound { kinds, store, requests: self.requests, reaps: self.reaper, ..Bound::new(1, 0, 1) };
-        let lines =
-            Lines { size: self.lanes_in_sight, views: self.views.clone(), strategy: self.strategy_digest.clone() };
+        let lines = Lines {
+            size: self.lanes_in_sight,
+            views: self.views.clone(),
+            strategy: self.strategy_digest.clone(),
+            tokens: self.tokens_matter_at.clone(),
+        };
         let proved = check_proof(strategy.as_ref(), bound, Flaws::default(), &lines);
         // What it claims to rule out is what the check looks for.
         Ok(proved.and_then(|rules_out| {

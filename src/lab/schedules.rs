@@ -1,7 +1,7 @@
 //! The schedules that a report shows: from the rows of a run and the strategies' code alone.
 
 use super::explore_both;
-use crate::explore::{Bound, Caused, Exploration, Kinds, Limits, Why, by_cause};
+use crate::explore::{Bound, Caused, Exploration, Kinds, Limits, Why, by_cause, is_proved_within};
 use crate::parallel::in_parallel;
 use crate::results::{Breaking, CellSummary, Explored, Files, RunFolder, Schedules, Shortened, Summary};
 use crate::strategy::{Registry, Strategy};
@@ -75,9 +75,21 @@ fn explored(folder: &RunFolder, registry: &Registry, name: &str, profile: Profil
         faults: FAULTS,
         schedules: row.one.census.schedules.to_string(),
         complete: row.both().all(|exploration| exploration.census.is_whole()),
+        proved: is_proved(strategy.as_ref(), profile, &breaks),
         breaks,
         command: format!("oncelab explore {name} --faults {FAULTS}{model}"),
     })
+}
+
+/// More views than these are left to `oncelab explore --lanes any`.
+const MOST_VIEWS: u64 = 5_000;
+
+/// Whether a strategy of which no schedule within the bound breaks what counts holds for any number, on a model of the store itself.
+fn is_proved(strategy: &dyn Strategy, profile: Profile, breaks: &[Breaking]) -> bool {
+    let bound = bound(profile);
+    let claim = bound.claim_of(strategy);
+    let counts = |b: &Breaking| Violation::from_name(&b.violation).is_none_or(|violation| claim.counts(violation));
+    profile.has_own_model() && !breaks.iter().any(counts) && is_proved_within(strategy, bound, MOST_VIEWS)
 }
 
 fn breaking(exploration: &Exploration, strategy: &dyn Strategy, folder: &RunFolder) -> Vec<Breaking> {

@@ -112,10 +112,17 @@ fn of_group(facts: &Facts, rows: &[&Fact]) -> Vec<String> {
     let safest = safe.iter().filter_map(|fact| fewest_faults(fact)).max();
     let (best, others): (Vec<&Fact>, Vec<&Fact>) = safe.iter().copied().partition(|fact| fewest_faults(fact) == safest);
     let mut out = vec![safest_of(facts, &best, safest == Some(u8::MAX))];
+    let proved: Vec<&Fact> = best.iter().copied().filter(|fact| is_proved(fact)).collect();
     let list =
         |rows: &[&Fact]| rows.iter().map(|fact| format!("[[{}]]", fact.cell.strategy)).collect::<Vec<_>>().join(", ");
     let (known, unknown): (Vec<&Fact>, Vec<&Fact>) =
         others.iter().copied().partition(|fact| fewest_faults(fact).is_some());
+    if !proved.is_empty() {
+        out.push(format!(
+            "Proved for any number of deliveries, retries and faults: {}. The proof is about the model of the backends, not about the servers.",
+            list(&proved)
+        ));
+    }
     if !known.is_empty() {
         out.push(format!("Nothing was seen of {} either, but schedules show how each of them breaks.", list(&known)));
     }
@@ -136,6 +143,11 @@ fn of_group(facts: &Facts, rows: &[&Fact]) -> Vec<String> {
 /// Whether the schedules of a run on this store were gone through on a model of the store itself.
 fn has_own_model(store: &str) -> bool {
     StoreKind::from_name(store).and_then(StoreKind::model).is_none_or(Profile::has_own_model)
+}
+
+/// Whether it is proved that no number of deliveries, retries and faults breaks a strategy in the model.
+fn is_proved(fact: &Fact) -> bool {
+    fact.cell.explored.as_ref().is_some_and(|explored| explored.proved)
 }
 
 fn safest_of(facts: &Facts, best: &[&Fact], is_unbroken: bool) -> String {

@@ -97,6 +97,9 @@ pub struct Explored {
     pub schedules: String,
     /// Whether all of them were gone through.
     pub complete: bool,
+    /// Whether no number of deliveries, retries and faults breaks it, in the model.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proved: bool,
     /// The shortest way to each violation that there is; none if nothing breaks it.
     pub breaks: Vec<Breaking>,
     /// The command that explores it again.

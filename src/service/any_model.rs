@@ -112,6 +112,14 @@ macro_rules! any_model {
                 match self { $($(#[$at])* AnyModel::$name(model) => model.map_ranks(ranks)),* }
             }
 
+            fn unheard(&self, on: Session, op: AnyOp) -> Option<AnyOp> {
+                match (self, op) {
+                    $($(#[$at])* (AnyModel::$name(model), AnyOp::$name(op)) => model.unheard(on, op).map(AnyOp::$name),)*
+                    #[allow(unreachable_patterns)]
+                    (_, op) => sent_to_another(op),
+                }
+            }
+
             fn count_on_from(&mut self, rank: i64) {
                 match self { $($(#[$at])* AnyModel::$name(model) => model.count_on_from(rank)),* }
             }

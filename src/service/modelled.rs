@@ -202,6 +202,11 @@ pub trait Model: Clone + Eq + Hash + Debug {
         if self.has_names() { Err(OutOfSight(NOT_SEEN_IN_PART)) } else { Ok(vec![self.clone()]) }
     }
 
+    /// What an operation in flight over a connection can come to where nobody hears of it: itself, another one that does the same, or nothing.
+    fn unheard(&self, _on: Session, op: Self::Op) -> Option<Self::Op> {
+        Some(op)
+    }
+
     /// Gives every number that stands in an order of its own and was told to somebody, e.g. a fencing token, another one. The order stays.
     fn map_ranks(&mut self, _ranks: &mut dyn FnMut(i64) -> i64) {}
 

@@ -43,6 +43,9 @@ impl Wanted {
         self.of_each(|n, _| {
             let absent = self.stores.iter().any(|role| seen.effects(n, *role) == 0);
             let (success, refused, last) = (seen.is_answered(n), seen.is_refused(n), seen.last_trouble(n));
+            // What an effect was written over is not there either.
+            let is_overwritten = |n| self.shape == Shape::Account && seen.is_unchained(n);
+            let absent = absent || success && (0..).zip(&self.requests).any(|(n, _)| is_overwritten(n));
             let failed = matches!(last, Some(Trouble::Failed(_) | Trouble::Unknown));
             vec![
                 (Violation::Lost, absent && (success || failed)),

@@ -20,6 +20,15 @@ pub struct Lines {
     pub views: Vec<String>,
     /// A digest of what the strategy does.
     pub strategy: String,
+    /// The places in it from which there is a way to an operation with a token, as digests; none if tokens do not matter.
+    pub tokens: Option<Vec<String>>,
+}
+
+impl Lines {
+    /// Whether tokens matter.
+    pub(super) fn has_ranks(&self) -> bool {
+        self.tokens.is_some()
+    }
 }
 
 /// What is wrong with a certificate.
@@ -135,7 +144,8 @@ pub(super) fn lines(sight: &mut Sight<'_>, views: &Views) -> Lines {
         format!("{} {from}", digest(sight, view))
     };
     let lines = views.known.iter().map(line).collect();
-    Lines { size: views.size, views: lines, strategy: format!("{:016x}", sight.strategy_digest()) }
+    let tokens = sight.graph.memo.tokens.then(|| sight.live.iter().map(|key| format!("{key:016x}")).collect());
+    Lines { size: views.size, views: lines, strategy: format!("{:016x}", sight.strategy_digest()), tokens }
 }
 
 /// Checks the lines of a proof again.
@@ -143,6 +153,8 @@ pub(super) fn lines(sight: &mut Sight<'_>, views: &Views) -> Lines {
 /// # Errors
 /// [`Unproved`]: what is wrong with them.
 pub(super) fn check(sight: &mut Sight<'_>, lines: &Lines) -> Result<(), Unproved> {
+    let places = lines.tokens.iter().flatten().map(|key| u64::from_str_radix(key, 16));
+    sight.live = places.collect::<Result<_, _>>().map_err(|_| Unproved::OtherStrategy)?;
     let views = made_again(sight, lines)?;
     let known: FxHashMap<View, usize> = views.iter().copied().zip(0..).collect();
     for (number, view) in views.iter().enumerate() {
@@ -157,7 +169,12 @@ pub(super) fn check(sight: &mut Sight<'_>, lines: &Lines) -> Result<(), Unproved
         1 => pairs_stay(sight, &views, &known)?,
         _ => triples_stay(sight, &views, &known)?,
     }
-    if format!("{:016x}", sight.strategy_digest()) == lines.strategy { Ok(()) } else { Err(Unproved::OtherStrategy) }
+    let has_more = sight.has_learned || sight.graph.memo.tokens_needed;
+    if !has_more && format!("{:016x}", sight.strategy_digest()) == lines.strategy {
+        Ok(())
+    } else {
+        Err(Unproved::OtherStrategy)
+    }
 }
 
 /// The views that the lines tell of.

@@ -89,7 +89,10 @@ pub fn any_number(
             Err(Halt::Explore(error)) => (error.to_string(), 0),
             Err(halt) => (halt.to_string(), 0),
         };
-        (why, known) = (said, (size, views));
+        // With more lanes in sight less is known of a view that is bad.
+        if size == 1 || views > 0 {
+            (why, known) = (said, (size, views));
+        }
         if size == 1 {
             let (bounds, minimal) = schedules(strategy, bound, flaws, limits, watch)?;
             if !minimal.is_empty() {
@@ -102,6 +105,20 @@ pub fn any_number(
     Ok(AnyNumber { answer: ForAny::NotProved { why, searched }, size, views, took: began.elapsed() })
 }
 
+/// Whether a strategy is proved with one lane in sight and no more views than these.
+#[cfg(feature = "lab")]
+pub(crate) fn is_proved_within(strategy: &dyn Strategy, bound: Bound, most: u64) -> bool {
+    struct Within(u64);
+    impl Watch for Within {
+        fn goes_on(&mut self, views: u64, _: u128) -> bool {
+            views <= self.0
+        }
+    }
+    let bound = bound.for_any_number(strategy);
+    let found = views_of(strategy, bound, Flaws::default(), 1, &mut Within(most));
+    matches!(found, Ok((Said::Closed(_), _)))
+}
+
 /// Checks the lines of a proof of a strategy again, as [`any_number`] gives them for the same bound. Nothing is searched for.
 ///
 /// Gives the violations that it rules out.
@@ -110,16 +127,10 @@ pub fn any_number(
 /// [`Unproved`]: what is wrong with them.
 pub fn check_proof(strategy: &dyn Strategy, bound: Bound, flaws: Flaws, lines: &Lines) -> Result<Violations, Unproved> {
     let bound = bound.for_any_number(strategy);
-    let mut checked = Err(Unproved::OtherStrategy);
-    for tokens in [false, true] {
-        let sight = Sight::new(strategy, bound, flaws, tokens, wanted(strategy, &bound));
-        let mut sight = sight.map_err(|error| Unproved::Halted(error.to_string()))?;
-        checked = certificate::check(&mut sight, lines);
-        if !sight.graph.memo.tokens_needed {
-            break;
-        }
-    }
-    checked.map(|()| wanted(strategy, &bound))
+    let wanted = wanted(strategy, &bound);
+    let sight = Sight::new(strategy, bound, flaws, lines.has_ranks(), wanted);
+    let mut sight = sight.map_err(|error| Unproved::Halted(error.to_string()))?;
+    certificate::check(&mut sight, lines).map(|()| wanted)
 }
 
 /// As many lanes are in sight at once, at the most.
@@ -140,7 +151,7 @@ impl Found {
                 format!("view {views} shows {names}, and no schedule that was found does")
             }
             Found::TooMany => format!("there are more than {views} views: something is counted without end"),
-            Found::Stopped => "it was stopped".to_owned(),
+            Found::Stopped | Found::Learned => "it was stopped".to_owned(),
         }
     }
 }
@@ -160,7 +171,7 @@ fn views_of(
     }
     for tokens in [false, true] {
         let mut sight = Sight::new(strategy, bound, flaws, tokens, wanted(strategy, &bound))?;
-        let searched = Views::search(&mut sight, size, watch);
+        let searched = search(&mut sight, size, watch);
         if !tokens && sight.graph.memo.tokens_needed {
             continue;
         }
@@ -172,6 +183,17 @@ fn views_of(
         return Ok((said, views.known.len()));
     }
     unreachable!("tokens matter already")
+}
+
+/// Searches until nothing new is learned of what matters.
+fn search(sight: &mut Sight<'_>, size: usize, watch: &mut dyn Watch) -> Result<(Views, Found), Halt> {
+    loop {
+        let (views, found) = Views::search(sight, size, watch)?;
+        if found != Found::Learned {
+            return Ok((views, found));
+        }
+        sight.look_again();
+    }
 }
 
 /// The bounds within which a schedule is looked for, the smallest first.

@@ -43,6 +43,8 @@ pub(super) enum Found {
     TooMany,
     /// The search was stopped.
     Stopped,
+    /// Something was learned by which what was seen before looks different.
+    Learned,
 }
 
 /// The views that were come to, each with its origin; the first has none.
@@ -85,6 +87,9 @@ impl Views {
             if at % 64 == 0 && !watch.goes_on(views.known.len() as u64, 0) {
                 return Ok((views, Found::Stopped));
             }
+            if sight.has_learned {
+                return Ok((views, Found::Learned));
+            }
             if views.known.len() > MOST_VIEWS {
                 return Ok((views, Found::TooMany));
             }
@@ -97,7 +102,11 @@ impl Views {
             }
             at += 1;
         }
-        let found = views.bad.map_or(Found::Closed, Found::Bad);
+        let found = match views.bad {
+            _ if sight.has_learned => Found::Learned,
+            Some(bad) => Found::Bad(bad),
+            None => Found::Closed,
+        };
         Ok((views, found))
     }
 

@@ -1,5 +1,7 @@
 //! What is seen of any number of lanes: the services, and a few of the lanes at a time.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use crate::explore::bound::{Bound, MAX_LANES};
@@ -21,6 +23,8 @@ use super::joining::{JoinKey, Joined};
 /// In whose name stays what lanes have left behind that are gone. Nobody keeps it.
 pub(super) const GONE: Heir = Heir { lane: 14 };
 pub(super) const TOO_MANY: OutOfSight = OutOfSight("it takes more lanes than an exploration has");
+/// A ranked id that is never asked for again.
+const SAYS_NOTHING: u8 = u8::MAX;
 /// Where the sessions of requests in flight begin.
 pub(super) const FLIGHTS: u8 = 16;
 
@@ -57,6 +61,10 @@ pub(super) struct Sight<'s> {
     /// In whose name stays what lanes hold that are out of sight. It has the place of a lane that never makes a step.
     pub another: Heir,
     keys: FxHashMap<u16, u64>,
+    /// The places in the tree from which there is a way to an operation with a ranked id. Anywhere else a lane's ranked ids say nothing.
+    pub live: BTreeSet<u64>,
+    /// A place was found that was not known to be one of them: what was seen before has to be looked at again.
+    pub has_learned: bool,
     pub(super) joined: FxHashMap<JoinKey, Vec<Joined>>,
     projected: FxHashMap<(View, u8), Result<View, OutOfSight>>,
 }
@@ -84,9 +92,28 @@ impl<'s> Sight<'s> {
             wanted,
             another,
             keys: FxHashMap::default(),
+            live: BTreeSet::new(),
+            has_learned: false,
             joined: FxHashMap::default(),
             projected: FxHashMap::default(),
         })
+    }
+
+    /// Forgets what was seen, as far as it depends on what has been learned since.
+    pub fn look_again(&mut self) {
+        self.has_learned = false;
+        self.projected.clear();
+        self.joined.clear();
+    }
+
+    /// An operation with a ranked id is made at a place: the way to it is live.
+    fn learn_of(&mut self, node: u16) {
+        let mut at = Some(node);
+        while let Some(node) = at {
+            let key = self.node_key(node);
+            self.has_learned |= self.live.insert(key);
+            at = self.graph.tree.before(node).map(|(before, _)| before);
+        }
     }
 
     /// Before anything happened.
@@ -179,6 +206,9 @@ impl<'s> Sight<'s> {
 
     fn steps_of(&mut self, from: &State, lane: u8, is_new: bool, moves: &mut Vec<(Move, View)>) -> Result<(), Halt> {
         let is_in_flight = self.graph.memo.flights(from.at.flights).iter().any(|flight| flight.lane == lane);
+        if self.graph.pending_op(from, lane).is_some_and(|op| op.has_ranked()) {
+            self.learn_of(from.lanes[usize::from(lane)].node);
+        }
         for fate in self.graph.bound.fates() {
             let pending = self.graph.pending_op(from, lane);
             let (fate, to) = match self.graph.step(from, Step { lane, fate })? {
@@ -206,8 +236,14 @@ impl<'s> Sight<'s> {
     }
 
     /// Lanes that are through are gone, and what they have left behind is nobody's. One that has not made a step is like any that may come.
-    fn departed(&mut self, state: State) -> Result<View, Halt> {
+    pub(super) fn departed(&mut self, state: State) -> Result<View, Halt> {
         let mut view = View(state);
+        let flights = self.flights(&view);
+        if !flights.is_empty() {
+            let unheard = flights.into_iter().filter_map(|flight| self.graph.memo.unheard(state.at.services, flight));
+            let unheard = unheard.collect();
+            view.0.at.flights = self.graph.memo.flights_number(unheard);
+        }
         for lane in self.all_places() {
             let place = usize::from(lane);
             let its = view.0.lanes[place];
@@ -259,7 +295,8 @@ impl<'s> Sight<'s> {
         }
         self.graph.memo.ranks(view.0.at.services, &mut ranks);
         let lanes = self.places(view);
-        let given = lanes.iter().flat_map(|lane| view.0.lanes[usize::from(*lane)].given).filter(|given| *given != 0);
+        let given = lanes.iter().flat_map(|lane| view.0.lanes[usize::from(*lane)].given);
+        let given = given.filter(|given| *given != 0 && *given != SAYS_NOTHING);
         ranks.extend(given.map(i64::from));
         for flight in self.graph.memo.flights(view.0.at.flights) {
             let _ = flight.op.map_ids(&mut |kind, id| {
@@ -284,7 +321,10 @@ impl<'s> Sight<'s> {
         let mut ranked = *view;
         ranked.0.at.services = self.graph.memo.rank(view.0.at.services, ranks, to, next);
         for lane in self.places(view) {
-            for given in ranked.0.lanes[usize::from(lane)].given.iter_mut().filter(|given| **given != 0) {
+            for given in ranked.0.lanes[usize::from(lane)].given.iter_mut() {
+                if *given == 0 || *given == SAYS_NOTHING {
+                    continue;
+                }
                 *given = u8::try_from(rank((*given).into())).unwrap_or(u8::MAX);
             }
         }
@@ -302,6 +342,17 @@ impl<'s> Sight<'s> {
         if !self.wanted.violations.contains(Violation::Overlap) {
             let seen = self.graph.memo.seen(view.0.at.seen).clone().without_overlap();
             view.0.at.seen = self.graph.memo.seen_number(seen);
+        }
+        for lane in self.places(&view) {
+            let its = view.0.lanes[usize::from(lane)];
+            if !self.graph.memo.tokens || its.given == [0; 3] {
+                continue;
+            }
+            let key = self.node_key(its.node);
+            if !self.live.contains(&key) {
+                let given = its.given.map(|given| if given == 0 { 0 } else { SAYS_NOTHING });
+                view.0.lanes[usize::from(lane)].given = given;
+            }
         }
         let ranks = self.ranks(&view);
         let dense: Vec<i64> = ranks.iter().map(|rank| rank_among(&ranks, *rank)).collect();

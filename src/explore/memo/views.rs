@@ -6,6 +6,7 @@ use crate::service::contract::{asked_id, asker_of};
 use crate::service::modelled::{Heir, Model, OutOfSight, Party};
 use crate::service::{AnyModel, HasIds, IdKind};
 use crate::terms::{ByRole, Session};
+use crate::world::Op;
 
 use super::{Flight, Memo, NO_SERVICE, Seen, number};
 
@@ -97,6 +98,13 @@ impl Memo {
             }
         }
         is_named.get()
+    }
+
+    /// What a request in flight can come to, where nobody hears of it.
+    pub fn unheard(&self, services: u32, flight: Flight) -> Option<Flight> {
+        let state = self.services[services as usize][flight.op.role];
+        let of = self.states[state as usize].unheard(flight.session, flight.op.of)?;
+        Some(Flight { op: Op { of, ..flight.op }, ..flight })
     }
 
     /// The services without a party that is out of sight.

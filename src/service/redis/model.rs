@@ -302,6 +302,10 @@ impl Model for RedisKeys {
         Ok(vec![with])
     }
 
+    fn unheard(&self, _: Session, op: RedisOp) -> Option<RedisOp> {
+        (!matches!(op, RedisOp::CompareLock(..) | RedisOp::GetState(_))).then_some(op)
+    }
+
     fn count_on_from(&mut self, rank: i64) {
         for (key, value) in &mut self.keys {
             if matches!(key, ModelKey::Counter(_)) {

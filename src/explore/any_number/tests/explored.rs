@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use super::{PROVED, any};
 use crate::explore::any_number::search::Views;
 use crate::explore::any_number::sight::{GONE, Sight, View};
-use crate::explore::any_number::wanted;
+use crate::explore::any_number::{search, wanted};
 use crate::explore::environment::Flight;
 use crate::explore::rules::Lane;
 use crate::explore::state_graph::{State, StateGraph, Transition};
@@ -80,7 +80,8 @@ impl<'a, 's> Looked<'a, 's> {
         };
         let mut places = Vec::new();
         for n in kept {
-            let class = sight.class(self.participants[*n].lane);
+            let (lane, bound) = (self.participants[*n].lane, &self.graph.bound);
+            let class = (bound.is_resident(lane).then(|| bound.resident_of(lane)), 0);
             places.push(sight.free_place(&places, class).expect("there is a place"));
         }
         let mut next = (16..).map(Session);
@@ -139,6 +140,7 @@ impl<'a, 's> Looked<'a, 's> {
         let seen = self.graph.memo.seen(self.state.at.seen).clone().without_ends();
         view.0.at.seen = sight.graph.memo.seen_number(seen);
         let all = places.iter().fold(0, |bits, place| bits | 1 << place);
+        let view = sight.departed(view.0).expect("it can be seen in part");
         sight.project(&view, all).expect("it can be seen in part")
     }
 
@@ -174,7 +176,7 @@ fn views_of<'s>(strategy: &'s dyn Strategy, bound: Bound) -> (Sight<'s>, Views, 
     for tokens in [false, true] {
         let mut sight =
             Sight::new(strategy, bound, Flaws::default(), tokens, wanted(strategy, &bound)).expect("explorable");
-        let (views, _) = Views::search(&mut sight, 1, &mut ()).expect("it can be seen in part");
+        let (views, _) = search(&mut sight, 1, &mut ()).expect("it can be seen in part");
         if !sight.graph.memo.tokens_needed {
             return (sight, views, tokens);
         }

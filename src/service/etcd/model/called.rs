@@ -131,6 +131,11 @@ impl Model for LockService {
         self.with(from, party, heir).map(|with| vec![with])
     }
 
+    fn unheard(&self, _: Session, op: LockOp) -> Option<LockOp> {
+        // Nobody knows of a lease that was granted to nobody.
+        (!matches!(op, LockOp::GrantLease | LockOp::KeepAlive(_))).then_some(op)
+    }
+
     fn count_on_from(&mut self, rank: i64) {
         self.forget_revisions();
         self.raise_revision(rank);

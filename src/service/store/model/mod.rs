@@ -50,6 +50,8 @@ pub enum StoreModelFlaw {
     ReadsUncommitted,
     /// What a connection holds that is out of sight is free.
     ForgetsWhatIsHeld,
+    /// The ids that were committed are not seen when somebody is out of sight.
+    ForgetsRows,
     /// A statement that takes a snapshot and has to wait takes the snapshot after the wait.
     SnapshotsAfterWaits,
 }
@@ -294,6 +296,10 @@ impl Model for Tables {
 
     fn adopt(&self, from: &Self, party: Party, heir: Heir) -> Result<Vec<Self>, OutOfSight> {
         self.with(from, party, heir)
+    }
+
+    fn unheard(&self, on: Session, op: StoreOp) -> Option<StoreOp> {
+        self.comes_to(on, op)
     }
 
     fn map_ranks(&mut self, ranks: &mut dyn FnMut(i64) -> i64) {

@@ -6,6 +6,7 @@ use super::transaction::Transaction;
 use super::{HeldName, StoreModelFlaw, Tables};
 use crate::service::modelled::{Heir, OutOfSight, Party};
 use crate::service::store::program::StoreTable;
+use crate::service::store::{Does, StoreOp};
 use crate::terms::{Isolation, Profile, Session, Sessions};
 
 /// What cannot be seen in part.
@@ -140,6 +141,10 @@ impl Tables {
             *lock = HeldName { holder: heir.session(), ends_with_transaction: false, ..*lock };
         }
         self.advisory.dedup_by(|a, b| a == b && a.holder == heir.session());
+        if self.has_flaw(StoreModelFlaw::ForgetsRows) {
+            self.claims.retain(|(_, insertion)| insertion.is_unfinished());
+            self.notes.iter_mut().for_each(Vec::clear);
+        }
         if self.has_flaw(StoreModelFlaw::ForgetsWhatIsHeld) {
             self.cut_all(heir);
         }
@@ -212,6 +217,22 @@ impl Tables {
             }
             at += 1;
         }
+    }
+
+    /// What a statement in flight comes to: in a transaction that is not committed the transaction is undone, whatever the statement is;
+    /// without one a statement that only reads does nothing.
+    pub(super) fn comes_to(&self, on: Session, op: StoreOp) -> Option<StoreOp> {
+        let is_committed = |transaction: &Transaction| matches!(op.does(), Does::Commit) && !transaction.failed;
+        if let Some(at) = self.transaction(on) {
+            return Some(if is_committed(&self.open[at]) { op } else { StoreOp::rollback() });
+        }
+        let does_nothing = match op.does() {
+            Does::Begin | Does::Commit | Does::Rollback => true,
+            Does::Rows(program) => program.only_reads(),
+            Does::Both | Does::Own => false,
+        };
+        let holds = self.advisory.iter().any(|lock| lock.holder == on);
+        (holds || !does_nothing).then_some(op)
     }
 
     /// The tokens in it under other numbers: those of the fence, and of effects that are not committed.
