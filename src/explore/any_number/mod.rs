@@ -79,7 +79,9 @@ pub fn any_number(
     let began = Instant::now();
     let bound = bound.for_any_number(strategy);
     let (mut searched, mut why, mut known) = (Vec::new(), String::new(), (0, 0));
-    for size in 1..=LARGEST {
+    // Of two requests there are not places enough for three lanes each.
+    let largest = if bound.requests > 1 { 1 } else { LARGEST };
+    for size in 1..=largest {
         let (said, views) = match views_of(strategy, bound, flaws, size, watch) {
             Ok((Said::Closed(lines), views)) => {
                 let answer = ForAny::Proved { rules_out: wanted(strategy, &bound), lines };
@@ -89,10 +91,7 @@ pub fn any_number(
             Err(Halt::Explore(error)) => (error.to_string(), 0),
             Err(halt) => (halt.to_string(), 0),
         };
-        // With more lanes in sight less is known of a view that is bad.
-        if size == 1 || views > 0 {
-            (why, known) = (said, (size, views));
-        }
+        (why, known) = (said, (size, views));
         if size == 1 {
             let (bounds, minimal) = schedules(strategy, bound, flaws, limits, watch)?;
             if !minimal.is_empty() {

@@ -57,7 +57,7 @@ pub(super) struct Views {
 }
 
 /// More views than this are no proof that anybody waits for.
-const MOST_VIEWS: usize = 20_000;
+const MOST_VIEWS: usize = 10_000;
 
 /// The subsets of these lanes with at most so many of them, as bits.
 pub(super) fn subsets(places: &[u8], most: usize) -> impl Iterator<Item = u8> {
