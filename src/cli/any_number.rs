@@ -35,7 +35,7 @@ pub(super) fn lanes(text: &str) -> Result<u8, String> {
 }
 
 /// A strategy for any number of deliveries of so many requests.
-struct Row {
+struct AnyRow {
     strategy: &'static str,
     requests: u8,
     any: AnyNumber,
@@ -73,7 +73,7 @@ impl Explore {
                 self.certify(strategy.as_ref(), bound, &any)?;
                 let is_proved = matches!(any.answer, ForAny::Proved { .. });
                 let is_denied = is_denied(strategy.as_ref(), bound, &any.answer);
-                rows.push(Row { strategy: strategy.name(), requests, any, is_denied });
+                rows.push(AnyRow { strategy: strategy.name(), requests, any, is_denied });
                 if !is_proved {
                     break;
                 }
@@ -87,7 +87,7 @@ impl Explore {
             (false, [row]) if self.strategy.is_some() => self.one_as_text(row, bound),
             (false, rows) => all_as_text(rows, bound),
         })?;
-        let code = |row: &Row| match row.any.answer {
+        let code = |row: &AnyRow| match row.any.answer {
             _ if row.is_denied => exit::BROKEN,
             ForAny::NotProved { .. } => exit::INCONCLUSIVE,
             ForAny::Proved { .. } | ForAny::Broken(_) => exit::MET,
@@ -156,7 +156,7 @@ impl Explore {
         format!("oncelab explore {strategy} --lanes any{requests}{faults}{late}{reaper}{}{model}", self.hop.option())
     }
 
-    fn one_as_text(&self, row: &Row, bound: Bound) -> String {
+    fn one_as_text(&self, row: &AnyRow, bound: Bound) -> String {
         let AnyNumber { answer, size, views, took } = &row.any;
         let within = format!(
             "{views} views with {} in sight; {}",
@@ -208,7 +208,7 @@ impl Explore {
         format!("\n{text}")
     }
 
-    fn told(&self, row: &Row, schedule: &Schedule) -> String {
+    fn told(&self, row: &AnyRow, schedule: &Schedule) -> String {
         let lanes = schedule.0.iter().map(|step| step.lane + 1).max().unwrap_or(1).max(2).max(row.requests);
         let lanes = if lanes == 2 { String::new() } else { format!(" --lanes {lanes} --retries 0") };
         let requests = if row.requests == 1 { String::new() } else { format!(" --requests {}", row.requests) };
@@ -241,7 +241,7 @@ fn shown(file: &Path) -> String {
     crate::quote::shell_path(file)
 }
 
-fn as_json(row: &Row, bound: Bound) -> Value {
+fn as_json(row: &AnyRow, bound: Bound) -> Value {
     let AnyNumber { answer, size, views, took } = &row.any;
     let mut document = json!({
         "strategy": row.strategy,
@@ -272,7 +272,7 @@ fn as_json(row: &Row, bound: Bound) -> Value {
     document
 }
 
-fn all_as_text(rows: &[Row], bound: Bound) -> String {
+fn all_as_text(rows: &[AnyRow], bound: Bound) -> String {
     let columns = [
         ("", Align::Left),
         ("strategy", Align::Left),

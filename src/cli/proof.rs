@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::UsageError;
-use crate::explore::{Bound, Fate, Flaws, Kinds, Lines, Unproved, Violations, check_proof};
+use crate::explore::{Bound, Fate, Flaws, Kinds, ProofLines, Unproved, Violations, check_proof};
 use crate::strategy::{Registry, WithHop};
 use crate::terms::{FaultKind, Profile, Violation};
 
@@ -63,7 +63,14 @@ fn named_kinds(kinds: Kinds) -> Vec<String> {
 
 impl Certificate {
     /// The certificate of a proof.
-    pub fn new(strategy: &str, hop: bool, bound: Bound, command: String, rules_out: Violations, lines: Lines) -> Self {
+    pub fn new(
+        strategy: &str,
+        hop: bool,
+        bound: Bound,
+        command: String,
+        rules_out: Violations,
+        lines: ProofLines,
+    ) -> Self {
         Certificate {
             format: FORMAT,
             strategy: strategy.to_owned(),
@@ -131,7 +138,7 @@ impl Certificate {
             return Err(UsageError("requests and lanes_in_sight are 1 or 2 in a certificate".to_owned()).into());
         }
         let bound = Bound { kinds, store, requests: self.requests, reaps: self.reaper, ..Bound::new(1, 0, 1) };
-        let lines = Lines {
+        let lines = ProofLines {
             size: self.lanes_in_sight,
             views: self.views.clone(),
             strategy: self.strategy_digest.clone(),

@@ -58,6 +58,9 @@ enum CallKind {
     Settle,
 }
 
+/// The combinations of states that look like one, and where a party is as it is in another.
+type Adopted = Result<Vec<u32>, OutOfSight>;
+
 /// What a call leads to: from the state of one service, or from a combination of states.
 #[derive(Clone, Copy)]
 struct MemoStep {
@@ -99,7 +102,7 @@ pub(super) struct Memo {
     sighted: FxHashMap<Sighted, Result<u32, OutOfSight>>,
     named: FxHashMap<(u32, u8), bool>,
     ranked: FxHashMap<u32, Vec<i64>>,
-    adopted: FxHashMap<(u32, u32, Party, Heir), Result<Vec<u32>, OutOfSight>>,
+    adopted: FxHashMap<(u32, u32, Party, Heir), Adopted>,
     /// The effects that the last operation committed, by number.
     pub last_committed: u32,
     /// What has been seen after effects were committed, and after a strategy has replied.

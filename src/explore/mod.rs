@@ -59,7 +59,7 @@ mod violations;
 pub(crate) use crate::service::contract::lane_name;
 #[cfg(feature = "lab")]
 pub(crate) use any_number::is_proved_within;
-pub use any_number::{AnyNumber, ForAny, Lines, Unproved, any_number, check_proof};
+pub use any_number::{AnyNumber, ForAny, ProofLines, Unproved, any_number, check_proof};
 pub(crate) use attempt::guarded;
 pub use bound::{Bound, Kinds, MAX_LANES, MAX_RETRIES};
 pub use by_cause::{ByCause, Caused, by_cause};

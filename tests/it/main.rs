@@ -4,6 +4,7 @@
 #![allow(clippy::cast_precision_loss, reason = "small counts and times")]
 
 mod actors;
+mod any_number;
 mod audit;
 mod backends;
 mod bad_input;

@@ -1,12 +1,14 @@
 //! What is thought of what has been seen, without a history: as strict as the checks or stricter, and never milder.
 
+use super::sight::{Lookout, NoView, View};
 use crate::explore::Violations;
-use crate::explore::observations::Seen;
+use crate::explore::observations::{Seen, Sight};
+use crate::explore::rules::Lane;
 use crate::terms::{Request, Role, Shape, Trouble, Violation};
 
 /// The violations that are looked for, and what they are judged by.
 #[derive(Debug, Clone)]
-pub(in crate::explore) struct Wanted {
+pub(in crate::explore) struct ViewJudge {
     pub violations: Violations,
     pub shape: Shape,
     /// The roles of the stores that keep effects.
@@ -14,7 +16,7 @@ pub(in crate::explore) struct Wanted {
     pub requests: Vec<Request>,
 }
 
-impl Wanted {
+impl ViewJudge {
     /// The violations that are there, and stay.
     pub fn lasting(&self, seen: &Seen) -> Violations {
         self.of_each(|n, request| {
@@ -60,5 +62,32 @@ impl Wanted {
         let found = (0..).zip(&self.requests).flat_map(|(n, request)| of(n, request));
         let found: Violations = found.filter(|(_, is_there)| *is_there).map(|(violation, _)| violation).collect();
         found.among(self.violations)
+    }
+}
+
+impl Lookout<'_> {
+    /// The violations that a view shows: what lasts, and what is missing in the end where nobody is at work any more.
+    pub fn bad(&mut self, view: &View) -> Result<Violations, NoView> {
+        let seen = self.graph.memo.seen(view.0.at.seen).clone();
+        let lasting = self.wanted.lasting(&seen);
+        if lasting != Violations::default()
+            || !self.places(view).is_empty()
+            || self.graph.memo.names(view.0.at.services, self.another.lane)
+        {
+            return Ok(lasting);
+        }
+        let mut end = *view;
+        end.0.lanes[usize::from(self.another.lane)] = Lane::ASLEEP;
+        for lane in self.graph.bound.turns() {
+            end.0.lanes[usize::from(lane)].attempt = 1;
+        }
+        for request in 0..self.graph.bound.requests.max(1) {
+            if !seen.is_answered(request) && !seen.is_refused(request) {
+                end.0.at.seen = self.graph.memo.see(end.0.at.seen, Sight::GaveUp { request });
+            }
+        }
+        let settled = self.graph.settle(&end.0)?;
+        let seen = self.graph.memo.seen(settled).clone();
+        Ok(self.wanted.lasting(&seen).and(self.wanted.in_the_end(&seen)))
     }
 }

@@ -7,14 +7,15 @@
 use rustc_hash::FxHashMap;
 
 use super::joining::Joint;
-use super::search::{Origin, Views, With, subsets};
-use super::sight::{Halt, Move, Sight, View, hash};
+use super::search::{ViewOrigin, Views, With, subsets};
+use super::sight::{Lookout, Move, NoView, View};
+use super::words::hash;
 use crate::explore::schedule::{Fate, Schedule, Step};
 use crate::service::contract::lane_name;
 
 /// The views of a proof, a line each, in the order in which they were come to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lines {
+pub struct ProofLines {
     /// How many lanes are in sight at once.
     pub size: usize,
     pub views: Vec<String>,
@@ -24,7 +25,7 @@ pub struct Lines {
     pub tokens: Option<Vec<String>>,
 }
 
-impl Lines {
+impl ProofLines {
     /// Whether tokens matter.
     pub(super) fn has_ranks(&self) -> bool {
         self.tokens.is_some()
@@ -52,8 +53,8 @@ pub enum Unproved {
     Halted(String),
 }
 
-impl From<Halt> for Unproved {
-    fn from(halt: Halt) -> Self {
+impl From<NoView> for Unproved {
+    fn from(halt: NoView) -> Self {
         Unproved::Halted(halt.to_string())
     }
 }
@@ -64,7 +65,7 @@ impl From<crate::service::modelled::OutOfSight> for Unproved {
     }
 }
 
-fn digest(sight: &mut Sight<'_>, view: &View) -> String {
+fn digest(sight: &mut Lookout<'_>, view: &View) -> String {
     format!("{:016x}", hash(sight.in_words(view).bytes()))
 }
 
@@ -102,7 +103,7 @@ impl Move {
     }
 }
 
-impl Origin {
+impl ViewOrigin {
     fn in_words(&self) -> String {
         let with = self.with.map_or(String::new(), |With { view, common, newcomer, way }| {
             let common = common.map_or(String::new(), |(own, its)| format!(" {}={}", lane_name(own), lane_name(its)));
@@ -133,26 +134,26 @@ impl Origin {
                 (from, Some(With { view: view.parse().ok()?, common, newcomer: lane_of(newcomer)?, way }))
             }
         };
-        Some(Origin { from: from.parse().ok()?, with, made: Move::parse(made)?, keep })
+        Some(ViewOrigin { from: from.parse().ok()?, with, made: Move::parse(made)?, keep })
     }
 }
 
 /// The views of a search as lines.
-pub(super) fn lines(sight: &mut Sight<'_>, views: &Views) -> Lines {
-    let line = |(view, origin): (&View, &Option<Origin>)| {
+pub(super) fn lines(sight: &mut Lookout<'_>, views: &Views) -> ProofLines {
+    let line = |(view, origin): (&View, &Option<ViewOrigin>)| {
         let from = origin.map_or("start".to_owned(), |origin| origin.in_words());
         format!("{} {from}", digest(sight, view))
     };
     let lines = views.known.iter().map(line).collect();
     let tokens = sight.graph.memo.tokens.then(|| sight.live.iter().map(|key| format!("{key:016x}")).collect());
-    Lines { size: views.size, views: lines, strategy: format!("{:016x}", sight.strategy_digest()), tokens }
+    ProofLines { size: views.size, views: lines, strategy: format!("{:016x}", sight.strategy_digest()), tokens }
 }
 
 /// Checks the lines of a proof again.
 ///
 /// # Errors
 /// [`Unproved`]: what is wrong with them.
-pub(super) fn check(sight: &mut Sight<'_>, lines: &Lines) -> Result<(), Unproved> {
+pub(super) fn check(sight: &mut Lookout<'_>, lines: &ProofLines) -> Result<(), Unproved> {
     let places = lines.tokens.iter().flatten().map(|key| u64::from_str_radix(key, 16));
     sight.live = places.collect::<Result<_, _>>().map_err(|_| Unproved::OtherStrategy)?;
     let views = made_again(sight, lines)?;
@@ -178,7 +179,7 @@ pub(super) fn check(sight: &mut Sight<'_>, lines: &Lines) -> Result<(), Unproved
 }
 
 /// The views that the lines tell of.
-fn made_again(sight: &mut Sight<'_>, lines: &Lines) -> Result<Vec<View>, Unproved> {
+fn made_again(sight: &mut Lookout<'_>, lines: &ProofLines) -> Result<Vec<View>, Unproved> {
     let mut views: Vec<View> = Vec::new();
     for (number, line) in lines.views.iter().enumerate() {
         let unreadable = || Unproved::Unreadable { view: number, line: line.clone() };
@@ -186,7 +187,7 @@ fn made_again(sight: &mut Sight<'_>, lines: &Lines) -> Result<Vec<View>, Unprove
         let view = if number == 0 {
             sight.start()
         } else {
-            let origin = Origin::parse(from).ok_or_else(unreadable)?;
+            let origin = ViewOrigin::parse(from).ok_or_else(unreadable)?;
             come_to(sight, &views, &origin)?.ok_or(Unproved::OtherView { view: number })?
         };
         if digest(sight, &view) != written {
@@ -198,7 +199,7 @@ fn made_again(sight: &mut Sight<'_>, lines: &Lines) -> Result<Vec<View>, Unprove
 }
 
 /// What an origin leads to.
-fn come_to(sight: &mut Sight<'_>, views: &[View], origin: &Origin) -> Result<Option<View>, Unproved> {
+fn come_to(sight: &mut Lookout<'_>, views: &[View], origin: &ViewOrigin) -> Result<Option<View>, Unproved> {
     let Some(from) = views.get(origin.from) else { return Ok(None) };
     let state = match origin.with {
         None => *from,
@@ -220,7 +221,7 @@ fn come_to(sight: &mut Sight<'_>, views: &[View], origin: &Origin) -> Result<Opt
 }
 
 fn stays(
-    sight: &mut Sight<'_>,
+    sight: &mut Lookout<'_>,
     known: &FxHashMap<View, usize>,
     to: &View,
     size: usize,
@@ -236,7 +237,7 @@ fn stays(
 
 /// Whether every step beside another lane stays among the views, where each shows one lane. Where the other lane stands in its strategy
 /// makes no difference to what becomes of the rest, so that it is tried once for all of them.
-fn pairs_stay(sight: &mut Sight<'_>, views: &[View], known: &FxHashMap<View, usize>) -> Result<(), Unproved> {
+fn pairs_stay(sight: &mut Lookout<'_>, views: &[View], known: &FxHashMap<View, usize>) -> Result<(), Unproved> {
     let mut by_rest: FxHashMap<View, Vec<(View, u8)>> = FxHashMap::default();
     for view in views {
         if let [lane] = *sight.places(view) {
@@ -280,7 +281,7 @@ fn pairs_stay(sight: &mut Sight<'_>, views: &[View], known: &FxHashMap<View, usi
 }
 
 /// Whether every step of three lanes of which each two are a view stays among the views.
-fn triples_stay(sight: &mut Sight<'_>, views: &[View], known: &FxHashMap<View, usize>) -> Result<(), Unproved> {
+fn triples_stay(sight: &mut Lookout<'_>, views: &[View], known: &FxHashMap<View, usize>) -> Result<(), Unproved> {
     let mut by_rest: FxHashMap<View, Vec<(View, u8, u8)>> = FxHashMap::default();
     for view in views {
         if let [first, second] = *sight.places(view) {

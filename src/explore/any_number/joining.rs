@@ -1,6 +1,6 @@
 //! Views put together: everything that can stand behind them, with one lane more than each of them shows.
 
-use super::sight::{Sight, TOO_MANY, View};
+use super::sight::{Lookout, TOO_MANY, View};
 use crate::explore::environment::Flight;
 use crate::explore::memo::{MemoPlace, Names};
 use crate::explore::rules::Lane;
@@ -23,18 +23,18 @@ pub(super) struct Joint<'v> {
 pub(super) struct Joined {
     at: MemoPlace,
     /// The ranked ids of the two.
-    given: [Given; 2],
+    given: [GivenRanks; 2],
     /// Where the second one is.
     place: u8,
 }
 
 /// The ranked ids that a lane was given.
-type Given = [u8; 3];
+type GivenRanks = [u8; 3];
 
 /// The services of a view with a lane's ranked ids, those of another, and the places of both lanes.
-pub(super) type JoinKey = (MemoPlace, Given, MemoPlace, Given, (u8, u8));
+pub(super) type JoinKey = (MemoPlace, GivenRanks, MemoPlace, GivenRanks, (u8, u8));
 
-impl Sight<'_> {
+impl Lookout<'_> {
     /// Every state of the services with the lanes of both views that looks like both of them.
     ///
     /// # Errors
@@ -149,41 +149,42 @@ fn interleaved((here, own): (&[i64], &[i64]), (there, its): (&[i64], &[i64])) ->
         let below = |id: &i64| n == common.len() || *id < common[n];
         all.iter().filter(|id| above(id) && below(id)).count()
     };
-    let mut orders: Vec<Vec<Turn>> = vec![Vec::new()];
+    let mut orders: Vec<Vec<RankTurn>> = vec![Vec::new()];
     for n in 0..=own.len() {
         let ways = shuffles(gap(here, own, n), gap(there, its, n));
-        let common = (n < own.len()).then_some(Turn::Both);
-        let with = |order: &Vec<Turn>| {
+        let common = (n < own.len()).then_some(RankTurn::Both);
+        let with = |order: &Vec<RankTurn>| {
             let order = order.clone();
             ways.iter().map(move |way| order.iter().chain(way).copied().chain(common).collect()).collect::<Vec<_>>()
         };
         orders = orders.iter().flat_map(with).collect();
     }
-    let places = |order: Vec<Turn>| {
-        let of = |who: Turn| {
-            let numbered = (1_i64..).zip(&order).filter(move |(_, turn)| **turn == Turn::Both || **turn == who);
+    let places = |order: Vec<RankTurn>| {
+        let of = |who: RankTurn| {
+            let numbered = (1_i64..).zip(&order).filter(move |(_, turn)| **turn == RankTurn::Both || **turn == who);
             numbered.map(|(number, _)| number).collect::<Vec<_>>()
         };
-        (of(Turn::Here), of(Turn::There))
+        (of(RankTurn::Here), of(RankTurn::There))
     };
     orders.into_iter().map(places).collect()
 }
 
 /// Whose number comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum RankTurn {
     Here,
     There,
     Both,
 }
 
 /// Every order of so many of one and so many of the other.
-fn shuffles(here: usize, there: usize) -> Vec<Vec<Turn>> {
+fn shuffles(here: usize, there: usize) -> Vec<Vec<RankTurn>> {
     if here == 0 || there == 0 {
-        return vec![[vec![Turn::Here; here], vec![Turn::There; there]].concat()];
+        return vec![[vec![RankTurn::Here; here], vec![RankTurn::There; there]].concat()];
     }
-    let then = |first: Turn, rest: Vec<Vec<Turn>>| rest.into_iter().map(move |rest| [vec![first], rest].concat());
-    then(Turn::Here, shuffles(here - 1, there)).chain(then(Turn::There, shuffles(here, there - 1))).collect()
+    let then =
+        |first: RankTurn, rest: Vec<Vec<RankTurn>>| rest.into_iter().map(move |rest| [vec![first], rest].concat());
+    then(RankTurn::Here, shuffles(here - 1, there)).chain(then(RankTurn::There, shuffles(here, there - 1))).collect()
 }
 
 #[cfg(test)]

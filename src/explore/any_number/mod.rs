@@ -13,6 +13,7 @@ mod certificate;
 mod joining;
 mod search;
 mod sight;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -26,10 +27,10 @@ use super::violations::Violations;
 use super::{ExploreError, Flaws};
 use crate::strategy::Strategy;
 use crate::terms::{Retries, Violation};
-pub use certificate::{Lines, Unproved};
+pub use certificate::{ProofLines, Unproved};
 
-use search::{Found, Views};
-use sight::{Halt, Sight};
+use search::{Views, ViewsFound};
+use sight::{Lookout, NoView};
 
 /// What is known of a strategy for any number of lanes, retries and faults.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct AnyNumber {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForAny {
     /// None of these violations, ever.
-    Proved { rules_out: Violations, lines: Lines },
+    Proved { rules_out: Violations, lines: ProofLines },
     /// The shortest schedules that break it, in the smallest bound in which there are some.
     Broken(Vec<Minimal>),
     /// Neither: why, and the bounds within which no schedule was found.
@@ -88,7 +89,7 @@ pub fn any_number(
                 return Ok(AnyNumber { answer, size, views, took: began.elapsed() });
             }
             Ok((Said::Otherwise(found), views)) => (found.why(views), views),
-            Err(Halt::Explore(error)) => (error.to_string(), 0),
+            Err(NoView::Explore(error)) => (error.to_string(), 0),
             Err(halt) => (halt.to_string(), 0),
         };
         (why, known) = (said, (size, views));
@@ -124,10 +125,15 @@ pub(crate) fn is_proved_within(strategy: &dyn Strategy, bound: Bound, most: u64)
 ///
 /// # Errors
 /// [`Unproved`]: what is wrong with them.
-pub fn check_proof(strategy: &dyn Strategy, bound: Bound, flaws: Flaws, lines: &Lines) -> Result<Violations, Unproved> {
+pub fn check_proof(
+    strategy: &dyn Strategy,
+    bound: Bound,
+    flaws: Flaws,
+    lines: &ProofLines,
+) -> Result<Violations, Unproved> {
     let bound = bound.for_any_number(strategy);
     let wanted = wanted(strategy, &bound);
-    let sight = Sight::new(strategy, bound, flaws, lines.has_ranks(), wanted);
+    let sight = Lookout::new(strategy, bound, flaws, lines.has_ranks(), wanted);
     let mut sight = sight.map_err(|error| Unproved::Halted(error.to_string()))?;
     certificate::check(&mut sight, lines).map(|()| wanted)
 }
@@ -137,20 +143,20 @@ const LARGEST: usize = 2;
 
 /// What a search for views comes to: the proof, or no proof.
 enum Said {
-    Closed(Lines),
-    Otherwise(Found),
+    Closed(ProofLines),
+    Otherwise(ViewsFound),
 }
 
-impl Found {
+impl ViewsFound {
     fn why(&self, views: usize) -> String {
         match self {
-            Found::Closed => "it is proved".to_owned(),
-            Found::Bad(bad) => {
+            ViewsFound::Closed => "it is proved".to_owned(),
+            ViewsFound::Bad(bad) => {
                 let names = bad.iter().map(Violation::name).collect::<Vec<_>>().join(", ");
                 format!("view {views} shows {names}, and no schedule that was found does")
             }
-            Found::TooMany => format!("there are more than {views} views: something is counted without end"),
-            Found::Stopped | Found::Learned => "it was stopped".to_owned(),
+            ViewsFound::TooMany => format!("there are more than {views} views: something is counted without end"),
+            ViewsFound::Stopped | ViewsFound::Learned => "it was stopped".to_owned(),
         }
     }
 }
@@ -161,22 +167,22 @@ fn views_of(
     flaws: Flaws,
     size: usize,
     watch: &mut dyn Watch,
-) -> Result<(Said, usize), Halt> {
+) -> Result<(Said, usize), NoView> {
     if bound.actors > 0 {
-        return Err(Halt::Unmodelled("what works beside a delivery is not seen apart from it".to_owned()));
+        return Err(NoView::Unmodelled("what works beside a delivery is not seen apart from it".to_owned()));
     }
     if bound.residents > 2 {
         return Err(sight::TOO_MANY.into());
     }
     for tokens in [false, true] {
-        let mut sight = Sight::new(strategy, bound, flaws, tokens, wanted(strategy, &bound))?;
+        let mut sight = Lookout::new(strategy, bound, flaws, tokens, wanted(strategy, &bound))?;
         let searched = search(&mut sight, size, watch);
         if !tokens && sight.graph.memo.tokens_needed {
             continue;
         }
         let (views, found) = searched?;
         let said = match found {
-            Found::Closed => Said::Closed(certificate::lines(&mut sight, &views)),
+            ViewsFound::Closed => Said::Closed(certificate::lines(&mut sight, &views)),
             found => Said::Otherwise(found),
         };
         return Ok((said, views.known.len()));
@@ -185,10 +191,10 @@ fn views_of(
 }
 
 /// Searches until nothing new is learned of what matters.
-fn search(sight: &mut Sight<'_>, size: usize, watch: &mut dyn Watch) -> Result<(Views, Found), Halt> {
+fn search(sight: &mut Lookout<'_>, size: usize, watch: &mut dyn Watch) -> Result<(Views, ViewsFound), NoView> {
     loop {
         let (views, found) = Views::search(sight, size, watch)?;
-        if found != Found::Learned {
+        if found != ViewsFound::Learned {
             return Ok((views, found));
         }
         sight.look_again();

@@ -4,12 +4,12 @@ use indexmap::{IndexMap, IndexSet};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::joining::Joint;
-use super::sight::{Halt, Move, Sight, View};
+use super::sight::{Lookout, Move, NoView, View};
 use crate::explore::{Violations, Watch};
 
 /// Where a view comes from: a step from a state, of which some lanes are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct ViewOrigin {
     /// The view that the state looks like, by number.
     pub from: usize,
     /// The other one, if there are two.
@@ -34,7 +34,7 @@ pub(super) struct With {
 
 /// What a search came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum ViewsFound {
     /// Nothing leads out of the views, and none is bad.
     Closed,
     /// The last view is bad.
@@ -51,7 +51,7 @@ pub(super) enum Found {
 pub(super) struct Views {
     /// How many lanes are in sight at once.
     pub size: usize,
-    pub known: IndexMap<View, Option<Origin>, FxBuildHasher>,
+    pub known: IndexMap<View, Option<ViewOrigin>, FxBuildHasher>,
     /// The first bad one, if there is one.
     bad: Option<Violations>,
 }
@@ -77,21 +77,21 @@ impl Views {
     /// Looks for every view of at most so many lanes, one or two.
     ///
     /// # Errors
-    /// [`Halt`] if there is a state that nothing can be said about.
-    pub fn search(sight: &mut Sight<'_>, size: usize, watch: &mut dyn Watch) -> Result<(Self, Found), Halt> {
+    /// [`NoView`] if there is a state that nothing can be said about.
+    pub fn search(sight: &mut Lookout<'_>, size: usize, watch: &mut dyn Watch) -> Result<(Self, ViewsFound), NoView> {
         let mut views = Views { size, known: IndexMap::default(), bad: None };
         views.add(sight, sight.start(), None)?;
         let (mut singles, mut doubles) = (Singles::default(), Doubles::default());
         let mut at = 0;
         while at < views.known.len() && views.bad.is_none() {
             if at % 64 == 0 && !watch.goes_on(views.known.len() as u64, 0) {
-                return Ok((views, Found::Stopped));
+                return Ok((views, ViewsFound::Stopped));
             }
             if sight.has_learned {
-                return Ok((views, Found::Learned));
+                return Ok((views, ViewsFound::Learned));
             }
             if views.known.len() > MOST_VIEWS {
-                return Ok((views, Found::TooMany));
+                return Ok((views, ViewsFound::TooMany));
             }
             let view = views.view(at);
             views.steps(sight, &view, (at, None), true)?;
@@ -103,9 +103,9 @@ impl Views {
             at += 1;
         }
         let found = match views.bad {
-            _ if sight.has_learned => Found::Learned,
-            Some(bad) => Found::Bad(bad),
-            None => Found::Closed,
+            _ if sight.has_learned => ViewsFound::Learned,
+            Some(bad) => ViewsFound::Bad(bad),
+            None => ViewsFound::Closed,
         };
         Ok((views, found))
     }
@@ -116,7 +116,7 @@ impl Views {
     }
 
     /// Whether everything that is seen of a state is known.
-    pub fn is_known_in_part(&self, sight: &mut Sight<'_>, whole: &View) -> Result<bool, Halt> {
+    pub fn is_known_in_part(&self, sight: &mut Lookout<'_>, whole: &View) -> Result<bool, NoView> {
         for keep in subsets(&sight.places(whole), self.size).filter(|keep| keep.count_ones() as usize == self.size) {
             if !self.known.contains_key(&sight.project(whole, keep)?) {
                 return Ok(false);
@@ -125,7 +125,7 @@ impl Views {
         Ok(true)
     }
 
-    fn add(&mut self, sight: &mut Sight<'_>, view: View, origin: Option<Origin>) -> Result<(), Halt> {
+    fn add(&mut self, sight: &mut Lookout<'_>, view: View, origin: Option<ViewOrigin>) -> Result<(), NoView> {
         if self.bad.is_some() || self.known.contains_key(&view) {
             return Ok(());
         }
@@ -138,15 +138,15 @@ impl Views {
     /// Adds what every step from a state leads to.
     fn steps(
         &mut self,
-        sight: &mut Sight<'_>,
+        sight: &mut Lookout<'_>,
         from: &View,
         (number, with): (usize, Option<With>),
         may_begin: bool,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), NoView> {
         for (made, to) in sight.moves(from, may_begin)? {
             for keep in subsets(&sight.places(&to), self.size) {
                 let view = sight.project(&to, keep)?;
-                self.add(sight, view, Some(Origin { from: number, with, made, keep }))?;
+                self.add(sight, view, Some(ViewOrigin { from: number, with, made, keep }))?;
             }
         }
         Ok(())
@@ -175,11 +175,11 @@ struct Stand {
     views: Vec<(usize, u8)>,
     /// What steps of others lead to, the lane being anywhere.
     seen: IndexSet<View, FxBuildHasher>,
-    origins: Vec<Origin>,
+    origins: Vec<ViewOrigin>,
 }
 
 impl Singles {
-    fn go_on(&mut self, views: &mut Views, sight: &mut Sight<'_>, (at, lane): (usize, u8)) -> Result<(), Halt> {
+    fn go_on(&mut self, views: &mut Views, sight: &mut Lookout<'_>, (at, lane): (usize, u8)) -> Result<(), NoView> {
         let view = views.view(at);
         let rest = sight.project(&view, 0)?;
         let alike = self.alike.entry(rest).or_default();
@@ -212,10 +212,10 @@ impl Alike {
     fn pair(
         &mut self,
         views: &mut Views,
-        sight: &mut Sight<'_>,
+        sight: &mut Lookout<'_>,
         (at, lane): (usize, u8),
         n: usize,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), NoView> {
         let stand = &mut self.stands[n];
         let (other, newcomer) = stand.views[0];
         let (view, other_view) = (views.view(at), views.view(other));
@@ -226,7 +226,7 @@ impl Alike {
                 let with = Some(With { view: other, common: None, newcomer, way });
                 for keep in subsets(&sight.places(&to), 1) {
                     let seen = sight.project(&to, keep)?;
-                    let origin = Origin { from: at, with, made, keep };
+                    let origin = ViewOrigin { from: at, with, made, keep };
                     if keep != 1 << beside {
                         views.add(sight, seen, Some(origin))?;
                         continue;
@@ -239,7 +239,7 @@ impl Alike {
                     for (other, newcomer) in stand.views.iter().copied() {
                         let with = Some(With { view: other, common: None, newcomer, way });
                         let seen = standing(seen, views.view(other), newcomer);
-                        views.add(sight, seen, Some(Origin { with, ..origin }))?;
+                        views.add(sight, seen, Some(ViewOrigin { with, ..origin }))?;
                     }
                 }
             }
@@ -268,7 +268,7 @@ struct Doubles {
 }
 
 impl Doubles {
-    fn go_on(&mut self, views: &mut Views, sight: &mut Sight<'_>, at: usize, places: [u8; 2]) -> Result<(), Halt> {
+    fn go_on(&mut self, views: &mut Views, sight: &mut Lookout<'_>, at: usize, places: [u8; 2]) -> Result<(), NoView> {
         let view = views.view(at);
         for (kept, left_out) in rests(&places) {
             let rest = sight.project(&view, 1 << kept)?;

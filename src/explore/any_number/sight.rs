@@ -17,8 +17,9 @@ use crate::service::{HasIds, IdKind};
 use crate::strategy::Strategy;
 use crate::terms::{Role, Session, Sessions, Violation};
 
-use super::bad::Wanted;
+use super::bad::ViewJudge;
 use super::joining::{JoinKey, Joined};
+use super::words::hash;
 
 /// In whose name stays what lanes have left behind that are gone. Nobody keeps it.
 pub(super) const GONE: Heir = Heir { lane: 14 };
@@ -30,7 +31,7 @@ pub(super) const FLIGHTS: u8 = 16;
 
 /// Why there is nothing to be said about a view.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Halt {
+pub(super) enum NoView {
     #[error(transparent)]
     Explore(#[from] ExploreError),
     #[error(transparent)]
@@ -55,9 +56,9 @@ pub(super) struct Move {
 }
 
 /// A strategy under views.
-pub(super) struct Sight<'s> {
+pub(super) struct Lookout<'s> {
     pub graph: StateGraph<'s>,
-    pub wanted: Wanted,
+    pub wanted: ViewJudge,
     /// In whose name stays what lanes hold that are out of sight. It has the place of a lane that never makes a step.
     pub another: Heir,
     keys: FxHashMap<u16, u64>,
@@ -69,7 +70,7 @@ pub(super) struct Sight<'s> {
     projected: FxHashMap<(View, u8), Result<View, OutOfSight>>,
 }
 
-impl<'s> Sight<'s> {
+impl<'s> Lookout<'s> {
     /// Nothing is known yet. There is no fault but of these kinds, and of each as many as can be.
     pub fn new(
         strategy: &'s dyn Strategy,
@@ -80,14 +81,14 @@ impl<'s> Sight<'s> {
     ) -> Result<Self, ExploreError> {
         let bound = Bound { lanes: MAX_LANES, copies: 0, retries: 0, faults: 1, ..bound };
         let graph = StateGraph::new(strategy, bound, flaws, tokens)?;
-        let wanted = Wanted {
+        let wanted = ViewJudge {
             violations: wanted,
             shape: strategy.shape(),
             stores: graph.executor.effects,
             requests: bound.all_requests(),
         };
         let another = Heir { lane: MAX_LANES - bound.residents - 1 };
-        Ok(Sight {
+        Ok(Lookout {
             graph,
             wanted,
             another,
@@ -156,7 +157,7 @@ impl<'s> Sight<'s> {
 
     /// Every step that can be made: of each lane in sight, of a new one of each class if there may be one, and the end of a timer that nobody
     /// keeps.
-    pub fn moves(&mut self, view: &View, may_begin: bool) -> Result<Vec<(Move, View)>, Halt> {
+    pub fn moves(&mut self, view: &View, may_begin: bool) -> Result<Vec<(Move, View)>, NoView> {
         let mut moves = Vec::new();
         let places = self.places(view);
         for lane in &places {
@@ -192,19 +193,19 @@ impl<'s> Sight<'s> {
             }
         }
         match self.graph.memo.waits_unmodelled {
-            Some(op) => Err(Halt::Unmodelled(format!("`{}` can wait with a snapshot of its own", op.name()))),
+            Some(op) => Err(NoView::Unmodelled(format!("`{}` can wait with a snapshot of its own", op.name()))),
             None => Ok(moves),
         }
     }
 
     /// Every step of a lane that is in sight.
-    pub fn moves_of(&mut self, view: &View, lane: u8) -> Result<Vec<(Move, View)>, Halt> {
+    pub fn moves_of(&mut self, view: &View, lane: u8) -> Result<Vec<(Move, View)>, NoView> {
         let mut moves = Vec::new();
         self.steps_of(&view.0, lane, false, &mut moves)?;
         Ok(moves)
     }
 
-    fn steps_of(&mut self, from: &State, lane: u8, is_new: bool, moves: &mut Vec<(Move, View)>) -> Result<(), Halt> {
+    fn steps_of(&mut self, from: &State, lane: u8, is_new: bool, moves: &mut Vec<(Move, View)>) -> Result<(), NoView> {
         let is_in_flight = self.graph.memo.flights(from.at.flights).iter().any(|flight| flight.lane == lane);
         if self.graph.pending_op(from, lane).is_some_and(|op| op.has_ranked()) {
             self.learn_of(from.lanes[usize::from(lane)].node);
@@ -236,7 +237,7 @@ impl<'s> Sight<'s> {
     }
 
     /// Lanes that are through are gone, and what they have left behind is nobody's. One that has not made a step is like any that may come.
-    pub(super) fn departed(&mut self, state: State) -> Result<View, Halt> {
+    pub(super) fn departed(&mut self, state: State) -> Result<View, NoView> {
         let mut view = View(state);
         let flights = self.flights(&view);
         if !flights.is_empty() {
@@ -393,7 +394,7 @@ impl<'s> Sight<'s> {
         (hash(node.to_le_bytes().into_iter().chain(bits.to_le_bytes())), flights.collect())
     }
 
-    fn node_key(&mut self, node: u16) -> u64 {
+    pub(super) fn node_key(&mut self, node: u16) -> u64 {
         if let Some(key) = self.keys.get(&node) {
             return *key;
         }
@@ -437,77 +438,4 @@ impl<'s> Sight<'s> {
         named.0.at.flights = self.graph.memo.flights_number(flights);
         named
     }
-
-    /// The violations that a view shows: what lasts, and what is missing in the end where nobody is at work any more.
-    pub fn bad(&mut self, view: &View) -> Result<Violations, Halt> {
-        let seen = self.graph.memo.seen(view.0.at.seen).clone();
-        let lasting = self.wanted.lasting(&seen);
-        if lasting != Violations::default()
-            || !self.places(view).is_empty()
-            || self.graph.memo.names(view.0.at.services, self.another.lane)
-        {
-            return Ok(lasting);
-        }
-        let mut end = *view;
-        end.0.lanes[usize::from(self.another.lane)] = Lane::ASLEEP;
-        for lane in self.graph.bound.turns() {
-            end.0.lanes[usize::from(lane)].attempt = 1;
-        }
-        for request in 0..self.graph.bound.requests.max(1) {
-            if !seen.is_answered(request) && !seen.is_refused(request) {
-                end.0.at.seen =
-                    self.graph.memo.see(end.0.at.seen, crate::explore::observations::Sight::GaveUp { request });
-            }
-        }
-        let settled = self.graph.settle(&end.0)?;
-        let seen = self.graph.memo.seen(settled).clone();
-        Ok(self.wanted.lasting(&seen).and(self.wanted.in_the_end(&seen)))
-    }
-
-    /// A digest of what the strategy does, as far as it has come to: at each place in its tree the operation, or the reply.
-    pub fn strategy_digest(&mut self) -> u64 {
-        let nodes = u16::try_from(self.graph.tree.len()).unwrap_or(u16::MAX);
-        let place = |sight: &mut Self, node: u16| {
-            let key = sight.node_key(node);
-            let next = format!("{:?}", sight.graph.tree.next(node));
-            hash(key.to_le_bytes().into_iter().chain(next.bytes()))
-        };
-        let mut places: Vec<u64> = (0..nodes).map(|node| place(self, node)).collect();
-        places.sort_unstable();
-        hash(places.into_iter().flat_map(u64::to_le_bytes))
-    }
-
-    /// A view in words that are the same in every process.
-    pub fn in_words(&mut self, view: &View) -> String {
-        let mut words = String::new();
-        for lane in self.places(view) {
-            let its = view.0.lanes[usize::from(lane)];
-            let (name, flags) = (crate::service::contract::lane_name(lane), Lane { node: 0, ..its });
-            words += &format!("{name}: {} {flags:?}\n", self.way_to(its));
-        }
-        let (flights, seen) = (self.graph.memo.flights(view.0.at.flights), self.graph.memo.seen(view.0.at.seen));
-        words += &format!("in flight: {flights:?}\nseen: {seen:?}\n");
-        words + &self.graph.memo.services_in_words(view.0.at.services)
-    }
-
-    /// What a lane has done.
-    pub fn way_to(&self, lane: Lane) -> String {
-        if lane.is_ended() {
-            return "through".to_owned();
-        }
-        let (mut steps, mut node) = (Vec::new(), lane.node);
-        while let Some((before, outcome)) = self.graph.tree.before(node) {
-            let op = self.graph.tree.op(before).map_or(String::new(), |op| op.to_string());
-            steps.push(format!("{op} = {outcome:?}"));
-            node = before;
-        }
-        steps.reverse();
-        steps.join(", ")
-    }
-}
-
-/// FNV-1a, 64 bits: a number that is the same in every process. Source: Fowler, Noll, Vo.
-pub(super) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
 }

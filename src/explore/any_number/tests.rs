@@ -3,7 +3,7 @@
 mod explored;
 mod planted;
 
-use super::{AnyNumber, Bound, ExploreError, Flaws, ForAny, Lines, any_number};
+use super::{AnyNumber, Bound, ExploreError, Flaws, ForAny, ProofLines, any_number};
 use crate::explore::{Kinds, Limits};
 use crate::strategy::{Registry, Strategy};
 
@@ -20,7 +20,7 @@ fn answer(strategy: &dyn Strategy, bound: Bound, flaws: Flaws) -> Result<AnyNumb
     any_number(strategy, bound, flaws, Limits::default(), &mut ())
 }
 
-fn proof(name: &str, bound: Bound, flaws: Flaws) -> Option<Lines> {
+fn proof(name: &str, bound: Bound, flaws: Flaws) -> Option<ProofLines> {
     let strategy = Registry::default().get(name).expect("it is there");
     match answer(&*strategy, bound, flaws).expect("explorable").answer {
         ForAny::Proved { lines, .. } => Some(lines),

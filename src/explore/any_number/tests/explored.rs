@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::{PROVED, any};
 use crate::explore::any_number::search::Views;
-use crate::explore::any_number::sight::{GONE, Sight, View};
+use crate::explore::any_number::sight::{GONE, Lookout, View};
 use crate::explore::any_number::{search, wanted};
 use crate::explore::environment::Flight;
 use crate::explore::rules::Lane;
@@ -63,7 +63,7 @@ impl<'a, 's> Looked<'a, 's> {
     }
 
     /// The view of the attempts that are kept, as a proof has it; nothing if it cannot be seen so.
-    fn seen_by(&self, sight: &mut Sight<'_>, kept: &[usize]) -> View {
+    fn seen_by(&self, sight: &mut Lookout<'_>, kept: &[usize]) -> View {
         let all: Vec<Session> = (0..self.participants.len()).flat_map(|n| self.sessions(n)).collect();
         let beyond = |session: Session| {
             let place = all.iter().position(|its| *its == session);
@@ -145,7 +145,7 @@ impl<'a, 's> Looked<'a, 's> {
     }
 
     /// A place in the tree of the exploration, in the tree of the proof.
-    fn node_in(&self, sight: &mut Sight<'_>, node: u16) -> u16 {
+    fn node_in(&self, sight: &mut Lookout<'_>, node: u16) -> u16 {
         match self.graph.tree.before(node) {
             Some((before, learned)) => {
                 let before = self.node_in(sight, before);
@@ -171,11 +171,11 @@ fn walks(graph: &mut StateGraph<'_>, number: u32, mut look: impl FnMut(&StateGra
     }
 }
 
-fn views_of<'s>(strategy: &'s dyn Strategy, bound: Bound) -> (Sight<'s>, Views, bool) {
+fn views_of<'s>(strategy: &'s dyn Strategy, bound: Bound) -> (Lookout<'s>, Views, bool) {
     let bound = bound.for_any_number(strategy);
     for tokens in [false, true] {
         let mut sight =
-            Sight::new(strategy, bound, Flaws::default(), tokens, wanted(strategy, &bound)).expect("explorable");
+            Lookout::new(strategy, bound, Flaws::default(), tokens, wanted(strategy, &bound)).expect("explorable");
         let (views, _) = search(&mut sight, 1, &mut ()).expect("it can be seen in part");
         if !sight.graph.memo.tokens_needed {
             return (sight, views, tokens);
@@ -223,7 +223,7 @@ fn what_is_seen_is_judged_as_strictly_as_a_history() {
         for requests in [1, 2] {
             let bound = Bound { kinds: Kinds::all(), requests, ..Bound::new(2, 1, 2) }.for_strategy(strategy.as_ref());
             let mut graph = StateGraph::new(strategy.as_ref(), bound, Flaws::default(), true).expect("explorable");
-            let sight = Sight::new(
+            let sight = Lookout::new(
                 strategy.as_ref(),
                 any(requests).for_any_number(strategy.as_ref()),
                 Flaws::default(),

@@ -2,7 +2,7 @@
 
 use super::{PROVED, answer, any, proof, without_faults};
 use crate::explore::any_number::check_proof;
-use crate::explore::{Flaws, ForAny, Lines, Unproved};
+use crate::explore::{Flaws, ForAny, ProofLines, Unproved};
 use crate::service::etcd::model::LockModelFlaw;
 use crate::service::store::model::StoreModelFlaw;
 use crate::strategy::{Claim, Need, Registry, Strategy, async_trait};
@@ -109,7 +109,7 @@ fn a_lock_with_a_marker_holds_without_faults_and_breaks_with_them() {
     assert!(matches!(faulty.answer, ForAny::Broken(_)), "{faulty:?}");
 }
 
-fn check(name: &str, requests: u8, flaws: Flaws, lines: &Lines) -> Result<(), Unproved> {
+fn check(name: &str, requests: u8, flaws: Flaws, lines: &ProofLines) -> Result<(), Unproved> {
     let strategy = Registry::default().get(name).expect("it is there");
     check_proof(&*strategy, any(requests), flaws, lines).map(drop)
 }
@@ -124,7 +124,7 @@ fn a_certificate_without_one_of_its_views_proves_nothing() {
             views.remove(left_out);
             // The numbers of the others as they are without it, so that only what came of it is missing.
             let views = views.iter().map(|line| renumbered(line, left_out)).collect();
-            let fewer = Lines { views, ..lines.clone() };
+            let fewer = ProofLines { views, ..lines.clone() };
             let checked = check(name, requests, Flaws::default(), &fewer);
             assert!(checked.is_err(), "{name} holds without view {left_out}");
         }
@@ -156,7 +156,7 @@ fn an_altered_certificate_and_that_of_another_strategy_prove_nothing() {
     assert!(matches!(check("dedup-table", 1, Flaws::default(), &garbled), Err(Unproved::Unreadable { view: 2, .. })));
     assert!(check("row-lock", 1, Flaws::default(), &lines).is_err());
     assert!(check("dedup-table", 2, Flaws::default(), &lines).is_err());
-    let other = Lines { strategy: "0".to_owned(), ..lines };
+    let other = ProofLines { strategy: "0".to_owned(), ..lines };
     assert_eq!(check("dedup-table", 1, Flaws::default(), &other), Err(Unproved::OtherStrategy));
 }
 

@@ -1,0 +1,54 @@
+//! Views and strategies in words and numbers that are the same in every process.
+
+use super::sight::{Lookout, View};
+use crate::explore::rules::Lane;
+use crate::service::contract::lane_name;
+
+impl Lookout<'_> {
+    /// A digest of what the strategy does, as far as it has come to: at each place in its tree the operation, or the reply.
+    pub fn strategy_digest(&mut self) -> u64 {
+        let nodes = u16::try_from(self.graph.tree.len()).unwrap_or(u16::MAX);
+        let place = |sight: &mut Self, node: u16| {
+            let key = sight.node_key(node);
+            let next = format!("{:?}", sight.graph.tree.next(node));
+            hash(key.to_le_bytes().into_iter().chain(next.bytes()))
+        };
+        let mut places: Vec<u64> = (0..nodes).map(|node| place(self, node)).collect();
+        places.sort_unstable();
+        hash(places.into_iter().flat_map(u64::to_le_bytes))
+    }
+
+    /// A view in words that are the same in every process.
+    pub fn in_words(&mut self, view: &View) -> String {
+        let mut words = String::new();
+        for lane in self.places(view) {
+            let its = view.0.lanes[usize::from(lane)];
+            let (name, flags) = (lane_name(lane), Lane { node: 0, ..its });
+            words += &format!("{name}: {} {flags:?}\n", self.way_to(its));
+        }
+        let (flights, seen) = (self.graph.memo.flights(view.0.at.flights), self.graph.memo.seen(view.0.at.seen));
+        words += &format!("in flight: {flights:?}\nseen: {seen:?}\n");
+        words + &self.graph.memo.services_in_words(view.0.at.services)
+    }
+
+    /// What a lane has done.
+    pub fn way_to(&self, lane: Lane) -> String {
+        if lane.is_ended() {
+            return "through".to_owned();
+        }
+        let (mut steps, mut node) = (Vec::new(), lane.node);
+        while let Some((before, outcome)) = self.graph.tree.before(node) {
+            let op = self.graph.tree.op(before).map_or(String::new(), |op| op.to_string());
+            steps.push(format!("{op} = {outcome:?}"));
+            node = before;
+        }
+        steps.reverse();
+        steps.join(", ")
+    }
+}
+
+/// FNV-1a, 64 bits: a number that is the same in every process. Source: Fowler, Noll, Vo.
+pub(super) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
