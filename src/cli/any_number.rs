@@ -18,21 +18,8 @@ use crate::report::{Align, Table, to_text};
 use crate::strategy::{Registry, Strategy};
 use crate::terms::Violation;
 
-/// What `--lanes` is where it is `any`.
-pub(super) const ANY: u8 = 0;
-
 /// As many requests as a table looks at.
 const REQUESTS: [u8; 2] = [1, 2];
-
-/// A number of lanes, or `any`.
-pub(super) fn lanes(text: &str) -> Result<u8, String> {
-    use crate::explore::MAX_LANES;
-    let refused = || format!("there are 1 to {MAX_LANES} lanes, or any");
-    match text {
-        "any" => Ok(ANY),
-        _ => text.parse().ok().filter(|lanes| (1..=MAX_LANES).contains(lanes)).ok_or_else(refused),
-    }
-}
 
 /// A strategy for any number of deliveries of so many requests.
 struct AnyRow {

@@ -11,7 +11,7 @@ use super::hop::HopOption;
 use super::progress::Spinner;
 use super::requests::Requests;
 use super::servers::Real;
-use super::{UsageError, any_number, explore_bound, explore_json, explore_output, legend, output};
+use super::{UsageError, explore_bound, explore_json, explore_output, legend, output};
 use crate::exit;
 use crate::explore::{
     Bound, Exploration, ExploreError, Flaws, Kinds, Limits, MAX_LANES, MAX_RETRIES, Reason, Schedule, Story, Walk,
@@ -33,7 +33,7 @@ pub(super) struct Explore {
     all: bool,
     /// How many lanes; a lane is one copy of the request on its way, with its retries. With `any` the answer is for any number of lanes,
     /// retries and faults: proved, broken, or neither
-    #[arg(long, value_name = "LANES", default_value = "2", value_parser = any_number::lanes)]
+    #[arg(long, value_name = "LANES", default_value = "2", value_parser = explore_bound::lanes)]
     pub(super) lanes: u8,
     /// With --lanes any: write the proof into this file, or with --all each into this folder; `oncelab check` checks it again
     #[arg(long, value_name = "FILE")]
@@ -169,7 +169,7 @@ impl Explore {
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         let bound = self.bound()?;
         let registry = &self.hop.put_before(registry);
-        if self.lanes == any_number::ANY {
+        if self.lanes == explore_bound::ANY {
             self.require_any(&bound)?;
             self.refuse_store()?;
             return self.for_any_number(registry, bound);
@@ -226,7 +226,7 @@ impl Explore {
     }
 
     fn bound(&self) -> anyhow::Result<Bound> {
-        let lanes = if self.lanes == any_number::ANY { MAX_LANES } else { self.lanes };
+        let lanes = if self.lanes == explore_bound::ANY { MAX_LANES } else { self.lanes };
         self.requests.require_lanes(lanes)?;
         let mut kinds = if self.late { Kinds::all() } else { Kinds::usual() };
         if !self.fault_kinds.is_empty() {

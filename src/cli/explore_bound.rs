@@ -1,8 +1,20 @@
 //! A bound in words: what it allows, and what is not shown within it.
 
-use crate::explore::{Bound, Fate};
+use crate::explore::{Bound, Fate, MAX_LANES};
 use crate::terms::Profile;
 use crate::world::OpKind;
+
+/// What `--lanes` is where it is `any`.
+pub(super) const ANY: u8 = 0;
+
+/// A number of lanes, or `any`.
+pub(super) fn lanes(text: &str) -> Result<u8, String> {
+    let refused = || format!("{text} is not in 1..={MAX_LANES}, nor 'any'");
+    match text {
+        "any" => Ok(ANY),
+        _ => text.parse().ok().filter(|lanes| (1..=MAX_LANES).contains(lanes)).ok_or_else(refused),
+    }
+}
 
 /// The faults of a bound, in words.
 pub(super) fn kinds(bound: &Bound) -> String {

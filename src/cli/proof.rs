@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::UsageError;
-use crate::explore::{Bound, Fate, Flaws, Kinds, ProofLines, Unproved, Violations, check_proof};
+use crate::explore::{Bound, Flaws, Kinds, ProofLines, Unproved, Violations, check_proof};
 use crate::strategy::{Registry, WithHop};
 use crate::terms::{FaultKind, Profile, Violation};
 
@@ -47,18 +47,20 @@ pub(super) struct Certificate {
     pub views: Vec<String>,
 }
 
-/// The faults that schedules can show, by their names in experiments.
+/// The faults of schedules as experiments name them, each once.
+const NAMED: [FaultKind; 6] = [
+    FaultKind::RequestLost,
+    FaultKind::ReplyLost,
+    FaultKind::LateLanding,
+    FaultKind::Crash,
+    FaultKind::Pause,
+    FaultKind::Duplicated,
+];
+
+/// The faults of a set, by their names in experiments.
 fn named_kinds(kinds: Kinds) -> Vec<String> {
-    let is_in = |fault: &FaultKind| match fault {
-        FaultKind::Duplicated => kinds.has_repeats(),
-        FaultKind::Crash
-        | FaultKind::Pause
-        | FaultKind::RequestLost
-        | FaultKind::ReplyLost
-        | FaultKind::LateLanding => Kinds::of(*fault).iter().next().is_some_and(|fate: Fate| kinds.contains(fate)),
-        _ => false,
-    };
-    FaultKind::ALL.into_iter().filter(is_in).map(|fault| fault.name().to_owned()).collect()
+    let is_in = |fault: &FaultKind| kinds.and(Kinds::of(*fault)) == kinds;
+    NAMED.into_iter().filter(is_in).map(|fault| fault.name().to_owned()).collect()
 }
 
 impl Certificate {

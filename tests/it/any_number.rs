@@ -88,7 +88,7 @@ fn what_makes_no_sense_without_a_bound_is_refused_by_its_flag() {
         (&["explore", "dedup-table", "--lanes", "any", "--schedule", "a b"], "--schedule"),
         (&["explore", "dedup-table", "--lanes", "any", "--other-body"], "--other-body"),
         (&["explore", "dedup-table", "--lanes", "any", "--requests", "3"], "--requests"),
-        (&["explore", "dedup-table", "--lanes", "many"], "or any"),
+        (&["explore", "dedup-table", "--lanes", "many"], "nor 'any'"),
         (&["explore", "dedup-table", "--certificate", "x.json"], "--lanes any"),
     ] {
         let refused = oncelab(folder.path(), arguments);

@@ -391,6 +391,11 @@ impl<'r> Reading<'r> {
             assert!(group.iter().all(|cell| !Self::is_once(cell)), "{printed}");
             return all("none", 0);
         }
+        if sentence.starts_with("Proved for any number of deliveries") {
+            let is_proved = |name: &&str| cell(name)["explored"]["proved"] == true && Self::is_once(cell(name));
+            assert!(!names(sentence).is_empty() && names(sentence).iter().all(is_proved), "{printed}");
+            return all("proved", 0);
+        }
         if sentence.starts_with("Nothing was seen of ") {
             assert!(names(sentence).iter().all(|name| Self::is_once(cell(name))), "{printed}");
             if sentence.contains("schedules show") {
