@@ -162,6 +162,8 @@ pub(super) fn check(sight: &mut Lookout<'_>, lines: &ProofLines) -> Result<(), U
         if !sight.bad(view)?.is_empty() {
             return Err(Unproved::Bad { view: number });
         }
+        // What is seen by fewer lanes is seen of what is seen by more: so it need not be looked for after each step.
+        stays(sight, &known, view, lines.size, number)?;
         for (_, to) in sight.moves(view, true)? {
             stays(sight, &known, &to, lines.size, number)?;
         }
@@ -253,31 +255,44 @@ fn pairs_stay(sight: &mut Lookout<'_>, views: &[View], known: &FxHashMap<View, u
         }
         for (view, lane) in alike {
             for (stand, nodes) in &stands {
-                let newcomer = sight.places(stand)[0];
-                for whole in sight.join(Joint { view, other: stand, common: None, newcomer })? {
-                    for (_, to) in sight.moves_of(&whole, *lane)? {
-                        for keep in subsets(&sight.places(&to), 1) {
-                            let mut seen = sight.project(&to, keep)?;
-                            let is_other = keep & 1 << lane == 0 && keep != 0;
-                            let leads_out = if is_other {
-                                let place = usize::from(sight.places(&seen)[0]);
-                                nodes.iter().any(|node| {
-                                    seen.0.lanes[place].node = *node;
-                                    !known.contains_key(&seen)
-                                })
-                            } else {
-                                !known.contains_key(&seen)
-                            };
-                            if leads_out {
-                                return Err(Unproved::LeadsOut { view: known[view] });
-                            }
-                        }
-                    }
+                if !stays_beside(sight, known, (view, *lane), (stand, nodes))? {
+                    return Err(Unproved::LeadsOut { view: known[view] });
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Whether every step of a view's lane stays among the views, beside a lane that stands anywhere in its strategy, which is at one of these
+/// nodes.
+fn stays_beside(
+    sight: &mut Lookout<'_>,
+    known: &FxHashMap<View, usize>,
+    (view, lane): (&View, u8),
+    (stand, nodes): (&View, &[u16]),
+) -> Result<bool, Unproved> {
+    let newcomer = sight.places(stand)[0];
+    for whole in sight.join(Joint { view, other: stand, common: None, newcomer })? {
+        for (_, to) in sight.moves_of(&whole, lane)? {
+            for place in sight.places(&to) {
+                let mut seen = sight.project(&to, 1 << place)?;
+                let stays = if place == lane {
+                    known.contains_key(&seen)
+                } else {
+                    let kept = usize::from(newcomer);
+                    nodes.iter().all(|node| {
+                        seen.0.lanes[kept].node = *node;
+                        known.contains_key(&seen)
+                    })
+                };
+                if !stays {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Whether every step of three lanes of which each two are a view stays among the views.

@@ -1,5 +1,6 @@
 //! Every state that an exploration comes to, with two, three and four lanes, is seen in the views of a proof.
 
+use indexmap::IndexSet;
 use rand::{RngExt, SeedableRng};
 
 use super::{PROVED, any};
@@ -156,6 +157,21 @@ impl<'a, 's> Looked<'a, 's> {
     }
 }
 
+/// The first states that there are, in the order of the number of steps that lead there.
+fn first_states(graph: &mut StateGraph<'_>, most: usize, mut look: impl FnMut(&StateGraph<'_>, State)) {
+    let beginning = graph.beginning().expect("explorable");
+    let mut states: IndexSet<State> = [beginning].into_iter().collect();
+    let (mut at, mut ways) = (0, Vec::new());
+    while let Some(state) = states.get_index(at).copied() {
+        look(graph, state);
+        graph.ways(&state, &mut ways).expect("explorable");
+        if states.len() < most {
+            states.extend(ways.iter().map(|way| way.to));
+        }
+        at += 1;
+    }
+}
+
 /// The ways from state to state at random, as far as they go.
 fn walks(graph: &mut StateGraph<'_>, number: u32, mut look: impl FnMut(&StateGraph<'_>, State)) {
     let mut random = rand::rngs::StdRng::seed_from_u64(7);
@@ -197,12 +213,15 @@ fn whatever_an_exploration_comes_to_is_seen_in_the_proof() {
                 continue;
             }
             let mut graph = StateGraph::new(&*strategy, bound, Flaws::default(), tokens).expect("explorable");
-            walks(&mut graph, 150, |graph, state| {
+            let mut look = |graph: &StateGraph<'_>, state| {
                 let seen = Looked::at(graph, state);
                 let each = (0..seen.participants.len()).map(|n| vec![n]).chain([Vec::new()]);
                 for kept in each {
                     looked += 1;
                     let view = seen.seen_by(&mut sight, &kept);
+                    // What is seen by nobody is seen of what somebody sees.
+                    let of_fewer = sight.project(&view, 0).expect("it can be seen in part");
+                    assert_eq!(of_fewer, seen.seen_by(&mut sight, &[]), "{name}");
                     assert!(
                         views.known.contains_key(&view),
                         "{name} {bound}: not in the proof, seen by {:?}:\n{}",
@@ -210,7 +229,10 @@ fn whatever_an_exploration_comes_to_is_seen_in_the_proof() {
                         sight.in_words(&view)
                     );
                 }
-            });
+            };
+            // All of them where there are no more than so many, and where there are more, ways to the end.
+            first_states(&mut graph, 2_500, &mut look);
+            walks(&mut graph, 100, &mut look);
         }
     }
     assert!(looked > 10_000, "{looked}");
