@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::explore::Explore;
-use super::explore_bound::kinds;
+use super::explore_bound::{kinds, stands_in};
 use super::output::WIDTH;
 use super::progress::Spinner;
 use super::proof::{Certificate, file_in};
@@ -28,6 +28,8 @@ struct AnyRow {
     any: AnyNumber,
     /// It breaks what its claim rules out, or breaks though its claim is that nothing breaks it.
     is_denied: bool,
+    /// What is explored can speak for the store.
+    speaks: bool,
 }
 
 impl Explore {
@@ -60,7 +62,8 @@ impl Explore {
                 self.certify(strategy.as_ref(), bound, &any)?;
                 let is_proved = matches!(any.answer, ForAny::Proved { .. });
                 let is_denied = is_denied(strategy.as_ref(), bound, &any.answer);
-                rows.push(AnyRow { strategy: strategy.name(), requests, any, is_denied });
+                let speaks = bound.speaks_for(strategy.as_ref());
+                rows.push(AnyRow { strategy: strategy.name(), requests, any, is_denied, speaks });
                 if !is_proved {
                     break;
                 }
@@ -76,6 +79,7 @@ impl Explore {
         })?;
         let code = |row: &AnyRow| match row.any.answer {
             _ if row.is_denied => exit::BROKEN,
+            _ if !row.speaks => exit::INCONCLUSIVE,
             ForAny::NotProved { .. } => exit::INCONCLUSIVE,
             ForAny::Proved { .. } | ForAny::Broken(_) => exit::MET,
         };
@@ -172,11 +176,8 @@ impl Explore {
                 let told = |minimal: &Minimal| format!("  {:<10} \"{}\"\n", minimal.violation.name(), minimal.schedule);
                 let commands =
                     minimal.first().map(|it| format!("again: {}\n", output::here(&self.told(row, &it.schedule))));
-                let head = format!(
-                    "{}: broken, with {} by now. The shortest schedules:",
-                    row.strategy,
-                    requests(row.requests)
-                );
+                let head =
+                    format!("{}: broken, with {}. The shortest schedules:", row.strategy, requests(row.requests));
                 let schedules: String = minimal.iter().map(told).collect();
                 format!("{}\n{schedules}{}", output::wrap(&head), commands.unwrap_or_default())
             }
@@ -192,6 +193,7 @@ impl Explore {
         if !text.ends_with('\n') {
             text.push('\n');
         }
+        text.push_str(&model_note(bound));
         format!("\n{text}")
     }
 
@@ -206,6 +208,11 @@ impl Explore {
             self.hop.option()
         )
     }
+}
+
+/// What is said of a model that stands in for another store's.
+fn model_note(bound: Bound) -> String {
+    stands_in(bound.store).map_or(String::new(), |it| output::wrap(&format!("The model is {it}")) + "\n")
 }
 
 /// Whether an answer contradicts a claim.
@@ -306,5 +313,11 @@ fn all_as_text(rows: &[AnyRow], bound: Bound) -> String {
         time(took)
     );
     let legend = "Proved: no number shows a violation that the strategy does not tolerate, in the model. Broken: the shortest schedule. 2r: with two requests at once, where one request is proved.";
-    format!("\n{}\n\n{}\n{}\n{notes}", output::wrap(&head), to_text(&table, WIDTH), output::wrap(legend))
+    format!(
+        "\n{}\n\n{}\n{}\n{}{notes}",
+        output::wrap(&head),
+        to_text(&table, WIDTH),
+        output::wrap(legend),
+        model_note(bound)
+    )
 }

@@ -60,14 +60,17 @@ impl Party {
 /// In whose name stays what a party leaves behind that is out of sight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Heir {
+    /// Who has what the party asked for.
     pub lane: u8,
+    /// The connection that holds what the party's connections do.
+    pub session: Session,
 }
 
 impl Heir {
-    /// Its only connection.
+    /// A lane that has all of it.
     #[must_use]
-    pub fn session(self) -> Session {
-        Session(self.lane)
+    pub const fn of_all(lane: u8) -> Self {
+        Heir { lane, session: Session(lane) }
     }
 
     /// The id of the only thing that it has asked for.

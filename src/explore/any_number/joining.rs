@@ -117,13 +117,13 @@ impl Lookout<'_> {
 
     /// A view with a lane from another one, in which everything has the same names.
     fn put_together(&mut self, view: &View, from: &View, place: u8) -> Result<Vec<View>, OutOfSight> {
-        let party = self.party(from, place);
+        let (party, heir) = (self.party(from, place), self.heir_of(from, place));
         let mut whole = *view;
         whole.0.lanes[usize::from(place)] = from.0.lanes[usize::from(place)];
         let mut flights = self.flights(&whole);
         flights.extend(self.flights(from).into_iter().filter(|flight| flight.lane == place));
         whole.0.at.flights = self.graph.memo.flights_number(flights);
-        let services = self.graph.memo.adopt(whole.0.at.services, from.0.at.services, party, self.another)?;
+        let services = self.graph.memo.adopt(whole.0.at.services, from.0.at.services, party, heir)?;
         let with = |services| {
             let mut with = whole;
             with.0.at.services = services;

@@ -22,7 +22,7 @@ use super::joining::{JoinKey, Joined};
 use super::words::hash;
 
 /// In whose name stays what lanes have left behind that are gone. Nobody keeps it.
-pub(super) const GONE: Heir = Heir { lane: 14 };
+pub(super) const GONE: Heir = Heir::of_all(14);
 pub(super) const TOO_MANY: OutOfSight = OutOfSight("it takes more lanes than an exploration has");
 /// A ranked id that is never asked for again.
 const SAYS_NOTHING: u8 = u8::MAX;
@@ -87,7 +87,7 @@ impl<'s> Lookout<'s> {
             stores: graph.executor.effects,
             requests: bound.all_requests(),
         };
-        let another = Heir { lane: MAX_LANES - bound.residents - 1 };
+        let another = Heir::of_all(MAX_LANES - bound.residents - 1);
         Ok(Lookout {
             graph,
             wanted,
@@ -250,10 +250,12 @@ impl<'s> Lookout<'s> {
             let its = view.0.lanes[place];
             let is_in_flight = self.graph.memo.flights(view.0.at.flights).iter().any(|it| it.lane == lane);
             let is_new = its == self.new_lane(lane);
+            if its.is_ended() || is_new && !is_in_flight {
+                view.0.lanes[place] = Lane::ASLEEP;
+            }
             if is_in_flight || !(its.is_ended() || is_new) {
                 continue;
             }
-            view.0.lanes[place] = Lane::ASLEEP;
             if self.graph.memo.names(view.0.at.services, lane) {
                 let party = Party { lane, sessions: Sessions::only(Session(lane)) };
                 view.0.at.services = self.graph.memo.forget(view.0.at.services, party, GONE)?;
@@ -272,6 +274,15 @@ impl<'s> Lookout<'s> {
         projected
     }
 
+    /// In whose name stays what a lane has that is out of sight. Nobody keeps what it asked for if it is through, and only has requests in
+    /// flight.
+    pub(super) fn heir_of(&self, view: &View, lane: u8) -> Heir {
+        match view.0.lanes[usize::from(lane)].is_ended() {
+            true => Heir { session: self.another.session, ..GONE },
+            false => self.another,
+        }
+    }
+
     /// The same with lanes where they are, and ranked ids as they are.
     pub fn restrict(&mut self, view: &View, keep: u8) -> Result<View, OutOfSight> {
         let mut kept = *view;
@@ -279,8 +290,8 @@ impl<'s> Lookout<'s> {
             if keep & 1 << lane != 0 {
                 continue;
             }
-            let party = self.party(view, lane);
-            kept.0.at.services = self.graph.memo.forget(kept.0.at.services, party, self.another)?;
+            let (party, heir) = (self.party(view, lane), self.heir_of(view, lane));
+            kept.0.at.services = self.graph.memo.forget(kept.0.at.services, party, heir)?;
             kept.0.lanes[usize::from(lane)] = Lane::ASLEEP;
             let flights = self.flights(&kept).into_iter().filter(|flight| flight.lane != lane).collect();
             kept.0.at.flights = self.graph.memo.flights_number(flights);

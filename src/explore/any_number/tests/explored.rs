@@ -120,7 +120,12 @@ impl<'a, 's> Looked<'a, 's> {
             for n in (0..self.participants.len()).filter(|n| !kept.contains(n)) {
                 let lane = BEYOND + u8::try_from(n).expect("there are few");
                 let party = Party { lane, sessions: self.sessions(n).into_iter().map(beyond).collect() };
-                model.forget(party, Heir { lane: sight.another.lane }).expect("it can be seen in part");
+                // Nobody keeps what those asked for that are through.
+                let heir = match self.participants[n].at_work {
+                    true => sight.another,
+                    false => Heir { session: sight.another.session, ..GONE },
+                };
+                model.forget(party, heir).expect("it can be seen in part");
             }
             model.rename(&to_place, &mut { at_place });
         }

@@ -21,7 +21,7 @@ impl<T: Copy> Row<T> {
     /// What a party has made of it, and has not committed, is not seen.
     fn forget(&mut self, party: Party, heir: Heir) {
         if self.locked.is_some_and(|holder| party.is_on(holder)) {
-            self.locked = Some(heir.session());
+            self.locked = Some(heir.session);
             self.changed = None;
         }
         self.newer_than = self.newer_than.minus(party.sessions);
@@ -53,11 +53,11 @@ fn among(sessions: Sessions, party: Party) -> Sessions {
 impl Insertion {
     fn forget(&mut self, party: Party, heir: Heir) {
         match self {
-            Insertion::Pending(by) if party.is_on(*by) => *by = heir.session(),
+            Insertion::Pending(by) if party.is_on(*by) => *by = heir.session,
             Insertion::Pending(_) => {}
             Insertion::Going { by, hidden_from } => {
                 if party.is_on(*by) {
-                    *by = heir.session();
+                    *by = heir.session;
                 }
                 *hidden_from = hidden_from.minus(party.sessions);
             }
@@ -76,7 +76,7 @@ impl Insertion {
         }
         if let (Insertion::Going { by, .. }, Insertion::Going { by: its, .. }) = (self, from)
             && party.is_on(its)
-            && *by == heir.session()
+            && *by == heir.session
         {
             *by = its;
         }
@@ -116,7 +116,7 @@ impl Tables {
         if had_one && self.profile == Profile::Sqlite {
             // The only place of a writer is taken.
             self.open.push(Transaction {
-                session: heir.session(),
+                session: heir.session,
                 isolation: Isolation::ReadCommitted,
                 failed: false,
                 snapshot: None,
@@ -132,15 +132,15 @@ impl Tables {
         }
         self.values.drop_untouched();
         self.claims.iter_mut().for_each(|(_, insertion)| insertion.forget(party, heir));
-        self.claims.dedup_by(|a, b| a == b && a.1 == Insertion::Pending(heir.session()));
+        self.claims.dedup_by(|a, b| a == b && a.1 == Insertion::Pending(heir.session));
         for notes in &mut self.notes {
             notes.retain(|note| !note.insertion.pending_by().is_some_and(|by| party.is_on(by)));
             notes.iter_mut().for_each(|note| note.insertion.forget(party, heir));
         }
         for lock in self.advisory.iter_mut().filter(|lock| party.is_on(lock.holder)) {
-            *lock = HeldName { holder: heir.session(), ends_with_transaction: false, ..*lock };
+            *lock = HeldName { holder: heir.session, ends_with_transaction: false, ..*lock };
         }
-        self.advisory.dedup_by(|a, b| a == b && a.holder == heir.session());
+        self.advisory.dedup_by(|a, b| a == b && a.holder == heir.session);
         if self.has_flaw(StoreModelFlaw::ForgetsRows) {
             self.claims.retain(|(_, insertion)| insertion.is_unfinished());
             self.notes.iter_mut().for_each(Vec::clear);
@@ -153,8 +153,8 @@ impl Tables {
 
     /// By mistake: what an heir was left is free.
     fn cut_all(&mut self, heir: Heir) {
-        self.undo(heir.session());
-        self.advisory.retain(|lock| lock.holder != heir.session());
+        self.undo(heir.session);
+        self.advisory.retain(|lock| lock.holder != heir.session);
     }
 
     /// Seen with what a party has in another view. Where several have written rows that are found in the order in which they were written,
@@ -165,7 +165,7 @@ impl Tables {
         let mut with = self.clone();
         let mut own = from.open.iter().filter(|transaction| party.is_on(transaction.session)).peekable();
         if own.peek().is_some() && with.profile == Profile::Sqlite {
-            with.open.retain(|transaction| transaction.session != heir.session());
+            with.open.retain(|transaction| transaction.session != heir.session);
         }
         with.open.extend(own.cloned());
         with.open.sort_unstable_by_key(|transaction| transaction.session);
@@ -182,7 +182,7 @@ impl Tables {
         }
         with.adopt_claims(from, party, heir);
         let locks = || from.advisory.iter().filter(|lock| party.is_on(lock.holder));
-        with.advisory.retain(|other| other.holder != heir.session() || locks().all(|lock| lock.name != other.name));
+        with.advisory.retain(|other| other.holder != heir.session || locks().all(|lock| lock.name != other.name));
         for lock in locks() {
             let at = with.advisory.partition_point(|other| other.name <= lock.name);
             with.advisory.insert(at, *lock);
@@ -197,7 +197,7 @@ impl Tables {
         for (message, its) in &from.claims {
             if let Some(by) = its.pending_by() {
                 if party.is_on(by) {
-                    let left = (*message, Insertion::Pending(heir.session()));
+                    let left = (*message, Insertion::Pending(heir.session));
                     match self.claims.iter().position(|claim| *claim == left) {
                         Some(at) => self.claims[at].1 = *its,
                         None => {
