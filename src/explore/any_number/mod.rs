@@ -155,7 +155,9 @@ impl ViewsFound {
                 let names = bad.iter().map(Violation::name).collect::<Vec<_>>().join(", ");
                 format!("view {views} shows {names}, and no schedule that was found does")
             }
-            ViewsFound::TooMany => format!("there are more than {views} views: something is counted without end"),
+            ViewsFound::TooMany => {
+                format!("there are more than {views} views, as where something is counted without end")
+            }
             ViewsFound::Stopped | ViewsFound::Learned => "it was stopped".to_owned(),
         }
     }
