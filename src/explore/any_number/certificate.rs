@@ -4,12 +4,14 @@
 //! whether a step leads out of them, and whether one of them is bad. It has the rules of a step and what is seen of a state in common
 //! with the search, and nothing else.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use super::joining::Joint;
 use super::search::{ViewOrigin, Views, With, subsets};
 use super::sight::{Lookout, Move, NoView, View};
-use super::words::hash;
+use super::words::{digest_of, hash};
 use crate::explore::schedule::{Fate, Schedule, Step};
 use crate::service::contract::lane_name;
 
@@ -146,19 +148,32 @@ pub(super) fn lines(sight: &mut Lookout<'_>, views: &Views) -> ProofLines {
     };
     let lines = views.known.iter().map(line).collect();
     let tokens = sight.graph.memo.tokens.then(|| sight.live.iter().map(|key| format!("{key:016x}")).collect());
-    ProofLines { size: views.size, views: lines, strategy: format!("{:016x}", sight.strategy_digest()), tokens }
+    ProofLines { size: views.size, views: lines, strategy: digest_of(&sight.strategy_places()), tokens }
 }
 
-/// Checks the lines of a proof again.
+/// Which of the views somebody checks of whom there are so many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CheckShare {
+    pub number: usize,
+    pub of: usize,
+}
+
+impl CheckShare {
+    fn has(self, view: usize) -> bool {
+        view % self.of == self.number
+    }
+}
+
+/// Checks a share of the lines of a proof again. Gives what the strategy does, as far as the check has come to it.
 ///
 /// # Errors
 /// [`Unproved`]: what is wrong with them.
-pub(super) fn check(sight: &mut Lookout<'_>, lines: &ProofLines) -> Result<(), Unproved> {
+pub(super) fn check(sight: &mut Lookout<'_>, lines: &ProofLines, share: CheckShare) -> Result<BTreeSet<u64>, Unproved> {
     let places = lines.tokens.iter().flatten().map(|key| u64::from_str_radix(key, 16));
     sight.live = places.collect::<Result<_, _>>().map_err(|_| Unproved::OtherStrategy)?;
     let views = made_again(sight, lines)?;
     let known: FxHashMap<View, usize> = views.iter().copied().zip(0..).collect();
-    for (number, view) in views.iter().enumerate() {
+    for (number, view) in views.iter().enumerate().filter(|(number, _)| share.has(*number)) {
         if !sight.bad(view)?.is_empty() {
             return Err(Unproved::Bad { view: number });
         }
@@ -169,15 +184,11 @@ pub(super) fn check(sight: &mut Lookout<'_>, lines: &ProofLines) -> Result<(), U
         }
     }
     match lines.size {
-        1 => pairs_stay(sight, &views, &known)?,
-        _ => triples_stay(sight, &views, &known)?,
+        1 => pairs_stay(sight, &views, &known, share)?,
+        _ => triples_stay(sight, &views, &known, share)?,
     }
     let has_more = sight.has_learned || sight.graph.memo.tokens_needed;
-    if !has_more && format!("{:016x}", sight.strategy_digest()) == lines.strategy {
-        Ok(())
-    } else {
-        Err(Unproved::OtherStrategy)
-    }
+    if has_more { Err(Unproved::OtherStrategy) } else { Ok(sight.strategy_places()) }
 }
 
 /// The views that the lines tell of.
@@ -239,7 +250,12 @@ fn stays(
 
 /// Whether every step beside another lane stays among the views, where each shows one lane. Where the other lane stands in its strategy
 /// makes no difference to what becomes of the rest, so that it is tried once for all of them.
-fn pairs_stay(sight: &mut Lookout<'_>, views: &[View], known: &FxHashMap<View, usize>) -> Result<(), Unproved> {
+fn pairs_stay(
+    sight: &mut Lookout<'_>,
+    views: &[View],
+    known: &FxHashMap<View, usize>,
+    share: CheckShare,
+) -> Result<(), Unproved> {
     let mut by_rest: FxHashMap<View, Vec<(View, u8)>> = FxHashMap::default();
     for view in views {
         if let [lane] = *sight.places(view) {
@@ -253,7 +269,7 @@ fn pairs_stay(sight: &mut Lookout<'_>, views: &[View], known: &FxHashMap<View, u
             anywhere.0.lanes[place].node = 0;
             stands.entry(anywhere).or_default().push(view.0.lanes[place].node);
         }
-        for (view, lane) in alike {
+        for (view, lane) in alike.iter().filter(|(view, _)| share.has(known[view])) {
             for (stand, nodes) in &stands {
                 if !stays_beside(sight, known, (view, *lane), (stand, nodes))? {
                     return Err(Unproved::LeadsOut { view: known[view] });
@@ -296,7 +312,12 @@ fn stays_beside(
 }
 
 /// Whether every step of three lanes of which each two are a view stays among the views.
-fn triples_stay(sight: &mut Lookout<'_>, views: &[View], known: &FxHashMap<View, usize>) -> Result<(), Unproved> {
+fn triples_stay(
+    sight: &mut Lookout<'_>,
+    views: &[View],
+    known: &FxHashMap<View, usize>,
+    share: CheckShare,
+) -> Result<(), Unproved> {
     let mut by_rest: FxHashMap<View, Vec<(View, u8, u8)>> = FxHashMap::default();
     for view in views {
         if let [first, second] = *sight.places(view) {
@@ -306,7 +327,7 @@ fn triples_stay(sight: &mut Lookout<'_>, views: &[View], known: &FxHashMap<View,
         }
     }
     for alike in by_rest.values() {
-        for (view, kept, _) in alike {
+        for (view, kept, _) in alike.iter().filter(|(view, ..)| share.has(known[view])) {
             for (other, its, newcomer) in alike {
                 let joint = Joint { view, other, common: Some((*kept, *its)), newcomer: *newcomer };
                 for whole in sight.join(joint)? {

@@ -27,6 +27,7 @@ use super::violations::Violations;
 use super::{ExploreError, Flaws};
 use crate::strategy::Strategy;
 use crate::terms::{Retries, Violation};
+use certificate::CheckShare;
 pub use certificate::{ProofLines, Unproved};
 
 use search::{Views, ViewsFound};
@@ -133,10 +134,28 @@ pub fn check_proof(
 ) -> Result<Violations, Unproved> {
     let bound = bound.for_any_number(strategy);
     let wanted = wanted(strategy, &bound);
-    let sight = Lookout::new(strategy, bound, flaws, lines.has_ranks(), wanted);
-    let mut sight = sight.map_err(|error| Unproved::Halted(error.to_string()))?;
-    certificate::check(&mut sight, lines).map(|()| wanted)
+    let of =
+        if lines.views.len() < FEW_VIEWS { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let check = |number: usize| {
+        let sight = Lookout::new(strategy, bound, flaws, lines.has_ranks(), wanted);
+        let mut sight = sight.map_err(|error| Unproved::Halted(error.to_string()))?;
+        certificate::check(&mut sight, lines, CheckShare { number, of })
+    };
+    let check = &check;
+    let checked: Result<_, Unproved> = std::thread::scope(|threads| {
+        let others: Vec<_> = (1..of).map(|number| threads.spawn(move || check(number))).collect();
+        let mut places = check(0)?;
+        for other in others {
+            let its = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            places.extend(its);
+        }
+        Ok(places)
+    });
+    if words::digest_of(&checked?) == lines.strategy { Ok(wanted) } else { Err(Unproved::OtherStrategy) }
 }
+
+/// So few views are checked before others have begun to help.
+const FEW_VIEWS: usize = 500;
 
 /// As many lanes are in sight at once, at the most.
 const LARGEST: usize = 2;

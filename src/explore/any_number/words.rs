@@ -1,21 +1,21 @@
 //! Views and strategies in words and numbers that are the same in every process.
 
+use std::collections::BTreeSet;
+
 use super::sight::{Lookout, View};
 use crate::explore::rules::Lane;
 use crate::service::contract::lane_name;
 
 impl Lookout<'_> {
-    /// A digest of what the strategy does, as far as it has come to: at each place in its tree the operation, or the reply.
-    pub fn strategy_digest(&mut self) -> u64 {
+    /// What the strategy does, as far as it has come to: for each place in its tree a number of the place and of the operation, or the reply.
+    pub fn strategy_places(&mut self) -> BTreeSet<u64> {
         let nodes = u16::try_from(self.graph.tree.len()).unwrap_or(u16::MAX);
-        let place = |sight: &mut Self, node: u16| {
-            let key = sight.node_key(node);
-            let next = format!("{:?}", sight.graph.tree.next(node));
+        let place = |node: u16| {
+            let key = self.node_key(node);
+            let next = format!("{:?}", self.graph.tree.next(node));
             hash(key.to_le_bytes().into_iter().chain(next.bytes()))
         };
-        let mut places: Vec<u64> = (0..nodes).map(|node| place(self, node)).collect();
-        places.sort_unstable();
-        hash(places.into_iter().flat_map(u64::to_le_bytes))
+        (0..nodes).map(place).collect()
     }
 
     /// A view in words that are the same in every process.
@@ -45,6 +45,11 @@ impl Lookout<'_> {
         steps.reverse();
         steps.join(", ")
     }
+}
+
+/// A digest of what a strategy does.
+pub(super) fn digest_of(places: &BTreeSet<u64>) -> String {
+    format!("{:016x}", hash(places.iter().flat_map(|place| place.to_le_bytes())))
 }
 
 /// FNV-1a, 64 bits: a number that is the same in every process. Source: Fowler, Noll, Vo.
