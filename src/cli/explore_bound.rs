@@ -7,9 +7,14 @@ use crate::world::OpKind;
 /// What `--lanes` is where it is `any`.
 pub(super) const ANY: u8 = 0;
 
+/// It is no number of lanes.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0} is not in 1..={MAX_LANES}, nor 'any'")]
+pub(super) struct NotLanes(String);
+
 /// A number of lanes, or `any`.
-pub(super) fn lanes(text: &str) -> Result<u8, String> {
-    let refused = || format!("{text} is not in 1..={MAX_LANES}, nor 'any'");
+pub(super) fn lanes(text: &str) -> Result<u8, NotLanes> {
+    let refused = || NotLanes(text.to_owned());
     match text {
         "any" => Ok(ANY),
         _ => text.parse().ok().filter(|lanes| (1..=MAX_LANES).contains(lanes)).ok_or_else(refused),

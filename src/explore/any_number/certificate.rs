@@ -194,6 +194,9 @@ pub(super) fn check(sight: &mut Lookout<'_>, lines: &ProofLines, share: CheckSha
 /// The views that the lines tell of.
 fn made_again(sight: &mut Lookout<'_>, lines: &ProofLines) -> Result<Vec<View>, Unproved> {
     let mut views: Vec<View> = Vec::new();
+    if lines.views.is_empty() {
+        return Err(Unproved::OtherView { view: 0 });
+    }
     for (number, line) in lines.views.iter().enumerate() {
         let unreadable = || Unproved::Unreadable { view: number, line: line.clone() };
         let (written, from) = line.split_once(' ').ok_or_else(unreadable)?;

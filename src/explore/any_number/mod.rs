@@ -26,7 +26,7 @@ use super::shortest::{Minimal, shortest};
 use super::violations::Violations;
 use super::{ExploreError, Flaws};
 use crate::strategy::Strategy;
-use crate::terms::{Retries, Violation};
+use crate::terms::Violation;
 use certificate::CheckShare;
 pub use certificate::{ProofLines, Unproved};
 
@@ -55,14 +55,11 @@ pub enum ForAny {
     NotProved { why: String, searched: Vec<Bound> },
 }
 
-/// The violations that decide: those that a strategy does not tolerate, as far as they can be told from what is seen.
+/// The violations that decide: those that a strategy does not tolerate, as far as they can be told from what is seen. Here no client ever
+/// stops trying, and no id comes with another body.
 fn wanted(strategy: &dyn Strategy, bound: &Bound) -> Violations {
     let claim = bound.claim_of(strategy);
-    let told = |violation: &Violation| match violation {
-        Violation::Abandoned | Violation::Late => claim.retries == Retries::Never,
-        Violation::Mixed => false,
-        _ => true,
-    };
+    let told = |violation: &Violation| !matches!(violation, Violation::Abandoned | Violation::Late | Violation::Mixed);
     Violation::ALL.into_iter().filter(|violation| claim.counts(*violation) && told(violation)).collect()
 }
 
