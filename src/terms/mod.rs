@@ -14,6 +14,7 @@ mod request;
 mod role;
 mod session;
 mod shape;
+mod shard;
 mod store_kind;
 mod violation;
 
@@ -32,5 +33,6 @@ pub use request::{AccountId, Answer, BodyDigest, ClientId, Delivery, Effect, Mes
 pub use role::{ByRole, Role};
 pub use session::{Session, Sessions};
 pub use shape::Shape;
+pub use shard::{NotAShard, Shard, TooManyShards};
 pub use store_kind::{Isolation, Profile, Retries, StoreKind};
 pub use violation::{Cause, Violation};
