@@ -66,6 +66,39 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// Makes the folder of a run at this place of trials that other folders have, with their histories as far as they were kept. The first
+    /// folder's experiment is the run's.
+    ///
+    /// # Errors
+    /// [`FileError`] if a file of theirs cannot be read or one of its own cannot be written.
+    pub fn gather(path: &Path, meta: Meta, of: &[RunFolder], rows: Vec<(usize, TrialRow)>) -> Result<Self, FileError> {
+        let unwritable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| FileError::unwritable(&path, source)
+        };
+        std::fs::create_dir_all(path).map_err(unwritable(path))?;
+        let writer = Writer::of(path)?;
+        for inner in [Files::HISTORIES, Files::COURSES].map(|name| path.join(name)) {
+            std::fs::create_dir(&inner).map_err(unwritable(&inner))?;
+        }
+        let experiment = of[0].experiment.clone();
+        let text = read(&of[0].path.join(Files::EXPERIMENT), LARGEST_EXPERIMENT)?;
+        let mut folder = RunFolder { path: path.to_owned(), meta, experiment, rows: Vec::new(), writer: Some(writer) };
+        for (from, row) in rows {
+            for file in [RunFolder::history_path, RunFolder::course_path] {
+                let (from, to) = (file(&of[from], &row.trial), file(&folder, &row.trial));
+                if from.is_file() {
+                    std::fs::copy(&from, &to).map_err(unwritable(&to))?;
+                }
+            }
+            folder.rows.push(row);
+        }
+        folder.write(Files::EXPERIMENT, &text)?;
+        write_rows(&folder.path.join(Files::TRIALS), &folder.rows)?;
+        folder.write_json(Files::META, &folder.meta)?;
+        Ok(folder)
+    }
+
     /// Opens the folder of a run to read it, also while a run writes into it.
     ///
     /// # Errors
@@ -266,14 +299,16 @@ impl RunFolder {
     }
 }
 
-/// Makes a folder that was not there, named after the start of a run.
+/// How often another name is drawn, if a folder of the name that was drawn is there.
+const ATTEMPTS: usize = 64;
+
+/// Makes a folder that was not there, named after the start of a run and a number drawn by the system's generator. Process, seed and second
+/// do not tell two runs apart: in containers every process has the number 1, and the runs of one job have one seed and begin together.
 fn unused(runs: &Path, meta: &Meta) -> Result<PathBuf, FileError> {
     std::fs::create_dir_all(runs).map_err(|source| FileError::unwritable(runs, source))?;
     let time = meta.started.replace([':', '-'], "");
-    // Two runs that start within a second differ in their process, and two of a process in their seed.
-    let id = u64::from(std::process::id()) ^ meta.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    for next in 0..=u64::from(u16::MAX) {
-        let path = runs.join(format!("{time}-{:04x}", id.wrapping_add(next) & 0xffff));
+    for _ in 0..ATTEMPTS {
+        let path = runs.join(format!("{time}-{:08x}", rand::random::<u32>()));
         match std::fs::create_dir(&path) {
             // Another machine's run, in a folder that both write to.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::etcd_cluster::{self, Member, Seat};
-use super::leftovers::Process;
+use super::leftovers::{Process, Space};
 use super::{
     EtcdShape, Keeps, Server, Source, Started, failed, free_port, guardian, temporary_folder, wait_until_it_answers,
 };
@@ -197,18 +197,11 @@ fn generic(image: &str, data: &str, keeps: Keeps) -> ContainerRequest<GenericIma
     };
     let lab = Process::this().to_string();
     guardian::watch_label(&format!("{LAB}={lab}"));
-    let request = GenericImage::new(name, tag).with_label(LAB, lab).with_label(PLACE, place());
+    let request = GenericImage::new(name, tag).with_label(LAB, lab).with_label(PLACE, Space::this().to_string());
     match keeps {
         Keeps::OnDisk => request,
         Keeps::InMemory => request.with_mount(Mount::tmpfs_mount(data)),
     }
-}
-
-/// Where this process runs: which boot of which machine, in which space of process numbers.
-fn place() -> String {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{} {}", boot.trim(), space.display())
 }
 
 /// Starts a container, with a port of the loopback interface that leads to one of its own and stays the same over restarts.
@@ -281,7 +274,7 @@ fn not_started(backend: &'static str, image: &str, error: &TestcontainersError) 
 /// Removes the containers of labs that are gone.
 pub(super) async fn remove_leftovers() {
     let Ok(docker) = engine("docker").await else { return };
-    let ours = HashMap::from([("label".to_owned(), vec![format!("{PLACE}={}", place())])]);
+    let ours = HashMap::from([("label".to_owned(), vec![format!("{PLACE}={}", Space::this())])]);
     let is_orphan = |labels: Option<HashMap<String, String>>| {
         labels.and_then(|labels| Process::parse(labels.get(LAB)?)).is_some_and(|lab| lab.is_gone())
     };

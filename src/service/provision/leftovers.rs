@@ -74,12 +74,40 @@ impl std::fmt::Display for Process {
     }
 }
 
+/// In which space of process numbers a process runs, and since which boot of its machine: two containers have a process 1 each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Space {
+    boot: String,
+    space: String,
+}
+
+impl Space {
+    /// This process's.
+    pub(super) fn this() -> Self {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        Space { boot: boot.trim().to_owned(), space: space.display().to_string() }
+    }
+
+    /// Whether a process in a space that was written down cannot be seen from here, and may live. None that was there before this machine
+    /// was started does.
+    fn hides(&self, written: &str) -> bool {
+        written.strip_prefix(&self.boot).is_some_and(|space| space.trim_start() != self.space)
+    }
+}
+
+impl std::fmt::Display for Space {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.boot, self.space)
+    }
+}
+
 /// Notes whose folder this is. Without the note it is nobody's, and stays.
 ///
 /// # Errors
 /// If the note cannot be written.
 pub(super) fn mark(folder: &Path) -> io::Result<()> {
-    write!(create(&folder.join(OWNER))?, "{}", Process::this())
+    write!(create(&folder.join(OWNER))?, "{}\n{}", Process::this(), Space::this())
 }
 
 /// The file that a server's `stat` is written to, empty.
@@ -118,8 +146,10 @@ pub(super) fn remove() {
 
 fn remove_if_orphaned(path: &Path) {
     let Some(folder) = own_folder(path) else { return };
-    let Some(lab) = note(&folder, OWNER).and_then(|note| Process::parse(&note)) else { return };
-    if !lab.is_gone() {
+    let Some(owner) = note(&folder, OWNER) else { return };
+    let Some(lab) = Process::parse(&owner) else { return };
+    let is_elsewhere = owner.lines().nth(1).is_some_and(|space| Space::this().hides(space));
+    if is_elsewhere || !lab.is_gone() {
         return;
     }
     let server = note(&folder, SERVER).and_then(|line| Process::of_stat(&line));
@@ -184,7 +214,7 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
-    use super::{OWNER, PREFIX, Process, SERVER, remove_if_orphaned};
+    use super::{OWNER, PREFIX, Process, SERVER, Space, remove_if_orphaned};
 
     /// What a lab that is gone writes down as its process.
     const GONE: &str = "1 0";
@@ -205,9 +235,18 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let this = Process::this().to_string();
         let of_an_earlier_version = format!("{this}\n0");
-        for (name, owner, stays) in
-            [("gone", GONE, false), ("lives", &this, true), ("earlier", &of_an_earlier_version, true)]
-        {
+        let here = format!("{GONE}\n{}", Space::this());
+        // Numbers of another space of processes, as in a container, say nothing here; those of an earlier boot are of nobody.
+        let elsewhere = format!("{GONE}\n{} pid:[1]", Space::this().boot);
+        let before_the_boot = format!("{GONE}\n{} pid:[1]", "0".repeat(8));
+        for (name, owner, stays) in [
+            ("gone", GONE, false),
+            ("lives", &this, true),
+            ("earlier", &of_an_earlier_version, true),
+            ("here", &here, false),
+            ("elsewhere", &elsewhere, true),
+            ("before", &before_the_boot, false),
+        ] {
             let folder = folder(place.path(), name);
             std::fs::write(folder.join(OWNER), owner).unwrap();
             remove_if_orphaned(&folder);
