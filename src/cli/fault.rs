@@ -3,8 +3,8 @@
 use crate::exit;
 use crate::experiment::{ExperimentError, UnknownPoint};
 use crate::explore::{ExploreError, MalformedToken, ScheduleError};
-use crate::lab::ResumeError;
 use crate::lab::RunError;
+use crate::lab::{MergeError, ResumeError};
 use crate::load::{MemoryError, TrialError};
 use crate::replay::{ConformError, ReplayError};
 use crate::report::NoIsolationTest;
@@ -35,6 +35,7 @@ fn of_usage(error: &anyhow::Error) -> Option<u8> {
         || error.is::<NoHistories>()
         || error.is::<FileError>()
         || error.is::<OpenError>()
+        || error.is::<MergeError>()
         || error.is::<ResumeError>()
         || error.is::<std::io::Error>();
     is_usage.then_some(exit::USAGE)

@@ -17,6 +17,7 @@ mod legend;
 mod lift;
 mod limits;
 mod list;
+mod merge;
 mod mounted;
 mod output;
 mod place;

@@ -31,7 +31,8 @@ impl Progress {
     pub fn new(experiment: &Experiment, meta: &Meta) -> Self {
         let total = meta.trials_planned as u64 * u64::from(experiment.load.requests.get());
         let (store, seed, trials) = (&meta.store, meta.seed, meta.trials_planned);
-        output::tell(&format!("{}: {trials} trials on {store}, seed {seed}", experiment.name));
+        let shard = meta.shard.map_or(String::new(), |shard| format!(", shard {} of {}", shard.number(), shard.of()));
+        output::tell(&format!("{}: {trials} trials on {store}, seed {seed}{shard}", experiment.name));
         let now = Instant::now();
         Progress {
             bar: std::io::stderr().is_terminal().then(|| bar(total)),

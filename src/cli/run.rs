@@ -24,7 +24,7 @@ use crate::service::provision::Provision;
 use crate::service::{BackendError, Backends, LockKind, Wanted};
 use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
-use crate::terms::StoreKind;
+use crate::terms::{Shard, StoreKind};
 
 #[derive(Debug, Args)]
 #[command(after_help = legend::violations())]
@@ -60,14 +60,18 @@ pub(super) struct Run {
     uses: Vec<String>,
     #[command(flatten)]
     servers: ServerOptions,
+    /// Run only one of n equal parts of the trials, as i/n; i is from 1 to n. The parts may be run on different machines, and
+    /// `oncelab merge` makes one run of them. Needs --seed
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// If a backend is unavailable, leave out its rows and say so; without this flag the run ends
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shard")]
     skip_unavailable: bool,
     /// The folder in which runs are saved
     #[arg(long, value_name = "DIR", default_value_os_t = default_results())]
     out: PathBuf,
     /// Finish an interrupted run: the folder of the run
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "points", "store", "lock", "provision", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "points", "store", "lock", "provision", "out", "shard"])]
     resume: Option<PathBuf>,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
@@ -86,6 +90,7 @@ impl Run {
                 let Resumed { folder, again } = RunFolder::resume(path, registry)?;
                 require_room(&folder.experiment, registry)?;
                 uses.require_those_of(&folder.meta)?;
+                self.require_whole(folder.meta.shard)?;
                 (folder, again)
             }
             None => (self.begin(registry, &uses)?, Vec::new()),
@@ -117,6 +122,7 @@ impl Run {
     /// Makes the folder of a new run.
     fn begin(&self, registry: &Registry, uses: &Uses) -> anyhow::Result<RunFolder> {
         let source = self.experiment.as_deref().unwrap_or("quick");
+        self.require_seed()?;
         let mut experiment = experiment::load(source, &self.settings, registry, unknown_name)?;
         self.select(&mut experiment, registry)?;
         require_room(&experiment, registry)?;
@@ -132,6 +138,7 @@ impl Run {
             only_strategies: self.strategies.clone(),
             only_faults: self.faults.clone(),
             only_points: self.points.clone(),
+            shard: self.shard,
             uses: uses.of_strategies(&experiment::strategies(&experiment, registry), registry, &store)?,
             store,
             lock,
@@ -146,7 +153,12 @@ impl Run {
             let reasons: Vec<String> = meta.skipped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
             return Err(UsageError(format!("no strategy is left to run: {}", reasons.join("; "))).into());
         }
-        meta.trials_planned = (strategies.len() - meta.skipped.len()) * trials_of_each(&experiment);
+        if let Some(shard) = self.shard {
+            let trials = lab::whole_of(&meta, &experiment, registry).len();
+            let what = format!("trials of '{}'", experiment.name);
+            shard.require_at_most(trials as u128, &what).map_err(|error| UsageError(format!("--shard {error}")))?;
+        }
+        meta.trials_planned = lab::trials_of(&meta, &experiment, registry).len();
         let mut wanted = self.servers.wanted(&meta.provision, meta.store_kind(), meta.lock_kind(), &experiment)?;
         wanted.more_stores = uses.wanted(&meta);
         wanted.redis = uses.wanted_redis(&meta, masters(&strategies, registry));
@@ -155,6 +167,26 @@ impl Run {
         meta.etcd_binary = wanted.source.etcd_binary.as_ref().map(|path| path.display().to_string());
         experiment.derive_expectations(registry, meta.store_kind())?;
         Ok(RunFolder::create(&self.out, meta, experiment)?)
+    }
+
+    /// That the shards of one run can have one seed.
+    fn require_seed(&self) -> Result<(), UsageError> {
+        match self.shard {
+            Some(shard) if self.seed.is_none() => Err(UsageError(format!(
+                "--shard {shard} needs --seed: all shards of a run have one seed, e.g. --shard {shard} --seed 42"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// That no shard is run on a part of its backends.
+    fn require_whole(&self, shard: Option<Shard>) -> Result<(), UsageError> {
+        match shard {
+            Some(shard) if self.skip_unavailable => Err(UsageError(format!(
+                "--skip-unavailable: the run is shard {shard}, and a shard without some of its rows cannot be merged with the others; start the backend"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Leaves only the strategies and fault levels that were asked for.
@@ -194,11 +226,6 @@ impl Run {
         }
         output::print(&output::run_as_text(&derived.shown(folder)))
     }
-}
-
-/// How many trials a strategy has in an experiment.
-fn trials_of_each(experiment: &Experiment) -> usize {
-    experiment.faults.len() * experiment.points().len() * usize::from(experiment.repeats.get())
 }
 
 /// The strategies that do not run on a kind of store, each with the reason.
@@ -262,8 +289,7 @@ async fn run_to_the_end(
             let is_lock = error.backend == "etcd";
             let skipped = strategies.iter().filter(|name| !is_lock || needing_lock(name));
             folder.meta.skipped.extend(skipped.map(|name| (name.clone(), error.to_string())));
-            folder.meta.trials_planned =
-                (strategies.len() - folder.meta.skipped.len()) * trials_of_each(&folder.experiment);
+            folder.meta.trials_planned = lab::trials_of(&folder.meta, &folder.experiment, registry).len();
             wanted.needs_lock = false;
             match start(&wanted, folder, &stop).await {
                 Some(Ok(backends)) if is_lock => backends,
@@ -329,7 +355,7 @@ async fn start(
     None
 }
 
-fn code(summary: &Summary, ending: Ending) -> u8 {
+pub(super) fn code(summary: &Summary, ending: Ending) -> u8 {
     if ending == Ending::Interrupted {
         return exit::INTERRUPTED;
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    check, compare, completions, conform, evidence, explore, fault, lift, limits, list, output, repeats, replay,
+    check, compare, completions, conform, evidence, explore, fault, lift, limits, list, merge, output, repeats, replay,
     report, run, track_record,
 };
 use crate::exit;
@@ -52,6 +52,8 @@ enum Verb {
     TrackRecord(track_record::TrackRecord),
     /// Write the violations of a run as schedules, replay them on real backends, and shorten them
     Lift(Box<lift::Lift>),
+    /// Make one run of shards, which may have been made on many machines
+    Merge(merge::Merge),
     /// Judge the saved histories of a run again, and compare the files of its folder with each other
     Check(check::Check),
     /// Show a run, or all runs of a folder; or bring the tables of a file up to date
@@ -122,6 +124,7 @@ fn execute(verb: Verb, registry: &Registry) -> anyhow::Result<ExitCode> {
         Verb::Evidence(mut verb) => verb.settle().map_err(Into::into).and_then(|()| verb.execute(registry)),
         Verb::TrackRecord(verb) => verb.execute(),
         Verb::Lift(verb) => verb.execute(registry),
+        Verb::Merge(verb) => verb.execute(registry),
         Verb::Check(verb) => verb.execute(registry),
         Verb::Report(verb) => verb.execute(registry),
         Verb::Compare(verb) => verb.execute(registry),

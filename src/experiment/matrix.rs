@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng};
 
 use super::{Experiment, Point};
 use crate::strategy::Registry;
+use crate::terms::Shard;
 
 /// A strategy under a fault level, at a point of a sweep if the experiment has one: what a row of a report is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +66,21 @@ pub fn matrix(experiment: &Experiment, strategies: &[String], seed: u64) -> Vec<
         trials.append(&mut block);
     }
     trials
+}
+
+/// Those of the trials that a shard runs. Where there are as many repetitions as shards, a shard has whole repetitions, so that all cells of one
+/// meet the same machine, and one speed can be divided by another; otherwise the trials are dealt out one by one.
+#[must_use]
+pub fn of_shard(trials: Vec<TrialPlan>, shard: Shard, repeats: u16) -> Vec<TrialPlan> {
+    let by_repeat = !splits_repeats(shard.of(), repeats);
+    let is_own = |(n, trial): &(usize, TrialPlan)| shard.has(if by_repeat { usize::from(trial.repeat) } else { *n });
+    trials.into_iter().enumerate().filter(is_own).map(|(_, trial)| trial).collect()
+}
+
+/// Whether so many shards take the trials of one repetition apart.
+#[must_use]
+pub fn splits_repeats(shards: u16, repeats: u16) -> bool {
+    shards > repeats
 }
 
 /// The strategies of an experiment, by name: those that it names, or all but those of scenarios.

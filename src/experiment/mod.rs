@@ -22,6 +22,6 @@ pub(crate) use sweep::{Axis, UnknownPoint};
 pub use analysis::{Analysis, Sentence};
 pub use expectation::Written;
 pub use file::{ExperimentError, builtin_names, load, parse};
-pub use matrix::{Cell, TrialPlan, matrix, strategies};
+pub use matrix::{Cell, TrialPlan, matrix, of_shard, splits_repeats, strategies};
 pub use question::{Experiment, LoadSettings, Rate};
 pub use sweep::Point;

@@ -33,11 +33,23 @@ impl Derived {
     /// # Errors
     /// An unknown strategy in a row, or files that cannot be written.
     pub fn save(folder: &RunFolder, registry: &Registry) -> anyhow::Result<Self> {
-        let derived = Self::made(folder, registry)?;
-        for (name, text) in derived.files(folder)? {
+        Self::made(folder, registry)?.saved(folder)
+    }
+
+    /// The same of a merged run. Its schedules follow from the rows also where the shards have left their histories out.
+    ///
+    /// # Errors
+    /// As [`save`](Derived::save).
+    pub fn save_merged(folder: &RunFolder, registry: &Registry) -> anyhow::Result<Self> {
+        Self::new(folder, registry, schedules::anew)?.saved(folder)
+    }
+
+    /// The same, with its files written.
+    fn saved(self, folder: &RunFolder) -> anyhow::Result<Self> {
+        for (name, text) in self.files(folder)? {
             folder.write(name, text.as_bytes())?;
         }
-        Ok(derived)
+        Ok(self)
     }
 
     /// Sums up a run from its rows and histories alone.

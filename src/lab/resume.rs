@@ -23,6 +23,8 @@ pub enum ResumeError {
     Open(#[from] OpenError),
     #[error(transparent)]
     NoHistories(#[from] NoHistories),
+    #[error("{}: the run is merged from shards, and a merged run cannot be gone on with: resume the folder of a shard, and merge the shards again with `oncelab merge`", .folder.display())]
+    Merged { folder: PathBuf },
     #[error("{}: {}; a run can be finished only with the experiment and the seed that it was begun with: bring the file back, or make the run again: `{command}`", .folder.display(), printable(.what))]
     Changed { folder: PathBuf, what: String, command: String },
     #[error("{}: the run was begun with another build or on another machine, and one table needs one of each: {}; make the run again here: `{command}`", .folder.display(), printable(.what))]
@@ -47,6 +49,9 @@ impl RunFolder {
         let folder = Self::open_to_write(path, registry)?;
         if folder.meta.schema != SCHEMA {
             return Err(FileError::Older { path: path.join(Files::META), found: folder.meta.schema }.into());
+        }
+        if !folder.meta.shards.is_empty() {
+            return Err(ResumeError::Merged { folder: path.to_owned() });
         }
         let (folder_path, command) = (path.to_owned(), folder.meta.command());
         let hindrances = hindrances(&folder, registry)?;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::judged;
+use super::{judged, trials_of};
 use crate::check::Evidence;
-use crate::experiment::{Experiment, ExperimentError, Point, TrialPlan, matrix, strategies};
+use crate::experiment::{Experiment, ExperimentError, Point, TrialPlan};
 use crate::load::Outside;
 use crate::load::Patience;
 use crate::load::watched;
@@ -69,15 +69,14 @@ pub async fn run(
     watch: &mut dyn RunWatch,
 ) -> Result<Ending, RunError> {
     let experiment = folder.experiment.clone();
-    let trials = matrix(&experiment, &strategies(&experiment, registry), folder.meta.seed);
+    let trials = trials_of(&folder.meta, &experiment, registry);
     let points: Result<BTreeMap<Point, Experiment>, ExperimentError> =
         experiment.points().into_iter().map(|point| Ok((point.clone(), experiment.at(&point, registry)?))).collect();
     let points = points?;
     let mut failures = Failures::default();
     for (number, trial) in (1..).zip(&trials) {
         let id = trial.id();
-        let is_done = folder.rows().iter().any(|row| row.trial == id);
-        if is_done || folder.meta.skipped.contains_key(&trial.cell.strategy) {
+        if folder.rows().iter().any(|row| row.trial == id) {
             continue;
         }
         watch.begins(number, trials.len(), trial);

@@ -27,6 +27,19 @@ fn saved(folder: &RunFolder) -> Option<Schedules> {
 
 /// The schedules of a run, made from its histories and its strategies' code; without histories as much as was saved of them.
 pub(super) fn made(folder: &RunFolder, summary: &Summary, registry: &Registry) -> Schedules {
+    // What was found while there were histories is kept.
+    let kept =
+        folder.require_histories().is_err().then(|| saved(folder).map_or_else(Vec::new, |saved| saved.shortened));
+    of_rows(folder, summary, registry, kept)
+}
+
+/// The schedules of a run, made from its rows and its strategies' code, whatever was saved of them.
+pub(super) fn anew(folder: &RunFolder, summary: &Summary, registry: &Registry) -> Schedules {
+    of_rows(folder, summary, registry, None)
+}
+
+/// The schedules of a run; those that its violations were shortened to as they are, if they are given.
+fn of_rows(folder: &RunFolder, summary: &Summary, registry: &Registry, kept: Option<Vec<Shortened>>) -> Schedules {
     let Some(profile) = profile(folder) else { return Schedules::default() };
     let mut names: Vec<&str> = summary.cells.iter().map(|cell| cell.strategy.as_str()).collect();
     names.dedup();
@@ -34,11 +47,7 @@ pub(super) fn made(folder: &RunFolder, summary: &Summary, registry: &Registry) -
     let has_failed = |name: &str| folder.meta.failed.keys().any(|trial| trial.split('.').next() == Some(name));
     names.retain(|name| !has_failed(name));
     let explored = in_parallel(&names, |name| explored(folder, registry, name, profile));
-    let shortened = match folder.require_histories() {
-        Ok(()) => shortened(folder, summary, registry, (&names, profile)),
-        // What was found while there were histories is kept.
-        Err(_) => saved(folder).map_or_else(Vec::new, |saved| saved.shortened),
-    };
+    let shortened = kept.unwrap_or_else(|| shortened(folder, summary, registry, (&names, profile)));
     Schedules { explored: explored.into_iter().flatten().collect(), shortened }
 }
 

@@ -252,7 +252,6 @@ fn warnings((a, before): (&RunFolder, &Summary), (b, after): (&RunFolder, &Summa
     let (old, new) = (&a.meta, &b.meta);
     let mut warnings = Vec::new();
     let pairs = [
-        ("machine", &old.cpu, &new.cpu),
         ("kernel", &old.kernel, &new.kernel),
         ("version of oncelab", &old.oncelab, &new.oncelab),
         ("revision", &old.git_revision, &new.git_revision),
@@ -265,6 +264,20 @@ fn warnings((a, before): (&RunFolder, &Summary), (b, after): (&RunFolder, &Summa
     if (old.cores, old.memory_mib) != (new.cores, new.memory_mib) {
         let size = |meta: &Meta| format!("{} cores and {} MiB", meta.cores, meta.memory_mib);
         warnings.push(format!("another size of the machine: {} before, {} after", size(old), size(new)));
+    }
+    let processors = |meta: &Meta| {
+        let mut all: Vec<&str> =
+            meta.shards.iter().map(|origin| origin.cpu.as_str()).chain([meta.cpu.as_str()]).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.join(" and ")
+    };
+    if processors(old) != processors(new) {
+        warnings.push(format!("another machine: {} before, {} after", processors(old), processors(new)));
+    }
+    for (which, _) in [("before", before), ("after", after)].into_iter().filter(|(_, summary)| summary.speeds_apart) {
+        warnings
+            .push(format!("the speeds of the run {which} come from several shards, and perhaps from several machines"));
     }
     let keys: Vec<&String> = old.backends.keys().chain(new.backends.keys()).collect();
     for key in

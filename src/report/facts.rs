@@ -25,7 +25,8 @@ pub(super) struct Fact {
     pub cell: CellSummary,
     /// The goodput of each repetition.
     speeds: BTreeMap<u16, f64>,
-    /// Whether something else than the strategy sets the rate: an open loop, or delays that most messages meet.
+    /// Whether something else than the strategy sets the rate: an open loop, delays that most messages meet, or the machine, where the rows of
+    /// a repetition were made on several.
     is_limited: bool,
 }
 
@@ -55,7 +56,7 @@ impl Facts {
             Fact {
                 cell: cell.clone(),
                 speeds: speeds.get(&name).cloned().unwrap_or_default(),
-                is_limited: is_limited(experiment, cell, registry),
+                is_limited: summary.speeds_apart || is_limited(experiment, cell, registry),
             }
         };
         let facts: Vec<Fact> = summary.cells.iter().map(fact).collect();

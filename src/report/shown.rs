@@ -80,6 +80,19 @@ impl Shown<'_> {
                     .to_owned(),
             );
         }
+        if summary.speeds_apart {
+            warnings.push(format!(
+                "The trials of one repetition were made in several of {} shards, perhaps on several machines: do not compare the speeds of two rows.",
+                meta.shards_in_all()
+            ));
+        }
+        if let Some(shard) = meta.shard {
+            warnings.push(format!(
+                "This is shard {} of {}: whether all that should break does break can be seen when the shards are merged.",
+                shard.number(),
+                shard.of()
+            ));
+        }
         if meta.profile == "debug" {
             warnings.push("Made by a debug build: its speeds mean little.".to_owned());
         }
@@ -96,10 +109,12 @@ impl Shown<'_> {
         let own = [
             ("made", meta.started.clone()),
             ("oncelab", format!("{} ({revision}{dirty}, {}, {})", meta.oncelab, meta.profile, meta.rustc)),
-            ("machine", format!("{}, {} cores, {} MiB, kernel {}", meta.cpu, meta.cores, meta.memory_mib, meta.kernel)),
-            ("seed", meta.seed.to_string()),
         ];
-        let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let machines = meta.machines().into_iter().map(|machine| ("machine", machine));
+        let shards = meta.shard.map(|shard| ("shard", format!("{} of {}", shard.number(), shard.of())));
+        let merged = (!meta.shards.is_empty()).then(|| ("merged", format!("from {} shards", meta.shards.len())));
+        let rest = shards.into_iter().chain(merged).chain([("seed", meta.seed.to_string())]);
+        let own = own.into_iter().chain(machines).chain(rest).map(|(key, value)| (key.to_owned(), value));
         own.chain(meta.backends.iter().map(|(key, value)| (key.clone(), value.clone()))).collect()
     }
 }

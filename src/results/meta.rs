@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::Point;
+use crate::experiment::{Experiment, Point, splits_repeats};
 use crate::quote::{shell, shell_path};
 use crate::service::LockKind;
 use crate::service::provision::Provision;
 use crate::strategy::{Strategy, name_fault};
-use crate::terms::{Role, StoreKind};
+use crate::terms::{Role, Shard, StoreKind};
 
 /// Everything about a run that is not in its experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,13 @@ pub struct Meta {
     /// The points of the sweep that the run was restricted to with `--at`; all of them if none.
     #[serde(default)]
     pub only_points: Vec<Point>,
+    /// The part of the trials that the run has, if it does not have all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// The shards that a merged run is made of, by their numbers; none if it was made in one piece. What is said of the machine besides is
+    /// the first shard's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardOrigin>,
     pub trials_planned: usize,
     pub store: String,
     pub lock: String,
@@ -67,7 +74,71 @@ pub struct Meta {
     pub backends: BTreeMap<String, String>,
 }
 
+/// Where and when a shard of a merged run was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardOrigin {
+    pub shard: Shard,
+    /// The name of its folder.
+    pub run: String,
+    /// UTC, to the second.
+    pub started: String,
+    pub cpu: String,
+    pub cores: usize,
+    pub memory_mib: u64,
+    pub kernel: String,
+    pub trials: usize,
+    /// Whether its histories were kept: without them its trials cannot be judged again.
+    pub histories: bool,
+}
+
+impl ShardOrigin {
+    /// The machine, in words.
+    #[must_use]
+    pub fn machine(&self) -> String {
+        machine(&self.cpu, self.cores, self.memory_mib, &self.kernel)
+    }
+}
+
+fn machine(cpu: &str, cores: usize, memory_mib: u64, kernel: &str) -> String {
+    format!("{cpu}, {cores} cores, {memory_mib} MiB, kernel {kernel}")
+}
+
 impl Meta {
+    /// The machines that the run was made on, in words, each once, with the shards that it made where there are several machines.
+    #[must_use]
+    pub fn machines(&self) -> Vec<String> {
+        let mut by_machine: Vec<(String, Vec<String>)> = Vec::new();
+        for origin in &self.shards {
+            let (machine, number) = (origin.machine(), origin.shard.number().to_string());
+            match by_machine.iter_mut().find(|(known, _)| *known == machine) {
+                Some((_, numbers)) => numbers.push(number),
+                None => by_machine.push((machine, vec![number])),
+            }
+        }
+        match by_machine.as_slice() {
+            [] => vec![machine(&self.cpu, self.cores, self.memory_mib, &self.kernel)],
+            [(machine, _)] => vec![machine.clone()],
+            several => {
+                several.iter().map(|(machine, numbers)| format!("{machine} (shards {})", numbers.join(", "))).collect()
+            }
+        }
+    }
+
+    /// How many shards the run's trials were dealt out to: 1 if it was made in one piece.
+    #[must_use]
+    pub fn shards_in_all(&self) -> u16 {
+        let merged = u16::try_from(self.shards.len()).unwrap_or(u16::MAX).max(1);
+        self.shard.map_or(merged, Shard::of)
+    }
+
+    /// Whether the trials of one repetition were dealt out to several shards. Then a speed is no speed beside another.
+    #[must_use]
+    pub fn splits_repeats(&self, experiment: &Experiment) -> bool {
+        let shards = self.shards_in_all();
+        shards > 1 && splits_repeats(shards, experiment.repeats.get())
+    }
+
     /// A description of this machine and this build; the rest is left for the caller to fill in.
     #[must_use]
     pub fn of_this_machine() -> Self {
@@ -81,6 +152,8 @@ impl Meta {
             only_strategies: Vec::new(),
             only_faults: Vec::new(),
             only_points: Vec::new(),
+            shard: None,
+            shards: Vec::new(),
             trials_planned: 0,
             store: StoreKind::Sqlite.name().to_owned(),
             lock: LockKind::Embedded.name().to_owned(),
@@ -110,7 +183,8 @@ impl Meta {
     /// The command that makes this run again.
     #[must_use]
     pub fn command(&self) -> String {
-        self.command_for(&self.only_strategies, &self.only_faults, &self.only_points)
+        let command = self.command_for(&self.only_strategies, &self.only_faults, &self.only_points);
+        self.shard.map_or(command.clone(), |shard| format!("{command} --shard {shard}"))
     }
 
     /// The command that makes the trials of these strategies, fault levels and points again; of all, where none is named.

@@ -30,7 +30,7 @@ pub use course::Course;
 pub use files::{FileError, Files};
 pub use folder::{OpenError, RunFolder, runs_below};
 pub use history_file::{SavedTrial, read_history};
-pub use meta::Meta;
+pub use meta::{Meta, ShardOrigin};
 pub use row::TrialRow;
 pub use schedules::Schedules;
 pub use summary::Summary;

@@ -11,7 +11,7 @@ use crate::experiment::{Cell, ExpectedBy, Experiment, Point};
 use crate::fault::Level;
 use crate::stats::{mad, median, median_interval_95, upper_bound_95, wilson_95};
 use crate::strategy::{Registry, UnknownStrategy, claim_of};
-use crate::terms::{Expected, FaultKind, Leg, Role, Violation};
+use crate::terms::{Expected, FaultKind, Leg, Role, Shard, Violation};
 
 /// A run in one document.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +29,12 @@ pub struct Summary {
     pub trials: usize,
     /// How many trials the experiment has in all: more, if the run was interrupted.
     pub trials_planned: usize,
+    /// The part of the trials that the run has, if it does not have all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Whether the trials of one repetition were dealt out to several shards, so that no speed is compared with another.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub speeds_apart: bool,
     pub cells: Vec<CellSummary>,
     /// The strategies that were not run, each with the reason.
     pub skipped: BTreeMap<String, String>,
@@ -226,10 +232,13 @@ impl Summary {
                 }
             }
         }
-        if let Some(baseline) = &experiment.baseline {
+        let speeds_apart = meta.splits_repeats(experiment);
+        if let Some(baseline) = experiment.baseline.as_ref().filter(|_| !speeds_apart) {
             compare_with(baseline.get_ref(), &mut cells, &by_cell);
         }
-        require_somewhere(&mut cells);
+        if meta.shard.is_none() {
+            require_somewhere(&mut cells);
+        }
         let met = meta.failed.is_empty() && cells.iter().all(|cell| cell.met);
         let failed = |verdict: &str| cells.iter().any(|cell| !cell.met && cell.verdict == verdict);
         let verdict = ["invalid", "unknown", "inconclusive"].into_iter().find(|verdict| failed(verdict));
@@ -250,6 +259,8 @@ impl Summary {
             met,
             trials: rows.len(),
             trials_planned: meta.trials_planned,
+            shard: meta.shard,
+            speeds_apart,
             cells,
             skipped: meta.skipped.clone(),
             failed: meta.failed.clone(),
@@ -285,7 +296,9 @@ impl CellSummary {
         let caused = |kind: Violation| tally.causes(kind).map(|(cause, count)| (cause.name(), count)).collect();
         let found = || Violation::ALL.into_iter().filter(|kind| tally.count(*kind) > 0);
         // With a sweep, what should break need not break at every point: see `require_somewhere`.
-        let required = expected.as_ref().filter(|expected| cell.point.0.is_empty() || **expected == Expected::Valid);
+        // Nor does it in every shard.
+        let is_whole = cell.point.0.is_empty() && meta.shard.is_none();
+        let required = expected.as_ref().filter(|expected| is_whole || **expected == Expected::Valid);
         let maybe = |figure: fn(&TrialRow) -> Option<f64>| {
             let known: Vec<f64> = rows.iter().filter_map(|row| figure(row)).collect();
             (!known.is_empty()).then(|| median(known))

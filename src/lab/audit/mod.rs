@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::whole_of;
+use crate::experiment::{TrialPlan, of_shard};
 use crate::quote::shell_path;
 use crate::results::{FileError, Files, OpenError, RunFolder, SCHEMA};
 use crate::strategy::Registry;
@@ -68,6 +70,11 @@ impl Remedy {
     #[must_use]
     pub fn text(self, folder: &RunFolder) -> String {
         let dir = shell_path(folder.path());
+        if !folder.meta.shards.is_empty()
+            && matches!(self, Remedy::MakeTrialAgain | Remedy::Resume | Remedy::RemoveLine)
+        {
+            return "merge the shards again, with `oncelab merge`".to_owned();
+        }
         // A run of an older schema cannot be gone on with.
         let can_resume = folder.meta.schema == SCHEMA;
         match self {
@@ -199,6 +206,21 @@ pub(super) fn hindrances(folder: &RunFolder, registry: &Registry) -> Result<Vec<
     Ok(audit.disagreements)
 }
 
+/// The trials of a merged run whose shards had left their histories out.
+fn without_histories(folder: &RunFolder, registry: &Registry, audit: &mut Audit) -> BTreeSet<String> {
+    let RunFolder { meta, experiment, .. } = folder;
+    let mut trials = BTreeSet::new();
+    for origin in meta.shards.iter().filter(|origin| !origin.histories) {
+        let number = origin.shard.number();
+        audit
+            .not_judged
+            .insert(format!("the trials of shard {number}: its histories were left out when the shards were merged"));
+        let own = of_shard(whole_of(meta, experiment, registry), origin.shard, experiment.repeats.get());
+        trials.extend(own.iter().map(TrialPlan::id));
+    }
+    trials
+}
+
 /// Holds a folder against itself: the rows against the plan, every history against its row, every course against its history.
 ///
 /// # Errors
@@ -212,13 +234,15 @@ pub fn audit(folder: &RunFolder, registry: &Registry) -> Result<Audit, OpenError
     let columns = folder.columns()?;
     hold_columns(folder, &columns, &mut audit);
     let has_histories = folder.require_histories().is_ok();
+    let left_out = if has_histories { without_histories(folder, registry, &mut audit) } else { BTreeSet::new() };
     for (n, row) in folder.rows().iter().enumerate() {
         let is_first = folder.rows()[..n].iter().all(|before| before.trial != row.trial);
         // The name of a trial that was not planned is no name of a file either.
         let Some(planned) = plan.iter().find(|planned| planned.trial == row.trial).filter(|_| is_first) else {
             continue;
         };
-        let timed = has_histories && history::hold(folder, row, planned, &columns, &mut audit);
+        let is_left_out = left_out.contains(row.trial.as_str());
+        let timed = has_histories && !is_left_out && history::hold(folder, row, planned, &columns, &mut audit);
         if !timed {
             course::hold(folder, row, &mut audit);
         }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::Place;
+use super::super::{Place, trials_of};
 use super::values::{both, shown};
 use super::{Audit, Remedy};
-use crate::experiment::{Experiment, ExperimentError, LoadSettings, Point, TrialPlan, matrix, strategies};
+use crate::experiment::{Experiment, ExperimentError, LoadSettings, Point, TrialPlan};
 use crate::results::{Files, RunFolder, TrialRow};
 use crate::strategy::Registry;
 use crate::terms::{Retries, Role, Shape};
@@ -31,21 +31,19 @@ pub(super) fn planned(folder: &RunFolder, registry: &Registry) -> Result<Vec<Pla
     let points: BTreeMap<Point, Experiment> =
         experiment.points().into_iter().map(at).collect::<Result<_, ExperimentError>>()?;
     let mut planned = Vec::new();
-    for plan in matrix(experiment, &strategies(experiment, registry), meta.seed) {
+    for plan in trials_of(meta, experiment, registry) {
         // The experiment names no strategy that the registry does not know: it was refused when it was read.
         let Ok(strategy) = registry.get(&plan.cell.strategy) else { continue };
-        if !meta.skipped.contains_key(&plan.cell.strategy) {
-            planned.push(Planned {
-                trial: plan.id(),
-                load: points[&plan.cell.point].load.clone(),
-                lock: strategy.needs_lock_service().then(|| meta.lock.clone()),
-                retries: strategy.claim(meta.store_kind()).retries,
-                shape: strategy.shape(),
-                effects: strategy.effects_in(),
-                uses: meta.uses_of(strategy.as_ref()),
-                plan,
-            });
-        }
+        planned.push(Planned {
+            trial: plan.id(),
+            load: points[&plan.cell.point].load.clone(),
+            lock: strategy.needs_lock_service().then(|| meta.lock.clone()),
+            retries: strategy.claim(meta.store_kind()).retries,
+            shape: strategy.shape(),
+            effects: strategy.effects_in(),
+            uses: meta.uses_of(strategy.as_ref()),
+            plan,
+        });
     }
     Ok(planned)
 }
@@ -71,6 +69,9 @@ pub(super) fn hold(folder: &RunFolder, plan: &[Planned], audit: &mut Audit) {
     for (n, planned) in plan.iter().enumerate().filter(|(_, planned)| !is_there(planned)) {
         if let Some(why) = failed(planned) {
             audit.failed.insert(planned.trial.clone(), why.clone());
+        } else if !folder.meta.shards.is_empty() {
+            let what = "is not there, and a merged run has all trials of its shards".to_owned();
+            audit.add(folder, Place::of(Files::TRIALS).trial(&planned.trial), what, Remedy::Resume);
         } else if last.is_some_and(|last| n < last) {
             let what = "is not there, though trials that run after it are".to_owned();
             audit.add(folder, Place::of(Files::TRIALS).trial(&planned.trial), what, Remedy::Resume);
