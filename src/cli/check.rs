@@ -150,6 +150,10 @@ fn as_text(checked: &Checked) -> String {
     checked.not_judged.iter().for_each(|what| out.push_str(&format!("not judged: {what}\n")));
     match &checked.no_histories {
         Some(why) => out.push_str(&format!("{agree} of {trials} rows agree with the rest of the folder\n{why}\n")),
+        None if checked.judged < *trials && checked.disagreements.is_empty() => {
+            let judged = checked.judged;
+            out.push_str(&format!("{judged} of {trials} trials judged again ({events} events) agree with the run; the others agree with the rest of the folder\n"));
+        }
         None => {
             out.push_str(&format!("{agree} of {trials} trials judged again ({events} events) agree with the run\n"));
         }

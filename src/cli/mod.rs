@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 mod any_number;
+mod backends;
 mod check;
 mod compare;
 mod completions;

@@ -19,6 +19,8 @@ const PLAIN_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     requests_per_trial: u64,
+    /// How many trials there were to run, when it began.
+    trials: u64,
     trials_ended: u64,
     violations: u64,
     requests_ended: u64,
@@ -27,16 +29,27 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Progress of a run of this experiment.
-    pub fn new(experiment: &Experiment, meta: &Meta) -> Self {
+    /// Progress of a run of this experiment, of which some trials may be finished already.
+    pub fn new(experiment: &Experiment, meta: &Meta, finished: usize) -> Self {
+        let left = meta.trials_planned.saturating_sub(finished) as u64;
         let total = meta.trials_planned as u64 * u64::from(experiment.load.requests.get());
         let (store, seed, trials) = (&meta.store, meta.seed, meta.trials_planned);
         let shard = meta.shard.map_or(String::new(), |shard| format!(", shard {} of {}", shard.number(), shard.of()));
         output::tell(&format!("{}: {trials} trials on {store}, seed {seed}{shard}", experiment.name));
+        if finished > 0 {
+            output::tell(&format!("{finished} trials are finished already, {left} are left"));
+        }
+        let is_whole = meta.settings.is_empty() && meta.only_strategies.is_empty() && meta.only_faults.is_empty();
+        if let Some(minutes) = experiment.takes_minutes.get(store).filter(|_| is_whole) {
+            #[expect(clippy::cast_precision_loss, reason = "a number of trials")]
+            let share = left as f64 / (meta.trials_planned.max(1) * usize::from(meta.shards_in_all())) as f64;
+            output::tell(&format!("about {} on two cores", span(minutes * 60.0 * share)));
+        }
         let now = Instant::now();
         Progress {
             bar: std::io::stderr().is_terminal().then(|| bar(total)),
             requests_per_trial: experiment.load.requests.get().into(),
+            trials: left,
             trials_ended: 0,
             violations: 0,
             requests_ended: 0,
@@ -52,11 +65,28 @@ impl Progress {
         }
     }
 
+    /// How long it will take yet, from the trials so far; empty before some have ended.
+    fn left(&self) -> String {
+        if self.trials_ended < 5 {
+            return String::new();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "numbers of trials")]
+        let per_trial = self.started.elapsed().as_secs_f64() / self.trials_ended as f64;
+        #[expect(clippy::cast_precision_loss, reason = "numbers of trials")]
+        let left = per_trial * self.trials.saturating_sub(self.trials_ended) as f64;
+        format!(", about {} left", span(left))
+    }
+
     fn per_second(&self, requests: u64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a figure for people to look at")]
         let requests = requests as f64;
         requests / self.started.elapsed().as_secs_f64().max(1e-3)
     }
+}
+
+/// A time for people to look at.
+fn span(seconds: f64) -> String {
+    if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 
 fn bar(total: u64) -> ProgressBar {
@@ -70,13 +100,14 @@ fn bar(total: u64) -> ProgressBar {
 impl RunWatch for Progress {
     fn begins(&mut self, number: usize, of: usize, trial: &TrialPlan) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{number}/{of} {}", trial.cell.strategy));
+            bar.set_message(format!("{number}/{of}{} {}", self.left(), trial.cell.strategy));
         } else if self.last_line.elapsed() >= PLAIN_EVERY {
             self.last_line = Instant::now();
             let rate = self.per_second(self.requests_ended);
             output::tell(&format!(
-                "trial {number} of {of}: {} violations so far, {rate:.0} requests/s",
-                self.violations
+                "trial {number} of {of}: {} violations so far, {rate:.0} requests/s{}",
+                self.violations,
+                self.left()
             ));
         }
     }

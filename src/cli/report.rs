@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Format, UsageError, legend, output, splice};
+use super::{Format, UsageError, backends, legend, output, splice};
 use crate::exit;
 use crate::lab::Derived;
 use crate::quote::shell_path;
@@ -20,16 +20,16 @@ use crate::suggest::{did_you_mean, nearest};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = legend::violations())]
 pub(super) struct Report {
-    /// The folder of a run, or a folder of runs
-    #[arg(required_unless_present = "splice")]
-    dir: Option<PathBuf>,
+    /// The folder of a run, or a folder of runs. With several runs of one experiment: what each strategy does on each backend
+    #[arg(required_unless_present = "splice", value_name = "DIR")]
+    dirs: Vec<PathBuf>,
     /// The form of the report
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Show only this table: matrix, rates, cost, waits, causes, explored or sweep
+    /// Show only this table: matrix, rates, cost, waits, causes, explored or sweep; of several runs: backends or price
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
     /// With --table: show only the rows of these strategies
@@ -51,7 +51,7 @@ impl Report {
     /// Prints the report.
     pub fn execute(&self, registry: &Registry) -> anyhow::Result<ExitCode> {
         if let Some(file) = &self.splice {
-            return splice::splice(file, self.dir.as_deref(), self.check, registry);
+            return splice::splice(file, self.dirs.first().map(PathBuf::as_path), self.check, registry);
         }
         output::print(&self.made(registry)?)?;
         Ok(ExitCode::from(exit::MET))
@@ -59,8 +59,11 @@ impl Report {
 
     /// What it prints.
     pub fn made(&self, registry: &Registry) -> anyhow::Result<String> {
-        let dir = self.dir.as_deref().ok_or_else(|| UsageError("name the folder of a run".to_owned()))?;
+        let dir = self.dirs.first().ok_or_else(|| UsageError("name the folder of a run".to_owned()))?;
         let format = if self.json { Format::Json } else { self.format };
+        if self.dirs.len() > 1 {
+            return backends::made(&self.dirs, format, self.table.as_deref(), &self.strategies, self.save, registry);
+        }
         if !dir.join(Files::META).is_file() && !runs_below(dir).is_empty() {
             return index(dir, format, registry);
         }
@@ -132,7 +135,7 @@ fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, UsageEr
 }
 
 /// A table in a form.
-fn one(table: &Table, title: &str, format: Format, origin: &str) -> String {
+pub(super) fn one(table: &Table, title: &str, format: Format, origin: &str) -> String {
     match format {
         Format::Text => format!("{}\n", to_text(table, 80)),
         Format::Md => to_markdown(table),

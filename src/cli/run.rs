@@ -31,6 +31,9 @@ use crate::terms::{Shard, StoreKind};
 pub(super) struct Run {
     /// The experiment: a name from `oncelab list experiments`, or the path of a file [default: quick]
     experiment: Option<String>,
+    /// Run the experiment "all": each strategy once under each kind of fault
+    #[arg(long, conflicts_with = "experiment")]
+    all: bool,
     /// The seed; it decides the requests and their faults [default: drawn at random]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -71,7 +74,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "DIR", default_value_os_t = default_results())]
     out: PathBuf,
     /// Finish an interrupted run: the folder of the run
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "points", "store", "lock", "provision", "out", "shard"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "seed", "settings", "strategies", "faults", "points", "store", "lock", "provision", "out", "shard", "all"])]
     resume: Option<PathBuf>,
     /// Print one JSON document, and nothing else, on stdout
     #[arg(long)]
@@ -121,7 +124,7 @@ impl Run {
 
     /// Makes the folder of a new run.
     fn begin(&self, registry: &Registry, uses: &Uses) -> anyhow::Result<RunFolder> {
-        let source = self.experiment.as_deref().unwrap_or("quick");
+        let source = self.experiment.as_deref().unwrap_or(if self.all { "all" } else { "quick" });
         self.require_seed()?;
         let mut experiment = experiment::load(source, &self.settings, registry, unknown_name)?;
         self.select(&mut experiment, registry)?;
@@ -324,7 +327,7 @@ async fn go_on(
     folder.forget(&again.iter().map(|(trial, _)| trial.clone()).collect::<Vec<_>>())?;
     folder.meta.backends = settings;
     folder.write_json(Files::META, &folder.meta)?;
-    let mut progress = Progress::new(&folder.experiment, &folder.meta);
+    let mut progress = Progress::new(&folder.experiment, &folder.meta, folder.rows().len());
     let ending = lab::run(folder, registry, backends, stop, &mut progress).await;
     progress.finish();
     Ok(ending?)

@@ -11,8 +11,9 @@ use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 30] = [
+const BUILTIN: [(&str, &str); 31] = [
     ("quick", include_str!("../../experiments/quick.toml")),
+    ("all", include_str!("../../experiments/all.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),
     ("lost-reply", include_str!("../../experiments/lost-reply.toml")),
     ("pause-beyond-lease", include_str!("../../experiments/pause-beyond-lease.toml")),

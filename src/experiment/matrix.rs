@@ -83,12 +83,13 @@ pub fn splits_repeats(shards: u16, repeats: u16) -> bool {
     shards > repeats
 }
 
-/// The strategies of an experiment, by name: those that it names, or all but those of scenarios.
+/// The strategies of an experiment, by name: those that it names, or all, but for those of scenarios unless it wants every strategy.
 #[must_use]
 pub fn strategies(experiment: &Experiment, registry: &Registry) -> Vec<String> {
     match experiment.strategies.as_slice() {
         [] => {
-            let general = registry.iter().filter(|strategy| !strategy.belongs_to_a_scenario());
+            let general =
+                registry.iter().filter(|strategy| experiment.every_strategy || !strategy.belongs_to_a_scenario());
             general.map(|strategy| strategy.name().to_owned()).collect()
         }
         named => named.iter().map(|name| name.get_ref().clone()).collect(),

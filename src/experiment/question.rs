@@ -22,12 +22,18 @@ pub struct Experiment {
     /// What its answers mean, printed with the table.
     #[serde(default, skip_serializing_if = "Analysis::is_empty")]
     pub analysis: Analysis,
-    /// The strategies; all of them if none is named.
+    /// The strategies; if none is named, all but those of scenarios.
     #[serde(default)]
     pub strategies: Vec<toml::Spanned<String>>,
+    /// If no strategy is named: those of scenarios too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub every_strategy: bool,
     /// How many trials each combination gets, each with a seed of its own.
     #[serde(default = "one")]
     pub repeats: NonZeroU16,
+    /// How many minutes a run took on two cores, by store: what a run says before it begins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub takes_minutes: BTreeMap<String, f64>,
     /// What requests cross between clients and handlers.
     #[serde(default, skip_serializing_if = "Hop::is_inside")]
     pub hop: Hop,

@@ -40,6 +40,12 @@ pub struct StoryView {
     pub svg: String,
 }
 
+/// What leads to a story on the page of its run.
+#[must_use]
+pub fn story_id(strategy: &str, violation: &str, cause: &str) -> String {
+    format!("story-{strategy}-{violation}-{cause}").replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+}
+
 impl StoryView {
     /// The story of a strategy's violation with its cause, drawn for a page.
     #[must_use]
@@ -49,8 +55,7 @@ impl StoryView {
         command: String,
         story: Option<&Story>,
     ) -> Self {
-        let id = format!("story-{strategy}-{violation}-{cause}").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let svg = story.map(|story| to_inline_svg(story, &id));
+        let svg = story.map(|story| to_inline_svg(story, &story_id(strategy, violation, cause)));
         let (strategy, violation, cause) = (strategy.to_owned(), violation.to_owned(), cause.to_owned());
         StoryView { strategy, violation, cause, note, command, svg: svg.unwrap_or_default() }
     }

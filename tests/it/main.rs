@@ -50,6 +50,7 @@ mod saved_runs;
 mod scenarios;
 mod sentences;
 mod servers;
+mod shards;
 mod strangers;
 mod supply;
 mod twins;

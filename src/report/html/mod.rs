@@ -13,7 +13,7 @@ use super::references::references;
 use super::sweep::sweep;
 use super::table::{Align, Table};
 use super::tables::sections;
-use super::{Shown, analysis::told};
+use super::{Shown, analysis::told, story_id};
 use pictures::Picture;
 
 /// A table as the template takes it.
@@ -59,6 +59,8 @@ struct SectionView {
 /// A heading with a text, a command or a picture.
 #[derive(Serialize)]
 struct PageItem {
+    /// What leads to it; several where one story stands for several violations.
+    ids: Vec<String>,
     title: String,
     text: String,
     command: String,
@@ -196,6 +198,7 @@ fn views(shown: &Shown<'_>) -> Vec<SectionView> {
     let advice = guide(shown.facts);
     if !advice.is_empty() {
         let item = |advice: super::Advice| PageItem {
+            ids: Vec::new(),
             title: advice.situation,
             text: advice.advice,
             command: String::new(),
@@ -213,7 +216,11 @@ fn views(shown: &Shown<'_>) -> Vec<SectionView> {
 
 /// How to see each violation that was found, step by step.
 fn reproduction(shown: &Shown<'_>) -> SectionView {
+    let ids = |story: &super::StoryView| {
+        story.violation.split(" and ").map(|kind| story_id(&story.strategy, kind, &story.cause)).collect()
+    };
     let items = shown.stories.iter().map(|story| PageItem {
+        ids: ids(story),
         title: format!("{}: {} because of {}", story.strategy, story.violation, story.cause),
         text: story.note.clone(),
         command: story.command.clone(),

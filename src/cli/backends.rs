@@ -1,0 +1,129 @@
+//! `oncelab report DIR DIR…`: what each strategy does on each backend, from a run on each.
+
+use std::path::{Path, PathBuf};
+
+use super::{Format, UsageError, report};
+use crate::lab::Derived;
+use crate::quote::shell_path;
+use crate::report::{OnBackend, Overview, by_backend, by_violation, overview_to_html, to_markdown, to_text};
+use crate::results::RunFolder;
+use crate::strategy::Registry;
+use crate::suggest::{did_you_mean, nearest};
+
+/// What the tables of several runs are called.
+const TABLES: [&str; 2] = ["backends", "price"];
+
+/// The overview of these runs, in a form.
+pub(super) fn made(
+    dirs: &[PathBuf],
+    format: Format,
+    table: Option<&str>,
+    strategies: &[String],
+    save: bool,
+    registry: &Registry,
+) -> anyhow::Result<String> {
+    if save {
+        return Err(UsageError(
+            "--save: the runs are several; write the page to a file, with `--format html > index.html`".to_owned(),
+        )
+        .into());
+    }
+    let open = |dir: &PathBuf| -> anyhow::Result<(RunFolder, Derived)> {
+        let folder = RunFolder::open(dir, registry)?;
+        let derived = Derived::open(&folder, registry)?;
+        Ok((folder, derived))
+    };
+    let runs: Vec<(RunFolder, Derived)> = dirs.iter().map(open).collect::<Result<_, _>>()?;
+    let first = &runs[0].0;
+    if let Some((other, _)) = runs.iter().find(|(folder, _)| folder.experiment.name != first.experiment.name) {
+        return Err(UsageError(format!(
+            "{} is a run of '{}', and {} one of '{}': name runs of one experiment on several backends, or compare two with `oncelab compare`",
+            first.path().display(), first.experiment.name, other.path().display(), other.experiment.name
+        ))
+        .into());
+    }
+    let home = common_parent(dirs);
+    let on = |(folder, derived): &'_ (RunFolder, Derived)| -> String {
+        let _ = derived;
+        folder.path().strip_prefix(&home).unwrap_or(folder.path()).display().to_string()
+    };
+    let folders: Vec<String> = runs.iter().map(on).collect();
+    let shown: Vec<_> = runs.iter().map(|(folder, derived)| derived.shown(folder)).collect();
+    let of: Vec<OnBackend<'_>> = shown
+        .iter()
+        .zip(folders)
+        .map(|(shown, folder)| OnBackend {
+            summary: shown.summary,
+            meta: shown.meta,
+            schedules: shown.schedules,
+            folder,
+        })
+        .collect();
+    let mut overview = Overview::new(&of, registry.names());
+    select(&mut overview, strategies)?;
+    let command = dirs.iter().map(|dir| shell_path(dir)).collect::<Vec<_>>().join(" ");
+    let origin = format!("oncelab report {command}");
+    let title = |what: &str| format!("{}: {what}", overview.experiment);
+    match table {
+        Some("backends") => {
+            return Ok(report::one(&by_backend(&overview), &title("each strategy on each backend"), format, &origin));
+        }
+        Some("price") => {
+            return Ok(report::one(
+                &by_violation(&overview),
+                &title("what each strategy shows and costs"),
+                format,
+                &origin,
+            ));
+        }
+        Some(name) => {
+            let hint = did_you_mean(nearest(name, TABLES));
+            return Err(UsageError(format!(
+                "--table: several runs have no table '{name}'{hint}; there are: {}",
+                TABLES.join(", ")
+            ))
+            .into());
+        }
+        None => {}
+    }
+    Ok(match format {
+        Format::Text => {
+            format!("\n{}: {}\n\n{}", overview.experiment, overview.question, to_text(&by_violation(&overview), 80))
+        }
+        Format::Md => format!(
+            "# {}\n\n{}\n\n{}\n{}",
+            overview.experiment,
+            overview.question,
+            to_markdown(&by_backend(&overview)),
+            to_markdown(&by_violation(&overview))
+        ),
+        Format::Html => overview_to_html(&overview),
+        Format::Csv => report::one(&by_violation(&overview), "", format, &origin),
+        Format::Tex => report::one(&by_backend(&overview), &title("each strategy on each backend"), format, &origin),
+        Format::Json => serde_json::to_string_pretty(&overview)? + "\n",
+    })
+}
+
+/// Leaves only these strategies; all of them where none is named.
+fn select(overview: &mut Overview, strategies: &[String]) -> Result<(), UsageError> {
+    let known = overview.strategies();
+    if let Some(name) = strategies.iter().find(|name| !known.contains(&name.as_str())) {
+        let hint = did_you_mean(nearest(name, known.iter().copied()));
+        return Err(UsageError(format!("--strategies: these runs have no row of '{name}'{hint}")));
+    }
+    if !strategies.is_empty() {
+        overview.standings.retain(|standing| strategies.contains(&standing.strategy));
+    }
+    Ok(())
+}
+
+/// The deepest folder that all of these lie in: where the page is meant to lie.
+fn common_parent(dirs: &[PathBuf]) -> PathBuf {
+    let mut common: PathBuf = dirs[0].parent().unwrap_or(Path::new("")).to_owned();
+    while !dirs.iter().all(|dir| dir.starts_with(&common)) {
+        if !common.pop() {
+            break;
+        }
+    }
+    common
+}
