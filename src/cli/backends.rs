@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::{Format, UsageError, report};
 use crate::lab::Derived;
 use crate::quote::shell_path;
-use crate::report::{OnBackend, Overview, by_backend, by_violation, overview_to_html, to_markdown, to_text};
+use crate::report::{
+    Around, OVERVIEW_LEGEND, OnBackend, Overview, by_backend, by_violation, overview_to_html, to_markdown, to_text,
+};
 use crate::results::RunFolder;
 use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
@@ -62,27 +64,23 @@ pub(super) fn made(
     let mut overview = Overview::new(&of, registry.names());
     select(&mut overview, strategies)?;
     let command = dirs.iter().map(|dir| shell_path(dir)).collect::<Vec<_>>().join(" ");
-    let origin = format!("oncelab report {command}");
-    let title = |what: &str| format!("{}: {what}", overview.experiment);
+    let around = Around {
+        caption: &format!("{}: each strategy on each backend", overview.experiment),
+        notes: OVERVIEW_LEGEND,
+        origin: &format!("oncelab report {command}"),
+    };
     match table {
-        Some("backends") => {
-            return Ok(report::one(&by_backend(&overview), &title("each strategy on each backend"), format, &origin));
-        }
+        Some("backends") => return Ok(report::one(&by_backend(&overview), &around, format)),
         Some("price") => {
-            return Ok(report::one(
-                &by_violation(&overview),
-                &title("what each strategy shows and costs"),
-                format,
-                &origin,
-            ));
+            let caption = &format!("{}: what each strategy shows and costs", overview.experiment);
+            return Ok(report::one(&by_violation(&overview), &Around { caption, ..around }, format));
         }
         Some(name) => {
             let hint = did_you_mean(nearest(name, TABLES));
-            return Err(UsageError(format!(
-                "--table: several runs have no table '{name}'{hint}; there are: {}",
-                TABLES.join(", ")
-            ))
-            .into());
+            let known = TABLES.join(", ");
+            return Err(
+                UsageError(format!("--table: several runs have no table '{name}'{hint}; there are: {known}")).into()
+            );
         }
         None => {}
     }
@@ -98,8 +96,8 @@ pub(super) fn made(
             to_markdown(&by_violation(&overview))
         ),
         Format::Html => overview_to_html(&overview),
-        Format::Csv => report::one(&by_violation(&overview), "", format, &origin),
-        Format::Tex => report::one(&by_backend(&overview), &title("each strategy on each backend"), format, &origin),
+        Format::Csv => report::one(&by_violation(&overview), &around, format),
+        Format::Tex => report::one(&by_backend(&overview), &around, format),
         Format::Json => serde_json::to_string_pretty(&overview)? + "\n",
     })
 }

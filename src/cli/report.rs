@@ -10,8 +10,8 @@ use crate::exit;
 use crate::lab::Derived;
 use crate::quote::shell_path;
 use crate::report::{
-    Align, Shown, TABLES, Table, data, document, sweep, table, table_to_html, to_csv, to_html, to_latex, to_markdown,
-    to_text,
+    Align, Around, Shown, TABLES, Table, data, document, legend_of, sweep, table, table_to_html, to_csv, to_html,
+    to_latex, to_markdown, to_text,
 };
 use crate::results::{Files, RunFolder, Summary, runs_below};
 use crate::strategy::Registry;
@@ -75,7 +75,7 @@ impl Report {
         if let Some(name) = &self.table {
             return Ok(single(&shown, name)?
                 .iter()
-                .map(|(title, table)| one(table, title, format, &origin()))
+                .map(|(title, notes, table)| one(table, &Around { caption: title, notes, origin: &origin() }, format))
                 .collect());
         }
         Ok(match format {
@@ -86,7 +86,7 @@ impl Report {
             Format::Tex => ["matrix", "cost"]
                 .iter()
                 .flat_map(|name| single(&shown, name).unwrap_or_default())
-                .map(|(title, table)| to_latex(&table, &title, &origin()))
+                .map(|(title, notes, table)| to_latex(&table, &Around { caption: &title, notes, origin: &origin() }))
                 .collect(),
             Format::Json => serde_json::to_string_pretty(&derived.summary)? + "\n",
         })
@@ -106,8 +106,8 @@ fn select(summary: &mut Summary, strategies: &[String]) -> Result<(), UsageError
     Ok(())
 }
 
-/// The tables of a name, each with its title.
-fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, UsageError> {
+/// The tables of a name, each with its title and how to read it.
+fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, &'static str, Table)>, UsageError> {
     let title = |name: &str| format!("{}: {}", shown.summary.experiment, name);
     if name == "sweep" {
         let views = sweep(shown.summary, shown.experiment);
@@ -117,10 +117,10 @@ fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, UsageEr
                 shown.summary.experiment
             )));
         }
-        return Ok(views.into_iter().map(|view| (view.title, view.table)).collect());
+        return Ok(views.into_iter().map(|view| (view.title, "", view.table)).collect());
     }
     match table(shown.summary, name) {
-        Some(table) => Ok(vec![(title(name), table.without_empty_columns())]),
+        Some(table) => Ok(vec![(title(name), legend_of(shown.summary, name), table.without_empty_columns())]),
         None if TABLES.contains(&name) => {
             Err(UsageError(format!("--table {name}: this run has no figures for this table")))
         }
@@ -135,13 +135,13 @@ fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, Table)>, UsageEr
 }
 
 /// A table in a form.
-pub(super) fn one(table: &Table, title: &str, format: Format, origin: &str) -> String {
+pub(super) fn one(table: &Table, around: &Around<'_>, format: Format) -> String {
     match format {
         Format::Text => format!("{}\n", to_text(table, 80)),
         Format::Md => to_markdown(table),
-        Format::Html => table_to_html(title, table, &vec![String::new(); table.rows.len()]),
+        Format::Html => table_to_html(around.caption, table, &vec![String::new(); table.rows.len()]),
         Format::Csv => to_csv(table),
-        Format::Tex => to_latex(table, title, origin),
+        Format::Tex => to_latex(table, around),
         Format::Json => {
             let record = |row: &Vec<Vec<String>>| {
                 let pairs = table.columns.iter().zip(row);
@@ -189,6 +189,9 @@ fn index(dir: &Path, format: Format, registry: &Registry) -> anyhow::Result<Stri
     let title = format!("Runs in {}", dir.display());
     Ok(match format {
         Format::Html => table_to_html(&title, &table, &links),
-        format => one(&table, &title, format, &format!("oncelab report {}", shell_path(dir))),
+        format => {
+            let origin = format!("oncelab report {}", shell_path(dir));
+            one(&table, &Around { caption: &title, notes: "", origin: &origin }, format)
+        }
     })
 }

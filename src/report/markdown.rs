@@ -79,8 +79,8 @@ pub fn document(shown: &Shown<'_>) -> String {
         out.push_str(&format!("**{}.** {}\n\n", escape(&advice.situation), escape(&plain(&advice.advice))));
     }
     out.push_str(&format!(
-        "## Again\n\n{} makes this run again: the same requests, and the same fault for each operation. A single row: the \
-         same command with `--strategies NAME --faults LEVEL`.\n",
+        "## Again\n\n{} makes this run again: the seed decides the same requests, and the same fault for each operation. It does \
+         not decide timing, so the counts differ. A single row: the same command with `--strategies NAME --faults LEVEL`.\n",
         code(&meta.command())
     ));
     for (key, value) in shown.origin() {

@@ -37,14 +37,14 @@ pub(crate) use figure::grouped;
 pub(crate) use guide::Advice;
 pub(crate) use html::table_to_html;
 pub(crate) use isolationtester::{NoIsolationTest, to_isolationtester};
-pub(crate) use latex::to_latex;
+pub(crate) use latex::{Around, to_latex};
 pub(crate) use markdown::to_markdown;
-pub(crate) use overview::{OnBackend, Overview, by_backend, by_violation, overview_to_html};
+pub(crate) use overview::{LEGEND as OVERVIEW_LEGEND, OnBackend, Overview, by_backend, by_violation, overview_to_html};
 pub(crate) use shown::{StoryView, story_id};
 pub(crate) use splice::{COMMENT_BEGINS, COMMENT_ENDS};
 pub(crate) use sweep::sweep;
 pub(crate) use table::{Align, Column, Table};
-pub(crate) use tables::{TABLES, data, foremost_causes, table};
+pub(crate) use tables::{TABLES, data, foremost_causes, legend_of, table};
 
 // Open to the tests and the benches, which are crates of their own.
 pub use analysis::{told, unknown_name};

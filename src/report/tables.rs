@@ -71,6 +71,12 @@ pub fn table(summary: &Summary, name: &str) -> Option<Table> {
     }
 }
 
+/// How to read the table of this name.
+#[must_use]
+pub fn legend_of(summary: &Summary, name: &str) -> &'static str {
+    sections(summary).into_iter().find(|section| section.name == name).map_or("", |section| section.legend)
+}
+
 /// The columns that say which row it is: level and point only where there are several.
 fn heads(summary: &Summary) -> Vec<(&'static str, Align)> {
     let mut columns = vec![("strategy", Align::Left)];

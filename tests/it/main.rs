@@ -32,6 +32,7 @@ mod liars;
 mod lift;
 mod lock_server;
 mod mariadb;
+mod matrix;
 mod no_end;
 mod one_writer;
 mod open_loop;

@@ -4,15 +4,21 @@ use super::{Finding, Mark, Overview, Standing};
 use crate::report::figure::{bound, three_digits};
 use crate::report::{Align, Table};
 
-/// A row for each strategy, a column for each backend, and the price where all speeds of a backend compare.
+/// A row for each strategy, a column for each backend, and the operations that an effect takes.
 #[must_use]
 pub fn by_backend(overview: &Overview) -> Table {
     let backends = overview.backends.iter().map(|backend| (backend.name.clone(), Align::Left));
-    let columns: Vec<(String, Align)> = std::iter::once(("strategy".to_owned(), Align::Left)).chain(backends).collect();
+    let columns: Vec<(String, Align)> = std::iter::once(("strategy".to_owned(), Align::Left))
+        .chain(backends)
+        .chain([("ops".to_owned(), Align::Right)])
+        .collect();
     let mut table = Table::new(&columns);
     for strategy in overview.strategies() {
         let cells = overview.of(strategy).map(said);
-        table.push(std::iter::once(vec![strategy.to_owned()]).chain(cells).collect());
+        // The same on each backend, but for what is tried again: the last one is as good as any.
+        let known = overview.of(strategy).filter_map(|standing| standing.price.operations_per_effect);
+        let ops = vec![three_digits(known.last())];
+        table.push(std::iter::once(vec![strategy.to_owned()]).chain(cells).chain([ops]).collect());
     }
     table
 }

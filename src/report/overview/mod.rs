@@ -14,6 +14,12 @@ use crate::terms::{StoreKind, Violation};
 pub use forms::{by_backend, by_violation};
 pub use page::overview_to_html;
 
+/// How to read the tables of an overview.
+pub const LEGEND: &str = "✓: no violation that counts was found under any fault level; in brackets the share that it is below with 95 % confidence. \
+    ✓ proved: and in the model none can be, with any number of deliveries and faults. ✗: found in so many requests. (n kind): found, and the \
+    claim leaves it open. ?: not exercised: a fault never fired, or schedules show what the run does not. –: does not run there. per s, ops, \
+    commits: acknowledged requests a second, operations and commits for each effect, without faults.";
+
 /// A run on a backend, as the overview takes it.
 pub struct OnBackend<'r> {
     pub summary: &'r Summary,
