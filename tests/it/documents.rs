@@ -236,8 +236,10 @@ fn has_anchor(text: &str, wanted: &str) -> bool {
 #[test]
 fn links_between_the_documents_lead_somewhere() {
     let others = ["METHODOLOGY.md", "ARCHITECTURE.md", "CHANGELOG.md", "images/README.md", "results/README.md"];
+    let deployed =
+        ["", "slurm/", "kubernetes/", "github-actions/"].map(|engine| read(&format!("deploy/{engine}README.md")));
     let mut links = 0;
-    for document in documents().into_iter().chain(others.map(read)) {
+    for document in documents().into_iter().chain(others.map(read)).chain(deployed) {
         for (place, _) in document.text.match_indices("](") {
             let link = document.text[place + 2..].split(')').next().unwrap();
             if link.starts_with("https://") {

@@ -10,6 +10,7 @@ mod backends;
 mod bad_input;
 mod batches;
 mod common;
+mod deploy;
 mod determinism;
 mod disturbances;
 mod documents;
