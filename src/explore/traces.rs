@@ -18,7 +18,7 @@ use super::state_graph::{State, StateGraph, Transition};
 use super::{ExploreError, Flaws};
 
 /// The steps that need not be made from a state: by lane and fate, as bits.
-type Sleep = u64;
+pub(super) type Sleep = u64;
 
 // Every step that a lane can make has a bit.
 const _: () = assert!(MAX_LANES as u32 * Fate::COUNT <= Sleep::BITS);
@@ -28,7 +28,11 @@ fn bit(step: Step) -> Sleep {
 }
 
 /// The ways from a state that are not asleep, each with what sleeps after it.
-fn awake(engine: &mut StateGraph<'_>, state: &State, sleep: Sleep) -> Result<Vec<(Transition, Sleep)>, ExploreError> {
+pub(super) fn awake(
+    engine: &mut StateGraph<'_>,
+    state: &State,
+    sleep: Sleep,
+) -> Result<Vec<(Transition, Sleep)>, ExploreError> {
     let mut ways = Vec::new();
     engine.ways(state, &mut ways)?;
     let touches: Vec<Touch> = ways.iter().map(|way| engine.touch(state, way)).collect();
