@@ -174,6 +174,7 @@ impl GatherEvidence {
         let of = Conformance {
             bound: Bound { store: mounted.testbed().profile(), ..conformed() },
             flaws: Flaws::default(),
+            shard: None,
             sample: Some(self.sample),
             max_classes: usize::MAX,
             seed: 1,

@@ -17,7 +17,7 @@ use crate::terms::{Cause, Retries, Violation};
 const WIDTH: usize = 80;
 
 /// A number with its thousands set apart.
-fn grouped(n: u128) -> String {
+pub(super) fn grouped(n: u128) -> String {
     crate::report::grouped(&n.to_string())
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::terms::Shard;
+
 /// In which form a report comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -23,4 +25,13 @@ pub(super) struct UsageError(pub String);
 /// The folder that runs are saved in, unless `--out` names another.
 pub(super) fn default_results() -> PathBuf {
     PathBuf::from("results")
+}
+
+/// What `--shard` says, if it is there.
+///
+/// # Errors
+/// Where it is not a shard.
+pub(super) fn shard(text: Option<&str>) -> Result<Option<Shard>, UsageError> {
+    let read = |text: &str| text.parse().map_err(|error| UsageError(format!("--shard {error}")));
+    text.map(read).transpose()
 }

@@ -5,10 +5,12 @@
 //! violation that an exploration found is shown on a real database, and whole families of schedules show that the model may be
 //! trusted.
 
+mod class_digest;
 mod conform;
 mod gate;
 mod lift;
 mod search;
+mod selection;
 mod testbed;
 mod touches;
 mod with_model;
@@ -22,8 +24,10 @@ pub(crate) use with_model::{Divergence, Replayed};
 pub(crate) use workers::ToldReplay;
 
 // Open to the tests and the benches, which are crates of their own.
+pub use class_digest::ClassDigest;
 pub use conform::{ConformError, Conformance, Conformed, conform};
 pub use search::{How, search};
+pub use selection::{Selected, select};
 pub use testbed::Testbed;
 pub use with_model::ReplayError;
 pub use workers::{ReplayWork, replay_all, replay_and_tell};

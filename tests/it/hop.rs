@@ -79,7 +79,7 @@ fn post_duplicates_under_a_lost_answer_and_put_under_none_and_if_match_keeps_out
 fn conformance(mounted: &Mounted, flaws: Flaws, sample: Option<usize>) -> Conformance {
     let until_divergence = flaws != Flaws::default();
     let bound = bound(mounted, 1);
-    Conformance { bound, flaws, sample, max_classes: 100_000, seed: 7, workers: 1, until_divergence }
+    Conformance { bound, flaws, shard: None, sample, max_classes: 100_000, seed: 7, workers: 1, until_divergence }
 }
 
 #[test]

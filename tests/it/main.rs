@@ -9,6 +9,7 @@ mod audit;
 mod backends;
 mod bad_input;
 mod batches;
+mod class_shards;
 mod common;
 mod deploy;
 mod determinism;

@@ -125,6 +125,7 @@ fn conformance(mounted: &Mounted, flaws: Flaws, sample: usize) -> Conformance {
     Conformance {
         bound,
         flaws,
+        shard: None,
         sample: Some(sample),
         max_classes: 100_000,
         seed: 7,

@@ -22,6 +22,7 @@ pub(super) fn hold_against_the_store(liars: &[Liar]) -> (usize, usize) {
         let of = Conformance {
             bound: liar.bounded.bound,
             flaws: Flaws::default(),
+            shard: None,
             sample: Some(SAMPLE),
             max_classes: SAMPLE,
             seed: 1,
