@@ -14,6 +14,7 @@ use super::evidence_row::{EvidenceRow, Hit, RunCell};
 use super::mounted::Mounted;
 use super::output;
 use super::servers::{NeededServers, Real};
+use super::usage::{UsageError, shard};
 use super::uses::Uses;
 use crate::exit;
 use crate::explore::{Bound, Caused, ExploreError, Flaws, Kinds, Limits, Reason, bound_of};
@@ -21,7 +22,7 @@ use crate::lab::explore_both;
 use crate::replay::{ConformError, Conformance, Conformed, ReplayWork, conform, replay_all};
 use crate::report::{Align, Table, to_text};
 use crate::strategy::{Registry, Strategy};
-use crate::terms::{Role, Shape};
+use crate::terms::{Role, Shape, Shard};
 
 #[derive(Debug, Args)]
 pub(super) struct GatherEvidence {
@@ -29,6 +30,9 @@ pub(super) struct GatherEvidence {
     strategies: Vec<String>,
     #[command(flatten)]
     real: Real,
+    /// Take only the I-th of every N strategies, such as 2/8: other machines take the others
+    #[arg(long, value_name = "I/N")]
+    shard: Option<String>,
     /// How often each shortest schedule is replayed
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
@@ -78,6 +82,19 @@ impl GatherEvidence {
         } else {
             self.strategies.iter().map(|name| registry.get(name)).collect::<Result<_, _>>()?
         };
+        let shard = shard(self.shard.as_deref())?;
+        if let Some(shard) = shard {
+            let enough = shard.require_at_most(strategies.len() as u128, "strategies");
+            enough.map_err(|error| UsageError(format!("--shard {error}")))?;
+            let (mut place, all) = (0.., strategies.len());
+            strategies.retain(|_| place.next().is_some_and(|place| shard.has(place)));
+            output::tell(&format!(
+                "shard {} of {}: {} of {all} strategies",
+                shard.number(),
+                shard.of(),
+                strategies.len()
+            ));
+        }
         let mut skipped = Vec::new();
         if self.strategies.is_empty() {
             skipped.extend(strategies.iter().filter_map(|strategy| uses.lacks(strategy.as_ref())));
@@ -104,7 +121,7 @@ impl GatherEvidence {
         }
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         output::print(&if self.json {
-            serde_json::to_string_pretty(&self.as_json(&rows, &skipped, elapsed_ms))? + "\n"
+            serde_json::to_string_pretty(&self.as_json(&rows, shard, &skipped, elapsed_ms))? + "\n"
         } else {
             self.as_text(&rows, &skipped)
         })?;
@@ -215,10 +232,11 @@ impl GatherEvidence {
         Ok(cells.iter().map(cell).collect())
     }
 
-    fn as_json(&self, rows: &[EvidenceRow], skipped: &[String], elapsed_ms: u64) -> Value {
+    fn as_json(&self, rows: &[EvidenceRow], shard: Option<Shard>, skipped: &[String], elapsed_ms: u64) -> Value {
         json!({
             "store": self.real.store,
             "lock": self.real.lock,
+            "shard": shard,
             "times": self.times,
             "explored": bound_as_json(explored()),
             "conformed": bound_as_json(conformed()),

@@ -1,4 +1,4 @@
-//! Shards of `conform`: the parts make the whole, and what is no part is refused.
+//! Shards of `conform` and `evidence`: the parts make the whole, and what is no part is refused.
 
 use std::path::Path;
 
@@ -109,4 +109,25 @@ fn what_is_no_shard_is_refused_in_a_line_with_the_remedy() {
         assert_eq!((refused.status.code(), refused.stdout.is_empty()), (Some(2), true), "{words:?}: {said}");
         assert!(said.contains(remedy) && said.trim_end().lines().count() == 1, "{words:?}: {said}");
     }
+    for (shard, remedy) in [("1/0", "write i/n"), ("5/4", "from 1/4 to 4/4"), ("1/3", "use at most 2 shards")] {
+        let refused = oncelab(folder.path(), &["evidence", "put", "post", "--shard", shard]);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{shard}: {said}");
+        assert!(said.contains(remedy) && said.trim_end().lines().count() == 1, "{shard}: {said}");
+    }
+}
+
+#[test]
+fn a_shard_of_the_evidence_takes_every_nth_strategy() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = ["--times", "1", "--sample", "1", "--run-requests", "0", "--json"];
+    let mut gathered = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        let words = ["evidence", "put", "post", "dedup-table", "--shard", shard];
+        let document = document(folder.path(), &[&words[..], &short].concat());
+        assert_eq!(document["shard"], shard);
+        let rows = document["rows"].as_array().unwrap().iter();
+        gathered.push(rows.map(|row| row["strategy"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
+    }
+    assert_eq!(gathered, [vec!["put", "dedup-table"], vec!["post"]]);
 }
