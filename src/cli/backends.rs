@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Format, UsageError, report};
+use super::{Format, UsageError, output, report};
 use crate::lab::Derived;
 use crate::quote::shell_path;
 use crate::report::{
@@ -86,7 +86,8 @@ pub(super) fn made(
     }
     Ok(match format {
         Format::Text => {
-            format!("\n{}: {}\n\n{}", overview.experiment, overview.question, to_text(&by_violation(&overview), 80))
+            let question = output::wrap(&format!("{}: {}", overview.experiment, overview.question));
+            format!("\n{question}\n\n{}", to_text(&by_violation(&overview), 80))
         }
         Format::Md => format!(
             "# {}\n\n{}\n\n{}\n{}",

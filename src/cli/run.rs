@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::servers::{self, NeededServers, ServerOptions};
+use super::usage::shard;
 use super::uses::Uses;
 use super::{UsageError, default_results, legend, limits, output, place, signals};
 use crate::exit;
@@ -66,7 +67,7 @@ pub(super) struct Run {
     /// Run only one of n equal parts of the trials, as i/n; i is from 1 to n. The parts may be run on different machines, and
     /// `oncelab merge` makes one run of them. Needs --seed
     #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    shard: Option<String>,
     /// If a backend is unavailable, leave out its rows and say so; without this flag the run ends
     #[arg(long, conflicts_with = "shard")]
     skip_unavailable: bool,
@@ -125,7 +126,7 @@ impl Run {
     /// Makes the folder of a new run.
     fn begin(&self, registry: &Registry, uses: &Uses) -> anyhow::Result<RunFolder> {
         let source = self.experiment.as_deref().unwrap_or(if self.all { "all" } else { "quick" });
-        self.require_seed()?;
+        let shard = self.part()?;
         let mut experiment = experiment::load(source, &self.settings, registry, unknown_name)?;
         self.select(&mut experiment, registry)?;
         require_room(&experiment, registry)?;
@@ -141,7 +142,7 @@ impl Run {
             only_strategies: self.strategies.clone(),
             only_faults: self.faults.clone(),
             only_points: self.points.clone(),
-            shard: self.shard,
+            shard,
             uses: uses.of_strategies(&experiment::strategies(&experiment, registry), registry, &store)?,
             store,
             lock,
@@ -156,7 +157,7 @@ impl Run {
             let reasons: Vec<String> = meta.skipped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
             return Err(UsageError(format!("no strategy is left to run: {}", reasons.join("; "))).into());
         }
-        if let Some(shard) = self.shard {
+        if let Some(shard) = shard {
             let trials = lab::whole_of(&meta, &experiment, registry).len();
             let what = format!("trials of '{}'", experiment.name);
             shard.require_at_most(trials as u128, &what).map_err(|error| UsageError(format!("--shard {error}")))?;
@@ -172,13 +173,13 @@ impl Run {
         Ok(RunFolder::create(&self.out, meta, experiment)?)
     }
 
-    /// That the shards of one run can have one seed.
-    fn require_seed(&self) -> Result<(), UsageError> {
-        match self.shard {
+    /// The part of the trials that is to be run; the shards of one run have one seed.
+    fn part(&self) -> Result<Option<Shard>, UsageError> {
+        match shard(self.shard.as_deref())? {
             Some(shard) if self.seed.is_none() => Err(UsageError(format!(
                 "--shard {shard} needs --seed: all shards of a run have one seed, e.g. --shard {shard} --seed 42"
             ))),
-            _ => Ok(()),
+            shard => Ok(shard),
         }
     }
 

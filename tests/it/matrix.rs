@@ -48,7 +48,8 @@ fn each_mark_is_what_the_rows_say() {
             let mut counted = false;
             for kind in Violation::ALL {
                 let count: u64 = rows.iter().map(|row| row.tally.count(kind)).sum();
-                let finding = standing["findings"].as_array().unwrap().iter().find(|one| one["violation"] == kind.name());
+                let finding =
+                    standing["findings"].as_array().unwrap().iter().find(|one| one["violation"] == kind.name());
                 assert_eq!(finding.map_or(0, |one| one["count"].as_u64().unwrap()), count, "{strategy}: {kind}");
                 let mark = standing["marks"][kind.name()].as_str().unwrap_or("absent");
                 assert_eq!(["breaks", "tolerated"].contains(&mark), count > 0, "{strategy}: {kind} is {mark}");
@@ -64,7 +65,8 @@ fn each_mark_is_what_the_rows_say() {
 #[test]
 fn what_is_proved_has_a_certificate() {
     let overview = overview();
-    let of_postgres = overview["standings"].as_array().unwrap().iter().filter(|standing| standing["backend"] == "PostgreSQL");
+    let of_postgres =
+        overview["standings"].as_array().unwrap().iter().filter(|standing| standing["backend"] == "PostgreSQL");
     let of_postgres: Vec<&Value> = of_postgres.collect();
     assert!(!of_postgres.is_empty());
     let proofs = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/proofs");
@@ -106,14 +108,18 @@ fn each_cell_leads_somewhere_and_each_command_is_one() {
     for standing in overview()["standings"].as_array().unwrap() {
         for finding in standing["findings"].as_array().unwrap() {
             let of = |key: &str| finding[key].as_array().unwrap().clone();
-            commands.extend(of("levels").into_iter().chain(of("schedules")).map(|one| one["command"].as_str().unwrap().to_owned()));
+            commands.extend(
+                of("levels").into_iter().chain(of("schedules")).map(|one| one["command"].as_str().unwrap().to_owned()),
+            );
         }
     }
     assert!(commands.len() > 100);
     for command in commands {
         // A schedule is one word.
         let parts = command.split('"').enumerate();
-        let words: Vec<&str> = parts.flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }).collect();
+        let words: Vec<&str> = parts
+            .flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+            .collect();
         let words: Vec<&str> = words.into_iter().map(|word| word.trim_matches('\'')).collect();
         assert!(oncelab::cli::accepts(&words).is_ok(), "{command}");
     }
