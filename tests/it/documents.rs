@@ -292,3 +292,18 @@ fn the_methodology_defines_every_violation_and_cause() {
     let missing: Vec<&str> = violations.chain(causes.map(Cause::name)).filter(|name| !defined.contains(name)).collect();
     assert!(missing.is_empty(), "METHODOLOGY.md does not define {missing:?}");
 }
+
+/// Who cites the lab cites this version of it.
+#[test]
+fn the_citation_is_of_this_version_and_licence() {
+    let citation = std::fs::read_to_string(root().join("CITATION.cff")).unwrap();
+    let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let package = &manifest["package"];
+    assert!(citation.contains(&format!("\nversion: {}\n", package["version"].as_str().unwrap())), "{citation}");
+    let (_, licences) = citation.split_once("\nlicense:\n").unwrap();
+    let listed: Vec<&str> = licences.lines().map_while(|line| line.strip_prefix("  - ")).collect();
+    assert_eq!(listed.join(" OR "), package["license"].as_str().unwrap());
+    for key in ["cff-version", "message", "title", "authors", "type"] {
+        assert!(citation.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
+    }
+}
