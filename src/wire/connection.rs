@@ -22,16 +22,17 @@ pub enum Landing {
     NothingHeld,
 }
 
-/// Carries one connection. That it ends, of itself or with an error, is all that anybody needs to know: both sides are closed.
+/// Carries one connection from the proxy at one address to the server at the other. That it ends, of itself or with an error, is all that anybody needs to know: both sides are closed.
 pub(super) async fn carry(
     (from_client, to_client): (Incoming, Outgoing),
-    to: Address,
+    (at, to): (Address, Address),
     protocol: Protocol,
     shared: Arc<Shared>,
 ) -> std::io::Result<()> {
     let (from_server, to_server) = to.connect().await?;
-    let mut from_client = PieceSource::new(from_client, protocol.of_client());
-    let mut from_server = PieceSource::new(from_server, protocol.of_server());
+    let (of_client, of_server) = protocol.framers(&at);
+    let mut from_client = PieceSource::new(from_client, of_client);
+    let mut from_server = PieceSource::new(from_server, of_server);
     let connection = ProxiedConnection {
         protocol,
         shared,

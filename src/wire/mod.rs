@@ -95,23 +95,19 @@ trait Framer: Send {
 }
 
 impl Protocol {
-    fn of_client(self) -> Box<dyn Framer> {
+    /// What cuts both sides of a connection into pieces, the client's and the server's. The proxy listens at this address.
+    fn framers(self, at: &Address) -> (Box<dyn Framer>, Box<dyn Framer>) {
         match self {
-            Protocol::Postgres => Box::new(postgres::PostgresClient::default()),
-            Protocol::Resp => Box::new(resp::RespClient::default()),
-            Protocol::Kafka => Box::new(kafka::KafkaRequests),
-            Protocol::Http1 => Box::new(http1::Http1Client::default()),
-            Protocol::Http2 => Box::new(http2::Http2Client::default()),
-        }
-    }
-
-    fn of_server(self) -> Box<dyn Framer> {
-        match self {
-            Protocol::Postgres => Box::new(postgres::PostgresServer::default()),
-            Protocol::Resp => Box::new(resp::RespServer::default()),
-            Protocol::Kafka => Box::new(kafka::KafkaAnswers),
-            Protocol::Http1 => Box::new(http1::Http1Server::default()),
-            Protocol::Http2 => Box::new(http2::Http2Server::default()),
+            Protocol::Postgres => {
+                (Box::new(postgres::PostgresClient::default()), Box::new(postgres::PostgresServer::default()))
+            }
+            Protocol::Resp => (Box::new(resp::RespClient::default()), Box::new(resp::RespServer::default())),
+            Protocol::Kafka => {
+                let (requests, answers) = kafka::framers(at);
+                (Box::new(requests), Box::new(answers))
+            }
+            Protocol::Http1 => (Box::new(http1::Http1Client::default()), Box::new(http1::Http1Server::default())),
+            Protocol::Http2 => (Box::new(http2::Http2Client::default()), Box::new(http2::Http2Server::default())),
         }
     }
 }

@@ -126,7 +126,8 @@ async fn accept(listener: Listener, to: Address, protocol: Protocol, shared: Arc
                 // An error here concerns one client that has gone again, or the number of open files: it passes.
                 if let Ok(client) = accepted {
                     shared.connections.fetch_add(1, Ordering::Relaxed);
-                    connections.spawn(connection::carry(client, to.clone(), protocol, Arc::clone(&shared)));
+                    let way = (listener.address().clone(), to.clone());
+                    connections.spawn(connection::carry(client, way, protocol, Arc::clone(&shared)));
                 }
             }
             Some(_) = connections.join_next() => {}
