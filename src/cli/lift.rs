@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::mounted::Mounted;
 use super::progress::{Counter, Spinner};
 use super::servers::{NeededServers, Real, ServerOptions};
-use super::{UsageError, legend, output};
+use super::{UsageError, broker_client, legend, output};
 use crate::check::{Case, Finding, findings};
 use crate::exit;
 use crate::experiment::Cell;
@@ -80,6 +80,7 @@ impl Lift {
         let began = Instant::now();
         let folder = RunFolder::open(&self.dir, registry)?;
         folder.require_histories()?;
+        broker_client::require_one_request_each(&folder, registry)?;
         let real = self.real(&folder)?;
         let profile = real.model();
         let chosen = in_turn(self.recorded(&folder, registry)?, self.limit);

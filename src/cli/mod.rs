@@ -2,6 +2,7 @@
 
 mod any_number;
 mod backends;
+mod broker_client;
 mod check;
 mod compare;
 mod completions;

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::servers::{self, NeededServers, ServerOptions};
 use super::usage::shard;
 use super::uses::Uses;
-use super::{UsageError, default_results, legend, limits, output, place, signals};
+use super::{UsageError, broker_client, default_results, legend, limits, output, place, signals};
 use crate::exit;
 use crate::experiment::{self, Experiment, Point};
 use crate::explore;
@@ -22,7 +22,7 @@ use crate::load;
 use crate::report::unknown_name;
 use crate::results::{Files, Meta, RunFolder, Summary};
 use crate::service::provision::Provision;
-use crate::service::{BackendError, Backends, LockKind, Wanted};
+use crate::service::{BackendError, Backends, LockKind, Wanted, WantedKafka};
 use crate::strategy::Registry;
 use crate::suggest::{did_you_mean, nearest};
 use crate::terms::{Shard, StoreKind};
@@ -93,6 +93,7 @@ impl Run {
             Some(path) => {
                 let Resumed { folder, again } = RunFolder::resume(path, registry)?;
                 require_room(&folder.experiment, registry)?;
+                broker_client::require(&folder.experiment, registry)?;
                 uses.require_those_of(&folder.meta)?;
                 self.require_whole(folder.meta.shard)?;
                 (folder, again)
@@ -130,6 +131,7 @@ impl Run {
         let mut experiment = experiment::load(source, &self.settings, registry, unknown_name)?;
         self.select(&mut experiment, registry)?;
         require_room(&experiment, registry)?;
+        broker_client::require(&experiment, registry)?;
         let store = self.servers.urls.store(self.store.as_deref(), StoreKind::Sqlite.name())?;
         let lock = self.servers.urls.lock(self.lock.as_deref(), LockKind::Embedded.name())?;
         self.servers.urls.warn();
@@ -320,7 +322,9 @@ async fn go_on(
     stop: &CancellationToken,
 ) -> anyhow::Result<Ending> {
     let hop = lab::hop_of(&folder.experiment)?;
-    let settings = backends.describe().into_iter().chain(place::of_servers(wanted)).chain(hop).collect();
+    let client =
+        broker_client::described(&folder.experiment, registry)?.filter(|_| wanted.kafka != WantedKafka::Unused);
+    let settings = backends.describe().into_iter().chain(place::of_servers(wanted)).chain(hop).chain(client).collect();
     folder.require_servers(&settings)?;
     for (trial, why) in again {
         output::tell(&format!("made again: {trial}: {why}"));

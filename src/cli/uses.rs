@@ -132,6 +132,12 @@ impl Use {
         };
         let players = Player::of(role);
         let kind = players.iter().copied().find(|player| player.name() == service).ok_or_else(|| {
+            if role == Role::BROKER && service == "rdkafka" {
+                return wrong(
+                    "rdkafka is a client and no service: write --use broker=kafka, and add --set backend.broker_client=rdkafka to `oncelab \
+                     run`; explore, replay and conform make one request for each operation, and have no such client",
+                );
+            }
             let names: Vec<&str> = players.iter().map(|player| player.name()).collect();
             let hint = did_you_mean(nearest(service, names.iter().copied()));
             wrong(&format!(

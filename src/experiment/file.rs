@@ -37,6 +37,7 @@ const BUILTIN: [(&str, &str); 31] = [
     ("store-killed", include_str!("../../experiments/store-killed.toml")),
     ("redis-killed", include_str!("../../experiments/redis-killed.toml")),
     ("brokers", include_str!("../../experiments/brokers.toml")),
+    ("broker-clients", include_str!("../../experiments/broker-clients.toml")),
     ("groups", include_str!("../../experiments/groups.toml")),
     ("lock-cut-off", include_str!("../../experiments/lock-cut-off.toml")),
     ("loss-rates", include_str!("../../experiments/loss-rates.toml")),

@@ -1,6 +1,7 @@
 //! The port of a load run: the fault plan in front of the real backends.
 
 mod batch;
+mod on_the_wire;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -19,7 +20,6 @@ use crate::history::{Event, Recorder, Recorders, SHORT, What};
 use crate::service::{Backend, BackendError, Connection, Timeouts};
 use crate::strategy::Actor;
 use crate::terms::{ByRole, Delivery, Failure, FaultKind, Layer, LeaseId, MessageId, Role};
-use crate::wire::WireFault;
 use crate::world::{Acts, Call, Calls, Op, OpKind, Outcome, Port};
 
 /// How long this operation may be under way. The last retry is patient: what stands in its way is a lease that runs out.
@@ -275,51 +275,11 @@ impl FaultyPort {
         Outcome::Unknown
     }
 
-    /// Lets an operation meet its fate on the wire, and says what happened to it: nothing, if no request of it was made.
-    async fn meet_on_the_wire(&mut self, fate: MessageFate, op: Op) -> (Outcome, Option<FaultKind>) {
-        let (fault, after) = match fate {
-            MessageFate::Arrives | MessageFate::OtherBody => return (self.execute(op).await, None),
-            // What repeats a message under TCP is not the wire, but something that speaks the protocol.
-            MessageFate::Duplicated => return (self.meet(fate, op).await, fate.fault()),
-            MessageFate::RequestLost => (WireFault::LoseRequest, None),
-            MessageFate::ReplyLost => (WireFault::LoseReply, None),
-            MessageFate::Late(after) => (WireFault::Hold, Some(after)),
-        };
-        let role = op.role;
-        let in_transaction = self.links[role].in_transaction;
-        let mut session = match self.session(role).await {
-            Ok(session) => session,
-            Err(error) => return (self.raise(role, error), None),
-        };
-        // A connection that could not be made has no wire.
-        let Some(wire) = session.wire(op.of) else {
-            self.links[role] = Link { session: Some(session), in_transaction };
-            return (self.execute(op).await, None);
-        };
-        wire.arm(fault);
-        let limit = limit_of(&self.around.limits, &op, self.at_hand.delivery);
-        let outcome = timeout(limit, session.execute(op.of, self.member_of(op).1)).await;
-        if wire.disarm() {
-            // The driver refused without a request: that is an outcome like any other.
-            return match outcome {
-                Ok(Ok(outcome)) if !matches!(outcome, Outcome::Unknown | Outcome::Failed(Failure::Unavailable)) => {
-                    self.links[role] = Link { session: Some(session), in_transaction };
-                    (outcome, None)
-                }
-                Ok(Ok(outcome)) => (outcome, None),
-                Ok(Err(error)) => (self.raise(role, error), None),
-                Err(_elapsed) => (Outcome::Unknown, None),
-            };
+    /// Writes down that the driver has retried an operation by itself, if it has.
+    fn note_requests(&mut self, op: Op, requests: u64) {
+        if requests > 1 {
+            self.note(What::Repeated { op, requests: u32::try_from(requests).unwrap_or(u32::MAX) });
         }
-        if let Some(after) = after {
-            // What the server answers is for nobody to read: only that it has finished is known.
-            self.land(op, self.around.limits.loss_noticed + after, move |limit| async move {
-                let _ = timeout(limit, wire.release()).await;
-                None
-            });
-        }
-        sleep(self.around.limits.loss_noticed).await;
-        (Outcome::Unknown, fate.fault())
     }
 
     /// Sends an operation to its backend. If this is dropped in the middle, so is the connection.
@@ -335,10 +295,7 @@ impl FaultyPort {
         let before = wire.as_ref().map_or(0, |wire| wire.requests());
         let ended = timeout(limit, session.execute(op.of, self.member_of(op).1)).await;
         if let Some(wire) = wire {
-            let requests = u32::try_from(wire.requests() - before).unwrap_or(u32::MAX);
-            if requests > 1 {
-                self.note(What::Repeated { op, requests });
-            }
+            self.note_requests(op, wire.requests() - before);
         }
         match ended {
             Err(_elapsed) => Outcome::Unknown,

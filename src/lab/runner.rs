@@ -15,7 +15,7 @@ use crate::load::watched;
 use crate::load::{Setting, TrialError, TrialRecord, backends_of, stores_of};
 use crate::results::{FileError, Header, RunFolder, SCHEMA, TrialRow};
 use crate::service::provision::version_of_http_proxy;
-use crate::service::{BackendError, Backends};
+use crate::service::{BackendError, Backends, TrialSite};
 use crate::strategy::{Registry, UnknownStrategy};
 use crate::terms::Via;
 
@@ -167,9 +167,10 @@ fn setting(
     let level = experiment.faults.iter().find(|level| level.name == trial.cell.level);
     let prefix = format!("{run}/{}", trial.id());
     let roles: Vec<_> = strategy.needs().iter().map(|need| need.role).collect();
+    let site = TrialSite { prefix: &prefix, broker_client: experiment.backend.broker_client };
     let failed = |source| RunError::Trial { trial: trial.id(), source };
     Ok(Setting {
-        backends: backends_of(strategy.as_ref(), backends, &prefix).map_err(failed)?,
+        backends: backends_of(strategy.as_ref(), backends, site).map_err(failed)?,
         stores: stores_of(strategy.as_ref(), backends, &prefix).map_err(failed)?,
         strategy,
         level: level.cloned().expect("the matrix is made of the experiment's levels"),

@@ -14,7 +14,7 @@ use crate::load::{Outside, Setting, TrialRecord, backends_of, run_trial, stores_
 use crate::replay::{ReplayWork, Testbed, replay_all};
 use crate::service::provision::{Keeps, Provision, Source};
 use crate::service::{
-    BackendSettings, Backends, EmbeddedLockServer, EmbeddedOptions, ServiceKind, SqliteStore, Wanted,
+    BackendSettings, Backends, EmbeddedLockServer, EmbeddedOptions, ServiceKind, SqliteStore, TrialSite, Wanted,
 };
 use crate::strategy::{Claim, Need, Strategy};
 use crate::terms::{
@@ -142,6 +142,7 @@ async fn trial() -> (TrialRecord, u32) {
     let server = EmbeddedLockServer::start(EmbeddedOptions::default()).unwrap();
     let backends = Backends::new(StoreKind::Sqlite, Arc::new(SqliteStore::new().unwrap()), server, &settings);
     let load = LoadSettings { requests: 200.try_into().unwrap(), warmup: 0, ..LoadSettings::default() };
+    let site = TrialSite { prefix: "test", broker_client: settings.broker_client };
     let setting = Setting {
         strategy: Arc::new(CountThenAct),
         level,
@@ -150,7 +151,7 @@ async fn trial() -> (TrialRecord, u32) {
         backend: settings,
         store_kind: StoreKind::Sqlite,
         stores: stores_of(&CountThenAct, &backends, "test").unwrap(),
-        backends: backends_of(&CountThenAct, &backends, "test").unwrap(),
+        backends: backends_of(&CountThenAct, &backends, site).unwrap(),
         lease: backends.lease(),
         servers: Arc::downgrade(&backends.servers()),
         outside: Arc::new(Outside::here(load.handlers)),

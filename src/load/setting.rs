@@ -8,7 +8,7 @@ use super::outside::Outside;
 use crate::experiment::LoadSettings;
 use crate::fault::Level;
 use crate::history::Event;
-use crate::service::reachable::LedgerOf;
+use crate::service::reachable::{LedgerOf, TrialSite};
 use crate::service::{Backend, BackendSettings, Backends, Servers, Store, Usage};
 use crate::strategy::Strategy;
 use crate::terms::{Balances, ByRole, Disturbed, Entry, HopSettings, MessageId, Request, Role, StoreKind};
@@ -38,18 +38,18 @@ pub struct Setting {
     pub outside: Arc<Outside>,
 }
 
-/// The services that a strategy needs, each in its role. The names of what they make begin with this prefix.
+/// The services that a strategy needs, each in its role, as a trial reaches them.
 ///
 /// # Errors
 /// [`TrialError`] if one of them cannot be had in its role.
 pub fn backends_of(
     strategy: &dyn Strategy,
     backends: &Backends,
-    prefix: &str,
+    of: TrialSite<'_>,
 ) -> Result<ByRole<Option<Arc<dyn Backend>>>, TrialError> {
     let mut needed = ByRole::default();
     for need in strategy.needs() {
-        let backend = need.service.backend(backends, need.role, prefix);
+        let backend = need.service.backend(backends, need.role, of);
         needed[need.role] = Some(backend.map_err(|error| TrialError::at(need.role, error))?);
     }
     Ok(needed)

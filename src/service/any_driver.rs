@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::any_op::ServiceKind;
 use super::list::for_each_service;
-use super::reachable::{LedgerOf, Reachable, ReplaySite};
+use super::reachable::{LedgerOf, Reachable, ReplaySite, TrialSite};
 use super::replayed::ReplayDriver;
 use super::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
@@ -17,13 +17,18 @@ macro_rules! any_driver {
                 match self { $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::driver(site)),* }
             }
 
-            /// The backend of a trial, in this role. The names of its things begin with this prefix.
+            /// The backend of a trial, in this role.
             ///
             /// # Errors
             /// [`BackendError`] if the service cannot be had in this role.
-            pub fn backend(self, backends: &Backends, role: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
+            pub fn backend(
+                self,
+                backends: &Backends,
+                role: Role,
+                of: TrialSite<'_>,
+            ) -> Result<Arc<dyn Backend>, BackendError> {
                 match self {
-                    $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::backend(backends, role, prefix)),*
+                    $($(#[$at])* ServiceKind::$name => <super::$folder::$service as Reachable>::backend(backends, role, of)),*
                 }
             }
 

@@ -52,6 +52,12 @@ pub trait Connection: Send {
         })
     }
 
+    /// Whether the driver sends again by itself what nobody answers. What it says in the end is what became of the operation then, also
+    /// after a fault on the wire; of any other driver's operation nobody knows what became.
+    fn mends(&self) -> bool {
+        false
+    }
+
     /// The handler stands still, or goes on: whatever the driver does beside its operations stops or goes on with it.
     fn stand_still(&mut self, _still: bool) {}
 

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::contract::Service;
 use super::replayed::ReplayDriver;
-use super::{Backend, BackendError, Backends, Store};
+use super::{Backend, BackendError, Backends, BrokerClient, Store};
 use crate::terms::Role;
 
 /// Where a driver of a replay finds what it needs.
@@ -25,6 +25,15 @@ pub(crate) struct ReplaySite<'s> {
     pub lease_ttl_s: u8,
     /// Leases expire by themselves instead of being revoked.
     pub natural_expiry: bool,
+}
+
+/// Whose backend is meant: a trial's.
+#[derive(Debug, Clone, Copy)]
+pub struct TrialSite<'t> {
+    /// What the names of the trial's own things begin with.
+    pub prefix: &'t str,
+    /// What its handlers reach a broker with.
+    pub broker_client: BrokerClient,
 }
 
 /// Whose ledger is meant: a trial's.
@@ -44,12 +53,11 @@ pub(crate) trait Reachable: Service {
     /// [`BackendError`] if the service cannot be had.
     fn driver(site: ReplaySite<'_>) -> Result<Box<dyn ReplayDriver>, BackendError>;
 
-    /// The backend of a trial, in this role. The names of its things begin with this prefix. The runner asks once for each role of
-    /// each trial.
+    /// The backend of a trial, in this role. The runner asks once for each role of each trial.
     ///
     /// # Errors
     /// [`BackendError`] if the service cannot be had in this role.
-    fn backend(backends: &Backends, role: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError>;
+    fn backend(backends: &Backends, role: Role, of: TrialSite<'_>) -> Result<Arc<dyn Backend>, BackendError>;
 
     /// The same service as something that keeps effects, whose ledger can be read; nothing if it keeps none for the trial.
     ///

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::BackendError;
+
 /// How long a handler waits for its operations.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
@@ -42,6 +44,8 @@ pub struct BackendSettings {
     pub loss_noticed_ms: u32,
     /// How long a crashed handler is away.
     pub restart_ms: u32,
+    /// What handlers reach a broker with.
+    pub broker_client: BrokerClient,
 }
 
 impl Default for BackendSettings {
@@ -57,6 +61,49 @@ impl Default for BackendSettings {
             lock_wait_ms: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
             loss_noticed_ms: 2,
             restart_ms: 5,
+            broker_client: BrokerClient::Bare,
+        }
+    }
+}
+
+/// What handlers reach a broker with, under load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokerClient {
+    /// The lab's own connection: an operation is one request, and nothing is sent again unseen.
+    #[default]
+    Bare,
+    /// librdkafka, which connects, numbers its records and sends them again by itself. Only with the feature `rdkafka`.
+    Rdkafka,
+}
+
+impl BrokerClient {
+    /// What it is, with its version; nothing of the lab's own connection.
+    #[must_use]
+    pub fn described(self) -> Option<String> {
+        match self {
+            #[cfg(feature = "rdkafka")]
+            BrokerClient::Rdkafka => Some(super::kafka::librdkafka::version()),
+            #[cfg(not(feature = "rdkafka"))]
+            BrokerClient::Rdkafka => None,
+            BrokerClient::Bare => None,
+        }
+    }
+
+    /// That this build has it.
+    ///
+    /// # Errors
+    /// Says which feature is missing, and what to do about it.
+    pub fn require(self) -> Result<(), BackendError> {
+        match self {
+            BrokerClient::Rdkafka if cfg!(not(feature = "rdkafka")) => Err(BackendError {
+                backend: "kafka",
+                what: "backend.broker_client is rdkafka, and this oncelab is built without it".to_owned(),
+                remedy: Some(
+                    "build it with `cargo build --release --features rdkafka`, or set backend.broker_client=bare; a sweep over clients runs with --at client=bare".to_owned(),
+                ),
+            }),
+            BrokerClient::Rdkafka | BrokerClient::Bare => Ok(()),
         }
     }
 }

@@ -49,6 +49,10 @@ impl Connection for WiredSession {
         self.session.execute(op, by)
     }
 
+    fn mends(&self) -> bool {
+        self.session.mends()
+    }
+
     fn stand_still(&mut self, still: bool) {
         self.session.stand_still(still);
     }

@@ -10,7 +10,7 @@ use oncelab::fault::Level;
 use oncelab::load::{Outside, Setting, TrialError, TrialRecord, backends_of, run_trial, stores_of};
 use oncelab::service::etcd::model::LockModelFlaw;
 use oncelab::service::{
-    BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw,
+    BackendSettings, Backends, ClockSpeed, EmbeddedLockServer, EmbeddedOptions, SqliteStore, StoreFlaw, TrialSite,
 };
 use oncelab::strategy::{Claim, Registry, Strategy};
 use oncelab::terms::{HopSettings, Reply, Request, Retries, StoreKind};
@@ -111,8 +111,9 @@ impl Trial {
         let (retries, effects) = (strategy.claim(StoreKind::Sqlite).retries, strategy.effects_in());
         let shape = strategy.shape();
         let roles: Vec<_> = strategy.needs().iter().map(|need| need.role).collect();
+        let site = TrialSite { prefix: "test", broker_client: settings.broker_client };
         let setting = Setting {
-            backends: backends_of(strategy.as_ref(), &backends, "test").unwrap(),
+            backends: backends_of(strategy.as_ref(), &backends, site).unwrap(),
             stores: stores_of(strategy.as_ref(), &backends, "test").unwrap(),
             strategy,
             level: self.level.clone(),

@@ -10,6 +10,7 @@ mod backends;
 mod bad_input;
 mod batches;
 mod class_shards;
+mod broker_client;
 mod common;
 mod deploy;
 mod determinism;

@@ -16,7 +16,7 @@ pub use service::CounterService;
 use std::sync::Arc;
 
 use super::modelled::{ModelSettings, Modelled};
-use super::reachable::{Reachable, ReplaySite};
+use super::reachable::{Reachable, ReplaySite, TrialSite};
 use super::replayed::ReplayDriver;
 use super::{Backend, BackendError, Backends};
 use crate::terms::Role;
@@ -35,7 +35,7 @@ impl Reachable for CounterService {
         Ok(Box::new(memory::ReplayedCounter::default()))
     }
 
-    fn backend(_: &Backends, _: Role, _: &str) -> Result<Arc<dyn Backend>, BackendError> {
+    fn backend(_: &Backends, _: Role, _: TrialSite<'_>) -> Result<Arc<dyn Backend>, BackendError> {
         Ok(Arc::new(memory::CounterBackend::default()))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{EtcdService, replayed};
-use crate::service::reachable::{LedgerOf, Reachable, ReplaySite};
+use crate::service::reachable::{LedgerOf, Reachable, ReplaySite, TrialSite};
 use crate::service::replayed::ReplayDriver;
 use crate::service::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
@@ -21,8 +21,8 @@ impl Reachable for EtcdService {
         Ok(Box::new(driver))
     }
 
-    fn backend(backends: &Backends, _: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
-        Ok(backends.lock(prefix.to_owned()))
+    fn backend(backends: &Backends, _: Role, of: TrialSite<'_>) -> Result<Arc<dyn Backend>, BackendError> {
+        Ok(backends.lock(of.prefix.to_owned()))
     }
 
     /// It keeps a ledger for those who record effects in it.

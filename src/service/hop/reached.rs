@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::HopService;
 use super::replayed::ReplayedHop;
-use crate::service::reachable::{Reachable, ReplaySite};
+use crate::service::reachable::{Reachable, ReplaySite, TrialSite};
 use crate::service::replayed::ReplayDriver;
 use crate::service::{Backend, BackendError, Backends};
 use crate::terms::Role;
@@ -16,7 +16,7 @@ impl Reachable for HopService {
     }
 
     /// Under load clients and handlers stand at the two ends of it themselves.
-    fn backend(_: &Backends, _: Role, _: &str) -> Result<Arc<dyn Backend>, BackendError> {
+    fn backend(_: &Backends, _: Role, _: TrialSite<'_>) -> Result<Arc<dyn Backend>, BackendError> {
         Err(BackendError {
             backend: "hop",
             what: "the hop between client and handler is no server that a handler could ask".to_owned(),

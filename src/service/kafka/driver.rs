@@ -107,6 +107,21 @@ impl KafkaBackend {
         self.overseer().await?.probe().await
     }
 
+    /// Makes the topic, if nobody has: whoever keeps no records there has had nothing emptied.
+    ///
+    /// # Errors
+    /// [`BackendError`] if that is not possible.
+    pub(super) async fn prepare(&self) -> Result<(), BackendError> {
+        let make = || async { self.make(&mut self.overseer().await?).await };
+        self.is_made.get_or_try_init(make).await.map(drop)
+    }
+
+    /// The broker, as its URL names it.
+    #[cfg(feature = "rdkafka")]
+    pub(super) fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
     /// The name of the output topic.
     pub(super) fn topic(&self) -> &str {
         &self.topic
@@ -336,10 +351,8 @@ impl Connection for KafkaSession {
 
 impl KafkaSession {
     async fn call(&mut self, op: KafkaOp, by: Delivery) -> Result<Outcome, BackendError> {
-        let KafkaBackend { broker, timeout, is_made, .. } = &self.backend;
-        // Whoever keeps no records there has had nothing emptied.
-        let make = || async { self.backend.make(&mut self.backend.overseer().await?).await };
-        is_made.get_or_try_init(make).await?;
+        let KafkaBackend { broker, timeout, .. } = &self.backend;
+        self.backend.prepare().await?;
         let opened = match self.open.take() {
             Some(link) => Ok(link),
             None => BrokerLink::open(broker, &self.through, *timeout).await,

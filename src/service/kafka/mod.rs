@@ -6,6 +6,8 @@ pub(super) mod driver;
 #[cfg(feature = "lab")]
 pub(super) mod held;
 mod in_text;
+#[cfg(feature = "rdkafka")]
+pub(super) mod librdkafka;
 #[cfg(feature = "lab")]
 mod link;
 #[cfg(feature = "lab")]

@@ -4,8 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::KafkaService;
+#[cfg(feature = "rdkafka")]
+use super::librdkafka::OrdinaryBackend;
 use super::replayed::{ReplayedKafka, TIMEOUT};
-use crate::service::reachable::{LedgerOf, Reachable, ReplaySite};
+#[cfg(feature = "rdkafka")]
+use crate::service::BrokerClient;
+use crate::service::reachable::{LedgerOf, Reachable, ReplaySite, TrialSite};
 use crate::service::replayed::ReplayDriver;
 use crate::service::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
@@ -16,8 +20,14 @@ impl Reachable for KafkaService {
         Ok(Box::new(ReplayedKafka::new(Rc::clone(&site.runtime), backend)))
     }
 
-    fn backend(backends: &Backends, _: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
-        Ok(Arc::new(backends.kafka()?.under(prefix)))
+    fn backend(backends: &Backends, _: Role, of: TrialSite<'_>) -> Result<Arc<dyn Backend>, BackendError> {
+        let backend = backends.kafka()?.under(of.prefix);
+        of.broker_client.require()?;
+        #[cfg(feature = "rdkafka")]
+        if of.broker_client == BrokerClient::Rdkafka {
+            return Ok(Arc::new(OrdinaryBackend::new(backend)));
+        }
+        Ok(Arc::new(backend))
     }
 
     /// A record is an effect.

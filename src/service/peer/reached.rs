@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::PeerService;
 use super::replayed::ReplayedPeer;
-use crate::service::reachable::{LedgerOf, Reachable, ReplaySite};
+use crate::service::reachable::{LedgerOf, Reachable, ReplaySite, TrialSite};
 use crate::service::replayed::ReplayDriver;
 use crate::service::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
@@ -15,7 +15,7 @@ impl Reachable for PeerService {
         Ok(Box::new(ReplayedPeer::new(Rc::clone(&site.runtime))?))
     }
 
-    fn backend(backends: &Backends, _: Role, _: &str) -> Result<Arc<dyn Backend>, BackendError> {
+    fn backend(backends: &Backends, _: Role, _: TrialSite<'_>) -> Result<Arc<dyn Backend>, BackendError> {
         Ok(backends.peer()?)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::RedisService;
 use super::replayed::{ReplayedRedis, TIMEOUT};
-use crate::service::reachable::{LedgerOf, Reachable, ReplaySite};
+use crate::service::reachable::{LedgerOf, Reachable, ReplaySite, TrialSite};
 use crate::service::replayed::ReplayDriver;
 use crate::service::{Backend, BackendError, Backends, Store};
 use crate::terms::Role;
@@ -18,8 +18,8 @@ impl Reachable for RedisService {
         Ok(Box::new(ReplayedRedis::new(&site.runtime, &backend)))
     }
 
-    fn backend(backends: &Backends, _: Role, prefix: &str) -> Result<Arc<dyn Backend>, BackendError> {
-        Ok(Arc::new(backends.redis()?.under(prefix)))
+    fn backend(backends: &Backends, _: Role, of: TrialSite<'_>) -> Result<Arc<dyn Backend>, BackendError> {
+        Ok(Arc::new(backends.redis()?.under(of.prefix)))
     }
 
     /// It keeps a ledger for those who have effects in it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{StoreService, mariadb, postgres, sqlite};
-use crate::service::reachable::{LedgerOf, Reachable, ReplaySite};
+use crate::service::reachable::{LedgerOf, Reachable, ReplaySite, TrialSite};
 use crate::service::replayed::ReplayDriver;
 use crate::service::{Backend, BackendError, Backends, Store};
 use crate::terms::{Role, StoreKind};
@@ -19,7 +19,7 @@ impl Reachable for StoreService {
         })
     }
 
-    fn backend(backends: &Backends, role: Role, _: &str) -> Result<Arc<dyn Backend>, BackendError> {
+    fn backend(backends: &Backends, role: Role, _: TrialSite<'_>) -> Result<Arc<dyn Backend>, BackendError> {
         Ok(backends.store_in(role)?)
     }
 
