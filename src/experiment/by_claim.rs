@@ -41,6 +41,9 @@ impl Experiment {
         let points = self.points();
         let points: Vec<Experiment> = points.iter().map(|point| self.at(point, registry)).collect::<Result<_, _>>()?;
         self.expect_by_claim.clear();
+        if self.survey {
+            return Ok(());
+        }
         for level in self.faults.iter().map(|level| level.name.clone()).collect::<Vec<_>>() {
             let trials: Vec<Trials> = points.iter().filter_map(|point| Trials::of(point, &level)).collect();
             for name in strategies(self, registry) {

@@ -11,7 +11,7 @@ use crate::strategy::{Registry, name_fault};
 use crate::suggest::{did_you_mean, nearest};
 
 /// The experiments that come with the lab, by name.
-const BUILTIN: [(&str, &str); 31] = [
+const BUILTIN: [(&str, &str); 32] = [
     ("quick", include_str!("../../experiments/quick.toml")),
     ("all", include_str!("../../experiments/all.toml")),
     ("concurrent-retries", include_str!("../../experiments/concurrent-retries.toml")),

@@ -31,6 +31,9 @@ pub struct Experiment {
     /// How many trials each combination gets, each with a seed of its own.
     #[serde(default = "one")]
     pub repeats: NonZeroU16,
+    /// Whether no verdict is expected where none is written: what shows is reported, and only what a claim rules out is a failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub survey: bool,
     /// How many minutes a run took on two cores, by store: what a run says before it begins.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub takes_minutes: BTreeMap<String, f64>,
