@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Format, UsageError, output, report};
+use super::one_table::one;
+use super::{Format, UsageError, output};
 use crate::lab::Derived;
 use crate::quote::shell_path;
 use crate::report::{
@@ -70,10 +71,10 @@ pub(super) fn made(
         origin: &format!("oncelab report {command}"),
     };
     match table {
-        Some("backends") => return Ok(report::one(&by_backend(&overview), &around, format)),
+        Some("backends") => return Ok(one(&by_backend(&overview), &around, format)),
         Some("price") => {
             let caption = &format!("{}: what each strategy shows and costs", overview.experiment);
-            return Ok(report::one(&by_violation(&overview), &Around { caption, ..around }, format));
+            return Ok(one(&by_violation(&overview), &Around { caption, ..around }, format));
         }
         Some(name) => {
             let hint = did_you_mean(nearest(name, TABLES));
@@ -97,8 +98,8 @@ pub(super) fn made(
             to_markdown(&by_violation(&overview))
         ),
         Format::Html => overview_to_html(&overview),
-        Format::Csv => report::one(&by_violation(&overview), &around, format),
-        Format::Tex => report::one(&by_backend(&overview), &around, format),
+        Format::Csv => one(&by_violation(&overview), &around, format),
+        Format::Tex => one(&by_backend(&overview), &around, format),
         Format::Json => serde_json::to_string_pretty(&overview)? + "\n",
     })
 }

@@ -21,6 +21,7 @@ mod limits;
 mod list;
 mod merge;
 mod mounted;
+mod one_table;
 mod output;
 mod place;
 mod progress;

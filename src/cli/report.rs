@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::one_table::one;
 use super::{Format, UsageError, backends, legend, output, splice};
 use crate::exit;
 use crate::lab::Derived;
 use crate::quote::shell_path;
 use crate::report::{
     Align, Around, Shown, TABLES, Table, data, document, legend_of, sweep, table, table_to_html, to_csv, to_html,
-    to_latex, to_markdown, to_text,
+    to_latex,
 };
 use crate::results::{Files, RunFolder, Summary, runs_below};
 use crate::strategy::Registry;
@@ -130,27 +131,6 @@ fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, &'static str, Ta
                 "--table: no table is named '{name}'{hint}; there are: {}, sweep",
                 TABLES.join(", ")
             )))
-        }
-    }
-}
-
-/// A table in a form.
-pub(super) fn one(table: &Table, around: &Around<'_>, format: Format) -> String {
-    match format {
-        Format::Text => format!("{}\n", to_text(table, 80)),
-        Format::Md => to_markdown(table),
-        Format::Html => table_to_html(around.caption, table, &vec![String::new(); table.rows.len()]),
-        Format::Csv => to_csv(table),
-        Format::Tex => to_latex(table, around),
-        Format::Json => {
-            let record = |row: &Vec<Vec<String>>| {
-                let pairs = table.columns.iter().zip(row);
-                pairs
-                    .map(|(column, parts)| (column.heading.clone(), parts.join(", ").into()))
-                    .collect::<serde_json::Map<_, _>>()
-            };
-            let rows: Vec<_> = table.rows.iter().map(record).collect();
-            serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The overview as tables.
 
-use super::{Finding, Mark, Overview, Standing};
+use super::{Mark, Overview, OverviewFinding, Standing};
 use crate::report::figure::{bound, three_digits};
 use crate::report::{Align, Table};
 
@@ -55,7 +55,7 @@ fn said(standing: &Standing) -> Vec<String> {
     let below = standing.upper_bound_95.map(|share| format!(" (<{})", bound(share))).unwrap_or_default();
     let found = |tolerated: bool| {
         let of = standing.findings.iter().filter(move |finding| finding.tolerated == tolerated);
-        of.map(|finding: &Finding| format!("{} {}", finding.count, finding.violation)).collect::<Vec<_>>()
+        of.map(|finding: &OverviewFinding| format!("{} {}", finding.count, finding.violation)).collect::<Vec<_>>()
     };
     let open = found(true).into_iter().map(|text| format!("({text})"));
     let mut parts = match standing.mark {

@@ -73,7 +73,7 @@ pub struct Standing {
     pub proved: bool,
     /// By violation: what is to be said of it.
     pub marks: BTreeMap<&'static str, Mark>,
-    pub findings: Vec<Finding>,
+    pub findings: Vec<OverviewFinding>,
     pub price: Price,
 }
 
@@ -114,7 +114,7 @@ impl Mark {
 
 /// A violation that a strategy showed on a backend.
 #[derive(Debug, Clone, Serialize)]
-pub struct Finding {
+pub struct OverviewFinding {
     pub violation: &'static str,
     /// Whether the claim leaves it open.
     pub tolerated: bool,
@@ -255,7 +255,8 @@ fn standing(run: &OnBackend<'_>, backend: &str, strategy: &str) -> Standing {
             price: Price::default(),
         };
     }
-    let findings: Vec<Finding> = Violation::ALL.into_iter().filter_map(|kind| finding(run, &cells, kind)).collect();
+    let findings: Vec<OverviewFinding> =
+        Violation::ALL.into_iter().filter_map(|kind| finding(run, &cells, kind)).collect();
     let explored = cells[0].explored.as_ref();
     let proved = explored.is_some_and(|explored| explored.proved);
     let unsure: Vec<String> = cells
@@ -264,7 +265,7 @@ fn standing(run: &OnBackend<'_>, backend: &str, strategy: &str) -> Standing {
         .map(|cell| format!("{}: {}", cell.faults, cell.inconclusive.as_deref().unwrap_or(cell.verdict)))
         .chain(failed)
         .collect();
-    let counts = |finding: &&Finding| !finding.tolerated;
+    let counts = |finding: &&OverviewFinding| !finding.tolerated;
     let holds = if proved { Mark::Proved } else { Mark::Holds };
     let without = if unsure.is_empty() { holds } else { Mark::NotExercised };
     let mark_of = |kind: Violation| {
@@ -311,7 +312,7 @@ fn standing(run: &OnBackend<'_>, backend: &str, strategy: &str) -> Standing {
     }
 }
 
-fn finding(run: &OnBackend<'_>, cells: &[&CellSummary], violation: Violation) -> Option<Finding> {
+fn finding(run: &OnBackend<'_>, cells: &[&CellSummary], violation: Violation) -> Option<OverviewFinding> {
     let kind = violation.name();
     let mut levels: Vec<AtLevel> = Vec::new();
     let mut causes: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -337,7 +338,7 @@ fn finding(run: &OnBackend<'_>, cells: &[&CellSummary], violation: Violation) ->
         schedule: one.schedule.clone(),
         command: one.command.clone(),
     });
-    (!levels.is_empty()).then(|| Finding {
+    (!levels.is_empty()).then(|| OverviewFinding {
         violation: kind,
         tolerated,
         count: levels.iter().map(|level| level.count).sum(),

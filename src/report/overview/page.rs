@@ -3,7 +3,7 @@
 use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;
 
-use super::{Finding, Mark, Overview, Standing};
+use super::{Mark, Overview, OverviewFinding, Standing};
 use crate::report::figure::{bound, three_digits};
 use crate::report::plot::COLOURS;
 use crate::report::story_id;
@@ -159,7 +159,7 @@ fn behind_of(standing: &Standing, overview: &Overview) -> BehindView {
     }
 }
 
-fn finding_view(standing: &Standing, finding: &Finding, folder: &str) -> FindingView {
+fn finding_view(standing: &Standing, finding: &OverviewFinding, folder: &str) -> FindingView {
     let open = if finding.tolerated { ", which its claim leaves open" } else { "" };
     let page = if folder.is_empty() { "report.html".to_owned() } else { format!("{folder}/report.html") };
     let cause = |(cause, count): &(&'static str, u64)| {
