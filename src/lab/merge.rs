@@ -53,7 +53,7 @@ impl From<ExperimentError> for MergeError {
 /// is looked at before anything is written.
 ///
 /// # Errors
-/// [`MergeError`] says what keeps the shards from being one run; other errors are those of [`Derived::save`].
+/// What keeps the shards from being one run, or a file that cannot be written.
 pub fn merge(out: &Path, places: &[PathBuf], registry: &Registry) -> anyhow::Result<(RunFolder, Derived)> {
     let folders = shards_at(places)?;
     require_apart(out, &folders)?;

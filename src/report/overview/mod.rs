@@ -195,7 +195,7 @@ impl Overview {
             let mut marks = self.standings.iter().filter_map(|standing| standing.marks.get(kind));
             marks.any(|mark| matches!(mark, Mark::Breaks | Mark::Tolerated))
         };
-        Violation::ALL.map(Violation::name).into_iter().filter(|kind| is_shown(&kind)).collect()
+        Violation::ALL.map(Violation::name).into_iter().filter(|kind| is_shown(kind)).collect()
     }
 
     /// Its strategies, in order.
