@@ -16,6 +16,11 @@ use crate::suggest::{did_you_mean, nearest};
 /// What the tables of several runs are called.
 const TABLES: [&str; 2] = ["backends", "price"];
 
+/// Whether a table of this name is made here.
+pub(super) fn is_table(name: &str) -> bool {
+    TABLES.contains(&name)
+}
+
 /// The overview of these runs, in a form.
 pub(super) fn made(
     dirs: &[PathBuf],
@@ -71,6 +76,7 @@ pub(super) fn made(
         origin: &format!("oncelab report {command}"),
     };
     match table {
+        Some("backends") if format == Format::Html => {}
         Some("backends") => return Ok(one(&by_backend(&overview), &around, format)),
         Some("price") => {
             let caption = &format!("{}: what each strategy shows and costs", overview.experiment);

@@ -30,7 +30,7 @@ pub(super) struct Report {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Show only this table: matrix, rates, cost, waits, causes, explored or sweep; of several runs: backends or price
+    /// Show only this table: matrix, rates, cost, waits, causes, explored or sweep; of one run or several: backends or price
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
     /// With --table: show only the rows of these strategies
@@ -62,7 +62,7 @@ impl Report {
     pub fn made(&self, registry: &Registry) -> anyhow::Result<String> {
         let dir = self.dirs.first().ok_or_else(|| UsageError("name the folder of a run".to_owned()))?;
         let format = if self.json { Format::Json } else { self.format };
-        if self.dirs.len() > 1 {
+        if self.dirs.len() > 1 || self.table.as_deref().is_some_and(backends::is_table) {
             return backends::made(&self.dirs, format, self.table.as_deref(), &self.strategies, self.save, registry);
         }
         if !dir.join(Files::META).is_file() && !runs_below(dir).is_empty() {
@@ -128,7 +128,7 @@ fn single(shown: &Shown<'_>, name: &str) -> Result<Vec<(String, &'static str, Ta
         None => {
             let hint = did_you_mean(nearest(name, TABLES));
             Err(UsageError(format!(
-                "--table: no table is named '{name}'{hint}; there are: {}, sweep",
+                "--table: no table is named '{name}'{hint}; there are: {}, sweep, backends, price",
                 TABLES.join(", ")
             )))
         }

@@ -126,6 +126,22 @@ fn each_cell_leads_somewhere_and_each_command_is_one() {
 }
 
 #[test]
+fn one_run_has_the_matrix_too() {
+    let run = &runs()[0];
+    let report = |format: &str| {
+        let words = ["report", run.to_str().unwrap(), "--table", "backends", "--format", format];
+        let output = oncelab(Path::new("."), &words);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let strategies = Registry::default().names().count();
+    assert_eq!(report("html").matches("<th scope=\"rowgroup\"").count(), strategies);
+    let table = report("tex");
+    assert_eq!(table.matches("\\texttt{").count(), strategies);
+    assert!(table.contains("\\label{tab:all-") && table.contains("\\footnotesize"), "{table}");
+}
+
+#[test]
 fn several_runs_that_do_not_belong_on_one_page_are_refused() {
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
     let other = runs_below(&results).into_iter().find(|run| run.parent().unwrap().ends_with("quick")).unwrap();
