@@ -76,8 +76,10 @@ pub fn merge(out: &Path, places: &[PathBuf], registry: &Registry) -> anyhow::Res
     let made = RunFolder::gather(out, meta, &folders, rows)
         .map_err(anyhow::Error::from)
         .and_then(|folder| Derived::save_merged(&folder, registry).map(|derived| (folder, derived)));
-    if made.is_err() {
-        // It was not there before.
+    if let Err(error) = &made
+        // It was not there before, unless another process is making it.
+        && !matches!(error.downcast_ref(), Some(FileError::Busy { .. }))
+    {
         let _ = std::fs::remove_dir_all(out);
     }
     made

@@ -223,6 +223,7 @@ pub fn plain(sentence: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::testing::MadeUp;
+    use crate::results::ShardOrigin;
     use crate::terms::Cause;
 
     const TWICE: [(Violation, Cause, u64); 1] = [(Violation::Duplicate, Cause::Redelivery, 3)];
@@ -284,6 +285,22 @@ mod tests {
             two = two.with("dedup-table", "", 200.0, &[]).with("etcd-lock-fenced-transaction", "", 1.0, &[]);
         }
         assert!(!said(&two).contains("fastest") && !said(&two).contains("times"), "{}", said(&two));
+    }
+
+    /// With more shards than repetitions the rows of one repetition were made on several machines.
+    #[test]
+    fn where_a_repetition_was_dealt_out_to_shards_no_speed_is_compared() {
+        for (shards, compares) in [(1, true), (3, true), (4, false)] {
+            let mut run = MadeUp::new("repeats = 3\nbaseline = \"dedup-table\"");
+            for _ in 0..3 {
+                run = run.with("dedup-table", "", 200.0, &[]).with("etcd-lock-fenced-transaction", "", 1.0, &[]);
+            }
+            run.meta.shards = (1..=shards).map(|number| ShardOrigin::of(&run.meta, number, shards)).collect();
+            assert_eq!(said(&run).contains("fastest"), compares, "{shards} shards: {}", said(&run));
+            assert_eq!(said(&run).contains("times as many"), compares, "{shards} shards: {}", said(&run));
+            let has_ratio = run.summary().cells.iter().all(|cell| cell.ratio_to_baseline.is_some());
+            assert_eq!(has_ratio, compares, "{shards} shards");
+        }
     }
 
     #[test]

@@ -93,6 +93,22 @@ pub struct ShardOrigin {
 }
 
 impl ShardOrigin {
+    /// A shard as the run with this description would be it, without a name: for tests.
+    #[cfg(test)]
+    pub(crate) fn of(meta: &Meta, number: u16, of: u16) -> Self {
+        ShardOrigin {
+            shard: Shard::new(number, of).expect("a test names a shard"),
+            run: String::new(),
+            started: meta.started.clone(),
+            cpu: meta.cpu.clone(),
+            cores: meta.cores,
+            memory_mib: meta.memory_mib,
+            kernel: meta.kernel.clone(),
+            trials: 1,
+            histories: false,
+        }
+    }
+
     /// The machine, in words.
     #[must_use]
     pub fn machine(&self) -> String {
@@ -308,5 +324,23 @@ mod as_text {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_machine_is_told_once_with_its_shards() {
+        let mut meta = Meta::of_this_machine();
+        let own = meta.machines();
+        assert_eq!(own.len(), 1);
+        meta.shards = (1..=3).map(|number| ShardOrigin::of(&meta, number, 3)).collect();
+        assert_eq!(meta.machines(), own, "of one machine nothing more is said");
+        meta.shards[1].cpu = "another".to_owned();
+        let said = meta.machines();
+        assert_eq!(said[0], format!("{} (shards 1, 3)", own[0]));
+        assert!(said.len() == 2 && said[1].starts_with("another, ") && said[1].ends_with("(shards 2)"), "{said:?}");
     }
 }
