@@ -175,6 +175,10 @@ fn a_run_taken_apart_into_shards_and_merged_is_that_run_byte_for_byte() {
         for (name, right) in right {
             assert!(found[name] == *right, "{of} shards: {name} is not that of the run");
         }
+        let meta: Value = serde_json::from_slice(&std::fs::read(merged.join("meta.json")).unwrap()).unwrap();
+        let kept: Vec<&str> =
+            meta["shards"].as_array().unwrap().iter().map(|one| one["shard"].as_str().unwrap()).collect();
+        assert_eq!(kept, (1..=of).map(|number| format!("{number}/{of}")).collect::<Vec<_>>(), "in their order");
         let ratio = |run: &Path| {
             let summary: Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
             !summary["cells"][0]["ratio_to_baseline"].is_null()
